@@ -1,0 +1,47 @@
+"""What a person can do wrong, said in one line.
+
+Every mistake that a user can make ends in a :class:`UserError`: its text names what was wrong, the
+value, and what to do. The command line prints that line and leaves with exit code 2.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """A person's mistake, described in one line that says what to do about it."""
+
+
+class NotAvailableError(UserError):
+    """Something that exists but is not on this machine: data, weights, an optional package."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UserError:
+    """The error for a name that is not in a list, with the close matches.
+
+    Parameters
+    ----------
+    kind : str
+        What was asked for, e.g. ``"model"``.
+    name : str
+        The name that was not found.
+    known : iterable of str
+        The names that exist.
+    hint : str
+        What to do when no name is close, e.g. ``"list them with brodmann models list"``.
+    """
+    known = sorted(set(known))
+    by_lower = {item.lower(): item for item in known}
+    close = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
+    if close:
+        advice = "did you mean " + " or ".join(repr(match) for match in close) + "?"
+    elif hint:
+        advice = hint
+    else:
+        advice = "known: " + (", ".join(known) or "none")
+    return UserError(f"unknown {kind} {name!r}: {advice}")
+
+
+def missing_extra(package: str, extra: str, *, why: str) -> NotAvailableError:
+    """The error for an optional package that is not installed (or does not import)."""
+    return NotAvailableError(f"{why} needs the package {package!r}: pip install 'brodmann[{extra}]'")

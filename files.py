@@ -1,0 +1,197 @@
+"""Files that are whole or not there: home, digests, atomic writing, archives that stay in their folder."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from .errors import UserError
+
+_CHUNK = 1 << 20
+
+
+def home() -> Path:
+    """The folder of everything that brodmann keeps: ``$BRODMANN_HOME``, else ``~/.cache/brodmann``."""
+    return Path(os.environ.get("BRODMANN_HOME") or "~/.cache/brodmann").expanduser()
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file's bytes, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_of(*parts: object) -> str:
+    """One sha256 over strings, bytes and whatever JSON can write, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode()
+        digest.update(len(raw).to_bytes(8, "little"))
+        digest.update(raw)
+    return digest.hexdigest()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file that appears under its name only when it is complete.
+
+    The bytes go to a temporary name in the same folder, are flushed to the disk, and the file is then
+    renamed. Whatever goes wrong before that leaves the old file (or none) and no rubbish.
+
+    Raises
+    ------
+    UserError
+        Where the disk is full or the folder may not be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The one line for a file that could not be written."""
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}; free some space, or point BRODMANN_HOME elsewhere"
+    )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes whole or not at all."""
+    with whole_file(path) as stream:
+        stream.write(content)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON (never NaN or infinity) whole or not at all."""
+    write_bytes(path, (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file so that the copy is whole or not there."""
+    with source.open("rb") as stream, whole_file(target) as out:
+        shutil.copyfileobj(stream, out, _CHUNK)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its name only when the block ends without an error.
+
+    A folder that was there before is replaced, and kept if the block fails.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        temporary.chmod(0o755)
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def unpack_zip(archive: Path, target: Path, *, max_bytes: int = 8 << 30) -> list[Path]:
+    """Unpack a zip inside a folder, and refuse one that would leave it.
+
+    Parameters
+    ----------
+    archive : Path
+        The zip file.
+    target : Path
+        The folder that receives the files (made where absent).
+    max_bytes : int
+        The most that the archive may unpack to, in bytes.
+
+    Returns
+    -------
+    list of Path
+        The files written, in the archive's order.
+
+    Raises
+    ------
+    UserError
+        For a damaged zip, an absolute path, ``..``, a link, or more than `max_bytes`.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            _check_members(archive, members, max_bytes)
+            written = []
+            for member in members:
+                path = target.joinpath(*PurePosixPath(member.filename).parts)
+                with opened.open(member) as stream, whole_file(path) as out:
+                    shutil.copyfileobj(stream, out, _CHUNK)
+                written.append(path)
+            return written
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise UserError(f"{archive} is not a readable zip file ({error}): fetch it again") from error
+
+
+def _check_members(archive: Path, members: Iterable[zipfile.ZipInfo], max_bytes: int) -> None:
+    total = 0
+    for member in members:
+        name = PurePosixPath(member.filename)
+        is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+        if name.is_absolute() or ".." in name.parts or "\\" in member.filename or is_link:
+            raise UserError(f"{archive} holds {member.filename!r}, which would leave its folder: refused")
+        total += member.file_size
+    if total > max_bytes:
+        raise UserError(
+            f"{archive} would unpack to {total / 2**30:.1f} GiB, more than {max_bytes / 2**30:.1f} GiB"
+        )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a damaged one is a :class:`UserError` that names it."""
+    try:
+        return json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}): delete it and run again") from error
+
+
+def remember(path: Path, make: Callable[[Path], None]) -> Path:
+    """The file at `path` if its checksum still holds, else made anew by ``make(temporary_path)``.
+
+    A sidecar ``<name>.sha256`` keeps the checksum; a file that does not match is discovered and rebuilt.
+    """
+    sidecar = path.with_name(path.name + ".sha256")
+    if path.exists() and sidecar.exists() and sidecar.read_text().strip() == sha256_file(path):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        make(temporary)
+        checksum = sha256_file(temporary)
+        sidecar.unlink(missing_ok=True)
+        temporary.replace(path)
+        write_bytes(sidecar, checksum.encode())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,39 @@
+"""One progress bar for all long work: on standard error, only where a person is looking."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def track(
+    items: Iterable[T], description: str, *, total: float | None = None, weight: int = 1
+) -> Iterator[T]:
+    """Yield the items and show how far along they are.
+
+    Parameters
+    ----------
+    items : iterable
+        What is worked through.
+    description : str
+        What is being done, e.g. ``"extracting layer1"``.
+    total : float, optional
+        How many steps there are, where `items` has no length.
+    weight : int
+        How many steps one item counts for.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if total is None and hasattr(items, "__len__"):
+        total = len(items) * weight
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        for item in items:
+            yield item
+            bar.advance(task, weight)
