@@ -1,0 +1,404 @@
+"""Brain-Score's metrics, as Brain-Score computes them: same splits, seeds, order, aggregation and ceilings.
+
+They give Brain-Score's own digits (tests/bench/test_brainscore.py) and are kept apart from brodmann's own
+metrics, whose penalties, ceilings and intervals are chosen differently.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lstsq
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.model_selection import ShuffleSplit
+
+from ..analysis.resampling import p_value, percentile_interval
+from ..correlation import pearson
+from ..errors import UserError
+from ..progress import track
+from . import inference
+from .inference import HeldOut
+from .normalisation import NORMALISATIONS, mean_of_medians
+from .outcome import Ceiling, Options, Outcome
+from .recording import Recording
+from .splits import Indices, Split, Splitter
+
+Floats = npt.NDArray[np.float64]
+Predictor = Callable[[Floats, Floats, Floats], Floats]
+
+VISION_PENALTIES: Floats = np.concatenate(
+    [
+        [0.01, 0.1, 0.5, 1],
+        np.linspace(10, 100, 4, endpoint=False),
+        *(np.linspace(10.0**k, 10.0 ** (k + 1), 18, endpoint=False) for k in range(2, 6)),
+        np.linspace(1e6, 1e7, 19),
+    ]
+)
+"""The 99 penalties of Brain-Score vision's ``ridgecv``."""
+LANGUAGE_PENALTIES: Floats = np.logspace(-3, 3, 7)
+"""The 7 penalties of Brain-Score language's ``ridge``."""
+
+
+def partial_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
+    """PLS with 25 components, unscaled."""
+    n_components = min(25, len(x), x.shape[1])
+    return _column(PLSRegression(n_components, scale=False).fit(x, y).predict(x_test), y)
+
+
+def ordinary_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
+    """Least squares with an intercept, minimum norm."""
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    weights: Floats = lstsq(x - mean_x, y - mean_y)[0]
+    return (x_test - mean_x) @ weights + mean_y
+
+
+def fixed_ridge(x: Floats, y: Floats, x_test: Floats) -> Floats:
+    """Ridge with the penalty 1 (Brain-Score's ``ridge``)."""
+    return _column(Ridge(1.0).fit(x, y).predict(x_test), y)
+
+
+def generalised_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats) -> Floats:
+    """Ridge whose one penalty for all targets is chosen by leave-one-out error."""
+    return _column(RidgeCV(penalties).fit(x, y).predict(x_test), y)
+
+
+def best_unit(x: Floats, y: Floats, x_test: Floats) -> Floats:
+    """Every target is predicted by the one unit that correlates most with it on the training stimuli."""
+    x_centred, y_centred = x - x.mean(axis=0), y - y.mean(axis=0)
+    size = np.linalg.norm(x_centred, axis=0)[:, None] * np.linalg.norm(y_centred, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.where(size > 0, x_centred.T @ y_centred / size, -np.inf)
+    return x_test[:, r.argmax(axis=0)]
+
+
+def _column(prediction: Floats, y: Floats) -> Floats:
+    return prediction.reshape(len(prediction), y.shape[1])
+
+
+@dataclass(frozen=True)
+class BrainScoreRegression:
+    """A cross-validated regression of Brain-Score.
+
+    r per neuroid on each held-out tenth, median over neuroids, mean over ten splits.
+
+    Attributes
+    ----------
+    name : str
+    predict : callable
+        ``(x_train, y_train, x_test)`` -> predictions.
+    splitter : Splitter
+    normalisation : str
+        ``r2_over_ceiling`` for vision, ``r_over_ceiling`` for language.
+    """
+
+    name: str
+    predict: Predictor
+    splitter: Splitter = field(
+        default_factory=lambda: Splitter(n_splits=10, kind="shuffles", stratify="object_name", seed=1)
+    )
+    normalisation: Literal["r2_over_ceiling", "r_over_ceiling", "r_over_ceiling_squared"] = "r2_over_ceiling"
+    epsilon: float = 0.0
+    """Added to both norms of a correlation, as Brain-Score language does."""
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """Published r_max for language, split-half internal consistency over repetitions for vision."""
+        if recorded.r_max is not None:
+            return Ceiling("r_max", recorded.r_max)
+        if recorded.responses.shape[1] < 2:
+            return Ceiling("none", float("nan"))
+        value, per_neuroid = internal_consistency(recorded.responses)
+        return Ceiling("internal_consistency", value, per_neuroid)
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Training features in float64, their copy inside scikit-learn, and a cross-product."""
+        n_neuroids = recorded.responses.shape[2]
+        return 8 * (3 * recorded.n_stimuli * n_units + 2 * n_units * n_neuroids)
+
+    def evaluate(
+        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
+    ) -> Outcome:
+        """Score every layer on the ten splits; the layer is chosen on a tenth of each training set."""
+        targets = recorded.mean
+        labels = recorded.columns.get(self.splitter.stratify or "")
+        groups = recorded.column(self.splitter.group)
+        splits = self.splitter.split(len(targets), labels=labels, groups=groups)
+        predictions, curve, chosen = self._sweep(layers, targets, splits)
+        held_out = [predictions[layer][i] for i, layer in enumerate(chosen)]
+        r = self._r(held_out, targets)
+        constant = int(np.isnan(r).any(axis=0).sum())
+        r = np.nan_to_num(r)
+        name = "none" if ceiling.kind == "none" else self.normalisation
+        normalise, limit = NORMALISATIONS[name], np.asarray(1.0 if ceiling.kind == "none" else ceiling.value)
+        raw = float(mean_of_medians(r))
+        reason = "neuroids predicted as a constant in some split (counted as r = 0)"
+        return Outcome(
+            value=raw if name == "none" else float(normalise(r, limit)),
+            raw=raw,
+            per_unit=r.mean(axis=0),
+            unit="neuroid",
+            normalisation=name,
+            layer=max(dict.fromkeys(chosen), key=chosen.count),
+            layer_by_split=chosen,
+            layers=curve,
+            ci=self._interval(held_out, targets, name, limit, groups, options),
+            p=self._p(held_out[0], targets, options),
+            n_stimuli=recorded.n_stimuli,
+            n_neuroids=r.shape[1],
+            left_out=dict(recorded.n_left_out) | ({reason: constant} if constant else {}),
+            methods={
+                "splits": self.splitter.n_splits,
+                "stratify": self.splitter.stratify if labels is not None else None,
+                "group": self.splitter.group,
+                "error": float(np.std(np.median(r, axis=1)) / np.sqrt(len(r))),
+                "interval": f"{options.level:.0%} bootstrap over held-out stimuli, {options.n_bootstraps} draws",
+                "p": f"held-out responses of the first split permuted {options.n_permutations} times",
+                "seed": options.seed,
+            },
+        )
+
+    def _sweep(
+        self, layers: Mapping[str, npt.ArrayLike], targets: Floats, splits: list[Split]
+    ) -> tuple[dict[str, list[HeldOut]], dict[str, float], list[str]]:
+        predictions: dict[str, list[HeldOut]] = {}
+        curve: dict[str, float] = {}
+        quality = np.zeros((len(layers), len(splits)))
+        for row, layer in enumerate(track(list(layers), f"fitting {self.name}")):
+            x = np.asarray(layers[layer], np.float64)
+            predictions[layer] = [
+                HeldOut(one, self.predict(x[one.train], targets[one.train], x[one.test])) for one in splits
+            ]
+            curve[layer] = float(mean_of_medians(np.nan_to_num(self._r(predictions[layer], targets))))
+            if len(layers) > 1:
+                quality[row] = [self._on_training(x[one.train], targets[one.train]) for one in splits]
+        names = list(layers)
+        return predictions, curve, [names[i] for i in quality.argmax(axis=0)]
+
+    def _on_training(self, x: Floats, y: Floats) -> float:
+        train, test = next(ShuffleSplit(1, train_size=0.9, random_state=1).split(x))
+        return float(np.median(np.nan_to_num(pearson(self.predict(x[train], y[train], x[test]), y[test]))))
+
+    def _r(self, held_out: list[HeldOut], targets: Floats) -> Floats:
+        pairs = [(one.prediction, targets[one.split.test]) for one in held_out]
+        if not self.epsilon:
+            return np.array([pearson(*pair) for pair in pairs])
+        return np.array([_guarded_pearson(*pair, self.epsilon) for pair in pairs])
+
+    def _interval(
+        self,
+        held_out: list[HeldOut],
+        targets: Floats,
+        name: str,
+        limit: Floats,
+        groups: npt.ArrayLike | None,
+        options: Options,
+    ) -> tuple[float, float]:
+        if options.n_bootstraps == 0:
+            return float("nan"), float("nan")
+        weights = inference.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
+        step = max(1, inference.ENTRIES // (len(held_out) * targets.shape[1]))
+        draws = [
+            inference.held_out_draws(held_out, targets, weights[start : start + step])
+            for start in range(0, len(weights), step)
+        ]
+        r = np.concatenate(draws)
+        values = mean_of_medians(r) if name == "none" else NORMALISATIONS[name](r, limit)
+        return inference.interval(values, np.zeros(1), options.level)
+
+    def _p(self, first: HeldOut, targets: Floats, options: Options) -> float:
+        if options.n_permutations == 0:
+            return float("nan")
+        orders = inference.stimulus_orders(
+            len(first.split.test), options.n_permutations, options.seed + 2, None
+        )
+        observed = np.nan_to_num(self._r([first], targets))
+        null = mean_of_medians(inference.permuted_first_split(first, targets, orders))
+        return p_value(float(mean_of_medians(observed)), null)
+
+
+def _guarded_pearson(a: Floats, b: Floats, epsilon: float) -> Floats:
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    size_a, size_b = np.linalg.norm(a, axis=0) + epsilon, np.linalg.norm(b, axis=0) + epsilon
+    r: Floats = (a / size_a * (b / size_b)).sum(axis=0)
+    return r
+
+
+def internal_consistency(cube: Floats) -> tuple[float, Floats]:
+    """Brain-Score vision's ceiling: ten halvings of the repetitions, Spearman-Brown, median, mean.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+        NaN where a repetition is missing.
+
+    Returns
+    -------
+    float
+        Mean over halvings of the median over neuroids.
+    array of shape (n_neuroids,)
+        Mean over halvings.
+    """
+    halves = ShuffleSplit(10, train_size=0.5, random_state=1).split(np.zeros(cube.shape[1]))
+    corrected = []
+    for first, second in halves:
+        one, other = _half_mean(cube, first), _half_mean(cube, second)
+        both = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
+        r = pearson(one[both], other[both])
+        corrected.append(2 * r / (1 + r))
+    table = np.array(corrected)
+    return float(np.median(table, axis=1).mean()), table.mean(axis=0)
+
+
+def _half_mean(cube: Floats, repetitions: Indices) -> Floats:
+    part = cube[:, repetitions]
+    counted = (~np.isnan(part)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Floats = np.nansum(part, axis=1) / counted
+    return mean
+
+
+@dataclass(frozen=True)
+class BrainScoreSimilarity:
+    """Brain-Score's ``rdm``, ``cka`` and ``cka_biased``: one number for a layer and a region, nothing fitted.
+
+    Attributes
+    ----------
+    name : str
+    compare : callable
+        ``(features, responses)`` -> similarity.
+    """
+
+    name: str
+    compare: Callable[[Floats, Floats], float]
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """Brain-Score's own registry gives these no ceiling."""
+        recorded.responses  # noqa: B018  -- raises where there are none
+        return Ceiling("none", float("nan"))
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Features in float64 and two Gram matrices."""
+        return 8 * (2 * recorded.n_stimuli * n_units + 6 * recorded.n_stimuli**2)
+
+    def evaluate(
+        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
+    ) -> Outcome:
+        """Compare every layer; among several, the layer is chosen on half of the stimuli, reported on the rest."""
+        y = recorded.mean
+        if len(y) < 8:
+            raise UserError(f"{recorded.name}: {self.name} needs at least 8 stimuli, not {len(y)}")
+        arrays = {layer: np.asarray(values, np.float64) for layer, values in layers.items()}
+        curve = {layer: self.compare(x, y) for layer, x in arrays.items()}
+        if len(arrays) == 1:
+            parts = [(next(iter(arrays)), np.arange(len(y)))]
+        else:
+            halves = Splitter(n_splits=2, seed=1).split(len(y))
+            parts = []
+            for half in halves:
+                on_training = {
+                    layer: self.compare(x[half.train], y[half.train]) for layer, x in arrays.items()
+                }
+                parts.append((max(on_training, key=on_training.__getitem__), half.test))
+        observed = float(np.mean([self.compare(arrays[layer][rows], y[rows]) for layer, rows in parts]))
+        generator = np.random.default_rng([options.seed, 3])
+        null = [
+            np.mean(
+                [self.compare(arrays[layer][rows], y[generator.permutation(rows)]) for layer, rows in parts]
+            )
+            for _ in range(options.n_permutations)
+        ]
+        drawn = [
+            np.sqrt(2)
+            * np.mean([self.compare(*_draw(arrays[layer], y, rows, generator)) for layer, rows in parts])
+            for _ in range(options.n_bootstraps)
+        ]
+        chosen = [layer for layer, _ in parts]
+        return Outcome(
+            value=observed,
+            raw=observed,
+            per_unit=np.array([]),
+            unit="none",
+            normalisation="none",
+            layer=max(dict.fromkeys(chosen), key=chosen.count),
+            layer_by_split=chosen,
+            layers=curve,
+            ci=percentile_interval(observed + np.array(drawn) - np.mean(drawn or 0.0), options.level),
+            p=p_value(observed, np.array(null)) if null else float("nan"),
+            n_stimuli=len(y),
+            n_neuroids=y.shape[1],
+            left_out=dict(recorded.n_left_out),
+            methods={
+                "interval": f"{options.level:.0%} subsampling of two thirds of the stimuli without replacement, "
+                f"rescaled, {options.n_bootstraps} draws",
+                "p": f"stimulus labels permuted {options.n_permutations} times",
+                "seed": options.seed,
+            },
+        )
+
+
+def _draw(x: Floats, y: Floats, rows: Indices, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Two thirds of the stimuli without replacement, whose spread is 1 / sqrt(2) of a bootstrap's."""
+    chosen = generator.choice(rows, max(4, 2 * len(rows) // 3), replace=False)
+    return x[chosen], y[chosen]
+
+
+def rdm_similarity(x: Floats, y: Floats) -> float:
+    """Spearman r of the upper triangles of two correlation RDMs."""
+    from ..analysis.dissimilarity import correlation_rdm, pairs, spearman
+
+    return spearman(pairs(correlation_rdm(x)), pairs(correlation_rdm(y)))
+
+
+def unbiased_cka(x: Floats, y: Floats) -> float:
+    """Linear CKA from the unbiased HSIC of Song et al. (2007); 0 where a self-similarity is not positive."""
+    k, m = _hollow(x), _hollow(y)
+    product = _hsic(k, k) * _hsic(m, m)
+    return float(_hsic(k, m) / (np.sqrt(product) + 1e-12)) if product > 0 else 0.0
+
+
+def _hollow(x: Floats) -> Floats:
+    gram = x @ x.T
+    np.fill_diagonal(gram, 0)
+    return gram
+
+
+def _hsic(k: Floats, m: Floats) -> float:
+    n = len(k)
+    whole = k.sum() * m.sum() / ((n - 1) * (n - 2))
+    return float(((k * m).sum() + whole - 2 / (n - 2) * (k.sum(axis=0) @ m.sum(axis=0))) / (n * (n - 3)))
+
+
+def biased_cka(x: Floats, y: Floats) -> float:
+    """Linear CKA of Kornblith et al. (2019)."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    k, m = x @ x.T, y @ y.T
+    return float((k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum()))
+
+
+_LANGUAGE_FOLDS = Splitter(n_splits=10, group="story", seed=1234)
+_LANGUAGE_SHUFFLES = Splitter(n_splits=10, kind="shuffles", seed=1)
+
+PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
+    "pls": BrainScoreRegression("pls", partial_least_squares),
+    "ridge1": BrainScoreRegression("ridge1", fixed_ridge),
+    "linear_predictivity": BrainScoreRegression("linear_predictivity", ordinary_least_squares),
+    "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", best_unit),
+    "ridgecv": BrainScoreRegression("ridgecv", partial(generalised_ridge, penalties=VISION_PENALTIES)),
+    "cka": BrainScoreSimilarity("cka", unbiased_cka),
+    "cka_biased": BrainScoreSimilarity("cka_biased", biased_cka),
+    "rdm": BrainScoreSimilarity("rdm", rdm_similarity),
+    "language_linear": BrainScoreRegression(
+        "language_linear", ordinary_least_squares, _LANGUAGE_SHUFFLES, "r_over_ceiling", 1e-8
+    ),
+    "language_ridge": BrainScoreRegression(
+        "language_ridge",
+        partial(generalised_ridge, penalties=LANGUAGE_PENALTIES),
+        _LANGUAGE_FOLDS,
+        "r_over_ceiling",
+        1e-8,
+    ),
+}
+"""Brain-Score's metrics by the names that brodmann gives them."""

@@ -1,0 +1,251 @@
+"""Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..analysis.resampling import p_value
+from ..brain_data.ceilings import reliability, variance_reliability
+from ..errors import UserError
+from ..progress import track
+from . import inference
+from .normalisation import NORMALISATIONS, median_r
+from .outcome import Ceiling, Options, Outcome
+from .recording import Recording
+from .ridge import ALPHAS, Fit, fit, held_out_r, prepare
+from .splits import Indices, Splitter
+
+Floats = npt.NDArray[np.float64]
+
+_TRAINING_DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Ridge or linear regression from a layer to every neuroid.
+
+    Pearson r between prediction and mean response on held-out folds, averaged over folds; the layer is
+    chosen per fold by its explained variance in an inner cross-validation of the training stimuli.
+    The headline is the median over neuroids of r / r_max, with r_max = sqrt(reliability), over the
+    neuroids whose reliability is at least `least_reliability`.
+
+    Attributes
+    ----------
+    name : str
+    alphas : array
+        Penalties tried; ``(0,)`` for linear regression.
+    splitter, inner : Splitter
+        Outer and inner folds. ``group`` or ``stratify`` of the outer one hold for the inner one too.
+    least_reliability : float
+    """
+
+    name: str = "ridge"
+    alphas: Floats = field(default_factory=lambda: ALPHAS)
+    splitter: Splitter = field(default_factory=Splitter)
+    inner: Splitter = field(default_factory=lambda: Splitter(seed=2))
+    least_reliability: float = 0.1
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """Published r_max, else split-half reliability over repetitions, else none."""
+        n_neuroids = recorded.responses.shape[2]
+        if recorded.r_max is not None:
+            return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
+        if recorded.responses.shape[1] < 2:
+            return Ceiling("none", float("nan"))
+        per_neuroid = reliability(recorded.responses)
+        return Ceiling("reliability", float(np.nanmedian(per_neuroid)), per_neuroid)
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Gram matrix or copy of the features, decompositions of every fold, and one block of draws."""
+        n_stimuli, n_splits = recorded.n_stimuli, self.splitter.n_splits
+        rank = min(n_stimuli, n_units)
+        held = n_stimuli * (n_units if n_units < n_stimuli else n_stimuli)
+        return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + 12 * inference.ENTRIES
+
+    def evaluate(
+        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
+    ) -> Outcome:
+        """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
+        kept, left_out = self._kept(recorded, ceiling)
+        targets = recorded.mean[:, kept]
+        labels, groups = recorded.column(self.splitter.stratify), recorded.column(self.splitter.group)
+        curve, best = self.sweep(layers, targets, labels, groups)
+        fits = [one for _, one in best]
+        chosen = [layer for layer, _ in best]
+        r = held_out_r(fits, targets)
+        constant = int(np.isnan(r).any(axis=0).sum())
+        if constant:
+            left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
+        r = np.nan_to_num(r)
+        name, r_max = self._normaliser(ceiling, kept)
+        normalise = NORMALISATIONS[name]
+        value = float(normalise(r, r_max))
+        everyone = np.full(recorded.responses.shape[2], np.nan)
+        everyone[kept] = r.mean(axis=0)
+        return Outcome(
+            value=value,
+            raw=float(median_r(r)),
+            per_unit=everyone,
+            unit="neuroid",
+            normalisation=name,
+            layer=max(dict.fromkeys(chosen), key=chosen.count),
+            layer_by_split=chosen,
+            layers=curve,
+            ci=self._interval(fits, recorded, kept, ceiling, r_max, name, groups, options),
+            p=self._p(fits, r, targets, r_max, name, groups, options),
+            n_stimuli=recorded.n_stimuli,
+            n_neuroids=len(kept),
+            left_out=dict(recorded.n_left_out) | left_out,
+            methods=self._methods(len(kept), groups, options),
+        )
+
+    def _kept(self, recorded: Recording, ceiling: Ceiling) -> tuple[Indices, dict[str, int]]:
+        if ceiling.kind != "reliability" or ceiling.per_neuroid is None:
+            return np.arange(recorded.responses.shape[2]), {}
+        reliable = np.nan_to_num(ceiling.per_neuroid, nan=-1.0) >= self.least_reliability
+        if not reliable.any():
+            raise UserError(
+                f"{recorded.name}: none of {len(reliable)} neuroids has a reliability of at least "
+                f"{self.least_reliability}, so there is nothing that a model could explain"
+            )
+        unreliable = int((~reliable).sum())
+        reason = f"neuroids with a reliability below {self.least_reliability}"
+        return np.flatnonzero(reliable), {reason: unreliable} if unreliable else {}
+
+    def sweep(
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        targets: Floats,
+        labels: npt.ArrayLike | None,
+        groups: npt.ArrayLike | None,
+        *,
+        quality: Callable[[Sequence[Fit]], float] | None = None,
+    ) -> tuple[dict[str, float], list[tuple[str, Fit]]]:
+        """Fit every layer on every fold.
+
+        Parameters
+        ----------
+        layers, targets, labels, groups
+            Features by layer, mean responses, and what the folds are stratified or grouped by.
+        quality : callable, optional
+            What the layer curve shows of a layer's fits; the median r over neuroids by default.
+
+        Returns
+        -------
+        curve : dict
+            Layer -> quality on the held-out stimuli.
+        best : list of (str, Fit)
+            Per fold, the layer that explains the training stimuli best in the inner cross-validation.
+        """
+        splits = self.splitter.split(len(targets), labels=labels, groups=groups)
+        inner = [
+            self.inner.split(len(one.train), labels=_rows(labels, one.train), groups=_rows(groups, one.train))
+            for one in splits
+        ]
+        curve: dict[str, float] = {}
+        best: dict[int, tuple[float, str, Fit]] = {}
+        for layer in track(list(layers), f"fitting {self.name}"):
+            features = prepare(layers[layer])
+            fits = [
+                fit(features, targets, one, parts, self.alphas)
+                for one, parts in zip(splits, inner, strict=True)
+            ]
+            curve[layer] = (
+                float(median_r(np.nan_to_num(held_out_r(fits, targets))))
+                if quality is None
+                else quality(fits)
+            )
+            for i, one in enumerate(fits):
+                score = float(np.median(one.inner_score))
+                if i not in best or score > best[i][0]:
+                    best[i] = score, layer, one
+        return curve, [best[i][1:] for i in range(len(splits))]
+
+    def _normaliser(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
+        if ceiling.kind == "none" or ceiling.per_neuroid is None:
+            return "none", np.ones(len(kept))
+        value = ceiling.per_neuroid[kept]
+        return "r_over_sqrt_reliability", np.sqrt(value) if ceiling.kind == "reliability" else value
+
+    def _interval(
+        self,
+        fits: list[Fit],
+        recorded: Recording,
+        kept: Indices,
+        ceiling: Ceiling,
+        r_max: Floats,
+        name: str,
+        groups: npt.ArrayLike | None,
+        options: Options,
+    ) -> tuple[float, float]:
+        if options.n_bootstraps == 0:
+            return float("nan"), float("nan")
+        normalise, targets = NORMALISATIONS[name], recorded.mean[:, kept]
+        weights = inference.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
+        step = max(1, inference.ENTRIES // (len(fits) * len(kept)))
+        draws = []
+        for start in range(0, len(weights), step):
+            block = weights[start : start + step]
+            limit = (
+                r_max if ceiling.kind != "reliability" else self._drawn_r_max(recorded, kept, r_max, block)
+            )
+            draws.append(normalise(inference.held_out_draws(fits, targets, block), limit))
+        drawn = np.concatenate(draws)
+        subset = inference.tested(len(kept), options.seed)
+        n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
+        again = inference.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
+        some = [inference.of_targets(one, subset) for one in fits]
+        training = normalise(inference.training_draws(some, targets[:, subset], again), r_max[subset])
+        return inference.interval(drawn, training, options.level)
+
+    def _drawn_r_max(self, recorded: Recording, kept: Indices, r_max: Floats, weights: Floats) -> Floats:
+        cube = recorded.responses[:, :, kept]
+        moved = r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
+        limit: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
+        return limit
+
+    def _p(
+        self,
+        fits: list[Fit],
+        r: Floats,
+        targets: Floats,
+        r_max: Floats,
+        name: str,
+        groups: npt.ArrayLike | None,
+        options: Options,
+    ) -> float:
+        if options.n_permutations == 0:
+            return float("nan")
+        subset = inference.tested(targets.shape[1], options.seed)
+        some = [inference.of_targets(one, subset) for one in fits]
+        orders = inference.stimulus_orders(len(targets), options.n_permutations, options.seed + 2, groups)
+        normalise, limit = NORMALISATIONS[name], r_max[subset]
+        null = normalise(inference.permuted_draws(some, targets[:, subset], orders), limit)
+        return p_value(float(normalise(r[:, subset], limit)), null)
+
+    def _methods(self, n_neuroids: int, groups: npt.ArrayLike | None, options: Options) -> dict[str, object]:
+        tested = min(n_neuroids, inference.MOST_TESTED)
+        return {
+            "folds": self.splitter.n_splits,
+            "inner_folds": self.inner.n_splits,
+            "stratify": self.splitter.stratify,
+            "group": self.splitter.group,
+            "penalties": self.alphas.tolist(),
+            "interval": f"{options.level:.0%} bootstrap over {'groups of ' if groups is not None else ''}stimuli, "
+            f"{options.n_bootstraps} draws of held-out and {min(_TRAINING_DRAWS, options.n_bootstraps)} of training",
+            "p": f"stimulus labels permuted {options.n_permutations} times"
+            f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
+            "seed": options.seed,
+        }
+
+
+def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
+    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
+    return chosen
+
+
+def linear(**options: object) -> Encoding:
+    """Ordinary least squares (minimum norm where there are more features than stimuli)."""
+    return Encoding(name="linear", alphas=np.zeros(1), **options)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+"""From presentations to stimuli: the repetitions of each stimulus side by side, and their mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+Floats = npt.NDArray[np.float64]
+
+
+def repetition_cube(responses: xr.DataArray, stimulus_ids: Sequence[object]) -> Floats:
+    """The responses as stimulus x repetition x neuroid.
+
+    Parameters
+    ----------
+    responses : DataArray
+        ``(presentation, neuroid)`` with ``stimulus_id`` on `presentation`; ``repetition`` where it is known
+        (else presentations of a stimulus count as repetitions in the order recorded).
+    stimulus_ids : sequence
+        The order of the stimuli.
+
+    Returns
+    -------
+    array of shape (n_stimuli, n_repetitions, n_neuroids)
+        NaN where a stimulus has fewer repetitions than the most repeated one.
+    """
+    shown = pd.Index(list(stimulus_ids))
+    ids = pd.Series(responses["stimulus_id"].values)
+    row = shown.get_indexer(pd.Index(ids))
+    keep = row >= 0
+    if "repetition" in responses.coords:
+        repetition = pd.factorize(responses["repetition"].values, sort=True)[0]
+        if pd.DataFrame({"id": ids, "repetition": repetition}).duplicated().any():
+            repetition = ids.groupby(ids).cumcount().to_numpy()
+    else:
+        repetition = ids.groupby(ids).cumcount().to_numpy()
+    cube = np.full((len(shown), int(repetition.max()) + 1, responses.sizes["neuroid"]), np.nan)
+    cube[row[keep], repetition[keep]] = responses.values[keep]
+    return cube
+
+
+def mean_response(cube: Floats) -> Floats:
+    """The mean over repetitions, ``(n_stimuli, n_neuroids)``, of the repetitions that there are."""
+    if not np.isnan(cube).any():
+        mean: Floats = cube.mean(axis=1)
+        return mean
+    counted = (~np.isnan(cube)).sum(axis=1)
+    total: Floats = np.nansum(cube, axis=1) / np.maximum(counted, 1)
+    return total
