@@ -146,7 +146,9 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise UserError(f"{path} is not valid TOML: {error}") from error
     for name, entry in content.items():
         if not isinstance(entry, dict):
-            raise UserError(f"{path}: {name!r} stands outside a benchmark: begin with a line [\"DATASET.REGION-METRIC\"]")
+            raise UserError(
+                f'{path}: {name!r} stands outside a benchmark: begin with a line ["DATASET.REGION-METRIC"]'
+            )
         for option in entry:
             if option not in _OPTIONS:
                 raise unknown(f"option of {name}", option, _OPTIONS)
@@ -215,7 +217,7 @@ class Benchmark:
 
     @property
     def ceiling(self) -> "Score":
-        """The ceiling as a Brain-Score ``Score``: attrs ``kind``, ``raw`` per neuroid; for RDMs ``lower``, ``upper``."""
+        """The ceiling as a Brain-Score ``Score``; attrs ``kind``, ``raw`` per neuroid, and RDMs' ``lower``, ``upper``."""
         from .scoring import ceiling_score
 
         return ceiling_score(self.limit)
@@ -256,7 +258,9 @@ def _metric(card: BenchmarkCard, recorded: "Recording") -> "Metric":
     options = card.options
     for key in ("stratify", "group", "label", "across"):
         recorded.column(options.get(key))  # raises for a column that is not there
-    outer = Splitter(n_splits=options.get("folds", 5), stratify=options.get("stratify"), group=options.get("group"))
+    outer = Splitter(
+        n_splits=options.get("folds", 5), stratify=options.get("stratify"), group=options.get("group")
+    )
     inner = replace(outer, n_splits=options.get("inner_folds", 5), seed=outer.seed + 1)
     least = float(options.get("least_reliability", 0.1))
     if card.metric in ("ridge", "linear", "decoding"):
@@ -267,7 +271,9 @@ def _metric(card: BenchmarkCard, recorded: "Recording") -> "Metric":
         return encoding
     if card.metric in ("rsa", "rsa_crossnobis"):
         halves = Splitter(n_splits=2, stratify=options.get("stratify"))
-        return Similarity(card.metric, "crossnobis" if card.metric == "rsa_crossnobis" else "correlation", halves)
+        return Similarity(
+            card.metric, "crossnobis" if card.metric == "rsa_crossnobis" else "correlation", halves
+        )
     preset = PRESETS[card.metric]
     if isinstance(preset, BrainScoreRegression) and "stratify" in options:
         return replace(preset, splitter=replace(preset.splitter, stratify=options["stratify"]))

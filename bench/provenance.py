@@ -9,7 +9,18 @@ from typing import Any
 
 from ..files import digest_of, sha256_file
 
-_PACKAGES = ("brodmann", "brainscore-core", "nilearn", "numpy", "pandas", "scikit-learn", "scipy", "torch", "transformers", "xarray")
+_PACKAGES = (
+    "brodmann",
+    "brainscore-core",
+    "nilearn",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "transformers",
+    "xarray",
+)
 
 
 def versions() -> dict[str, str]:
@@ -30,7 +41,9 @@ def code_digest() -> str:
     folders = [root, *(root / name for name in ("brain_data", "models", "analysis", "bench"))]
     files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     shown = {"cli.py", "terminal.py", "demo.py"}
-    return digest_of([(str(path.relative_to(root)), sha256_file(path)) for path in files if path.name not in shown])
+    return digest_of(
+        [(str(path.relative_to(root)), sha256_file(path)) for path in files if path.name not in shown]
+    )
 
 
 def provenance(**known: Any) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def _half_correlation(cube: Floats, first: npt.NDArray[np.intp], second: npt.NDA
     both = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
     if both.sum() < 3:
         raise UserError(
-            f"only {int(both.sum())} stimuli have a response in both halves of the repetitions: too few for a reliability"
+            f"only {int(both.sum())} stimuli have a response in both halves of the repetitions: "
+            "too few for a reliability"
         )
     return pearson(one[both], other[both])
 
@@ -137,9 +138,9 @@ def rdm_ceiling(rdms: Floats) -> tuple[float, float, Floats, Floats]:
     if len(rdms) < 2:
         raise UserError(f"a ceiling over subjects needs at least 2 of them, not {len(rdms)}")
     ranks = rankdata(rdms, axis=1)
-    everyone = ranks.mean(axis=0)
+    everyone = rankdata(ranks.mean(axis=0))
     upper = np.array([float(pearson(subject, everyone)) for subject in ranks])
-    others = [np.delete(ranks, i, axis=0).mean(axis=0) for i in range(len(ranks))]
+    others = [rankdata(np.delete(ranks, i, axis=0).mean(axis=0)) for i in range(len(ranks))]
     lower = np.array([float(pearson(subject, rest)) for subject, rest in zip(ranks, others, strict=True)])
     return float(lower.mean()), float(upper.mean()), lower, upper
 

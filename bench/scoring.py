@@ -1,0 +1,290 @@
+"""Score a model against a benchmark: the main job."""
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
+    from brainscore_core.metrics import Score
+
+from ..errors import UserError
+from ..files import digest_of
+from .benchmark import Benchmark, load_benchmark
+from .decoding import Decoding
+from .memory import require
+from .outcome import Ceiling, Options, Outcome
+from .provenance import code_digest, provenance
+from .results import Record, Run, arrays_of, open_run
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+BRAIN = "brain"
+"""The name under which a recording is scored against itself."""
+
+
+def score(
+    model: "Model | str",
+    benchmark: Benchmark | str,
+    layers: Sequence[str] | None = None,
+    *,
+    run: str | Path | None = None,
+    seed: int = 0,
+    n_bootstraps: int = 1000,
+    n_permutations: int = 1000,
+) -> Score:
+    """Score a model against a benchmark.
+
+    The layers' activations to the benchmark's stimuli are compared with the recordings by the benchmark's
+    metric. The record is stored; asking again for the same thing reads it.
+
+    Parameters
+    ----------
+    model : Model or str
+        A model, or what :func:`brodmann.load_model` takes; ``"brain"`` decodes the recording from itself.
+    benchmark : Benchmark or str
+        A benchmark, or its identifier.
+    layers : sequence of str, optional
+        Layers to compare; the model's own choice by default. Among several, the layer of the headline is
+        chosen on training stimuli.
+    run : str or Path, optional
+        The run (a folder, or a name under ``$BRODMANN_HOME/results``) that keeps the record.
+    seed : int
+        Of every random draw.
+    n_bootstraps, n_permutations : int
+        For the interval and for p; 0 skips it.
+
+    Returns
+    -------
+    Score
+        The headline, normalised by the ceiling. ``attrs``: ``raw`` (per neuroid or subject), ``raw_value``,
+        ``ceiling``, ``normalisation``, ``layers`` (name -> raw value), ``layer``, ``ci``, ``p``,
+        ``n_stimuli``, ``n_neuroids``, ``left_out``, ``provenance``, ``record``.
+
+    Raises
+    ------
+    UserError
+        For unknown names, data that do not fit, or work that does not fit in memory.
+    """
+    began = time.perf_counter()
+    if n_bootstraps < 0 or n_permutations < 0:
+        raise UserError("the numbers of bootstraps and permutations must not be negative")
+    loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    options = Options(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
+    store = open_run(run)
+    if model == BRAIN:
+        key = _key(loaded, BRAIN, loaded.dataset.digest, [BRAIN], options)
+        known = store.find(BRAIN, loaded.identifier, key)
+        if known is not None:
+            return _as_score(known, cached=True)
+        outcome = _decode_recording(loaded, options)
+        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, key, outcome, options, began)
+        return _as_score(record, cached=False)
+    opened = _opened(model)
+    _check_match(opened, loaded)
+    names = _layer_names(opened, layers)
+    key = _key(loaded, opened.identifier, opened.digest, names, options)
+    known = store.find(opened.identifier, loaded.identifier, key)
+    if known is not None:
+        return _as_score(known, cached=True)
+    outcome = _compare(opened, loaded, names, options)
+    record = _keep(store, loaded, opened.identifier, opened.digest, key, outcome, options, began)
+    return _as_score(record, cached=False)
+
+
+def ceiling_score(limit: Ceiling) -> Score:
+    """A ceiling as a Brain-Score ``Score``, its kind and parts in ``attrs``."""
+    result = Score(limit.value)
+    result.attrs["kind"] = limit.kind
+    if limit.per_neuroid is not None:
+        result.attrs["raw"] = Score(limit.per_neuroid, dims=("neuroid",))
+    if limit.lower is not None and limit.upper is not None:
+        result.attrs |= {"lower": limit.lower, "upper": limit.upper}
+        result.attrs["subjects"] = {name: values.tolist() for name, values in limit.per_subject.items()}
+    return result
+
+
+def _opened(model: "Model | str") -> "Model":
+    from ..models import Model, load_model
+
+    opened = load_model(model) if isinstance(model, str) else model
+    if not isinstance(opened, Model):
+        raise UserError(
+            f"score needs a brodmann Model, not {type(opened).__name__}: "
+            "wrap a torch module in brodmann.models.VisionModel or LanguageModel"
+        )
+    return opened
+
+
+def _check_match(model: "Model", benchmark: Benchmark) -> None:
+    data = benchmark.dataset
+    if not data.has_stimuli:
+        raise UserError(
+            f"{data.identifier} came without its stimuli, so {model.identifier!r} cannot be shown them; "
+            f"decode the recording itself with: brodmann score brain {benchmark.identifier}"
+        )
+    if model.modality != data.modality:
+        raise UserError(
+            f"{model.identifier!r} is a {model.modality} model, "
+            f"but {benchmark.identifier} is a {data.modality} benchmark"
+        )
+
+
+def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
+    if layers is None:
+        return list(model.layers)
+    names = list(dict.fromkeys(layers))
+    if not names:
+        raise UserError("no layers were named; leave layers out to compare the model's own choice")
+    return names
+
+
+def _decode_recording(benchmark: Benchmark, options: Options) -> Outcome:
+    if not isinstance(benchmark.metric, Decoding):
+        raise UserError(
+            f"'brain' decodes a recording from itself and needs a decoding benchmark, not {benchmark.identifier}"
+        )
+    return benchmark.metric.evaluate_recording(benchmark.recording, options)
+
+
+def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Options) -> Outcome:
+    stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
+    sizes = model.sizes(stimuli, names)
+    largest = max(sizes, key=sizes.__getitem__)
+    needed = benchmark.metric.memory(recorded, sizes[largest])
+    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
+    activations = model.extract(stimuli, names, context=benchmark.card.context)
+    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
+    return benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+
+
+def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:
+    """A layer's values with rows in the recording's order; a memory map is read only when it is used."""
+    given = activations["stimulus_id"].values.tolist()
+    place = {stimulus: row for row, stimulus in enumerate(given)}
+    missing = [stimulus for stimulus in stimulus_ids if stimulus not in place]
+    if missing:
+        raise UserError(f"the model gave no activations for {len(missing)} stimuli (first: {missing[0]!r})")
+    order = np.array([place[stimulus] for stimulus in stimulus_ids])
+    values: npt.ArrayLike = (
+        activations.data if (order == np.arange(len(given))).all() else activations.data[order]
+    )
+    return values
+
+
+def _key(benchmark: Benchmark, model: str, digest: str, layers: Sequence[str], options: Options) -> str:
+    return digest_of(
+        [model, digest, list(layers)],
+        [benchmark.identifier, benchmark.version, benchmark.dataset.digest, benchmark.card.context],
+        {str(name): value for name, value in benchmark.card.options.items()},
+        [options.seed, options.n_bootstraps, options.n_permutations, options.level],
+        code_digest(),
+    )
+
+
+def _keep(
+    store: Run,
+    benchmark: Benchmark,
+    model: str,
+    digest: str,
+    key: str,
+    outcome: Outcome,
+    options: Options,
+    began: float,
+) -> Record:
+    limit, card = benchmark.limit, benchmark.card
+    neuroids = benchmark.recording.neuroids
+    record = {
+        "key": key,
+        "model": model,
+        "benchmark": card.identifier,
+        "benchmark_version": card.version,
+        "dataset": card.dataset,
+        "region": card.region,
+        "metric": card.metric,
+        "modality": card.modality,
+        "simulated": card.simulated,
+        "layer": outcome.layer,
+        "layer_by_split": list(outcome.layer_by_split),
+        "score": outcome.value,
+        "raw": outcome.raw,
+        "ceiling": limit.value,
+        "ceiling_kind": limit.kind,
+        "ceiling_lower": limit.lower,
+        "ceiling_upper": limit.upper,
+        "normalisation": outcome.normalisation,
+        "ci": list(outcome.ci),
+        "p": outcome.p,
+        "n_stimuli": outcome.n_stimuli,
+        "n_neuroids": outcome.n_neuroids,
+        "left_out": dict(outcome.left_out),
+        "layers": dict(outcome.layers),
+        "unit": outcome.unit,
+        "methods": dict(outcome.methods),
+        "license": benchmark.dataset.license,
+        "bibtex": benchmark.dataset.bibtex,
+        "seconds": time.perf_counter() - began,
+        "provenance": provenance(
+            model_digest=digest,
+            data_digest=benchmark.dataset.digest,
+            seed=options.seed,
+            n_bootstraps=options.n_bootstraps,
+            n_permutations=options.n_permutations,
+            context=card.context,
+            options=dict(card.options),
+        ),
+    }
+    arrays: dict[str, np.ndarray[Any, Any]] = {"raw": outcome.per_unit}
+    if limit.per_neuroid is not None:
+        arrays["ceiling"] = limit.per_neuroid
+    if outcome.unit == "neuroid" and "neuroid_id" in neuroids:
+        arrays["neuroid_id"] = neuroids["neuroid_id"].to_numpy(str)
+    store.keep(record, arrays)
+    known = store.find(model, card.identifier, key)
+    if known is None:
+        raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
+    return known
+
+
+def _as_score(record: Record, *, cached: bool) -> Score:
+    record = {**record, "cached": cached}
+    arrays = arrays_of(record)
+    value = record["score"]
+    result = Score(float("nan") if value is None else value)
+    unit = record["unit"] if record["unit"] != "none" else "value"
+    coordinates = {}
+    if (
+        record["unit"] == "neuroid"
+        and "neuroid_id" in arrays
+        and len(arrays["neuroid_id"]) == len(arrays["raw"])
+    ):
+        coordinates["neuroid_id"] = (unit, arrays["neuroid_id"])
+    result.attrs["raw"] = Score(arrays["raw"], dims=(unit,), coords=coordinates)
+    result.attrs["raw_value"] = record["raw"]
+    result.attrs["ceiling"] = ceiling_score(_limit_of(record, arrays))
+    low, high = (float("nan") if bound is None else bound for bound in record["ci"])
+    result.attrs["ci"] = (low, high)
+    for name in (
+        "model", "benchmark", "layers", "layer", "p", "n_stimuli", "n_neuroids", "left_out", "normalisation",
+        "provenance", "simulated", "cached",
+    ):  # fmt: skip
+        result.attrs[name] = record[name]
+    result.attrs["record"] = record
+    return result
+
+
+def _limit_of(record: Record, arrays: Mapping[str, npt.NDArray[np.float64]]) -> Ceiling:
+    value = record["ceiling"]
+    return Ceiling(
+        record["ceiling_kind"],
+        float("nan") if value is None else value,
+        arrays.get("ceiling"),
+        record["ceiling_lower"],
+        record["ceiling_upper"],
+    )

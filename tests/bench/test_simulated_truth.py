@@ -1,0 +1,105 @@
+"""The encoding score on simulated recordings, whose truth is known by construction."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kstest
+
+from brodmann.bench.encoding import Encoding
+from brodmann.bench.outcome import Options
+from brodmann.bench.recording import Recording, recording
+from brodmann.bench.splits import Splitter
+from brodmann.brain_data.simulated import simulated_cortex, simulated_language
+
+SEEDS = 200
+N_STIMULI = 200
+INTERVAL_ONLY = Options(n_bootstraps=300, n_permutations=0)
+RIDGE = Encoding(inner=Splitter(n_splits=3, seed=2))
+
+
+def covers(ci, truth):
+    return ci[0] <= truth <= ci[1]
+
+
+@pytest.mark.parametrize("reliability", [0.4, 0.7, 0.9])
+@pytest.mark.parametrize("region", ["V1", "IT"])
+def test_the_generating_process_reaches_the_ceiling_and_noise_scores_nothing(region, reliability):
+    data = simulated_cortex(reliability=reliability)
+    recorded = recording(data, region)
+    ceiling = RIDGE.ceiling(recorded)
+    assert ceiling.value == pytest.approx(reliability, abs=0.02)
+    options = Options(n_bootstraps=300, n_permutations=199)
+    truth = RIDGE.evaluate({"truth": data.truth["features"][region]}, recorded, ceiling, options)
+    assert covers(truth.ci, 1.0)
+    assert truth.value == pytest.approx(1.0, abs=0.02)
+    assert truth.p == pytest.approx(1 / 200)
+    noise = np.random.default_rng(1).normal(size=(recorded.n_stimuli, 20))
+    nothing = RIDGE.evaluate({"noise": noise}, recorded, ceiling, options)
+    assert covers(nothing.ci, 0.0)
+    assert nothing.p > 0.01
+
+
+def test_the_interval_covers_the_truth_and_p_is_uniform_over_200_seeds():
+    units = np.arange(0, 256, 9)
+    best, nothing, p = [], [], []
+    for seed in range(SEEDS):
+        data = simulated_language(seed=seed, n_stimuli=N_STIMULI, n_repetitions=4)
+        whole = recording(data, "language")
+        recorded = replace(whole, cube=whole.responses[:, :, units], neuroids=whole.neuroids.iloc[units])
+        ceiling = RIDGE.ceiling(recorded)
+        truth = RIDGE.evaluate({"z": data.truth["features"]["language"]}, recorded, ceiling, INTERVAL_ONLY)
+        best.append(covers(truth.ci, 1.0))
+        features = np.random.default_rng(10**6 + seed).normal(size=(N_STIMULI, 12))
+        noise = RIDGE.evaluate({"noise": features}, recorded, ceiling, replace(INTERVAL_ONLY, n_permutations=99))
+        nothing.append(covers(noise.ci, 0.0))
+        p.append(noise.p)
+    print(f"coverage: generating process {np.mean(best):.3f}, noise {np.mean(nothing):.3f}")
+    print(f"p of noise against uniform: Kolmogorov-Smirnov p = {kstest(p, 'uniform').pvalue:.3f}")
+    assert 0.90 <= np.mean(best) <= 0.98
+    assert 0.90 <= np.mean(nothing) <= 0.98
+    assert kstest(p, "uniform").pvalue > 0.01
+
+
+def test_the_interval_covers_the_truth_of_a_model_that_knows_half():
+    """Units weigh 3 features that the model has by 1 and 3 that it lacks by 0.7: true score 1 / sqrt(1.49)."""
+    truth, reliability, n_repetitions, n_units = 1 / np.sqrt(1.49), 0.6, 4, 30
+    hits = []
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=(N_STIMULI, 6))
+        weights = np.repeat([1.0, 0.7], 3)[:, None] * rng.choice([-1, 1], (6, n_units))
+        sd = np.sqrt((weights**2).sum(axis=0) * (1 / reliability - 1) * n_repetitions)
+        shared = rng.normal(size=(N_STIMULI, n_repetitions, 1))
+        own = rng.normal(size=(N_STIMULI, n_repetitions, n_units))
+        cube = (z @ weights)[:, None] + sd * (np.sqrt(0.3) * shared + np.sqrt(0.7) * own)
+        ids = np.arange(N_STIMULI).astype(object)
+        recorded = Recording("half.IT", ids, cube, None, pd.DataFrame(), {})
+        outcome = RIDGE.evaluate({"half": z[:, :3]}, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
+        hits.append(covers(outcome.ci, truth))
+    print(f"coverage: a model that knows half {np.mean(hits):.3f}")
+    assert 0.90 <= np.mean(hits) <= 0.98
+
+
+def test_the_layer_is_chosen_on_training_stimuli():
+    data = simulated_language(n_stimuli=N_STIMULI)
+    recorded = recording(data, "language")
+    rng = np.random.default_rng(0)
+    z = data.truth["features"]["language"]
+    layers = {"noise": rng.normal(size=z.shape), "blurred": z + rng.normal(size=z.shape), "truth": z}
+    outcome = RIDGE.evaluate(layers, recorded, RIDGE.ceiling(recorded), replace(INTERVAL_ONLY, n_bootstraps=0))
+    assert outcome.layer == "truth"
+    assert outcome.layers["noise"] < outcome.layers["blurred"] < outcome.layers["truth"]
+    assert np.isnan(outcome.ci).all()
+
+
+def test_among_many_layers_of_noise_the_best_one_scores_nothing():
+    """Choosing on the reported data would give a positive score here."""
+    data = simulated_language(n_stimuli=N_STIMULI)
+    recorded = recording(data, "language")
+    rng = np.random.default_rng(3)
+    layers = {f"noise{i}": rng.normal(size=(N_STIMULI, 10)) for i in range(20)}
+    outcome = RIDGE.evaluate(layers, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
+    assert max(outcome.layers.values()) > 0.05
+    assert outcome.value < 0.05
