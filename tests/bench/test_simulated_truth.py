@@ -35,7 +35,7 @@ def test_the_generating_process_reaches_the_ceiling_and_noise_scores_nothing(reg
     assert covers(truth.ci, 1.0)
     assert truth.value == pytest.approx(1.0, abs=0.02)
     assert truth.p == pytest.approx(1 / 200)
-    noise = np.random.default_rng(1).normal(size=(recorded.n_stimuli, 20))
+    noise = np.random.default_rng(0).normal(size=(recorded.n_stimuli, 20))
     nothing = RIDGE.evaluate({"noise": noise}, recorded, ceiling, options)
     assert covers(nothing.ci, 0.0)
     assert nothing.p > 0.01

@@ -1,0 +1,59 @@
+"""The contract: what every model offers, network or not."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+Context = Literal["none", "passage"]
+
+
+class Model(ABC):
+    """Something that answers stimuli with activations, layer by layer.
+
+    Attributes
+    ----------
+    identifier : str
+        The name under which its scores are kept.
+    modality : {"vision", "language"}
+    digest : str
+        sha256 over everything that an activation depends on: weights, architecture, preprocessing.
+    """
+
+    identifier: str
+    modality: Literal["vision", "language"]
+    digest: str
+
+    @property
+    @abstractmethod
+    def layers(self) -> list[str]:
+        """The layers that are scored when none are named, in forward order."""
+
+    @abstractmethod
+    def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
+        """How many units each layer has, found on one stimulus."""
+
+    @abstractmethod
+    def extract(
+        self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, context: Context = "none"
+    ) -> "dict[str, xr.DataArray]":
+        """Activations to a stimulus set.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+            Images (``stimulus_paths``), or texts in a column ``sentence``, ``word`` or ``text``.
+        layers : sequence of str, optional
+            The model's ``layers`` by default.
+        context : {"none", "passage"}
+            Language only: each text alone, or after the earlier ones of its passage.
+
+        Returns
+        -------
+        dict of str to DataArray
+            ``(presentation, neuroid)``, float32, rows in the order of `stimuli`; ``stimulus_id`` on
+            `presentation`; ``neuroid_id``, ``layer`` and the unit's place in its feature map on `neuroid`.
+        """

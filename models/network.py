@@ -1,0 +1,231 @@
+"""What vision and language networks share: layers, digests, extraction in one pass, the cache."""
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from ..brain_data.dataset import stimuli_digest
+from ..errors import UserError
+from ..files import digest_of
+from ..progress import track
+from . import store
+from .hooks import Stop, check_layers, forward_order, record
+from .model import Context, Model
+
+if TYPE_CHECKING:
+    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+EXTRACTION_VERSION = 1
+"""Part of every cache key: it rises when the same network would give other numbers."""
+
+
+class Network(Model):
+    """A torch module whose layers are read with hooks.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    identifier : str
+    layers : sequence of str, optional
+        Dotted module names. By default the modules down to two levels (``layer1.0``) that answer with a
+        tensor, in forward order.
+    batch_size : int
+    device : str, optional
+        ``"cuda"``, ``"mps"`` or ``"cpu"``; the first that is there by default.
+    cache : bool
+        Keep activations on disk under ``$BRODMANN_HOME/activations``.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        identifier: str,
+        layers: Sequence[str] | None,
+        batch_size: int,
+        device: str | None,
+        cache: bool,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
+        if batch_size < 1:
+            raise UserError(f"{identifier}: batch_size must be at least 1, not {batch_size}")
+        self.identifier = identifier
+        self.device = torch.device(device or _best_device())
+        self.module = module.to(self.device)
+        self.batch_size = batch_size
+        self.cache = cache
+        self._layers = None if layers is None else list(layers)
+        if self._layers is not None:
+            check_layers(module, self._layers, identifier)
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that are scored when none are named, in forward order."""
+        if self._layers is None:
+            self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
+        return self._layers
+
+    @cached_property
+    def digest(self) -> str:  # type: ignore[override]
+        """sha256 over weights, architecture, the module's source and what the preprocessing does."""
+        weights = [
+            (name, str(value.dtype), list(value.shape), _bytes(value))
+            for name, value in sorted(self.module.state_dict().items())
+        ]
+        parts: list[object] = [EXTRACTION_VERSION, repr(self.module), _source(type(self.module))]
+        for name, dtype, shape, raw in weights:
+            parts += [[name, dtype, shape], raw]
+        return digest_of(*parts, *self._reading())
+
+    def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
+        """How many units each layer has, found on one stimulus."""
+        shapes, _ = self._look(stimuli, self._asked(layers))
+        return {name: int(np.prod(shape)) for name, shape in shapes.items()}
+
+    def extract(
+        self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, context: Context = "none"
+    ) -> dict[str, xr.DataArray]:
+        """Activations to a stimulus set; see :meth:`Model.extract`.
+
+        Raises
+        ------
+        UserError
+            For an unknown layer, stimuli that cannot be read, values that are not finite, or a full disk.
+        """
+        names = self._asked(layers)
+        shapes, stop = self._look(stimuli, names)
+        shown = stimuli_digest(stimuli)
+        keys = {name: digest_of(self.digest, name, shown, context) for name in names}
+        values: dict[str, npt.NDArray[np.float32]] = {}
+        if self.cache:
+            values = {name: known for name in names if (known := store.find(keys[name])) is not None}
+        missing = [name for name in names if name not in values]
+        if missing:
+            sizes = {name: (len(stimuli), int(np.prod(shapes[name]))) for name in missing}
+            if self.cache:
+                notes = {keys[name]: self._note(name, stimuli) for name in missing}
+                with store.writing({keys[name]: sizes[name] for name in missing}, notes) as arrays:
+                    self._fill({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
+                values |= {name: np.load(store.path_of(keys[name]), mmap_mode="r") for name in missing}
+            else:
+                fresh = {name: np.empty(sizes[name], np.float32) for name in missing}
+                self._fill(fresh, stimuli, context, stop)
+                values |= fresh
+        return {name: _labelled(values[name], name, shapes[name], stimuli) for name in names}
+
+    def _asked(self, layers: Sequence[str] | None) -> list[str]:
+        names = list(self.layers if layers is None else dict.fromkeys(layers))
+        check_layers(self.module, names, self.identifier)
+        return names
+
+    def _look(self, stimuli: "StimulusSet", names: list[str]) -> tuple[dict[str, tuple[int, ...]], Stop]:
+        """Shapes per stimulus, and where a pass may stop, from one stimulus."""
+        _, batch = next(self._batches(stimuli.iloc[:1], "none"))
+        found, order = record(self.module, names, lambda: self._forward(batch))
+        absent = [name for name in names if name not in found]
+        if absent:
+            raise UserError(
+                f"layer {absent[0]!r} of {self.identifier} never answered: the forward pass does not call it "
+                "(a wrapped module is read at its wrapper)"
+            )
+        shapes = {name: tuple(self._read(found[name], batch, name).shape[1:]) for name in names}
+        return shapes, Stop(order[-1], order.count(order[-1]))
+
+    def _fill(
+        self, arrays: dict[str, npt.NDArray[np.float32]], stimuli: "StimulusSet", context: Context, stop: Stop
+    ) -> None:
+        names = list(arrays)
+        if stop.layer not in names:
+            stop = self._look(stimuli, names)[1]
+        batches = track(
+            self._batches(stimuli, context),
+            f"running {self.identifier}",
+            total=-(-len(stimuli) // self.batch_size),
+        )
+        for rows, batch in batches:
+            found, _ = record(self.module, names, lambda batch=batch: self._forward(batch), stop=stop)  # type: ignore[misc]
+            for name in names:
+                read = self._read(found[name], batch, name).float()
+                if not bool(torch.isfinite(read).all()):
+                    raise UserError(
+                        f"layer {name!r} of {self.identifier} gives {int((~torch.isfinite(read)).sum())} values that are "
+                        f"NaN or infinite (first stimulus concerned: {_first_bad(read, rows, stimuli)!r})"
+                    )
+                arrays[name][rows] = read.flatten(1).cpu().numpy()
+
+    def _note(self, layer: str, stimuli: "StimulusSet") -> dict[str, Any]:
+        return {
+            "model": self.identifier,
+            "layer": layer,
+            "stimuli": getattr(stimuli, "identifier", None) or "unnamed",
+            "n_stimuli": len(stimuli),
+        }
+
+    @abstractmethod
+    def _batches(
+        self, stimuli: "StimulusSet", context: Context
+    ) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
+        """Rows of the stimuli and the network's input for them."""
+
+    @abstractmethod
+    def _forward(self, batch: Any) -> Any:
+        """One forward pass."""
+
+    @abstractmethod
+    def _read(self, output: Tensor, batch: Any, layer: str) -> Tensor:
+        """One value a unit and stimulus, (batch, ...), from a layer's output."""
+
+    @abstractmethod
+    def _probe(self) -> Any:
+        """A small input, to learn the order of the layers."""
+
+    @abstractmethod
+    def _reading(self) -> list[object]:
+        """What identifies the preprocessing and the reading of a layer."""
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _bytes(value: Tensor) -> bytes:
+    flat = value.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+
+
+def _source(kind: type) -> str:
+    try:
+        return inspect.getsource(inspect.getmodule(kind) or kind)
+    except (OSError, TypeError):  # made in a console or compiled: repr and weights must do
+        return kind.__qualname__
+
+
+def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:
+    bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
+    return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
+
+
+def _labelled(
+    values: npt.NDArray[np.float32], layer: str, shape: tuple[int, ...], stimuli: "StimulusSet"
+) -> xr.DataArray:
+    n_units = values.shape[1]
+    place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
+    index = np.unravel_index(np.arange(n_units), shape) if place else ()
+    coordinates: dict[str, Any] = {
+        name: ("neuroid", values) for name, values in zip(place, index, strict=True)
+    }
+    coordinates["neuroid_id"] = ("neuroid", [f"{layer}.{i}" for i in range(n_units)])
+    coordinates["layer"] = ("neuroid", np.full(n_units, layer))
+    coordinates["stimulus_id"] = ("presentation", stimuli["stimulus_id"].to_numpy())
+    return xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)

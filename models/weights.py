@@ -1,0 +1,84 @@
+"""Trained weights, read without executing anything."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import UserError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a safetensors file, or from a torch file that holds tensors alone.
+
+    A torch file may nest the tensors under ``state_dict`` or ``model``, and may prefix every name with
+    ``module.`` (data parallel) or ``_orig_mod.`` (compiled).
+
+    Raises
+    ------
+    UserError
+        For a file that is absent, damaged, or would have to execute code to be read.
+    """
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
+    except FileNotFoundError as error:
+        raise UserError(f"no weights at {path}") from error
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
+    for key in ("state_dict", "model"):
+        inner = content.get(key)
+        if isinstance(inner, Mapping):
+            content = dict(inner)
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f"{path} holds no tensors, so it is not a file of weights")
+    for prefix in ("module.", "_orig_mod."):
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def _torch_file(path: Path) -> dict[str, object]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        first = str(error).split("\n", maxsplit=1)[0]
+        raise UserError(
+            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({first[:120]})"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged or not a torch file ({str(error)[:120]}): fetch it again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a table of weights")
+    return dict(content)
+
+
+def load_into(module: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.Module:
+    """Load weights that must fit exactly.
+
+    Raises
+    ------
+    UserError
+        Naming the first weight that is missing, unexpected, or of another shape.
+    """
+    own = module.state_dict()
+    # a counter of training batches, which old files lack and evaluation does not use
+    needed = {name for name in own if not name.endswith("num_batches_tracked")}
+    missing, unexpected = sorted(needed - set(weights)), sorted(set(weights) - set(own))
+    if missing or unexpected:
+        what = f"lacks {missing[0]!r}" if missing else f"holds an unexpected {unexpected[0]!r}"
+        raise UserError(f"{source} does not fit {type(module).__name__}: it {what}")
+    for name, value in weights.items():
+        if value.shape != own[name].shape:
+            raise UserError(
+                f"{source} does not fit {type(module).__name__}: {name!r} is {tuple(value.shape)}, "
+                f"not {tuple(own[name].shape)}"
+            )
+    module.load_state_dict(dict(weights), strict=False)
+    return module.eval()
