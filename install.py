@@ -1,23 +1,26 @@
 """Files with a known checksum, brought from a folder or an address into a place of their own."""
 
 import hashlib
+import json
+import math
 import urllib.error
 import urllib.request
-import urllib.response
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from .errors import NotAvailableError, UserError
-from .files import copy_file, home, whole_folder
+from .files import cannot_write, copy_file, home, sha256_file, whole_folder, write_json
 from .progress import track
 
 _CHUNK = 1 << 20
+_ATTEMPTS = 4
 _TIMEOUT_S = 30
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
+_CHECKSUMS = "checksums.json"
 
 
 @dataclass(frozen=True)
@@ -52,48 +55,99 @@ def install_files(
     target : Path
         The folder; one that was there before is replaced.
     source : Path or None
-        Where the files lie; None downloads them.
+        A folder that has the files, under their names or all at its top. None downloads them; a transfer
+        that broke off goes on where it stopped, also in a later run.
     hint : str
         The command that installs from a folder.
 
     Raises
     ------
     UserError
-        For a folder or file that is not there, a checksum that does not match, or a failed download.
+        For a folder or file that is not there, or a checksum that does not match.
+    NotAvailableError
+        Where a file has no address or cannot be downloaded.
     """
-    if source is not None and not source.is_dir():
-        raise UserError(f"no folder at {source}: give --from the folder that holds the files of {what}")
-    with whole_folder(target) as folder:
-        for file in track(files, f"installing {what}"):
-            path = _found(what, file, source) if source is not None else _downloaded(what, file, hint)
-            _verify(what, file, path)
-            copy_file(path, folder / file.name)
-    if source is None:
-        for file in files:
-            _partial(file).unlink(missing_ok=True)
+    if source is not None:
+        _copy(files, _found(what, files, source), target)
+        return
+    for file in files:
+        _check_address(what, file, hint)
+    downloads = [
+        _downloaded(what, file, f"{file.name} ({number} of {len(files)})", hint)
+        for number, file in enumerate(files, start=1)
+    ]
+    _copy(files, downloads, target)
+    for path in downloads:
+        path.unlink(missing_ok=True)
 
 
 def verify_installed(what: str, files: Sequence[KnownFile], target: Path, *, hint: str) -> None:
-    """Raise a UserError where an installed file is missing or no longer what it was."""
+    """Raise a UserError where an installed file is missing or no longer what it was.
+
+    A file is read once in a process, and again when its size or its time of change differs.
+    """
     for file in files:
         path = target / file.name
         if not path.is_file():
             raise NotAvailableError(f"{what} is not whole: {file.name} is missing; install it again: {hint}")
-        status = path.stat()
-        if _checksum(path, len(file.digest), status.st_mtime_ns, status.st_size) != file.digest:
-            raise UserError(f"{what} is damaged: {file.name} is not what it was; install it again: {hint}")
+        found = _checksum(path, len(file.digest))
+        if found != file.digest:
+            raise UserError(
+                f"{what} is damaged: {path} is not what it was (its checksum begins {found[:12]}, not "
+                f"{file.digest[:12]}); install it again: {hint}"
+            )
 
 
-def _found(what: str, file: KnownFile, source: Path) -> Path:
-    for path in (source / file.name, source / PurePosixPath(file.name).name):
-        if path.is_file():
-            return path
-    raise UserError(f"{source} holds no {file.name}, which {what} needs: is it the right folder?")
+def remember_folder(path: Path, make: Callable[[Path], None]) -> Path:
+    """The folder at `path` if its checksums still hold, else made anew by ``make(temporary_folder)``.
+
+    ``checksums.json`` inside the folder keeps the sha256 of every file; a folder in which a file is damaged
+    or missing is discovered and rebuilt.
+    """
+    if not _holds(path):
+        with whole_folder(path) as temporary:
+            make(temporary)
+            names = sorted(file.relative_to(temporary) for file in temporary.rglob("*") if file.is_file())
+            write_json(
+                temporary / _CHECKSUMS, {name.as_posix(): sha256_file(temporary / name) for name in names}
+            )
+    return path
+
+
+def _holds(folder: Path) -> bool:
+    try:
+        checksums = json.loads((folder / _CHECKSUMS).read_bytes())
+        return isinstance(checksums, dict) and all(
+            _checksum(folder / name, 64) == digest for name, digest in checksums.items()
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _found(what: str, files: Sequence[KnownFile], source: Path) -> list[Path]:
+    """The files in a folder, verified."""
+    if not source.is_dir():
+        raise UserError(f"no folder at {source}: give --from the folder that holds the files of {what}")
+    found, missing = [], []
+    for file in files:
+        places = (source / file.name, source / PurePosixPath(file.name).name)
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            missing.append(file.name)
+        else:
+            found.append(path)
+    if missing:
+        raise UserError(
+            f"{source} holds {len(found)} of the {len(files)} files that {what} needs (first missing: {missing[0]}): "
+            "is it the right folder?"
+        )
+    for file, path in track(list(zip(files, found, strict=True)), f"verifying {what}"):
+        _verify(what, file, path)
+    return found
 
 
 def _verify(what: str, file: KnownFile, path: Path) -> None:
-    status = path.stat()
-    found = _checksum(path, len(file.digest), status.st_mtime_ns, status.st_size)
+    found = _checksum(path, len(file.digest))
     if found != file.digest:
         raise UserError(
             f"{file.name} is not the file that {what} needs: its checksum begins {found[:12]}, not {file.digest[:12]}; "
@@ -101,22 +155,29 @@ def _verify(what: str, file: KnownFile, path: Path) -> None:
         )
 
 
-@lru_cache(maxsize=4096)
-def _checksum(path: Path, n_digits: int, _modified: int, _size: int) -> str:
-    digest = hashlib.sha256() if n_digits == 64 else hashlib.sha1(usedforsecurity=False)
+def _copy(files: Sequence[KnownFile], found: Sequence[Path], target: Path) -> None:
+    with whole_folder(target) as folder:
+        for file, path in zip(files, found, strict=True):
+            copy_file(path, folder / file.name)
+
+
+def _checksum(path: Path, n_digits: int) -> str:
+    try:
+        state = path.stat()
+        return _checksum_in_state(path, n_digits, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@lru_cache(maxsize=100_000)
+def _checksum_in_state(path: Path, n_digits: int, _modified: int, _size: int) -> str:
+    if n_digits == 64:
+        return sha256_file(path)
     with path.open("rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
 
 
-def _partial(file: KnownFile) -> Path:
-    """Where an unfinished download waits to be resumed."""
-    return home() / "downloads" / file.digest
-
-
-def _downloaded(what: str, file: KnownFile, hint: str) -> Path:
-    path = _partial(file)
+def _check_address(what: str, file: KnownFile, hint: str) -> None:
     if file.url is None:
         raise NotAvailableError(
             f"{what} has no public address for {file.name}; with the files at hand: {hint}"
@@ -124,57 +185,74 @@ def _downloaded(what: str, file: KnownFile, hint: str) -> Path:
     address = urlsplit(file.url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _LOCAL):
         raise UserError(f"{what}: {file.url} is not a secure (https) address: refused")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and _is(path, file):
-        return path
+
+
+def _downloaded(what: str, file: KnownFile, label: str, hint: str) -> Path:
+    """The file, verified, in the home's `downloads`; it waits there under its checksum to be resumed or copied."""
+    folder = home() / "downloads"
+    done, partial = folder / file.digest, folder / f"{file.digest}.partial"
     try:
-        _fetch(file.url, path, file.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        if done.is_file() and _checksum(done, len(file.digest)) == file.digest:
+            return done
+        for _ in range(_ATTEMPTS):
+            if _fetch(what, file, partial, label, hint):
+                break
+        else:
+            raise NotAvailableError(
+                f"cannot download {file.name} of {what} (the connection broke off {_ATTEMPTS} times); "
+                f"run it again to go on, or with the files at hand: {hint}"
+            )
+        try:
+            _verify(what, file, partial)
+        except UserError:
+            partial.unlink(missing_ok=True)
+            raise
+        partial.replace(done)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return done
+
+
+def _fetch(what: str, file: KnownFile, partial: Path, label: str, hint: str) -> bool:
+    """Fetch what is still missing of a file; whether all of it is there now."""
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(str(file.url), headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+            if response.status != 206:
+                have = 0
+            length = response.headers.get("Content-Length")
+            size = None if length is None else have + int(length)
+            steps = None if size is None else math.ceil((size - have) / _CHUNK)
+            with partial.open("ab" if have else "wb") as stream:
+                for chunk in track(_chunks(response), f"downloading {label}", total=steps):
+                    stream.write(chunk)
     except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:  # nothing is left to fetch; the checksum decides
+            return True
         reason = "it is private" if error.code in (401, 403) else f"the server answered {error.code}"
         raise NotAvailableError(
             f"cannot download {file.name} of {what}: {reason}; with the files at hand: {hint}"
         ) from error
-    except (OSError, HTTPException) as error:
+    except urllib.error.URLError as error:
         raise NotAvailableError(
-            f"cannot download {file.name} of {what} ({error}); run it again to go on, or with the files at hand: {hint}"
+            f"cannot download {file.name} of {what} (no connection to {urlsplit(file.url).hostname!r}: "
+            f"{error.reason}); with the files at hand: {hint}"
         ) from error
-    if not _is(path, file):
-        path.unlink()
-        raise UserError(
-            f"{file.name} arrived, but its checksum is not the one that {what} needs: nothing was installed"
-        )
-    return path
+    except (HTTPException, ConnectionError, TimeoutError):
+        return False
+    return size is None or partial.stat().st_size >= size
 
 
-def _is(path: Path, file: KnownFile) -> bool:
-    status = path.stat()
-    return _checksum(path, len(file.digest), status.st_mtime_ns, status.st_size) == file.digest
-
-
-def _fetch(url: str, path: Path, name: str) -> None:
-    """Download, from where an earlier attempt stopped if the server can do that."""
-    have = path.stat().st_size if path.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # what is here is as long as the file, or longer: begin anew
-            raise
-        path.unlink()
-        response = urllib.request.urlopen(url, timeout=_TIMEOUT_S)
-        have = 0
-    with response:
-        resumed = have > 0 and response.status == 206
-        length = int(response.headers.get("Content-Length") or 0)
-        received = 0
-        with path.open("ab" if resumed else "wb") as stream:
-            for chunk in track(_chunks(response), f"downloading {name}", total=-(-length // _CHUNK) or None):
-                stream.write(chunk)
-                received += len(chunk)
-        if received < length:
-            raise OSError(f"the connection ended after {received} of {length} bytes")
-
-
-def _chunks(response: "urllib.response.addinfourl") -> Iterator[bytes]:
-    while chunk := response.read(_CHUNK):
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """The body in pieces; a connection that breaks ends them early."""
+    while True:
+        try:
+            chunk = response.read(_CHUNK)
+        except (HTTPException, ConnectionError, TimeoutError):
+            return
+        if not chunk:
+            return
         yield chunk

@@ -217,7 +217,7 @@ class Benchmark:
 
     @property
     def ceiling(self) -> "Score":
-        """The ceiling as a Brain-Score ``Score``; attrs ``kind``, ``raw`` per neuroid, and RDMs' ``lower``, ``upper``."""
+        """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
         from .scoring import ceiling_score
 
         return ceiling_score(self.limit)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -119,7 +120,11 @@ def stimuli_digest(stimuli: StimulusSet) -> str:
 
     columns = sorted(column for column in stimuli.columns if column != "filename")
     paths = getattr(stimuli, "stimulus_paths", None) or {}
-    files = [sha256_file(paths[key]) for key in stimuli["stimulus_id"]] if paths else []
+    shown = [Path(paths[key]) for key in stimuli["stimulus_id"]] if paths else []
+    absent = [path for path in shown if not path.is_file()]
+    if absent:
+        raise UserError(f"{len(absent)} of {len(shown)} stimulus files are not there (first: {absent[0]})")
+    files = [sha256_file(path) for path in shown]
     return digest_of(columns, [[str(value) for value in stimuli[column]] for column in columns], files)
 
 

@@ -1,6 +1,7 @@
 """Vision baselines that need no weights: pixels, a Gabor pyramid, an untrained convolutional network."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +93,7 @@ class RandomConvNet(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         channels = (3, 32, 64, 128, 128, 128)
-        for index, (n_in, n_out) in enumerate(zip(channels, channels[1:], strict=False), start=1):
+        for index, (n_in, n_out) in enumerate(pairwise(channels), start=1):
             conv = nn.Conv2d(n_in, n_out, 3, padding=1)
             with torch.no_grad():
                 conv.weight.normal_(0, math.sqrt(2 / (9 * n_in)), generator=generator)

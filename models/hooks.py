@@ -73,11 +73,19 @@ def record(
             call()
     except _Enough:
         pass
+    except RuntimeError as error:
+        raise failed(module, error) from error
     finally:
         for handle in handles:
             handle.remove()
         module.train(training)
     return found, order
+
+
+def failed(module: nn.Module, error: RuntimeError) -> UserError:
+    """The one line for a forward pass that torch could not do: shapes that do not fit, no memory left."""
+    first = (str(error).strip().splitlines() or ["no message"])[0][:200]
+    return UserError(f"the forward pass of {type(module).__name__} failed: {first}")
 
 
 def _first_tensor(output: Any, name: str) -> Tensor:
@@ -123,6 +131,8 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
     try:
         with torch.inference_mode():
             call()
+    except RuntimeError as error:
+        raise failed(module, error) from error
     finally:
         for handle in handles:
             handle.remove()

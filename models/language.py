@@ -145,8 +145,8 @@ class LanguageModel(Network):
             return output
         if output.ndim != 3 or output.shape[:2] != batch.ids.shape:
             raise UserError(
-                f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} for {tuple(batch.ids.shape)} tokens: "
-                "expected (batch, tokens, units)"
+                f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} "
+                f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units)"
             )
         weights = batch.pooled.to(output.dtype)[:, :, None]
         return torch.where(weights > 0, output, 0).sum(dim=1) / weights.sum(dim=1)

@@ -73,7 +73,8 @@ def _from_file(name: str) -> Model:
         ) from error
     if isinstance(model, nn.Module):
         raise UserError(
-            f"{factory}() of {path.name} gives a bare torch module: wrap it in brodmann.models.VisionModel or LanguageModel"
+            f"{factory}() of {path.name} gives a bare torch module: "
+            "wrap it in brodmann.models.VisionModel or LanguageModel"
         )
     if not isinstance(model, Model):
         raise UserError(f"{factory}() of {path.name} must give a brodmann Model, not {type(model).__name__}")
@@ -103,6 +104,9 @@ def _first_line(error: Exception) -> str:
 
 def _hugging_face(name: str) -> Model:
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     folder = Path(name).expanduser()
     local = folder.is_dir()

@@ -103,10 +103,11 @@ class Network(Model):
         """
         names = self._asked(layers)
         shapes, stop = self._look(stimuli, names)
-        shown = stimuli_digest(stimuli)
-        keys = {name: digest_of(self.digest, name, shown, context) for name in names}
         values: dict[str, npt.NDArray[np.float32]] = {}
+        keys: dict[str, str] = {}
         if self.cache:
+            shown = stimuli_digest(stimuli)
+            keys = {name: digest_of(self.digest, name, shown, context) for name in names}
             values = {name: known for name in names if (known := store.find(keys[name])) is not None}
         missing = [name for name in names if name not in values]
         if missing:
@@ -157,8 +158,8 @@ class Network(Model):
                 read = self._read(found[name], batch, name).float()
                 if not bool(torch.isfinite(read).all()):
                     raise UserError(
-                        f"layer {name!r} of {self.identifier} gives {int((~torch.isfinite(read)).sum())} values that are "
-                        f"NaN or infinite (first stimulus concerned: {_first_bad(read, rows, stimuli)!r})"
+                        f"layer {name!r} of {self.identifier} gives {int((~torch.isfinite(read)).sum())} values "
+                        f"that are NaN or infinite (first stimulus: {_first_bad(read, rows, stimuli)!r})"
                     )
                 arrays[name][rows] = read.flatten(1).cpu().numpy()
 

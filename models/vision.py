@@ -93,13 +93,14 @@ class VisionModel(Network):
     def _load(self, stimulus: object, path: Any) -> Tensor:
         try:
             with Image.open(path) as image:
-                pixels = self.preprocess(image.convert("RGB"))
+                picture = image.convert("RGB")
         except FileNotFoundError as error:
             raise UserError(f"the picture of stimulus {stimulus!r} is not there: {path}") from error
         except (UnidentifiedImageError, OSError) as error:
             raise UserError(
                 f"the picture of stimulus {stimulus!r} cannot be read ({path}): {error}"
             ) from error
+        pixels = self.preprocess(picture)
         if not isinstance(pixels, Tensor) or pixels.ndim != 3:
             shape = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
             raise UserError(

@@ -1,6 +1,7 @@
 """Trained weights, read without executing anything."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _torch_file(path: Path) -> dict[str, object]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Detected pickle protocol", UserWarning
+            )  # it is refused if it matters
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         first = str(error).split("\n", maxsplit=1)[0]
         raise UserError(

@@ -61,7 +61,10 @@ def test_a_benchmark_of_ones_own(tmp_path):
     ("content", "message"),
     [
         ("[broken", "not valid TOML"),
-        ('["simulated-cortex.IT-linear"]\nfold = 4', "unknown option of simulated-cortex.IT-linear 'fold': did you mean"),
+        (
+            '["simulated-cortex.IT-linear"]\nfold = 4',
+            "unknown option of simulated-cortex.IT-linear 'fold': did you mean",
+        ),
         ('["simulated-cortex.IT-lnear"]', "unknown metric 'lnear': did you mean 'linear'"),
         ('["nobody.IT-linear"]', "unknown data set 'nobody'"),
         ("version = 3", "stands outside a benchmark"),
@@ -79,7 +82,9 @@ def test_a_wrong_declaration_is_refused_and_not_kept(tmp_path, content, message,
 def test_a_column_that_is_not_there_is_named(tmp_path):
     card = benchmark_card("simulated-cortex.IT-ridge")
     wrong = type(card)(**{**vars(card), "options": {"stratify": "categry"}})
-    with pytest.raises(UserError, match="unknown stimulus column of simulated-cortex.IT 'categry': did you mean"):
+    with pytest.raises(
+        UserError, match="unknown stimulus column of simulated-cortex.IT 'categry': did you mean"
+    ):
         brodmann.bench.make_benchmark(wrong, brodmann.load_dataset("simulated-cortex"))
 
 

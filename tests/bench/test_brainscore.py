@@ -57,7 +57,9 @@ def language():
 @pytest.fixture(autouse=True)
 def _quiet_pls():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # scikit-learn's PLS stops early, as in Brain-Score
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # scikit-learn's PLS stops early, as in Brain-Score
         yield
 
 

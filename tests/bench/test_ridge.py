@@ -32,7 +32,9 @@ def nested_search(x, y, split, inner):
             errors[i] += ((model.predict(x[test]) - y[test]) ** 2).sum(axis=0)
     chosen = ALPHAS[errors.argmin(axis=0)]
     columns = [
-        Ridge(penalty(alpha, split.train), solver="svd").fit(x[split.train], y[split.train, i]).predict(x[split.test])
+        Ridge(penalty(alpha, split.train), solver="svd")
+        .fit(x[split.train], y[split.train, i])
+        .predict(x[split.test])
         for i, alpha in enumerate(chosen)
     ]
     return np.stack(columns, axis=1), chosen

@@ -51,7 +51,9 @@ def benchmark():
 def model(benchmark):
     data = benchmark.dataset
     z = data.truth["features"]["IT"]
-    return Lookup({"early": np.random.default_rng(0).normal(size=z.shape), "late": z}, data.stimuli["stimulus_id"])
+    return Lookup(
+        {"early": np.random.default_rng(0).normal(size=z.shape), "late": z}, data.stimuli["stimulus_id"]
+    )
 
 
 def test_a_score_carries_everything_it_stands_on(benchmark, model, tmp_path):
@@ -126,7 +128,10 @@ def test_the_same_seed_gives_the_same_score_in_another_process(benchmark, tmp_pa
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", code.format(str(tmp_path / name))], check=True, capture_output=True, text=True
+            [sys.executable, "-c", code.format(str(tmp_path / name))],
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for name in ("one", "other")
     }
@@ -159,13 +164,17 @@ def test_work_that_would_not_fit_is_refused_before_it_starts(benchmark, model, t
         brodmann.score(model, benchmark, run=tmp_path, **QUICK)
     assert model.calls == 0
     monkeypatch.setenv("BRODMANN_MEMORY_GB", "lots")
-    with pytest.raises(UserError, match="BRODMANN_MEMORY_GB must be a positive number of gigabytes, not 'lots'"):
+    with pytest.raises(
+        UserError, match="BRODMANN_MEMORY_GB must be a positive number of gigabytes, not 'lots'"
+    ):
         brodmann.score(model, benchmark, run=tmp_path, **QUICK)
 
 
 def test_a_model_of_the_wrong_kind_is_refused(benchmark, model):
     model.modality = "language"
-    with pytest.raises(UserError, match="is a language model, but simulated-cortex.IT-ridge is a vision benchmark"):
+    with pytest.raises(
+        UserError, match="is a language model, but simulated-cortex.IT-ridge is a vision benchmark"
+    ):
         brodmann.score(model, benchmark)
     with pytest.raises(UserError, match="needs a brodmann Model, not dict"):
         brodmann.score({}, benchmark)
@@ -182,13 +191,19 @@ def test_the_order_of_the_models_answers_does_not_matter(benchmark, model, tmp_p
     order = np.random.default_rng(0).permutation(500)
     ids = [model._ids[i] for i in order]
     moved = Lookup({name: values[order] for name, values in model._features.items()}, ids)
-    assert float(brodmann.score(moved, benchmark, run=tmp_path / "b", **QUICK)) == pytest.approx(float(straight))
+    assert float(brodmann.score(moved, benchmark, run=tmp_path / "b", **QUICK)) == pytest.approx(
+        float(straight)
+    )
 
 
 def test_the_recording_itself_needs_a_decoding_benchmark(benchmark, tmp_path):
-    with pytest.raises(UserError, match="'brain' decodes a recording from itself and needs a decoding benchmark"):
+    with pytest.raises(
+        UserError, match="'brain' decodes a recording from itself and needs a decoding benchmark"
+    ):
         brodmann.score("brain", benchmark)
-    score = brodmann.score("brain", "simulated-cortex.IT-decoding", run=tmp_path, n_bootstraps=10, n_permutations=9)
+    score = brodmann.score(
+        "brain", "simulated-cortex.IT-decoding", run=tmp_path, n_bootstraps=10, n_permutations=9
+    )
     assert score.attrs["record"]["raw"] > 0.95
 
 

@@ -19,7 +19,10 @@ def subjects(n_stimuli=40, n_subjects=5, noise=1.0, seed=0):
     """RDMs of subjects who share a representation, each with its own noise."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(n_stimuli, 30))
-    own = [correlation_rdm(np.hstack([shared, noise * rng.normal(size=(n_stimuli, 30))])) for _ in range(n_subjects)]
+    own = [
+        correlation_rdm(np.hstack([shared, noise * rng.normal(size=(n_stimuli, 30))]))
+        for _ in range(n_subjects)
+    ]
     ids = np.arange(n_stimuli).astype(object)
     return shared, Recording("shared.IT", ids, None, np.array(own)[:, None], pd.DataFrame(), {})
 
@@ -29,7 +32,9 @@ def test_one_layer_scores_the_plain_mean_of_spearman_correlations():
     rsa = Similarity()
     ceiling = rsa.ceiling(recorded)
     outcome = rsa.evaluate({"layer": shared}, recorded, ceiling, QUICK)
-    expected = [spearmanr(pairs(correlation_rdm(shared)), pairs(rdm)).statistic for rdm in recorded.rdms[:, 0]]
+    expected = [
+        spearmanr(pairs(correlation_rdm(shared)), pairs(rdm)).statistic for rdm in recorded.rdms[:, 0]
+    ]
     np.testing.assert_allclose(outcome.per_unit, expected, atol=1e-10)
     assert outcome.raw == pytest.approx(np.mean(expected))
     assert outcome.value == pytest.approx(min(outcome.raw / ceiling.upper, 1))
@@ -63,7 +68,9 @@ def test_p_of_a_model_that_knows_nothing_is_uniform():
         rng = np.random.default_rng(10**6 + seed)
         layers = {"one": rng.normal(size=(24, 20)), "other": rng.normal(size=(24, 20))}
         options = Options(n_bootstraps=0, n_permutations=99)
-        p.append(Similarity(n_repeats=2).evaluate(layers, recorded, Similarity().ceiling(recorded), options).p)
+        p.append(
+            Similarity(n_repeats=2).evaluate(layers, recorded, Similarity().ceiling(recorded), options).p
+        )
     assert kstest(p, "uniform").pvalue > 0.01
 
 

@@ -52,7 +52,9 @@ def test_the_interval_covers_the_truth_and_p_is_uniform_over_200_seeds():
         truth = RIDGE.evaluate({"z": data.truth["features"]["language"]}, recorded, ceiling, INTERVAL_ONLY)
         best.append(covers(truth.ci, 1.0))
         features = np.random.default_rng(10**6 + seed).normal(size=(N_STIMULI, 12))
-        noise = RIDGE.evaluate({"noise": features}, recorded, ceiling, replace(INTERVAL_ONLY, n_permutations=99))
+        noise = RIDGE.evaluate(
+            {"noise": features}, recorded, ceiling, replace(INTERVAL_ONLY, n_permutations=99)
+        )
         nothing.append(covers(noise.ci, 0.0))
         p.append(noise.p)
     print(f"coverage: generating process {np.mean(best):.3f}, noise {np.mean(nothing):.3f}")
@@ -88,7 +90,9 @@ def test_the_layer_is_chosen_on_training_stimuli():
     rng = np.random.default_rng(0)
     z = data.truth["features"]["language"]
     layers = {"noise": rng.normal(size=z.shape), "blurred": z + rng.normal(size=z.shape), "truth": z}
-    outcome = RIDGE.evaluate(layers, recorded, RIDGE.ceiling(recorded), replace(INTERVAL_ONLY, n_bootstraps=0))
+    outcome = RIDGE.evaluate(
+        layers, recorded, RIDGE.ceiling(recorded), replace(INTERVAL_ONLY, n_bootstraps=0)
+    )
     assert outcome.layer == "truth"
     assert outcome.layers["noise"] < outcome.layers["blurred"] < outcome.layers["truth"]
     assert np.isnan(outcome.ci).all()

@@ -1,0 +1,299 @@
+"""The catalogue: which data sets there are, and how they are brought here and loaded."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotAvailableError, UserError, unknown
+from ..files import home
+from ..install import KnownFile, install_files, verify_installed
+
+if TYPE_CHECKING:
+    from .dataset import Dataset, Modality
+
+_HERE = Path(__file__).parent
+_DESCRIPTION = "dataset.toml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a data set is, without loading it.
+
+    Attributes
+    ----------
+    identifier, title : str
+    modality : {"vision", "language"}
+    species, technique : str
+    regions : tuple of str
+    n_subjects, n_stimuli : int or None
+        None where the source does not state it.
+    license : str
+    citation : tuple of str
+        Keys of the bibliography.
+    source : str
+        Where the files come from.
+    units : str
+        What a response value is.
+    simulated : bool
+        True for data that a program made.
+    own : bool
+        True for a data set that a person installed from a folder of their own.
+    loader : str
+        ``module:function`` in this folder.
+    fetch : str
+        ``module:function`` that fills the folder where there is no list of files.
+    files : tuple of KnownFile
+        What is installed.
+    published_ceilings : mapping of str to mapping
+        Region -> ``value`` (units of r) and ``source``.
+    options : mapping
+        What only the loader needs.
+    """
+
+    identifier: str
+    title: str
+    modality: "Modality"
+    species: str = ""
+    technique: str = ""
+    regions: tuple[str, ...] = ()
+    n_subjects: int | None = None
+    n_stimuli: int | None = None
+    license: str = ""
+    citation: tuple[str, ...] = ()
+    source: str = ""
+    units: str = ""
+    simulated: bool = False
+    own: bool = False
+    loader: str = ""
+    fetch: str = ""
+    files: tuple[KnownFile, ...] = ()
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bibtex(self) -> str:
+        """The BibTeX entries of everything to cite."""
+        entries = _bibliography()
+        return "\n\n".join(entries[key] for key in self.citation)
+
+    def about(self) -> dict[str, Any]:
+        """The arguments of a :class:`Dataset` that come from the catalogue."""
+        from .dataset import Published
+
+        return {
+            "identifier": self.identifier,
+            "modality": self.modality,
+            "simulated": self.simulated,
+            "license": self.license,
+            "bibtex": self.bibtex,
+            "source": self.source,
+            "units": self.units,
+            "published_ceilings": {
+                region: Published(float(entry["value"]), str(entry["source"]))
+                for region, entry in self.published_ceilings.items()
+            },
+        }
+
+
+def list_datasets(pattern: str = "*") -> list[DatasetCard]:
+    """The data sets whose name matches a pattern such as ``"haxby*"``, one's own at the end."""
+    cards = {**_catalogue(), **_own()}
+    return [card for name, card in cards.items() if fnmatchcase(name, pattern)]
+
+
+def dataset_card(name: str) -> DatasetCard:
+    """What a data set is.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, with the close matches.
+    """
+    cards = {**_own(), **_catalogue()}
+    if name not in cards:
+        raise unknown("data set", name, cards, hint="list them with: brodmann data list")
+    return cards[name]
+
+
+def is_installed(name: str) -> bool:
+    """Whether a data set can be loaded without bringing anything."""
+    return dataset_card(name).simulated or _folder(name).is_dir()
+
+
+def add_dataset(name: str, source: Path | str | None = None) -> Path:
+    """Install a data set.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue; or, with a `source`, a new name for data of one's own.
+    source : path, optional
+        The folder that holds the files. None downloads them from their public address.
+
+    Returns
+    -------
+    Path
+        The folder under the home that holds them now.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, a file that is missing or does not match its checksum.
+    NotAvailableError
+        Where a file has no public address or cannot be downloaded.
+    """
+    source = None if source is None else Path(source).expanduser()
+    card = _catalogue().get(name)
+    if card is None:
+        return _add_own(name, source)
+    if card.simulated:
+        raise UserError(f"data set {name!r} is made by code: there is nothing to add, load it as it is")
+    target = _folder(name)
+    if card.fetch:
+        _call(card.fetch)(target, source)
+        return target
+    install_files(f"data set {name!r}", card.files, target, source=source, hint=_from_folder(name))
+    return target
+
+
+def load_dataset(name: str | Path) -> "Dataset":
+    """Load a data set.
+
+    Parameters
+    ----------
+    name : str or Path
+        A name of the catalogue, the name of an installed data set of one's own, or a folder that holds one.
+
+    Raises
+    ------
+    UserError
+        For an unknown name or a file that is damaged.
+    NotAvailableError
+        Where the data set is not installed; the line says the command that installs it.
+    """
+    cards = {**_own(), **_catalogue()}
+    if isinstance(name, Path) or (name not in cards and Path(name).expanduser().is_dir()):
+        from .own import load_folder
+
+        folder = Path(name).expanduser()
+        return load_folder(folder, folder.resolve().name)
+    card = dataset_card(name)
+    folder = _folder(card.identifier)
+    loaded: Dataset
+    if card.own:
+        from .own import load_folder
+
+        return load_folder(folder, card.identifier)
+    if card.simulated:
+        loaded = _call(card.loader)()
+        return loaded
+    if not folder.is_dir():
+        raise NotAvailableError(_how_to_install(card))
+    verify_installed(f"data set {card.identifier!r}", card.files, folder, hint=_from_folder(card.identifier))
+    loaded = _call(card.loader)(card, folder)
+    return loaded
+
+
+def _folder(name: str) -> Path:
+    return home() / "data" / name
+
+
+def _from_folder(name: str) -> str:
+    return f"brodmann data add {name} --from FOLDER"
+
+
+def _how_to_install(card: DatasetCard) -> str:
+    missing = f"data set {card.identifier!r} is not installed"
+    if any(file.url is None for file in card.files):
+        return f"{missing}: {_from_folder(card.identifier)}"
+    return (
+        f"{missing}: brodmann data add {card.identifier} (without a network: {_from_folder(card.identifier)})"
+    )
+
+
+def _add_own(name: str, source: Path | None) -> Path:
+    if source is None:
+        raise unknown("data set", name, _catalogue(), hint=f"to add your own: {_from_folder(name)}")
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    if not source.is_dir():
+        raise UserError(f"data set {name!r}: {source} is not a folder")
+    from .own import install_folder
+
+    return install_folder(name, source)
+
+
+def _call(where: str) -> Any:
+    module, _, function = where.partition(":")
+    return getattr(import_module(f".{module}", __package__), function)
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> dict[str, DatasetCard]:
+    entries: dict[str, dict[str, Any]] = {}
+    for path in (_HERE / "catalogue.toml", _HERE / "brainscore.toml"):
+        if path.exists():
+            entries |= tomllib.loads(path.read_text(encoding="utf-8"))
+    checksums = tomllib.loads((_HERE / "checksums.toml").read_text(encoding="utf-8"))
+    return {name: _card(name, entry, checksums.get(name, {})) for name, entry in entries.items()}
+
+
+def _card(name: str, entry: Mapping[str, Any], checksums: Mapping[str, str]) -> DatasetCard:
+    listed = [
+        KnownFile(file["name"], file.get("sha256") or file["sha1"], file.get("url"))
+        for file in entry.get("files", [])
+    ]
+    address = entry.get("files_at", "")
+    many = [
+        KnownFile(file, digest, address.format(name=file, basename=PurePosixPath(file).name))
+        for file, digest in checksums.items()
+    ]
+    plain = {key: value for key, value in entry.items() if key not in ("files", "files_at")}
+    plain |= {key: tuple(plain.get(key, ())) for key in ("regions", "citation")}
+    return DatasetCard(identifier=name, **plain, files=(*listed, *many))
+
+
+def _own() -> dict[str, DatasetCard]:
+    """The data sets that a person installed, as far as their descriptions can be read."""
+    known = {
+        "title",
+        "modality",
+        "species",
+        "technique",
+        "n_subjects",
+        "n_stimuli",
+        "license",
+        "source",
+        "units",
+    }
+    known |= {"simulated", "regions"}
+    cards = {}
+    for path in sorted((home() / "data").glob(f"*/{_DESCRIPTION}")):
+        name = path.parent.name
+        if name in _catalogue():
+            continue
+        try:
+            entry = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+            entry = {}  # it is still listed; loading it says what is wrong with the file
+        plain = {key: value for key, value in entry.items() if key in known}
+        plain = {"title": name, "modality": "vision"} | plain | {"regions": tuple(plain.get("regions", ()))}
+        cards[name] = DatasetCard(identifier=name, **plain, own=True)
+    return cards
+
+
+@lru_cache(maxsize=1)
+def _bibliography() -> dict[str, str]:
+    entries = {}
+    for path in sorted(_HERE.glob("*.bib")):
+        for entry in re.split(r"\n(?=@)", path.read_text(encoding="utf-8")):
+            if key := re.match(r"@\w+\{([^,\s]+),", entry):
+                entries[key[1]] = entry.strip()
+    return entries
