@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,13 +62,16 @@ class Patterns:
         % signal change, categories in the order of ``CATEGORIES``.
     positions : array of shape (n_voxels, 3)
         In mm.
-    n_left_out : int
+    n_outside : int
+        Voxels of the image outside the mask.
+    n_constant : int
         Voxels of the mask that do not vary in some run.
     """
 
     values: Floats
     positions: Floats
-    n_left_out: int
+    n_outside: int
+    n_constant: int
 
 
 def load(card: "DatasetCard", folder: Path) -> Dataset:
@@ -85,17 +88,16 @@ def load(card: "DatasetCard", folder: Path) -> Dataset:
         The installed files; the patterns are kept beside them.
     """
 
-    def make() -> tuple[Patterns, int]:
+    def make() -> Patterns:
         runs, affine = [], np.eye(4)
         for name in sorted({str(Path(file.name).parent) for file in card.files}):
             bold, affine = _read_image(folder / name / "bold_1slice.nii.gz")
             events = pd.read_csv(folder / name / "bold_events.tsv", sep="\t")
             runs.append(Run(bold, events, np.loadtxt(folder / name / "bold_moest.txt")))
-        mask = bright_voxels(runs)
-        return patterns(runs, mask, affine), int(mask.size - mask.sum())
+        return patterns(runs, bright_voxels(runs), affine)
 
-    found, n_outside = _remembered(folder / "derived", "slice", make)
-    return _dataset(card, [found], ["subj1"], {"voxels outside the brain": n_outside})
+    found = _remembered(folder / "derived", "slice", make)
+    return _dataset(card, [found], ["subj1"], {"voxels outside the brain": found.n_outside})
 
 
 def load_full(card: "DatasetCard", folder: Path) -> Dataset:
@@ -112,16 +114,16 @@ def load_full(card: "DatasetCard", folder: Path) -> Dataset:
     folder : Path
         What :func:`fetch` filled; the patterns are kept beside it.
     """
-    subjects, people, n_outside = [f"subj{number}" for number in range(1, N_SUBJECTS + 1)], [], 0
+    subjects, people = [f"subj{number}" for number in range(1, N_SUBJECTS + 1)], []
     for subject in track(subjects, "first-level GLM of each subject"):
 
-        def make(where: Path = folder / subject) -> tuple[Patterns, int]:
+        def make(where: Path = folder / subject) -> Patterns:
             bold, affine = _read_image(where / "bold.nii.gz")
             mask = _read_image(where / "mask4_vt.nii.gz")[0].squeeze() > 0
             labels = pd.read_csv(where / "labels.txt", sep=" ")
-            return patterns(labelled_runs(bold, labels), mask, affine), 0
+            return patterns(labelled_runs(bold, labels), mask, affine)
 
-        people.append(_remembered(folder / "derived", subject, make)[0])
+        people.append(_remembered(folder / "derived", subject, make))
     pictures = sorted(path for path in (folder / "stimuli").rglob("*.jpg"))
     return _dataset(card, people, subjects, {}, [path.relative_to(folder) for path in pictures])
 
@@ -208,7 +210,7 @@ def patterns(runs: Sequence[Run], mask: npt.NDArray[np.bool_], affine: Floats) -
     ]
     indices = np.argwhere(mask)[varies]
     positions = indices @ affine[:3, :3].T + affine[:3, 3]
-    return Patterns(np.array(values), positions, int((~varies).sum()))
+    return Patterns(np.array(values), positions, int((~mask).sum()), int((~varies).sum()))
 
 
 def _betas(series: Floats, events: pd.DataFrame, motion: Floats | None) -> Floats:
@@ -228,7 +230,9 @@ def _betas(series: Floats, events: pd.DataFrame, motion: Floats | None) -> Float
     )
     labels, results = run_glm(mean_scaling(series)[0], design.to_numpy(), noise_model="ar1")
     contrasts = [(design.columns == name).astype(float) for name in CATEGORIES]
-    return np.array([compute_contrast(labels, results, contrast, "t").effect[0] for contrast in contrasts])
+    return np.array(
+        [compute_contrast(labels, results, contrast, "t").effect_size() for contrast in contrasts]
+    )
 
 
 def bright_voxels(runs: Sequence[Run]) -> npt.NDArray[np.bool_]:
@@ -276,19 +280,17 @@ def _read_image(path: Path) -> tuple[Floats, Floats]:
         ) from error
 
 
-def _remembered(folder: Path, name: str, make: Callable[[], tuple[Patterns, int]]) -> tuple[Patterns, int]:
-    """Patterns and the number of voxels outside the mask, kept under the versions that they depend on."""
+def _remembered(folder: Path, name: str, make: Callable[[], Patterns]) -> Patterns:
+    """Patterns, kept under the versions that they depend on."""
     key = digest_of(VERSION, version("nilearn"))[:16]
 
     def save(path: Path) -> None:
-        found, n_outside = make()
-        arrays = {"values": found.values, "positions": found.positions}
         with path.open("wb") as stream:
-            np.savez(stream, **arrays, n_left_out=found.n_left_out, n_outside=n_outside)
+            np.savez(stream, **asdict(make()))
 
     with np.load(remember(folder / f"patterns-{name}-{key}.npz", save), allow_pickle=False) as kept:
-        found = Patterns(kept["values"], kept["positions"], int(kept["n_left_out"]))
-        return found, int(kept["n_outside"])
+        counts = {count: int(kept[count]) for count in ("n_outside", "n_constant")}
+        return Patterns(kept["values"], kept["positions"], **counts)
 
 
 def _dataset(
@@ -312,7 +314,7 @@ def _dataset(
     positions = np.concatenate([person.positions for person in people])
     region = list(card.regions) * len(positions)
     left_out = left_out | {
-        "voxels without variance": sum(person.n_left_out for person in people),
+        "voxels without variance": sum(person.n_constant for person in people),
         "runs": sum(len(person.values) - n_runs for person in people),
     }
     responses = xr.DataArray(
