@@ -57,7 +57,7 @@ class Run:
         stream = io.BytesIO()
         np.savez(stream, **{name: np.asarray(values) for name, values in arrays.items()})
         write_bytes(path.with_suffix(".npz"), stream.getvalue())
-        content = dict(_finite(record)) | {"format": _FORMAT, "arrays": sha256_file(path.with_suffix(".npz"))}
+        content = dict(finite(record)) | {"format": _FORMAT, "arrays": sha256_file(path.with_suffix(".npz"))}
         write_json(path, content | {"checksum": digest_of(content)})
         return path
 
@@ -117,12 +117,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "unnamed"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN: None stands for a number that does not exist."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, np.generic):
-        return _finite(value.item())
+        return finite(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -89,15 +89,21 @@ def load(card: "DatasetCard", folder: Path) -> Dataset:
     """
 
     def make() -> Patterns:
-        runs, affine = [], np.eye(4)
-        for name in sorted({str(Path(file.name).parent) for file in card.files}):
-            bold, affine = _read_image(folder / name / "bold_1slice.nii.gz")
-            events = pd.read_csv(folder / name / "bold_events.tsv", sep="\t")
-            runs.append(Run(bold, events, np.loadtxt(folder / name / "bold_moest.txt")))
+        runs, affine = slice_runs(card, folder)
         return patterns(runs, bright_voxels(runs), affine)
 
     found = _remembered(folder / "derived", "slice", make)
     return _dataset(card, [found], ["subj1"], {"voxels outside the brain": found.n_outside})
+
+
+def slice_runs(card: "DatasetCard", folder: Path) -> tuple[list[Run], Floats]:
+    """The 12 runs of the slice, and the affine from voxel indices to mm that they share."""
+    runs, affine = [], np.eye(4)
+    for name in sorted({str(Path(file.name).parent) for file in card.files}):
+        bold, affine = _read_image(folder / name / "bold_1slice.nii.gz")
+        events = pd.read_csv(folder / name / "bold_events.tsv", sep="\t")
+        runs.append(Run(bold, events, np.loadtxt(folder / name / "bold_moest.txt")))
+    return runs, affine
 
 
 def load_full(card: "DatasetCard", folder: Path) -> Dataset:
@@ -119,7 +125,7 @@ def load_full(card: "DatasetCard", folder: Path) -> Dataset:
 
         def make(where: Path = folder / subject) -> Patterns:
             bold, affine = _read_image(where / "bold.nii.gz")
-            mask = _read_image(where / "mask4_vt.nii.gz")[0].squeeze() > 0
+            mask = _read_image(where / "mask4_vt.nii.gz")[0] > 0
             labels = pd.read_csv(where / "labels.txt", sep=" ")
             return patterns(labelled_runs(bold, labels), mask, affine)
 

@@ -1,0 +1,365 @@
+"""The command line: one command a journey, one line a mistake."""
+
+import json
+import os
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UserError
+
+_SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
+
+app = typer.Typer(
+    **_SETTINGS,
+    pretty_exceptions_enable=False,
+    help="Score vision and language models against brain recordings.\n\n"
+    "Examples:\n\n"
+    "  brodmann demo\n\n"
+    "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
+    "  brodmann data add kriegeskorte2008 --from FOLDER",
+)
+models = typer.Typer(**_SETTINGS, help="The models: list them, look at one, install one.")
+data = typer.Typer(**_SETTINGS, help="The data sets: list them, look at one, install one.")
+benchmarks = typer.Typer(**_SETTINGS, help="The benchmarks: list them, look at one, declare one's own.")
+app.add_typer(models, name="models")
+app.add_typer(data, name="data")
+app.add_typer(benchmarks, name="benchmarks")
+
+Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
+From = Annotated[
+    Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
+]
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        _stop(str(error))
+    except KeyboardInterrupt:
+        print("brodmann: stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, e.g. head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _stop("out of memory: ask for fewer or smaller layers")
+    except OSError as error:
+        _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _stop(message: str) -> None:
+    print(f"brodmann: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def score(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A catalogue name, hf:FOLDER, timm:NAME, torchvision:NAME, file.py:factory, or brain."
+        ),
+    ],
+    benchmark: Annotated[str, typer.Argument(help="DATASET.REGION-METRIC, e.g. simulated-cortex.V1-ridge.")],
+    layers: Annotated[str | None, typer.Option(help="Layers, separated by commas.")] = None,
+    as_json: Json = False,
+    run: Annotated[
+        str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
+    permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
+    figure: Annotated[
+        Path | None, typer.Option(help="Save the layer curve here (.png, .pdf or .svg).")
+    ] = None,
+) -> None:
+    """Score a model against a benchmark.
+
+    For example:
+
+      brodmann score gabor-pyramid simulated-cortex.V1-ridge
+
+      brodmann score cifar10-resnet20 kriegeskorte2008.hIT-rsa --layers layer1.0,layer3.2 --json
+
+      brodmann score brain haxby2001-slice.posterior-decoding
+    """
+    suffix = _suffix(figure)
+    chosen = None if layers is None else [name.strip() for name in layers.split(",") if name.strip()]
+    from .scoring import score as score_model
+
+    found = score_model(
+        model, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
+    )
+    record = found.attrs["record"]
+    if figure is not None:
+        from ..files import write_bytes
+        from .demo import figure_bytes
+
+        write_bytes(figure, figure_bytes(record, suffix))
+    if as_json:
+        _print_json(record)
+        return
+    from .terminal import score_text
+
+    print(score_text(record, width=_width()))
+    if figure is not None:
+        print(f"figure    {figure}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("brodmann-demo"),
+) -> None:
+    """Score models against simulated vision and language recordings, and draw the layer curves.
+
+    Needs no download. Example:
+
+      brodmann demo --folder figures
+    """
+    from .demo import PAIRS, draw, scores
+    from .terminal import score_text, table
+
+    found = scores()
+    console = _console()
+    for one in found:
+        print(score_text(one.attrs["record"], width=_width()), end="\n\n")
+    rows = [_summary(one.attrs["record"]) for one in found]
+    table(
+        console,
+        f"{len(PAIRS)} scores on SIMULATED data",
+        ("model", "benchmark", "score", "95 % interval", "p"),
+        rows,
+    )
+    for path in draw(found, folder):
+        print(f"figure    {path}")
+
+
+def _summary(record: dict[str, Any]) -> tuple[str, ...]:
+    low, high = record["ci"]
+    interval = f"{low:.3f} to {high:.3f}"
+    return record["model"], record["benchmark"], f"{record['score']:.3f}", interval, f"{record['p']:.2g}"
+
+
+@models.command("list")
+def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
+    """List the models.
+
+    For example:  brodmann models list 'cifar10-*'
+    """
+    from ..models.catalogue import is_installed
+    from ..models.catalogue import list_models as found
+
+    cards = found(pattern)
+    if as_json:
+        _print_json(
+            {"models": [_plain(card) | {"installed": is_installed(card.identifier)} for card in cards]}
+        )
+        return
+    from .terminal import table
+
+    rows = [(c.identifier, c.modality, "yes" if is_installed(c.identifier) else "no", c.title) for c in cards]
+    table(_console(), f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
+    print("\nand any other: hf:FOLDER, timm:NAME, torchvision:NAME, path/to/file.py:factory")
+
+
+@models.command("info")
+def model_info(name: str, as_json: Json = False) -> None:
+    """Show what is known of a model.
+
+    For example:  brodmann models info cifar10-resnet20
+    """
+    from ..models.catalogue import is_installed, model_card
+
+    _print_card(_plain(model_card(name)) | {"installed": is_installed(name)}, as_json)
+
+
+@models.command("add")
+def add_model(name: str, source: From = None) -> None:
+    """Install a model's weights, checksums verified.
+
+    For example:  brodmann models add cifar10-resnet20 --from FOLDER
+    """
+    from ..models.catalogue import add_model as add
+
+    print(f"{name} is installed in {add(name, source)}")
+
+
+@data.command("list")
+def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
+    """List the data sets.
+
+    For example:  brodmann data list
+    """
+    from ..brain_data.catalogue import is_installed, list_datasets
+
+    cards = list_datasets(pattern)
+    if as_json:
+        _print_json({"data": [_plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
+        return
+    from .terminal import table
+
+    rows = [
+        (
+            c.identifier,
+            c.modality,
+            "yes" if is_installed(c.identifier) else "no",
+            ("SIMULATED: " if c.simulated else "") + c.title,
+        )
+        for c in cards
+    ]
+    table(_console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+
+
+@data.command("info")
+def data_info(name: str, as_json: Json = False) -> None:
+    """Show what is known of a data set: source, licence, citation, regions.
+
+    For example:  brodmann data info kriegeskorte2008
+    """
+    from ..brain_data.catalogue import dataset_card, is_installed
+
+    card = dataset_card(name)
+    _print_card(_plain(card) | {"installed": is_installed(name), "bibtex": card.bibtex}, as_json)
+
+
+@data.command("add")
+def add_data(name: str, source: From = None) -> None:
+    """Install a data set, checksums verified; a new name installs recordings of one's own.
+
+    For example:
+
+      brodmann data add kriegeskorte2008 --from FOLDER
+
+      brodmann data add my-recordings --from FOLDER
+    """
+    from ..brain_data.catalogue import add_dataset
+
+    print(f"{name} is installed in {add_dataset(name, source)}")
+
+
+@benchmarks.command("list")
+def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
+    """List the benchmarks.
+
+    For example:  brodmann benchmarks list 'simulated-*'
+    """
+    from ..brain_data.catalogue import is_installed
+    from .benchmark import METRICS, list_benchmarks
+
+    cards = list_benchmarks(pattern)
+    if as_json:
+        _print_json(
+            {"benchmarks": [_plain(card) | {"installed": is_installed(card.dataset)} for card in cards]}
+        )
+        return
+    from .terminal import table
+
+    rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
+    table(_console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
+
+
+@benchmarks.command("info")
+def benchmark_info(name: str, as_json: Json = False) -> None:
+    """Show what a benchmark is and, where its data are installed, its ceiling.
+
+    For example:  brodmann benchmarks info simulated-cortex.V1-ridge
+    """
+    from ..brain_data.catalogue import is_installed
+    from .benchmark import benchmark_card, load_benchmark
+
+    card = benchmark_card(name)
+    shown = _plain(card) | {"installed": is_installed(card.dataset)}
+    if shown["installed"]:
+        limit = load_benchmark(name).limit
+        shown |= {"ceiling": limit.value, "ceiling_kind": limit.kind}
+        if limit.lower is not None:
+            shown |= {"ceiling_lower": limit.lower, "ceiling_upper": limit.upper}
+    _print_card(shown, as_json)
+
+
+@benchmarks.command("add")
+def add_own_benchmark(file: Annotated[Path, typer.Argument(help="A TOML file.")]) -> None:
+    """Declare benchmarks of one's own in a TOML file.
+
+    For example:  brodmann benchmarks add mine.toml
+    """
+    from .benchmark import add_benchmark
+
+    print("declared: " + ", ".join(add_benchmark(file)))
+
+
+def _suffix(figure: Path | None) -> str:
+    if figure is None:
+        return ""
+    suffix = figure.suffix.lower().removeprefix(".")
+    if suffix not in ("png", "pdf", "svg"):
+        raise UserError(
+            f"a figure is saved as .png, .pdf or .svg, not {figure.suffix or 'without a suffix'!r}"
+        )
+    return suffix
+
+
+def _plain(card: Any) -> dict[str, Any]:
+    """A card as JSON-able fields."""
+    return {field.name: _jsonable(getattr(card, field.name)) for field in fields(card)}
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value):
+        return _plain(value)
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return {str(k): _jsonable(v) for k, v in value.items()} if hasattr(value, "items") else value
+
+
+def _print_card(card: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(card)
+        return
+    from .terminal import card_text
+
+    card = card | {"files": [file["name"] for file in card.get("files", ())][:8]}
+    print(card_text(card))
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    from .results import finite
+
+    print(json.dumps(finite(content), allow_nan=False))
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=_width(), highlight=False, soft_wrap=False)
+
+
+def _width() -> int:
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)

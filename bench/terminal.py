@@ -1,0 +1,150 @@
+"""What a person sees in the terminal: a score, its layer curve, lists and cards."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BAR = "█"
+_PARTS = " ▏▎▍▌▋▊▉"
+_WORDS = {
+    "r_over_sqrt_reliability": "median over neuroids of r / best reachable r",
+    "r2_over_ceiling": "r^2 / ceiling",
+    "r_over_ceiling_squared": "(r / ceiling)^2",
+    "r_over_ceiling": "r / ceiling, clipped to 0 ... 1",
+    "above_chance": "accuracy above chance, as a share of the best",
+    "none": "raw: these recordings allow no ceiling",
+}
+
+
+def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
+    """A score as a block of lines, with its layer curve where there are several layers.
+
+    Parameters
+    ----------
+    record : mapping
+        As the results store keeps it.
+    width : int
+        Columns of the terminal.
+    """
+    rows = [
+        ("score", f"{_number(record['score'])}   {_interval(record)}"),
+        ("", _WORDS.get(record["normalisation"], record["normalisation"])),
+        ("raw", _number(record["raw"])),
+        ("ceiling", _ceiling(record)),
+        (
+            "p",
+            "not asked for"
+            if record["p"] is None
+            else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
+        ),
+        ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
+        ("n", _counts(record)),
+        *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
+        (
+            "seconds",
+            f"{record['seconds']:.1f}{'   (from the results store)' if record.get('cached') else ''}",
+        ),
+        ("record", record["file"]),
+    ]
+    title = f"{record['model']}  on  {record['benchmark']} (version {record['benchmark_version']})"
+    lines = [title, "─" * min(len(title), width)]
+    if record["simulated"]:
+        lines.insert(1, "SIMULATED data: made by a program, not recorded from a brain")
+    lines += [f"{name:<9} {text}" for name, text in rows]
+    if len(record["layers"]) > 1:
+        lines += ["", *layer_lines(record, width=width)]
+    return "\n".join(lines)
+
+
+def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
+    """The layer curve as bars: raw value of each layer in forward order, the ceiling as a mark."""
+    layers = record["layers"]
+    best = _best_raw(record)
+    name_width = min(max(len(name) for name in layers), 28)
+    room = max(width - name_width - 12, 10)
+    top = max([*(value or 0.0 for value in layers.values()), best or 0.0, 1e-9])
+    lines = ["layer curve (raw value on held-out stimuli)"]
+    for name, value in layers.items():
+        shown = name if len(name) <= name_width else "…" + name[1 - name_width :]
+        mark = "◆" if name == record["layer"] else " "
+        lines.append(
+            f"{mark} {shown:<{name_width}} {_number(value):>6} {_bar(value or 0.0, top, room)}".rstrip()
+        )
+    if best is not None:
+        place = name_width + 10 + min(round(best / top * room), room - 1)
+        lines.append(" " * max(place - 15, 0) + f"ceiling {_number(best)} ↑".rjust(16))
+    return lines
+
+
+def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that fits the terminal's width."""
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """A card's fields, one a line; empty ones are left out."""
+    lines = []
+    for name, value in card.items():
+        if value in (None, "", [], {}, ()):
+            continue
+        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(value, Mapping):
+            shown = ", ".join(f"{key} = {item}" for key, item in value.items())
+        lines.append(f"{name.replace('_', ' '):<20} {shown}".replace("\n", "\n" + " " * 21))
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _interval(record: Mapping[str, Any]) -> str:
+    low, high = record["ci"]
+    return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
+
+
+def _ceiling(record: Mapping[str, Any]) -> str:
+    kind = {
+        "reliability": "reliability of the mean response (median over neuroids); the best r is its square root",
+        "r_max": "best reachable r",
+        "rdm": "upper bound over subjects",
+        "internal_consistency": "split-half internal consistency (Brain-Score)",
+        "accuracy": "accuracy of the recording itself",
+        "none": "no ceiling",
+    }[record["ceiling_kind"]]
+    if record["ceiling"] is None:
+        return kind
+    lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
+    return f"{record['ceiling']:.3f}   {kind}{lower}"
+
+
+def _counts(record: Mapping[str, Any]) -> str:
+    parts = [f"{record['n_stimuli']} stimuli"]
+    if record["n_neuroids"]:
+        parts.append(f"{record['n_neuroids']} neuroids")
+    if "n_subjects" in record["methods"]:
+        parts.append(f"{record['methods']['n_subjects']} subjects")
+    return ", ".join(parts)
+
+
+def _best_raw(record: Mapping[str, Any]) -> float | None:
+    """The ceiling in the units of the raw value."""
+    value: float | None = record["ceiling"]
+    if value is None or record["metric"] in ("cka", "cka_biased", "rdm"):
+        return None
+    return float(value**0.5) if record["ceiling_kind"] in ("reliability", "internal_consistency") else value
+
+
+def _bar(value: float, top: float, room: int) -> str:
+    eighths = max(round(value / top * room * 8), 0)
+    whole, part = divmod(eighths, 8)
+    return _BAR * whole + (_PARTS[part] if part else "")
