@@ -251,7 +251,8 @@ def make_benchmark(card: BenchmarkCard, dataset: "Dataset") -> Benchmark:
 def _metric(card: BenchmarkCard, recorded: "Recording") -> "Metric":
     from .brainscore import PRESETS, BrainScoreRegression
     from .decoding import Decoding
-    from .encoding import ALPHAS, Encoding
+    from .encoding import Encoding
+    from .ridge import ALPHAS
     from .similarity import Similarity
     from .splits import Splitter
 

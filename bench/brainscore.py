@@ -53,7 +53,8 @@ def ordinary_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
     """Least squares with an intercept, minimum norm."""
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     weights: Floats = lstsq(x - mean_x, y - mean_y)[0]
-    return (x_test - mean_x) @ weights + mean_y
+    prediction: Floats = (x_test - mean_x) @ weights + mean_y
+    return prediction
 
 
 def fixed_ridge(x: Floats, y: Floats, x_test: Floats) -> Floats:

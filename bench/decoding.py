@@ -199,7 +199,7 @@ def _correct(a: Floats, b: Floats) -> Floats:
     r = _agreement(a, b)
     own = np.diag(r)
     advantage = own[:, None] + own - r - r.T
-    correct = (advantage > 1e-12) + 0.5 * (np.abs(advantage) <= 1e-12)
+    correct: Floats = (advantage > 1e-12) + 0.5 * (np.abs(advantage) <= 1e-12)
     np.fill_diagonal(correct, 0.0)
     return correct
 

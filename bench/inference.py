@@ -9,6 +9,7 @@ through the same matrix, rather than compared with the old predictions.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from .ridge import Fit
 from .splits import Indices, Split
 
 Floats = npt.NDArray[np.float64]
+N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
@@ -64,7 +66,7 @@ def training_draws(fits: Sequence[Fit], targets: Floats, weights: Floats) -> Flo
         truth = targets[fit.split.test][:, None]
         parts = [
             pearson(fit.prediction[:, None] + moved, truth)
-            for moved in _through_hat(fit, (block * residuals for block in _blocks(change, residuals.shape)))
+            for moved in _through_hat(fit, (block * residuals for block in _blocks(change, residuals.size)))
         ]
         draws.append(np.concatenate(parts))
     return np.nan_to_num(np.stack(draws, axis=1))
@@ -75,9 +77,10 @@ def permuted_draws(fits: Sequence[Fit], targets: Floats, orders: Indices) -> Flo
     draws = []
     for fit in fits:
         train, test = orders[:, fit.split.train], orders[:, fit.split.test]
-        shape = (train.shape[1], targets.shape[1])
         parts, done = [], 0
-        for moved in _through_hat(fit, (targets[block] for block in _blocks(train, shape))):
+        for moved in _through_hat(
+            fit, (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
+        ):
             truth = targets[test[done : done + moved.shape[1]]].transpose(1, 0, 2)
             parts.append(pearson(moved, truth))
             done += moved.shape[1]
@@ -95,8 +98,8 @@ def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) ->
     return np.array(r)[:, None]
 
 
-def _blocks(rows: npt.NDArray[np.generic], shape: tuple[int, int]) -> Iterator[npt.NDArray[np.generic]]:
-    step = max(1, ENTRIES // max(shape[0] * shape[1], 1))
+def _blocks(rows: npt.NDArray[N], n_entries: int) -> Iterator[npt.NDArray[N]]:
+    step = max(1, ENTRIES // max(n_entries, 1))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
 

@@ -90,20 +90,22 @@ def recording(dataset: Dataset, region: str) -> Recording:
     ids = table["stimulus_id"].to_numpy(object)
     columns = {str(name): table[name].to_numpy(object) for name in table.columns}
     published = dataset.published_ceilings.get(region)
-    common = {"name": f"{dataset.identifier}.{region}", "stimulus_ids": ids, "columns": columns}
+    name = f"{dataset.identifier}.{region}"
     if region in dataset.rdms:
         rdms = dataset.rdms[region].values[..., order, :][..., order].astype(np.float64)
-        return Recording(**common, cube=None, rdms=rdms, neuroids=pd.DataFrame())
+        return Recording(name, ids, None, rdms, pd.DataFrame(), columns)
     responses = dataset.region(region)
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )
     left_out = responses.attrs.get("left_out", {})
     return Recording(
-        **common,
-        cube=repetition_cube(responses, ids),
-        rdms=None,
-        neuroids=neuroids,
+        name,
+        ids,
+        repetition_cube(responses, ids.tolist()),
+        None,
+        neuroids,
+        columns,
         r_max=None if published is None else published.value,
         n_left_out=dict(left_out) if isinstance(left_out, Mapping) else {},
     )

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
@@ -280,7 +281,7 @@ def _read_image(path: Path) -> tuple[Floats, Floats]:
     try:
         image: Any = nibabel.load(path)
         return image.get_fdata(), image.affine
-    except (OSError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
         raise UserError(
             f"{path} is not a readable NIfTI image ({error}): install the data set again"
         ) from error

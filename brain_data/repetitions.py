@@ -30,12 +30,11 @@ def repetition_cube(responses: xr.DataArray, stimulus_ids: Sequence[object]) -> 
     ids = pd.Series(responses["stimulus_id"].values)
     row = shown.get_indexer(pd.Index(ids))
     keep = row >= 0
+    repetition = np.asarray(ids.groupby(ids).cumcount(), np.intp)
     if "repetition" in responses.coords:
-        repetition = pd.factorize(responses["repetition"].values, sort=True)[0]
-        if pd.DataFrame({"id": ids, "repetition": repetition}).duplicated().any():
-            repetition = ids.groupby(ids).cumcount().to_numpy()
-    else:
-        repetition = ids.groupby(ids).cumcount().to_numpy()
+        named = np.asarray(pd.factorize(responses["repetition"].values, sort=True)[0], np.intp)
+        if not pd.DataFrame({"id": ids, "repetition": named}).duplicated().any():
+            repetition = named
     cube = np.full((len(shown), int(repetition.max()) + 1, responses.sizes["neuroid"]), np.nan)
     cube[row[keep], repetition[keep]] = responses.values[keep]
     return cube

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..files import home, whole_folder
 from .dataset import Dataset
 from .pictures import CATEGORIES, Nuisance, luminance, picture
-from .sentences import GRAMMARS, sentence
+from .sentences import GRAMMARS, Sentence, sentence
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def simulated_language(
     """
     _check(n_stimuli, len(GRAMMARS), n_repetitions, reliability)
     generator = np.random.default_rng([seed, 2])
-    made = {}
+    made: dict[str, Sentence] = {}
     while len(made) < n_stimuli:
         one = sentence(GRAMMARS[len(made) % len(GRAMMARS)], generator)
         made.setdefault(one.text, one)
@@ -140,10 +140,9 @@ def _pictures(seed: int, n_stimuli: int) -> tuple[StimulusSet, Floats]:
     for i in range(n_stimuli):
         category, nuisance = CATEGORIES[i % len(CATEGORIES)], Nuisance.draw(generator)
         images.append(picture(category, nuisance, generator))
-        rows.append(
-            {"stimulus_id": f"picture{i:04d}", "filename": f"picture{i:04d}.png", "category": category}
-        )
-        rows[-1] |= {"x": nuisance.x, "y": nuisance.y, "size": nuisance.size, "tilt": nuisance.tilt}
+        name = f"picture{i:04d}"
+        shown = {"x": nuisance.x, "y": nuisance.y, "size": nuisance.size, "tilt": nuisance.tilt}
+        rows.append({"stimulus_id": name, "filename": f"{name}.png", "category": category, **shown})
     folder = home() / "data" / f"simulated-cortex-v{VERSION}" / f"seed{seed}-n{n_stimuli}"
     _save(folder, {str(row["filename"]): image for row, image in zip(rows, images, strict=True)})
     stimuli = StimulusSet(rows)

@@ -112,7 +112,9 @@ class RandomTransformer(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, tokens) -> (batch, tokens, width)."""
-        x = self.embed(input_ids) + _positions(input_ids.shape[1], self.embed.embedding_dim, input_ids.device)
+        x: Tensor = self.embed(input_ids) + _positions(
+            input_ids.shape[1], self.embed.embedding_dim, input_ids.device
+        )
         ahead = torch.ones(input_ids.shape[1], input_ids.shape[1], dtype=torch.bool, device=x.device).triu(1)
         for block in self.blocks:
             x = block(x, src_mask=ahead, src_key_padding_mask=attention_mask == 0)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from .preprocessing import ImagePreprocessing
 from .vision import VisionModel
 
-_PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+_BLACK, _WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
@@ -111,7 +111,10 @@ class RandomConvNet(nn.Module):
 def pixels() -> VisionModel:
     """The baseline ``pixels``."""
     return VisionModel(
-        Pixels(), identifier="pixels", preprocess=ImagePreprocessing(32, **_PLAIN), layers=["pixels"]
+        Pixels(),
+        identifier="pixels",
+        preprocess=ImagePreprocessing(32, mean=_BLACK, std=_WHITE),
+        layers=["pixels"],
     )
 
 
@@ -120,7 +123,7 @@ def gabor_pyramid() -> VisionModel:
     return VisionModel(
         GaborPyramid(),
         identifier="gabor-pyramid",
-        preprocess=ImagePreprocessing(64, **_PLAIN),
+        preprocess=ImagePreprocessing(64, mean=_BLACK, std=_WHITE),
         layers=["simple", "complex", "pooled"],
     )
 

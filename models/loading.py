@@ -106,7 +106,7 @@ def _hugging_face(name: str) -> Model:
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     folder = Path(name).expanduser()
     local = folder.is_dir()

@@ -77,7 +77,7 @@ def writing(
         arrays = {}
         for key, shape in shapes.items():
             partial[key].parent.mkdir(parents=True, exist_ok=True)
-            arrays[key] = np.lib.format.open_memmap(partial[key], "w+", np.float32, shape)
+            arrays[key] = np.lib.format.open_memmap(partial[key], "w+", np.float32, shape)  # type: ignore[no-untyped-call]
         yield arrays
         for key, array in arrays.items():
             array.flush()

@@ -172,6 +172,18 @@ def test_the_full_data_set_comes_from_nilearns_folder_by_the_same_glm(nilearn_fo
     np.testing.assert_allclose(fifth["x"].values, expected.positions[:, 0])
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:5000], lambda raw: raw[:5000] + bytes(5000) + raw[10_000:]]
+)
+def test_a_damaged_image_is_said_in_one_line(nilearn_folder, spoil):
+    folder = brodmann.add_dataset("haxby2001", nilearn_folder)
+    image = folder / "subj2" / "bold.nii.gz"
+    image.write_bytes(spoil(image.read_bytes()))
+    with pytest.raises(UserError, match=r"subj2/bold.nii.gz is not a readable NIfTI image") as caught:
+        brodmann.load_dataset("haxby2001")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_folder_that_nilearn_did_not_fill_is_refused(nilearn_folder, tmp_path):
     (tmp_path / "haxby2001" / "subj1").mkdir(parents=True)
     with pytest.raises(UserError, match="holds 0 of the 18 files .*first missing: subj1/bold.nii.gz"):
