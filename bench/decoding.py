@@ -27,8 +27,8 @@ class Decoding:
     than crossed: r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i); ties count half. Haxby et al. (2001);
     Mitchell et al. (2008), Science 320:1191.
 
-    - The recording itself (model ``brain``): A and B are odd and even repetitions, scaled per neuroid by
-      the training set; `across` holds one value of a column (position) out at a time as well.
+    - The recording itself (model ``brain``): A and B are odd and even repetitions, divided per neuroid by
+      the noise of the training set; `across` holds one value of a column (position) out at a time as well.
     - A model: A are the patterns that ridge regression predicts for held-out stimuli, B the measured ones.
 
     Headline: (accuracy - 1/2) / (ceiling - 1/2).
@@ -53,7 +53,8 @@ class Decoding:
         if recorded.responses.shape[1] < 2:
             return Ceiling("none", float("nan"))
         per_neuroid = self.encoding.ceiling(recorded).per_neuroid
-        return Ceiling("accuracy", self._across_halves(recorded, recorded.responses), per_neuroid)
+        accuracy = _mean_of_pairs(self._across_halves(recorded, recorded.responses))
+        return Ceiling("accuracy", accuracy, per_neuroid)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """As for encoding."""
@@ -64,13 +65,17 @@ class Decoding:
         cube = recorded.responses
         if cube.shape[1] < 2:
             raise UserError(f"{recorded.name}: decoding across repetitions needs at least 2 of them, not 1")
-        observed = self._across_halves(recorded, cube)
+        correct = self._across_halves(recorded, cube)
+        observed = _mean_of_pairs(correct)
+        weights = inference.stimulus_weights(len(correct), options.n_bootstraps, options.seed, None)
         generator = np.random.default_rng([options.seed, 4])
-        drawn = [self._across_halves(recorded, _redraw(cube, generator)) for _ in range(options.n_bootstraps)]
         null = [
-            self._across_halves(recorded, _relabel(cube, generator)) for _ in range(options.n_permutations)
+            _mean_of_pairs(self._across_halves(recorded, _relabel(cube, generator)))
+            for _ in range(options.n_permutations)
         ]
-        low, high = percentile_interval(np.array(drawn), options.level)
+        low, high = percentile_interval(
+            np.array([_mean_of_pairs(correct, w) for w in weights]), options.level
+        )
         reliable = self.encoding.ceiling(recorded).per_neuroid
         return Outcome(
             value=(observed - CHANCE) / (1 - CHANCE),
@@ -90,8 +95,8 @@ class Decoding:
                 "identify": f"one of two {self.label or 'stimuli'}, odd against even repetitions",
                 "across": self.across,
                 "chance": CHANCE,
-                "accuracy_among_all": self._across_halves(recorded, cube, among_all=True),
-                "interval": f"{options.level:.0%} bootstrap over repetitions, {options.n_bootstraps} draws",
+                "interval": f"{options.level:.0%} bootstrap over {self.label or 'stimuli'}, "
+                f"{options.n_bootstraps} draws",
                 "p": f"labels permuted within every even repetition, {options.n_permutations} times",
                 "seed": options.seed,
             },
@@ -158,23 +163,31 @@ class Decoding:
             },
         )
 
-    def _across_halves(self, recorded: Recording, cube: Floats, *, among_all: bool = False) -> float:
+    def _across_halves(self, recorded: Recording, cube: Floats) -> Floats:
+        """How often each pair of labels is told apart, (n_labels, n_labels), mean over halves and places."""
         labels = recorded.stimulus_ids if self.label is None else recorded.column(self.label)
         member = np.unique(np.asarray(labels, str), return_inverse=True)[1]
         held = recorded.column(self.across)
         places = [None] if held is None else list(dict.fromkeys(held.tolist()))
-        compare = _among_all if among_all else _pairwise
-        scores = []
+        found = []
         for first, second in ((cube[:, 0::2], cube[:, 1::2]), (cube[:, 1::2], cube[:, 0::2])):
             for place in places:
                 training = np.ones(len(cube), bool) if held is None else held != place
                 testing = np.ones(len(cube), bool) if held is None else held == place
                 a = _label_patterns(first[training], member[training])
                 b = _label_patterns(second[testing], member[testing])
-                spread = a.std(axis=0)
-                varies = spread > 0
-                scores.append(compare(a[:, varies] / spread[varies], b[:, varies] / spread[varies]))
-        return float(np.mean(scores))
+                noise = _noise(first[training])
+                heard = noise > 0
+                found.append(_correct(a[:, heard] / noise[heard], b[:, heard] / noise[heard]))
+        mean: Floats = np.mean(found, axis=0)
+        return mean
+
+
+def _noise(cube: Floats) -> Floats:
+    """Standard deviation over repetitions of the same stimulus, per neuroid."""
+    deviations = cube - np.nanmean(cube, axis=1, keepdims=True)
+    noise: Floats = np.sqrt(np.nanmean(deviations**2, axis=(0, 1)))
+    return noise
 
 
 def _label_patterns(cube: Floats, member: Indices) -> Floats:
@@ -212,19 +225,6 @@ def _mean_of_pairs(correct: Floats, weights: Floats | None = None) -> float:
 
 def _pairwise(a: Floats, b: Floats) -> float:
     return _mean_of_pairs(_correct(a, b))
-
-
-def _among_all(a: Floats, b: Floats) -> float:
-    return float((_agreement(a, b).argmax(axis=0) == np.arange(len(a))).mean())
-
-
-def _redraw(cube: Floats, generator: np.random.Generator) -> Floats:
-    """Draw repetitions anew within the odd and within the even ones."""
-    drawn = np.empty_like(cube)
-    for parity in (0, 1):
-        members = np.arange(parity, cube.shape[1], 2)
-        drawn[:, members] = cube[:, generator.choice(members, len(members))]
-    return drawn
 
 
 def _relabel(cube: Floats, generator: np.random.Generator) -> Floats:

@@ -24,7 +24,6 @@ def conditions(noise, seed=0, n_conditions=8, n_repetitions=12, n_neuroids=50):
 def test_clear_patterns_are_all_identified():
     outcome = Decoding().evaluate_recording(conditions(0.5), QUICK)
     assert outcome.raw == 1.0
-    assert outcome.methods["accuracy_among_all"] == 1.0
     assert outcome.p == pytest.approx(0.01)
 
 
@@ -50,20 +49,21 @@ def test_a_wrong_pairing_falls_to_chance():
 
 
 def test_labels_generalise_across_positions_only_where_the_code_does():
-    rng = np.random.default_rng(0)
     objects, places = np.repeat(list("abcd"), 3), np.tile(["up", "mid", "low"], 4)
-    identity = np.repeat(rng.normal(size=(4, 1, 40)), 3, axis=0)
-    tied_to_place = rng.normal(size=(12, 1, 40))
     columns = {"object": objects.astype(object), "position": places.astype(object)}
     ids = np.array([f"{o}_{p}" for o, p in zip(objects, places, strict=True)], object)
     decoding = Decoding(label="object", across="position")
-    found = []
-    for signal in (identity, tied_to_place):
-        cube = signal + 0.3 * rng.normal(size=(12, 10, 40))
-        recorded = Recording("made.IT", ids, cube, None, pd.DataFrame(), columns)
-        found.append(decoding.evaluate_recording(recorded, Options(n_bootstraps=0, n_permutations=0)).raw)
-    assert found[0] == 1.0
-    assert found[1] < 0.75
+    found = {"identity": [], "tied to place": []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        identity = np.repeat(rng.normal(size=(4, 1, 40)), 3, axis=0)
+        for name, signal in (("identity", identity), ("tied to place", rng.normal(size=(12, 1, 40)))):
+            cube = signal + 0.3 * rng.normal(size=(12, 10, 40))
+            recorded = Recording("made.IT", ids, cube, None, pd.DataFrame(), columns)
+            outcome = decoding.evaluate_recording(recorded, Options(n_bootstraps=0, n_permutations=0))
+            found[name].append(outcome.raw)
+    assert np.mean(found["identity"]) == 1.0
+    assert np.mean(found["tied to place"]) == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_model_identifies_what_it_can_predict():
