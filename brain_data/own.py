@@ -1,5 +1,6 @@
 """Recordings of one's own: a folder with a stimulus table and responses, by a documented layout."""
 
+import json
 import shutil
 import tomllib
 from collections.abc import Mapping
@@ -158,9 +159,7 @@ def _description_of(dataset: Dataset) -> str:
 
 def _quoted(text: str) -> str:
     """A TOML basic string: JSON's escapes are a part of TOML's."""
-    import json
-
-    return json.dumps(text, ensure_ascii=True).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _described(path: Path) -> Description:

@@ -64,7 +64,7 @@ def read_responses(folder: Path) -> Parts:
 
 def _npz(path: Path) -> Parts:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise UserError(f"{path} is damaged or not an .npz file ({error}): save it again") from error
@@ -121,7 +121,7 @@ def _matlab(path: Path) -> Parts:
         content = scipy.io.loadmat(path, simplify_cells=True)
     except NotImplementedError as error:
         raise UserError(f"{path.name} is a MATLAB v7.3 file: save it again with save(..., '-v7')") from error
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, LookupError, scipy.io.matlab.MatReadError) as error:
         raise UserError(f"{path} is damaged or not a MATLAB file ({error}): save it again") from error
     parts = {name: np.asarray(value) for name, value in content.items() if not name.startswith("__")}
     return {name: value if name == "responses" else np.atleast_1d(value) for name, value in parts.items()}
