@@ -66,7 +66,9 @@ def training_draws(fits: Sequence[Fit], targets: Floats, weights: Floats) -> Flo
         truth = targets[fit.split.test][:, None]
         parts = [
             pearson(fit.prediction[:, None] + moved, truth)
-            for moved in _through_hat(fit, (block * residuals for block in _blocks(change, residuals.size)))
+            for moved in _through_hat(
+                fit, (block * residuals for block in _blocks(change, residuals.size)), len(change)
+            )
         ]
         draws.append(np.concatenate(parts))
     return np.nan_to_num(np.stack(draws, axis=1))
@@ -78,9 +80,8 @@ def permuted_draws(fits: Sequence[Fit], targets: Floats, orders: Indices) -> Flo
     for fit in fits:
         train, test = orders[:, fit.split.train], orders[:, fit.split.test]
         parts, done = [], 0
-        for moved in _through_hat(
-            fit, (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
-        ):
+        blocks = (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
+        for moved in _through_hat(fit, blocks, len(train)):
             truth = targets[test[done : done + moved.shape[1]]].transpose(1, 0, 2)
             parts.append(pearson(moved, truth))
             done += moved.shape[1]
@@ -104,16 +105,28 @@ def _blocks(rows: npt.NDArray[N], n_entries: int) -> Iterator[npt.NDArray[N]]:
         yield rows[start : start + step]
 
 
-def _through_hat(fit: Fit, training: Iterator[Floats]) -> Iterator[Floats]:
+def _through_hat(fit: Fit, training: Iterator[Floats], n_draws: int) -> Iterator[Floats]:
     """Take blocks of training rows, (n_draws, n_train, n_targets), to the test rows, (n_test, n_draws, n_targets)."""
-    hats = {alpha: fit.basis.hat(alpha).astype(np.float32) for alpha in np.unique(fit.alpha)}
-    members = {alpha: np.flatnonzero(fit.alpha == alpha) for alpha in hats}
+    basis = fit.basis
+    n_test, n_train, rank = len(fit.split.test), len(fit.split.train), len(basis.eigenvalues)
+    maps = {}
+    for alpha in np.unique(fit.alpha):
+        members = np.flatnonzero(fit.alpha == alpha)
+        to_test = (basis.to_test / (basis.eigenvalues + alpha * basis.mean_eigenvalue)).astype(np.float32)
+        parts = [basis.from_train.T.astype(np.float32), to_test]
+        n_columns = n_draws * len(members)
+        if n_test * n_train * (rank + n_columns) < n_columns * rank * (n_test + n_train):
+            parts = [
+                parts[1] @ parts[0]
+            ]  # the hat matrix itself: one product a draw instead of two thin ones
+        maps[alpha] = members, parts
     for block in training:
-        n_draws, n_train, n_targets = block.shape
-        moved = np.empty((len(fit.split.test), n_draws, n_targets))
-        for alpha, hat in hats.items():
-            rows = block[:, :, members[alpha]].astype(np.float32).transpose(1, 0, 2).reshape(n_train, -1)
-            moved[:, :, members[alpha]] = (hat @ rows).reshape(len(hat), n_draws, -1)
+        moved = np.empty((n_test, len(block), block.shape[2]))
+        for members, parts in maps.values():
+            rows = block[:, :, members].astype(np.float32).transpose(1, 0, 2).reshape(n_train, -1)
+            for part in parts:
+                rows = part @ rows
+            moved[:, :, members] = rows.reshape(n_test, len(block), -1)
         yield moved
 
 

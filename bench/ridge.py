@@ -11,6 +11,7 @@ read once however many folds there are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -44,33 +45,47 @@ class Basis:
     ----------
     eigenvalues : array of shape (k,)
         The non-zero eigenvalues of X X'.
-    from_train : array of shape (n_train, k)
-    to_train : array of shape (n_train, k)
     to_test : array of shape (n_test, k)
+    rows : array of shape (n_train, k) or (n_train, n_features)
+        The eigenvectors of X X', or X itself where there are fewer features than stimuli.
+    rotation : array of shape (n_features, k) or None
+        The eigenvectors of X'X, where `rows` is X.
     mean_eigenvalue : float
         Over min(n_train - 1, n_features) eigenvalues, so that penalties mean the same for every layer.
     """
 
     eigenvalues: Floats
-    from_train: Floats
-    to_train: Floats
     to_test: Floats
+    rows: Floats
+    rotation: Floats | None
     mean_eigenvalue: float
 
-    def hat(self, alpha: float) -> Floats:
-        """The matrix (n_test, n_train) that takes training targets to predictions (less their mean)."""
-        shrunk: Floats = (
-            self.to_test / (self.eigenvalues + alpha * self.mean_eigenvalue)
-        ) @ self.from_train.T
+    @cached_property
+    def from_train(self) -> Floats:
+        """What takes training targets into the basis, ``(n_train, k)``."""
+        return self.rows if self.rotation is None else self.rows @ self.rotation
+
+    @property
+    def to_train(self) -> Floats:
+        """What takes the basis to fitted training rows, ``(n_train, k)``."""
+        return self.from_train * self.eigenvalues if self.rotation is None else self.from_train
+
+    def project(self, targets: Floats) -> Floats:
+        """from_train' Y, ``(k, n_targets)``."""
+        inside: Floats = self.rows.T @ targets
+        return inside if self.rotation is None else self.rotation.T @ inside
+
+    def shrink(self, projected: Floats, alpha: npt.ArrayLike) -> Floats:
+        """Divide by eigenvalue + penalty, the penalty one number or one a target."""
+        shrunk: Floats = projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
         return shrunk
 
     def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
         """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
         centred = targets - targets.mean(axis=0)
-        shrinkage = 1 / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
-        fitted = self.to_train @ (shrinkage * (self.from_train.T @ centred))
-        leverage = (self.to_train * self.from_train) @ shrinkage + 1 / len(targets)
-        residuals: Floats = (centred - fitted) / np.maximum(1 - leverage, 1e-3)
+        fitted = self.to_train @ self.shrink(self.project(centred), alpha)
+        leverage = (self.to_train * self.from_train) @ self.shrink(np.ones((len(self.eigenvalues), 1)), alpha)
+        residuals: Floats = (centred - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
         return residuals
 
 
@@ -88,23 +103,28 @@ class _Wide:
         across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
         values, vectors = _positive(*eigh(centred, overwrite_a=True, check_finite=False))
         mean = float(values.sum()) / min(len(train) - 1, self._n_features)
-        return Basis(values, vectors, vectors * values, across @ vectors, mean)
+        return Basis(values, across @ vectors, vectors, None, mean)
 
 
 class _Tall:
-    """Fewer features than stimuli: everything from the features themselves."""
+    """Fewer features than stimuli: everything from the features themselves.
+
+    A training set's X'X is that of all stimuli less that of the others, which are fewer.
+    """
 
     def __init__(self, features: npt.ArrayLike) -> None:
         whole = np.asarray(features, np.float64)
         self._features = whole - whole.mean(axis=0)
+        self._product = self._features.T @ self._features
 
     def diagonalise(self, train: Indices, test: Indices) -> Basis:
+        others = np.delete(self._features, train, axis=0)
         mean = self._features[train].mean(axis=0)
+        product = self._product - others.T @ others - len(train) * np.outer(mean, mean)
+        values, vectors = _positive(*eigh(product, overwrite_a=True, check_finite=False))
+        mean_value = float(values.sum()) / min(len(train) - 1, len(product))
         x_train, x_test = self._features[train] - mean, self._features[test] - mean
-        values, vectors = _positive(*eigh(x_train.T @ x_train, overwrite_a=True, check_finite=False))
-        rotated = x_train @ vectors
-        mean_value = float(values.sum()) / min(len(train) - 1, x_train.shape[1])
-        return Basis(values, rotated, rotated, x_test @ vectors, mean_value)
+        return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
 
 
 def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
@@ -180,16 +200,14 @@ def fit(
         train, held_out = split.train[part.train], split.train[part.test]
         basis = features.diagonalise(train, held_out)
         truth = targets[held_out] - targets[train].mean(axis=0)
-        rotated = basis.from_train.T @ (targets[train] - targets[train].mean(axis=0))
+        projected = basis.project(targets[train] - targets[train].mean(axis=0))
         for i, alpha in enumerate(alphas):
-            shrunk = rotated / (basis.eigenvalues + alpha * basis.mean_eigenvalue)[:, None]
-            errors[i] += ((truth - basis.to_test @ shrunk) ** 2).sum(axis=0)
+            errors[i] += ((truth - basis.to_test @ basis.shrink(projected, alpha)) ** 2).sum(axis=0)
         variance += (truth**2).sum(axis=0)
     chosen = errors.argmin(axis=0)
     basis = features.diagonalise(split.train, split.test)
     mean = targets[split.train].mean(axis=0)
-    rotated = basis.from_train.T @ (targets[split.train] - mean)
-    shrunk = rotated / (basis.eigenvalues[:, None] + alphas[chosen] * basis.mean_eigenvalue)
+    shrunk = basis.shrink(basis.project(targets[split.train] - mean), alphas[chosen])
     inner_score = 1 - errors.min(axis=0) / np.maximum(variance, 1e-300)
     return Fit(split, basis, alphas[chosen], basis.to_test @ shrunk + mean, inner_score)
 

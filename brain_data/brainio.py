@@ -1,7 +1,8 @@
 """The border with Brain-Score: BrainIO assemblies and stimulus sets in and out, through brainscore-core."""
 
+import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from brainscore_core.supported_data_standards.brainio.assemblies import (
 from brainscore_core.supported_data_standards.brainio.packaging import create_stimulus_zip, write_netcdf
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
-from ..errors import UserError
-from ..files import unpack_zip, whole_folder
+from ..errors import UserError, unknown
+from ..files import cannot_write, sha256_file, unpack_zip
 from ..install import remember_folder
 from .dataset import Dataset, Modality
 
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
     from .catalogue import DatasetCard
 
 _TEXT = ("sentence", "word", "stimulus")
+_AS_WRITTEN = ("stimulus_id", "image_id", "filename", *_TEXT)
 
 
 def to_assembly(responses: xr.DataArray) -> NeuroidAssembly:
-    """Responses with plain coordinates as a Brain-Score assembly, its coordinates in MultiIndexes."""
+    """Responses with plain coordinates as a Brain-Score assembly, its coordinates in MultiIndexes.
+
+    Presentations without ``repetition`` are numbered per stimulus: an index of ``stimulus_id`` alone would
+    lose its name.
+    """
+    responses = _with_repetition(responses)
     coordinates = {
         name: (values.dims, values.values.astype(str) if values.dtype == object else values.values)
         for name, values in responses.coords.items()
@@ -72,29 +79,45 @@ def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | No
             )
     dim, ids = coordinates["stimulus_id"]
     coordinates["stimulus_id"] = (dim, np.asarray(ids).astype(str).astype(object))
-    if "repetition" not in coordinates:
-        counted = pd.Series(coordinates["stimulus_id"][1]).groupby(coordinates["stimulus_id"][1]).cumcount()
-        coordinates["repetition"] = ("presentation", counted.to_numpy())
-    return xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    return _with_repetition(responses)
+
+
+def _with_repetition(responses: xr.DataArray) -> xr.DataArray:
+    if "repetition" in responses.coords:
+        return responses
+    ids = pd.Series(responses["stimulus_id"].values)
+    counted = ids.groupby(ids).cumcount().to_numpy()
+    return _with_coordinate(responses, "repetition", "presentation", counted)
+
+
+def _with_coordinate(responses: xr.DataArray, name: str, dim: str, values: object) -> xr.DataArray:
+    coordinates = {**responses.coords, name: (dim, values)}
+    return xr.DataArray(responses.values, dims=responses.dims, coords=coordinates)
 
 
 def _over_time(
     assembly: xr.DataArray, plain: Mapping[str, Any], window_ms: tuple[float, float] | None
 ) -> xr.DataArray:
+    n_bins = assembly.sizes["time_bin"]
+    if n_bins == 1 and window_ms is None:
+        only: xr.DataArray = assembly.isel(time_bin=0)
+        return only
+    if not {"time_bin_start", "time_bin_end"} <= set(plain):
+        raise UserError(f"the assembly has {n_bins} time bins without time_bin_start and time_bin_end")
     starts, ends = (np.atleast_1d(np.asarray(plain[f"time_bin_{side}"][1])) for side in ("start", "end"))
     if window_ms is None:
-        if len(starts) > 1:
-            raise UserError(
-                f"the assembly has {len(starts)} time bins from {starts[0]} to {ends[-1]} ms: "
-                "name the window to average, e.g. window_ms=(70, 170)"
-            )
-        return assembly.isel(time_bin=0)
+        raise UserError(
+            f"the assembly has {n_bins} time bins from {starts[0]} to {ends[-1]} ms: "
+            "name the window to average, e.g. window_ms=(70, 170)"
+        )
     inside = (starts >= window_ms[0]) & (ends <= window_ms[1])
     if not inside.any():
         raise UserError(
             f"no time bin lies within {window_ms[0]} to {window_ms[1]} ms ({starts[0]} to {ends[-1]} ms are there)"
         )
-    return assembly.isel(time_bin=np.flatnonzero(inside)).mean("time_bin")
+    mean: xr.DataArray = assembly.isel(time_bin=np.flatnonzero(inside)).mean("time_bin")
+    return mean
 
 
 def _texts(column: Any) -> Any:
@@ -110,7 +133,8 @@ def to_brainio(dataset: Dataset, folder: Path) -> tuple[Path, Path, Path | None]
     dataset : Dataset
         With responses.
     folder : Path
-        Receives ``assy_NAME.nc``, ``stimulus_NAME.csv`` and, for pictures, ``stimulus_NAME.zip``.
+        Receives ``assy_NAME.nc``, ``stimulus_NAME.csv`` and, for pictures, ``stimulus_NAME.zip``; what else it
+        holds stays.
 
     Returns
     -------
@@ -120,16 +144,35 @@ def to_brainio(dataset: Dataset, folder: Path) -> tuple[Path, Path, Path | None]
     if dataset.responses is None:
         raise UserError(f"{dataset.identifier} holds RDMs alone: an assembly needs responses")
     name = dataset.identifier.replace(".", "_")
-    table = pd.DataFrame(dataset.stimuli)
+    written = [folder / f"assy_{name}.nc", folder / f"stimulus_{name}.csv", folder / f"stimulus_{name}.zip"]
     paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
-    with whole_folder(folder) as temporary:
-        write_netcdf(to_assembly(dataset.responses), temporary / f"assy_{name}.nc")
-        if paths:
-            table = table.assign(filename=[f"{one}{Path(paths[one]).suffix}" for one in table["stimulus_id"]])
-            create_stimulus_zip(dataset.stimuli, str(temporary / f"stimulus_{name}.zip"))
-        table.to_csv(temporary / f"stimulus_{name}.csv", index=False)
-    archive = folder / f"stimulus_{name}.zip" if paths else None
-    return folder / f"assy_{name}.nc", folder / f"stimulus_{name}.csv", archive
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".brainio.", dir=folder) as scratch:
+            assembly, table, archive = (Path(scratch) / path.name for path in written)
+            write_netcdf(to_assembly(dataset.responses), assembly)
+            rows = pd.DataFrame(dataset.stimuli)
+            if paths:
+                stored = StimulusSet(
+                    rows.assign(stimulus_path_within_store=_names_in_zip(rows["stimulus_id"]))
+                )
+                stored.stimulus_paths = paths
+                _, names = create_stimulus_zip(stored, str(archive))
+                rows = rows.assign(filename=names)
+            rows.to_csv(table, index=False)
+            for path in (assembly, table, archive)[: 3 if paths else 2]:
+                path.replace(folder / path.name)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return written[0], written[1], written[2] if paths else None
+
+
+def _names_in_zip(ids: "pd.Series[Any]") -> list[str]:
+    """The ids as Brain-Score names the files of its zips; numbers where an id is not a plain file name."""
+    names = ids.astype(str).tolist()
+    if all(len(PurePosixPath(name).parts) == 1 and "\\" not in name and name != ".." for name in names):
+        return names
+    return [f"{number:06d}" for number in range(len(names))]
 
 
 def from_brainio(
@@ -153,7 +196,7 @@ def from_brainio(
     table : Path, optional
         The stimulus CSV. Without it the stimuli are the assembly's own presentation coordinates (texts).
     archive : Path, optional
-        The zip of the pictures, unpacked beside it.
+        The zip of the pictures, unpacked beside it. Without one, only the conditions are known.
     identifier, modality : str
     region : str
         For neuroids without a region.
@@ -171,27 +214,53 @@ def from_brainio(
     """
     responses = from_assembly(_opened(assembly), window_ms=window_ms)
     for name, value in (selection or {}).items():
-        responses = responses[(responses[name] == value).values]
+        responses = _selected(responses, name, value)
     dead = ~np.isfinite(responses.values).all(axis=0)
+    if dead.all():
+        raise UserError(f"{assembly}: no neuroid has a response to every stimulus ({len(dead)} neuroids)")
     left_out = {"neuroids without a response to every stimulus": int(dead.sum())} if dead.any() else {}
     responses = responses[:, ~dead]
-    responses.attrs["left_out"] = left_out
     if "region" not in responses.coords:
-        responses = responses.assign_coords(
-            region=("neuroid", np.full(responses.sizes["neuroid"], region, object))
-        )
-    stimuli = _from_table(table, archive, responses) if table is not None else _from_presentations(responses)
+        of_all = np.full(responses.sizes["neuroid"], region, object)
+        responses = _with_coordinate(responses, "region", "neuroid", of_all)
+    if table is None:
+        stimuli = _from_presentations(responses, modality)
+    else:
+        stimuli, n_silent = _from_table(table, responses)
+        left_out |= {"stimuli without a response": n_silent} if n_silent else {}
+        if archive is not None:
+            stimuli.stimulus_paths = _pictures(stimuli, table, archive)
     stimuli.identifier = identifier
+    responses.attrs["left_out"] = left_out
     return Dataset(
-        identifier=identifier, modality=modality, stimuli=stimuli, responses=responses, **(about or {})
+        identifier=identifier,
+        modality=modality,
+        stimuli=stimuli,
+        responses=responses,
+        has_stimuli=modality == "language" or archive is not None,
+        **(about or {}),
     )
 
 
+def _selected(responses: xr.DataArray, name: str, value: str) -> xr.DataArray:
+    known = [str(other) for other, values in responses.coords.items() if values.dims == ("presentation",)]
+    if name not in known:
+        raise unknown("presentation coordinate", name, known)
+    values = responses[name].values
+    if not (values == value).any():
+        raise unknown(f"value of {name}", value, {str(other) for other in values})
+    kept: xr.DataArray = responses[values == value]
+    return kept
+
+
 def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
-    """A Brain-Score data set of the catalogue; its options name the time window and what to select."""
+    """A Brain-Score data set of the catalogue.
+
+    Its options name the time window, what to select, and columns of the stimuli that we call otherwise.
+    """
     by_suffix = {Path(file.name).suffix: folder / file.name for file in card.files}
     window = card.options.get("window_ms")
-    return from_brainio(
+    dataset = from_brainio(
         by_suffix[".nc"],
         by_suffix.get(".csv"),
         by_suffix.get(".zip"),
@@ -206,51 +275,74 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
             if key in ("license", "bibtex", "source", "units")
         },
     )
+    for name, source in card.options.get("columns", {}).items():
+        if source not in dataset.stimuli.columns:
+            raise unknown(f"stimulus column of {card.identifier}", source, map(str, dataset.stimuli.columns))
+        dataset.stimuli[name] = dataset.stimuli[source]
+    return dataset
 
 
 def _opened(path: Path) -> xr.DataArray:
     if not path.is_file():
         raise UserError(f"no assembly at {path}")
     try:
-        return AssemblyLoader(cls=NeuroidAssembly, file_path=path).load().load()
+        loaded: xr.DataArray = AssemblyLoader(cls=NeuroidAssembly, file_path=path).load().load()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = (str(error).strip().splitlines() or ["no message"])[0]
         raise UserError(
             f"{path} is damaged or not a BrainIO netCDF file ({first}): fetch it again"
         ) from error
+    return loaded
 
 
-def _from_table(table: Path, archive: Path | None, responses: xr.DataArray) -> StimulusSet:
+def _from_table(table: Path, responses: xr.DataArray) -> tuple[StimulusSet, int]:
+    """The stimuli that have a response, and how many have none."""
     try:
-        rows = pd.read_csv(table)
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{table} cannot be read as a table: {error}") from error
+        rows = pd.read_csv(table, converters=dict.fromkeys(_AS_WRITTEN, str), low_memory=False)
+    except OSError as error:
+        raise UserError(f"cannot read {table}: {error.strerror or error}") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{table} cannot be read as a table: {' '.join(str(error).split())}") from error
     if "stimulus_id" not in rows.columns and "image_id" in rows.columns:
         rows["stimulus_id"] = rows["image_id"]
     if "stimulus_id" not in rows.columns:
         raise UserError(f"{table} has neither a column 'stimulus_id' nor 'image_id'")
-    rows["stimulus_id"] = rows["stimulus_id"].astype(str)
     shown = rows["stimulus_id"].isin(set(responses["stimulus_id"].values.tolist()))
-    stimuli = StimulusSet(rows[shown].reset_index(drop=True))
-    if archive is not None:
-        folder = remember_folder(archive.with_suffix(""), lambda target: _unpack(archive, target))
-        names = stimuli["filename"].astype(str)
-        missing = [name for name in names if not (folder / name).is_file()]
-        if missing:
-            raise UserError(
-                f"{archive} lacks {len(missing)} of {len(names)} pictures of {table.name} (first: {missing[0]})"
-            )
-        stimuli.stimulus_paths = {
-            one: folder / name for one, name in zip(stimuli["stimulus_id"], names, strict=True)
-        }
-    return stimuli
+    if not shown.any():
+        raise UserError(
+            f"{table} has none of the assembly's stimuli (first of the assembly: "
+            f"{responses['stimulus_id'].values[0]!r}, of the table: {rows['stimulus_id'].head(1).tolist()})"
+        )
+    return StimulusSet(rows[shown].reset_index(drop=True)), int((~shown).sum())
+
+
+def _pictures(stimuli: StimulusSet, table: Path, archive: Path) -> dict[str, Path]:
+    if not archive.is_file():
+        raise UserError(f"no zip of the pictures at {archive}")
+    if "filename" not in stimuli.columns:
+        raise UserError(f"{table} has no column 'filename', the name of each picture in {archive.name}")
+    # Named by the zip's content: a zip that was replaced must not show the pictures of the old one.
+    unpacked = archive.with_name(f"{archive.stem}-{sha256_file(archive)[:12]}")
+    folder = remember_folder(unpacked, lambda target: _unpack(archive, target))
+    paths = {}
+    for one, name in zip(stimuli["stimulus_id"], stimuli["filename"], strict=True):
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise UserError(f"{table}: stimulus {one!r} has the picture {name!r}, outside the zip: refused")
+        paths[one] = folder / name
+    missing = [path.name for path in paths.values() if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{archive} lacks {len(missing)} of {len(paths)} pictures of {table.name} (first: {missing[0]})"
+        )
+    return paths
 
 
 def _unpack(archive: Path, target: Path) -> None:
     unpack_zip(archive, target)
 
 
-def _from_presentations(responses: xr.DataArray) -> StimulusSet:
+def _from_presentations(responses: xr.DataArray, modality: Modality) -> StimulusSet:
+    """The stimuli as the assembly's own presentation coordinates describe them."""
     columns = {
         str(name): values.values
         for name, values in responses.coords.items()
@@ -260,6 +352,8 @@ def _from_presentations(responses: xr.DataArray) -> StimulusSet:
         pd.DataFrame(columns).drop_duplicates("stimulus_id").drop(columns="repetition").reset_index(drop=True)
     )
     text = next((name for name in _TEXT if name in rows.columns), None)
+    if modality == "vision":
+        return StimulusSet(rows)
     if text is None:
         raise UserError(f"the assembly holds no texts: expected a coordinate {' or '.join(map(repr, _TEXT))}")
     return StimulusSet(rows.assign(sentence=rows[text].astype(str)) if text != "word" else rows)

@@ -1,12 +1,13 @@
 """Recordings of one's own: a folder with a stimulus table and responses, by a documented layout."""
 
 import json
+import re
 import shutil
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,24 @@ import xarray as xr
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ..errors import UserError, unknown
-from ..files import home, whole_folder, write_bytes
+from ..files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
+from ..install import KnownFile, verify_installed
 from .dataset import Dataset, Modality, Published
 from .tables import COORDINATES, NEUROID, PRESENTATION, read_responses
 
 _TEXT = ("sentence", "word", "text")
+_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *_TEXT)
 _DESCRIPTION = "dataset.toml"
+_MANIFEST = "MANIFEST.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NOT_TEXT: Mapping[str, tuple[type, str]] = {
+    "has_stimuli": (bool, "true or false"),
+    "simulated": (bool, "true or false"),
+    "n_stimuli": (int, "a whole number"),
+    "n_subjects": (int, "a whole number"),
+    "regions": (list, "a list of names"),
+    "published_ceilings": (dict, "a table for each region"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,14 +42,18 @@ class Description:
 
     title: str = ""
     modality: Modality | None = None
+    species: str = ""
+    technique: str = ""
     region: str = "region"
     license: str = ""
     bibtex: str = ""
     source: str = ""
     units: str = ""
     simulated: bool = False
-    published_ceilings: Mapping[str, Mapping[str, Any]] | None = None
-    regions: tuple[str, ...] = ()
+    has_stimuli: bool = True
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    regions: Sequence[str] = ()
+    n_subjects: int | None = None
     n_stimuli: int | None = None
 
 
@@ -58,31 +75,43 @@ def load_folder(folder: Path, identifier: str) -> Dataset:
     UserError
         For anything that is missing, damaged or does not fit, with its place.
     """
+    try:
+        return _loaded(folder, identifier)
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename or folder}: {error.strerror or error}") from error
+
+
+def _loaded(folder: Path, identifier: str) -> Dataset:
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}")
+    _verify(folder, identifier)
     about = _described(folder / _DESCRIPTION)
-    stimuli, modality = _stimuli(folder, about.modality)
+    stimuli, modality = _stimuli(folder, about)
     stimuli.identifier = identifier
     parts = read_responses(folder)
     neuroids = _neuroids(folder / "neuroids.csv", parts)
     responses = _labelled(parts, neuroids, about.region, folder)
-    _no_constants(responses, identifier)
-    ceilings = {
-        region: Published(float(entry["value"]), str(entry.get("source", "")))
-        for region, entry in (about.published_ceilings or {}).items()
-    }
-    return Dataset(
+    regions = list(dict.fromkeys(responses["region"].values.tolist()))
+    if about.regions and set(about.regions) != set(regions):
+        raise UserError(
+            f"{_DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
+            f"but the responses are of {', '.join(regions)}"
+        )
+    dataset = Dataset(
         identifier=identifier,
         modality=modality,
         stimuli=stimuli,
         responses=responses,
+        has_stimuli=about.has_stimuli,
         simulated=about.simulated,
         license=about.license,
         bibtex=about.bibtex,
         source=about.source or str(folder),
         units=about.units,
-        published_ceilings=ceilings,
+        published_ceilings=_ceilings(about, regions),
     )
+    _no_constants(responses, identifier)
+    return dataset
 
 
 def install_folder(name: str, folder: Path) -> Path:
@@ -91,23 +120,61 @@ def install_folder(name: str, folder: Path) -> Path:
     Parameters
     ----------
     name : str
-        What they will go by.
+        What they will go by: letters, digits, ``-`` and ``_``.
     folder : Path
 
     Returns
     -------
     Path
-        Where they lie now.
+        Where they lie now, with a description and the sha256 of every file.
     """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     dataset = load_folder(folder, name)
+    if home().resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{folder} holds {home()}, where data sets are copied to: give the recordings' own folder"
+        )
     target = home() / "data" / name
     with whole_folder(target) as temporary:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True, symlinks=False)
-        if not (temporary / _DESCRIPTION).exists():
-            regions = ", ".join(f'"{region}"' for region in dataset.regions)
-            text = f'modality = "{dataset.modality}"\nregions = [{regions}]\nn_stimuli = {len(dataset.stimuli)}\n'
-            write_bytes(temporary / _DESCRIPTION, text.encode())
+        _copy_all(folder, temporary)
+        _complete(temporary / _DESCRIPTION, dataset)
+        copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != _MANIFEST)
+        checksums = {path.relative_to(temporary).as_posix(): sha256_file(path) for path in copied}
+        write_json(temporary / _MANIFEST, checksums)
     return target
+
+
+def _copy_all(folder: Path, target: Path) -> None:
+    try:
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+    except shutil.Error as error:
+        failed = error.args[0]
+        raise UserError(f"cannot copy {failed[0][0]} ({len(failed)} in all): {failed[0][2]}") from error
+
+
+def _complete(path: Path, dataset: Dataset) -> None:
+    """Add what a listing shows to the description, before its first table."""
+    said = path.read_text(encoding="utf-8") if path.exists() else ""
+    known = {
+        "modality": _quoted(dataset.modality),
+        "regions": f"[{', '.join(map(_quoted, dataset.regions))}]",
+        "n_stimuli": str(len(dataset.stimuli)),
+    }
+    missing = [f"{key} = {value}\n" for key, value in known.items() if key not in tomllib.loads(said)]
+    write_bytes(path, ("".join(missing) + said).encode())
+
+
+def _verify(folder: Path, name: str) -> None:
+    """Raise a UserError where a file is not what it was when the folder was installed."""
+    manifest = folder / _MANIFEST
+    if manifest.exists():
+        content = read_json(manifest)
+        if not isinstance(content, dict):
+            raise UserError(f"{manifest} is damaged: delete it to go on without checksums")
+        files = [KnownFile(str(file), str(digest)) for file, digest in content.items()]
+        hint = f"brodmann data add {name} --from FOLDER"
+        verify_installed(f"data set {name!r}", files, folder, hint=hint)
 
 
 def save_folder(dataset: Dataset, folder: Path) -> None:
@@ -118,12 +185,24 @@ def save_folder(dataset: Dataset, folder: Path) -> None:
     dataset : Dataset
         With responses; RDMs alone have no place in this layout.
     folder : Path
-        Made anew; one that was there is replaced.
+        Made anew; one that was saved before is replaced.
+
+    Raises
+    ------
+    UserError
+        For RDMs, for a folder that holds something else, or for a coordinate that has no place in the layout.
     """
     if dataset.responses is None:
         raise UserError(f"{dataset.identifier} holds RDMs alone: only responses can be written as a folder")
+    if folder.exists() and not (folder / "stimuli.csv").exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and holds no saved data set: give a new folder")
     paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
-    table = pd.DataFrame(dataset.stimuli)
+    table = _with_labels(dataset)
+    neuroids = {
+        str(name): values.values
+        for name, values in dataset.responses.coords.items()
+        if values.dims == ("neuroid",) and name not in NEUROID
+    }
     with whole_folder(folder) as temporary:
         if paths:
             (temporary / "stimuli").mkdir()
@@ -134,11 +213,32 @@ def save_folder(dataset: Dataset, folder: Path) -> None:
         table.to_csv(temporary / "stimuli.csv", index=False)
         arrays = {"responses": dataset.responses.values}
         for coordinate in COORDINATES:
-            if coordinate in dataset.responses.coords:
+            if coordinate in dataset.responses.coords and coordinate not in neuroids:
                 values = dataset.responses[coordinate].values
                 arrays[coordinate] = values.astype(str) if values.dtype == object else values
         np.savez_compressed(temporary / "responses.npz", **arrays)
+        if neuroids:
+            named = {"neuroid_id": dataset.responses["neuroid_id"].values} | neuroids
+            pd.DataFrame(named).to_csv(temporary / "neuroids.csv", index=False)
         write_bytes(temporary / _DESCRIPTION, _description_of(dataset).encode())
+
+
+def _with_labels(dataset: Dataset) -> pd.DataFrame:
+    """The stimulus table, with the presentation coordinates that are labels of stimuli."""
+    table = pd.DataFrame(dataset.stimuli)
+    assert dataset.responses is not None
+    shown = pd.Series(dataset.responses["stimulus_id"].values)
+    for name, values in dataset.responses.coords.items():
+        if values.dims != ("presentation",) or name in PRESENTATION or name in table.columns:
+            continue
+        label = pd.Series(values.values).groupby(shown)
+        if (label.nunique(dropna=False) > 1).any():
+            raise UserError(
+                f"{dataset.identifier}: coordinate {name!r} differs between presentations of a stimulus, "
+                "and the layout has no place for it: leave it out with responses.drop_vars"
+            )
+        table = table.assign(**{str(name): table["stimulus_id"].map(label.first())})
+    return table
 
 
 def _description_of(dataset: Dataset) -> str:
@@ -151,6 +251,7 @@ def _description_of(dataset: Dataset) -> str:
     }
     lines = [f"{key} = {_quoted(value)}" for key, value in said.items() if value]
     lines.append(f"simulated = {str(dataset.simulated).lower()}")
+    lines.append(f"has_stimuli = {str(dataset.has_stimuli).lower()}")
     for region, published in dataset.published_ceilings.items():
         lines += [f"[published_ceilings.{_quoted(region)}]", f"value = {published.value!r}"]
         lines.append(f"source = {_quoted(published.source)}")
@@ -167,41 +268,85 @@ def _described(path: Path) -> Description:
         return Description()
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
-    known = Description.__dataclass_fields__
-    for key in content:
+    known = [entry.name for entry in fields(Description)]
+    for key, value in content.items():
         if key not in known:
             raise unknown(f"entry of {path.name}", key, known)
+        kind, words = _NOT_TEXT.get(key, (str, 'text in quotes ("...")'))
+        if not isinstance(value, kind):
+            raise UserError(f"{path}: {key} must be {words}, not {value!r}")
     modality = content.get("modality")
     if modality is not None and modality not in get_args(Modality):
         raise UserError(f"{path}: modality must be 'vision' or 'language', not {modality!r}")
     return Description(**content)
 
 
-def _stimuli(folder: Path, said: Modality | None) -> tuple[StimulusSet, Literal["vision", "language"]]:
+def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published]:
+    ceilings = {}
+    for region, entry in about.published_ceilings.items():
+        if region not in regions:
+            raise unknown("region in published_ceilings", region, regions)
+        value = entry.get("value") if isinstance(entry, Mapping) else entry
+        if not isinstance(entry, Mapping) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise UserError(
+                f"{_DESCRIPTION}: [published_ceilings.{region}] needs value = a number above 0 and up to 1 "
+                f"(units of r), not {value!r}"
+            )
+        ceilings[region] = Published(float(value), str(entry.get("source", "")))
+    return ceilings
+
+
+def _table(path: Path, needed: str) -> pd.DataFrame:
+    """A CSV whose ids and texts stay as they are written, such as ``001`` and ``null``."""
+    as_written = dict.fromkeys(_AS_WRITTEN, str)
+    try:
+        table = pd.read_csv(path, converters=as_written, float_precision="round_trip", low_memory=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    columns = [str(column) for column in table.columns]
+    if len(columns) == 1 and {";", "\t"} & set(columns[0]):
+        raise UserError(
+            f"{path} is not separated by commas (its first line is {columns[0]!r}): save it with commas"
+        )
+    if needed not in columns:
+        raise unknown(f"column: {path.name} needs", needed, columns)
+    return table
+
+
+def _stimuli(folder: Path, about: Description) -> tuple[StimulusSet, Modality]:
     path = folder / "stimuli.csv"
     if not path.is_file():
         raise UserError(
             f"{folder} holds no stimuli.csv: a table with a column stimulus_id, one row a stimulus"
         )
-    try:
-        table = pd.read_csv(path, dtype={"stimulus_id": str, "filename": str, **dict.fromkeys(_TEXT, str)})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {error}") from error
-    if "stimulus_id" not in table.columns:
-        raise unknown(f"column: {path.name} needs", "stimulus_id", list(map(str, table.columns)))
+    table = _table(path, "stimulus_id")
+    _filled(table, "stimulus_id", path)
     stimuli = StimulusSet(table)
-    has_text = any(column in table.columns for column in _TEXT)
-    modality: Modality = said or ("language" if has_text and "filename" not in table.columns else "vision")
+    text = next((column for column in _TEXT if column in table.columns), None)
+    is_language = text is not None and "filename" not in table.columns
+    modality: Modality = about.modality or ("language" if is_language else "vision")
+    if not about.has_stimuli:
+        return stimuli, modality
     if modality == "language":
-        if not has_text:
+        if text is None:
             raise UserError(f"{path} has no column 'sentence', 'word' or 'text' for a language data set")
+        _filled(table, text, path)
         return stimuli, modality
     if "filename" not in table.columns:
         raise UserError(f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts)")
+    _filled(table, "filename", path)
     stimuli.stimulus_paths = _pictures(table, folder / "stimuli")
     return stimuli, modality
+
+
+def _filled(table: pd.DataFrame, column: str, path: Path) -> None:
+    blank = (table[column].str.strip() == "").to_numpy()
+    if blank.any():
+        raise UserError(
+            f"{path.name}: {int(blank.sum())} rows have no {column} (first: row {int(blank.argmax()) + 2})"
+        )
 
 
 def _pictures(table: pd.DataFrame, folder: Path) -> dict[str, Path]:
@@ -220,49 +365,86 @@ def _pictures(table: pd.DataFrame, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _neuroids(path: Path, parts: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    n_neuroids = parts["responses"].shape[1]
+def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """What is known of each neuroid: from the responses, and from the table beside them where there is one."""
     known = {name: parts[name] for name in NEUROID if name in parts}
     if not path.exists():
         return known
-    table = pd.read_csv(path, dtype={"neuroid_id": str, "region": str})
-    if "neuroid_id" not in table.columns:
-        raise unknown(f"column: {path.name} needs", "neuroid_id", list(map(str, table.columns)))
-    names = known.get("neuroid_id")
-    if names is not None and set(names.astype(str)) != set(table["neuroid_id"]):
-        odd = sorted(set(names.astype(str)) ^ set(table["neuroid_id"]))
-        raise UserError(
-            f"{path.name} and the responses name different neuroids: {len(odd)} differ (first: {odd[0]!r})"
-        )
-    if names is None and len(table) != n_neuroids:
-        raise UserError(f"{path.name} lists {len(table)} neuroids, but the responses have {n_neuroids}")
-    if names is not None:
-        table = table.set_index("neuroid_id").loc[names.astype(str)].reset_index()
-    return known | {column: table[column].to_numpy() for column in NEUROID if column in table.columns}
+    table = _table(path, "neuroid_id")
+    n_neuroids = parts["responses"].shape[1]
+    if "neuroid_id" not in known:
+        if len(table) != n_neuroids:
+            raise UserError(f"{path.name} lists {len(table)} neuroids, but the responses have {n_neuroids}")
+        return known | {str(column): table[column].to_numpy() for column in table.columns}
+    names = known["neuroid_id"].astype(str).tolist()
+    if names != table["neuroid_id"].tolist():
+        twice = table["neuroid_id"][table["neuroid_id"].duplicated()]
+        if len(twice):
+            raise UserError(
+                f"{path.name}: {twice.nunique()} neuroids appear more than once (first: {twice.iloc[0]!r})"
+            )
+        odd = sorted(set(names) ^ set(table["neuroid_id"]))
+        if odd:
+            raise UserError(
+                f"{path.name} and the responses name different neuroids: {len(odd)} differ (first: {odd[0]!r})"
+            )
+        table = table.set_index("neuroid_id").loc[names].reset_index()
+    return known | {str(column): table[column].to_numpy() for column in table.columns}
 
 
 def _labelled(
-    parts: dict[str, npt.NDArray[Any]], neuroids: dict[str, npt.NDArray[Any]], region: str, folder: Path
+    parts: Mapping[str, npt.NDArray[Any]],
+    neuroids: Mapping[str, npt.NDArray[Any]],
+    region: str,
+    folder: Path,
 ) -> xr.DataArray:
     values = parts["responses"]
+    n_presentations, n_neuroids = values.shape
     if "stimulus_id" not in parts:
         raise UserError(f"the responses in {folder} have no stimulus_id, one for each presentation")
-    coordinates: dict[str, Any] = {
-        name: ("presentation", parts[name]) for name in PRESENTATION if name in parts
+    for name in parts:
+        if name not in ("responses", *COORDINATES):
+            raise unknown("array of the responses", name, COORDINATES)
+    shown = {name: parts[name] for name in PRESENTATION if name in parts}
+    recorded = {
+        "neuroid_id": np.array([f"n{i}" for i in range(n_neuroids)], object),
+        "region": np.full(n_neuroids, region, object),
+        **neuroids,
     }
-    coordinates["stimulus_id"] = ("presentation", parts["stimulus_id"].astype(str).astype(object))
-    neuroids = {
-        "neuroid_id": np.array([f"n{i}" for i in range(values.shape[1])], object),
-        "region": np.full(values.shape[1], region, object),
-    } | neuroids
-    coordinates |= {name: ("neuroid", column) for name, column in neuroids.items()}
-    for name, (dim, column) in coordinates.items():
-        expected = values.shape[0 if dim == "presentation" else 1]
-        if len(column) != expected:
-            raise UserError(
-                f"{name} has {len(column)} values, but there are {expected} {dim}s in the responses"
-            )
-    return xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
+        recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
+    coordinates = {}
+    for dim, size, columns in (("presentation", n_presentations, shown), ("neuroid", n_neuroids, recorded)):
+        for name, column in columns.items():
+            if np.shape(column) != (size,):
+                found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
+                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
+            coordinates[name] = (dim, column)
+    coordinates["stimulus_id"] = ("presentation", _names(shown["stimulus_id"]))
+    coordinates["neuroid_id"] = ("neuroid", _names(recorded["neuroid_id"]))
+    coordinates["region"] = ("neuroid", _names(recorded["region"]))
+    responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    _check_neuroids(responses)
+    return responses
+
+
+def _names(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Names as text; whole numbers without a point, as MATLAB and pandas make floats of them."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
+        values = values.astype(np.int64)
+    return values.astype(str).astype(object)
+
+
+def _check_neuroids(responses: xr.DataArray) -> None:
+    names = responses["neuroid_id"].values
+    blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
+    if blank.any():
+        raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
+    for axis in ("x", "y", "z"):
+        if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
+            for name, value in zip(names, responses[axis].values, strict=True):
+                if pd.isna(pd.to_numeric(value, errors="coerce")):
+                    raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
 
 
 def _no_constants(responses: xr.DataArray, name: str) -> None:

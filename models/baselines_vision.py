@@ -40,16 +40,16 @@ class Energy(nn.Module):
 class GaborPyramid(nn.Module):
     """V1-like: quadrature Gabor filters at 4 scales x 8 orientations, pooled to a grid.
 
-    ``pooled`` is the energy of every filter on a 4 x 4 grid, ``complex`` on a 8 x 8 grid, ``simple`` the
-    half-rectified even and odd responses on a 8 x 8 grid. Wavelengths are 4, 8, 16 and 32 pixels of a
-    64 x 64 picture.
+    ``simple`` is the half-rectified even and odd response of every filter on a 4 x 4 grid, ``complex`` the
+    energy of every quadrature pair on an 8 x 8 grid, ``pooled`` the same on a 4 x 4 grid. Wavelengths are 4,
+    8, 16 and 32 pixels of a 64 x 64 picture.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.filters = nn.ModuleList(_gabor_bank(wavelength) for wavelength in (4, 8, 16, 32))
         self.energy = Energy()
-        self.simple = nn.AdaptiveAvgPool2d(8)
+        self.simple = nn.AdaptiveAvgPool2d(4)
         self.complex = nn.AdaptiveAvgPool2d(8)
         self.pooled = nn.AdaptiveAvgPool2d(4)
 

@@ -1,9 +1,14 @@
 """Recordings of one's own: every form, and every mistake in one line."""
 
+import dataclasses
+import json
+import os
 import pickle
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +22,9 @@ from PIL import Image
 
 import brodmann
 from brodmann import UserError
-from brodmann.brain_data.own import load_folder, save_folder
+from brodmann.brain_data.catalogue import dataset_card
+from brodmann.brain_data.own import install_folder, load_folder, save_folder
+from brodmann.brain_data.simulated import simulated_cortex, simulated_language
 
 N, R, T = 6, 2, 4
 
@@ -234,6 +241,71 @@ MISTAKES = {
         write("dataset.toml", 'modality = "audio"'),
         "modality must be 'vision' or 'language', not 'audio'",
     ),
+    "misspelt coordinate": (
+        spoil_npz(region=None, regions=np.array(["V1", "V1", "IT", "IT"])),
+        "unknown array of the responses 'regions': did you mean 'region'",
+    ),
+    "a table for a list": (
+        spoil_npz(stimulus_id=arrays()["stimulus_id"][:, None]),
+        r"stimulus_id has \(12, 1\) values, but there are 12 presentations",
+    ),
+    "region left blank": (
+        spoil_npz(region=np.array(["V1", "", "IT", "IT"])),
+        r"1 neuroids have no region \(first: 'v1'\)",
+    ),
+    "id left blank": (
+        write("stimuli.csv", "stimulus_id,sentence\ns0,a\n,b\n"),
+        r"1 rows have no stimulus_id \(first: row 3\)",
+    ),
+    "text left blank": (
+        write("stimuli.csv", "stimulus_id,sentence\ns0,a\ns1,\n"),
+        r"1 rows have no sentence \(first: row 3\)",
+    ),
+    "filename left blank": (
+        write("stimuli.csv", "stimulus_id,filename\ns0,\ns1,a.png\n"),
+        r"1 rows have no filename \(first: row 2\)",
+    ),
+    "only a header": (write("stimuli.csv", "stimulus_id,sentence\n"), "the stimulus table is empty"),
+    "semicolons": (
+        write("stimuli.csv", "stimulus_id;sentence\ns0;a\n"),
+        "is not separated by commas .* save it with commas",
+    ),
+    "ragged": (write("stimuli.csv", "stimulus_id,sentence\ns0,a\ns1,a,b,c\n"), "cannot be read as a table"),
+    "not utf-8": (
+        write("stimuli.csv", "stimulus_id,sentence\ns0,é\n".encode("latin-1")),
+        "cannot be read as a table: 'utf-8' codec",
+    ),
+    "text for a number": (
+        write("dataset.toml", 'simulated = "no"'),
+        "simulated must be true or false, not 'no'",
+    ),
+    "number for a text": (write("dataset.toml", "region = 17"), "region must be text in quotes .*, not 17"),
+    "ceiling without value": (
+        write("dataset.toml", '[published_ceilings.V1]\nsource = "us"'),
+        r"\[published_ceilings.V1\] needs value = a number above 0 and up to 1 .* not None",
+    ),
+    "ceiling as a percentage": (
+        write("dataset.toml", "[published_ceilings.V1]\nvalue = 56"),
+        "above 0 and up to 1 .* not 56",
+    ),
+    "ceiling as a number": (write("dataset.toml", "[published_ceilings]\nV1 = 0.5"), "needs value = "),
+    "ceiling of nowhere": (
+        write("dataset.toml", "[published_ceilings.V2]\nvalue = 0.5"),
+        "unknown region in published_ceilings 'V2': did you mean 'V1'",
+    ),
+    "other regions": (
+        write("dataset.toml", 'regions = ["V4"]'),
+        "lists the regions V4, but the responses are of V1, IT",
+    ),
+    "empty neuroids": (write("neuroids.csv", ""), "neuroids.csv cannot be read as a table"),
+    "neuroid twice": (
+        write("neuroids.csv", "neuroid_id,region\nv0,V1\nv0,V1\nv2,IT\nv3,IT\n"),
+        r"neuroids.csv: 1 neuroids appear more than once \(first: 'v0'\)",
+    ),
+    "position in words": (
+        write("neuroids.csv", "neuroid_id,x\nv0,1\nv1,left\nv2,1\nv3,1\n"),
+        "position x of neuroid 'v1' is 'left', not a number",
+    ),
     "other neuroids": (
         write("neuroids.csv", "neuroid_id,region\nv0,V1\nv1,V1\nv2,IT\nv9,IT\n"),
         r"name different neuroids: 2 differ \(first: 'v3'\)",
@@ -256,7 +328,16 @@ def test_a_mistake_is_one_line_and_nothing_is_installed(folder, mistake, brodman
     [
         ("stimulus_id,a\ns0,1\ns1,oops\n", r"'oops' in row 3, column 'a' is not a number"),
         ("stimulus,a\ns0,1\n", "needs 'stimulus_id': did you mean 'stimulus'"),
+        ("stimulus_id;a\ns0;1\n", "is not separated by commas .* save it with commas"),
+        ("stimulus_id,a,a\ns0,1,2\n", r"1 columns appear more than once \(first: 'a'\)"),
+        (",stimulus_id,a\n0,s0,1\n", r"column 1 has no name: .* index=False"),
+        ("stimulus_id,a\ns0,1\ns1,1,2,3\n", "cannot be read as a table: .* saw 4$"),
         ("", "cannot be read as a table"),
+        ("stimulus_id,a\n", r"the responses are empty \(shape \(0, 1\)\)"),
+        (
+            "stimulus_id,a\n" + "".join(f"s{i},{i if i != 4 else ''}\n" for i in range(N)),
+            r"1 responses are NaN or infinite \(first: stimulus 's4', neuroid 'a'\)",
+        ),
     ],
 )
 def test_mistakes_in_a_csv_name_their_place(folder, content, message):
@@ -304,3 +385,233 @@ def test_the_page_of_the_documentation_works_word_for_word(tmp_path, monkeypatch
     assert done.returncode == 0, done.stderr
     assert "word-length-frequency  on  my-recordings.PostTemp-ridge" in done.stdout
     assert "reliability of the mean response" in done.stdout
+
+
+def texts(folder, ids, **columns):
+    table = pd.DataFrame({"stimulus_id": ids} | (columns or {"sentence": [f"Text {one}." for one in ids]}))
+    table.to_csv(folder / "stimuli.csv", index=False)
+
+
+@pytest.mark.parametrize("numbers", [np.arange(N), np.arange(float(N))])
+def test_numbered_stimuli_match_whichever_way_they_were_saved(folder, numbers):
+    texts(folder, range(N))
+    rewrite(folder, stimulus_id=np.repeat(numbers, R))
+    assert load_folder(folder, "mine").responses["stimulus_id"].values[::R].tolist() == list("012345")
+
+
+def test_ids_and_words_stay_as_they_are_written(folder):
+    ids = ["001", "NA", "1.0", "None", "true", "x"]
+    words = ["null", "nan", "NA", "None", "true", "007"]
+    texts(folder, ids, word=words)
+    rewrite(folder, stimulus_id=np.repeat(ids, R))
+    data = load_folder(folder, "mine")
+    assert data.stimuli["stimulus_id"].tolist() == ids
+    assert data.stimuli["word"].tolist() == words
+
+
+def test_the_subject_of_each_neuroid(folder):
+    rewrite(folder, subject=np.array(["018", "018", "199", "199"]))
+    subject = load_folder(folder, "mine").responses["subject"]
+    assert subject.dims == ("neuroid",)
+    assert subject.values.tolist() == ["018", "018", "199", "199"]
+
+
+def test_further_columns_of_neuroids_are_kept(folder):
+    rewrite(folder, neuroid_id=None, region=None)
+    (folder / "neuroids.csv").write_text(
+        "neuroid_id,region,subject,ncsnr\na,V1,01,0.1\nb,V1,01,0.2\nc,IT,02,0.3\nd,IT,02,0.4\n"
+    )
+    responses = load_folder(folder, "mine").responses
+    assert responses["neuroid_id"].values.tolist() == list("abcd")
+    assert responses["subject"].values.tolist() == ["01", "01", "02", "02"]
+    assert responses["ncsnr"].values.tolist() == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_conditions_without_their_stimuli(folder):
+    texts(folder, [f"s{i}" for i in range(N)], category=["a", "b"] * (N // 2))
+    (folder / "dataset.toml").write_text("has_stimuli = false\n")
+    data = load_folder(folder, "mine")
+    assert not data.has_stimuli
+    assert data.stimuli["category"].tolist() == ["a", "b"] * (N // 2)
+
+
+@pytest.mark.parametrize("make", [simulated_cortex, simulated_language])
+def test_every_coordinate_and_label_survives_a_save(make, tmp_path):
+    data = make(n_stimuli=20)
+    save_folder(data, tmp_path / "saved")
+    again = load_folder(tmp_path / "saved", data.identifier)
+    assert set(again.responses.coords) == set(data.responses.coords)
+    for name, values in data.responses.coords.items():
+        assert again.responses[name].values.tolist() == values.values.tolist()
+    np.testing.assert_array_equal(again.responses.values, data.responses.values)
+    labels = [column for column in data.stimuli.columns if column != "filename"]
+    pd.testing.assert_frame_equal(pd.DataFrame(again.stimuli)[labels], pd.DataFrame(data.stimuli)[labels])
+    assert again.simulated
+    if data.modality == "vision":
+        for one in data.stimuli["stimulus_id"]:
+            assert (
+                again.stimuli.stimulus_paths[one].read_bytes()
+                == data.stimuli.stimulus_paths[one].read_bytes()
+            )
+
+
+def test_labels_of_presentations_become_labels_of_stimuli(folder, tmp_path):
+    data = load_folder(folder, "mine")
+    label = np.repeat(["a", "b", "c"], 2 * R)
+    labelled = dataclasses.replace(
+        data, responses=data.responses.assign_coords(object_name=("presentation", label))
+    )
+    save_folder(labelled, tmp_path / "saved")
+    assert load_folder(tmp_path / "saved", "mine").stimuli["object_name"].tolist() == list("aabbcc")
+    block = data.responses.assign_coords(block=("presentation", np.arange(N * R)))
+    with pytest.raises(UserError, match="coordinate 'block' differs between presentations of a stimulus"):
+        save_folder(dataclasses.replace(data, responses=block), tmp_path / "blocks")
+    assert not (tmp_path / "blocks").exists()
+
+
+def test_saving_never_replaces_what_it_did_not_save(folder, tmp_path):
+    data = load_folder(folder, "mine")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
+    with pytest.raises(UserError, match="is not empty and holds no saved data set"):
+        save_folder(data, tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
+    save_folder(data, tmp_path / "saved")
+    save_folder(data, tmp_path / "saved")
+
+
+@pytest.mark.parametrize("name", ["../evil", "a.b", "", "-x", "a b"])
+def test_a_name_that_could_leave_the_home_is_refused(folder, name):
+    with pytest.raises(UserError, match="cannot name a data set"):
+        install_folder(name, folder)
+
+
+def test_an_installed_folder_is_described_and_its_files_are_remembered(folder):
+    (folder / "dataset.toml").write_text('license = "CC0"\n[published_ceilings.V1]\nvalue = 0.5\n')
+    installed = brodmann.add_dataset("remembered", folder)
+    card = dataset_card("remembered")
+    assert (card.modality, card.regions, card.n_stimuli, card.license) == ("language", ("V1", "IT"), N, "CC0")
+    assert set(json.loads((installed / "MANIFEST.json").read_text())) == {
+        "dataset.toml",
+        "responses.npz",
+        "stimuli.csv",
+    }
+    assert brodmann.load_dataset("remembered").published_ceilings["V1"].value == 0.5
+    brodmann.add_dataset("again", installed)
+    np.savez(installed / "responses.npz", **arrays(seed=1))
+    with pytest.raises(UserError, match=r"'remembered' is damaged: .*responses.npz is not what it was"):
+        brodmann.load_dataset("remembered")
+    (installed / "responses.npz").unlink()
+    with pytest.raises(UserError, match="is not whole: responses.npz is missing"):
+        brodmann.load_dataset("remembered")
+
+
+def test_an_installation_that_fails_keeps_the_old_one(folder, brodmann_home):
+    brodmann.add_dataset("kept", folder)
+    (folder / "gone").symlink_to(folder / "nowhere")
+    with pytest.raises(UserError, match=r"cannot copy .*gone \(1 in all\): .*No such file"):
+        brodmann.add_dataset("kept", folder)
+    assert brodmann.load_dataset("kept").regions == ["V1", "IT"]
+    assert not list((brodmann_home / "data").glob(".kept*"))
+
+
+def test_a_folder_around_the_home_is_not_copied_into_itself(folder, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(folder / "home"))
+    with pytest.raises(UserError, match="where data sets are copied to"):
+        install_folder("mine", folder)
+    assert not (folder / "home").exists()
+
+
+@pytest.fixture
+def public_folder(folder) -> Iterator[Path]:
+    """The good folder at a place that another user may enter."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        public = Path(place) / "recordings"
+        public.mkdir()
+        for path in folder.iterdir():
+            (public / path.name).write_bytes(path.read_bytes())
+        (public / "neuroids.csv").write_text("neuroid_id\nv0\nv1\nv2\nv3\n")
+        (public / "dataset.toml").write_text("")
+        yield public
+        public.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["", "stimuli.csv", "responses.npz", "neuroids.csv", "dataset.toml"])
+def test_no_permission_is_one_line(public_folder, name):
+    (public_folder / name).chmod(0)
+    is_root = os.geteuid() == 0  # to whom permissions do not apply
+    if is_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(UserError, match="Permission denied") as caught:
+            load_folder(public_folder, "mine")
+    finally:
+        if is_root:
+            os.seteuid(0)
+    assert str(public_folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_responses_keeps_ids_as_they_are_written(folder):
+    ids = ["001", "NA", "1.0", "None", "true", "x"]
+    texts(folder, ids)
+    (folder / "responses.npz").unlink()
+    values = np.random.default_rng(0).normal(size=N)
+    rows = [f"{one},{value!r}" for one, value in zip(ids, values.tolist(), strict=True)]
+    (folder / "responses.csv").write_text("\n".join(["stimulus_id,a", *rows]))
+    responses = load_folder(folder, "mine").responses
+    assert responses["stimulus_id"].values.tolist() == ids
+    assert responses.values[:, 0].tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_flipped_bit_in_an_npz_is_found_or_harmless(folder, save):
+    save(folder / "responses.npz", **arrays())
+    whole = (folder / "responses.npz").read_bytes()
+    found = 0
+    for place in range(0, len(whole), 29):
+        spoiled = bytearray(whole)
+        spoiled[place] ^= 0xFF
+        (folder / "responses.npz").write_bytes(spoiled)
+        try:
+            load_folder(folder, "mine")
+        except UserError:
+            found += 1
+    assert found > len(whole) / 29 / 2
+
+
+def test_an_npy_named_npz(folder):
+    with (folder / "responses.npz").open("wb") as stream:
+        np.save(stream, arrays()["responses"])
+    with pytest.raises(UserError, match="holds one array, as np.save writes it: save it with np.savez"):
+        load_folder(folder, "mine")
+
+
+def test_a_transposed_netcdf(folder):
+    (folder / "responses.npz").unlink()
+    a = arrays()
+    array = xr.DataArray(
+        a["responses"].T,
+        dims=("neuroid", "presentation"),
+        coords={"stimulus_id": ("presentation", a["stimulus_id"])},
+    )
+    array.to_netcdf(folder / "responses.nc")
+    np.testing.assert_array_equal(load_folder(folder, "mine").responses.values, a["responses"])
+
+
+def test_matlab_with_one_neuroid_and_padded_names(folder):
+    (folder / "responses.npz").unlink()
+    a = arrays()
+    ids = ["s0", "s1", "s2", "s3", "s4", "s5 long"]
+    texts(folder, ids)
+    content = {
+        "responses": a["responses"][:, :1],
+        "stimulus_id": np.repeat(ids, R),
+        "region": np.array(["V1"]),
+    }
+    scipy.io.savemat(folder / "responses.mat", content)
+    data = load_folder(folder, "mine")
+    assert data.responses.shape == (N * R, 1)
+    assert data.stimuli["stimulus_id"].tolist() == ids
+    assert data.regions == ["V1"]
