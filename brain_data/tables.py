@@ -130,7 +130,7 @@ def _check_header(path: Path, names: list[str]) -> None:
 
 def _netcdf(path: Path) -> Parts:
     try:
-        with xr.open_dataset(path, engine="netcdf4") as stored:
+        with xr.open_dataset(path, engine="netcdf4") as stored:  # type: ignore[no-untyped-call]
             loaded = stored.load()
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is damaged or not a netCDF file ({error}): save it again") from error
