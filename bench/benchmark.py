@@ -218,7 +218,7 @@ class Benchmark:
     @property
     def ceiling(self) -> "Score":
         """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
-        from .scoring import ceiling_score
+        from .scores import ceiling_score
 
         return ceiling_score(self.limit)
 

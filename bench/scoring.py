@@ -1,17 +1,12 @@
 """Score a model against a benchmark: the main job."""
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
-    from brainscore_core.metrics import Score
 
 from ..errors import UserError
 from ..files import digest_of
@@ -21,6 +16,7 @@ from .memory import require
 from .outcome import Ceiling, Options, Outcome
 from .provenance import code_digest, provenance
 from .results import Record, Run, arrays_of, open_run
+from .scores import Score, ceiling_score
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -96,18 +92,6 @@ def score(
     outcome = _compare(opened, loaded, names, options)
     record = _keep(store, loaded, opened.identifier, opened.digest, key, outcome, options, began)
     return _as_score(record, cached=False)
-
-
-def ceiling_score(limit: Ceiling) -> Score:
-    """A ceiling as a Brain-Score ``Score``, its kind and parts in ``attrs``."""
-    result = Score(limit.value)
-    result.attrs["kind"] = limit.kind
-    if limit.per_neuroid is not None:
-        result.attrs["raw"] = Score(limit.per_neuroid, dims=("neuroid",))
-    if limit.lower is not None and limit.upper is not None:
-        result.attrs |= {"lower": limit.lower, "upper": limit.upper}
-        result.attrs["subjects"] = {name: values.tolist() for name, values in limit.per_subject.items()}
-    return result
 
 
 def _opened(model: "Model | str") -> "Model":

@@ -1,6 +1,5 @@
 """Recordings of one's own: a folder with a stimulus table and responses, by a documented layout."""
 
-import json
 import re
 import shutil
 import tomllib
@@ -19,11 +18,11 @@ from ..errors import UserError, unknown
 from ..files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ..install import KnownFile, verify_installed
 from .dataset import Dataset, Modality, Published
+from .saving import DESCRIPTION, quoted
 from .tables import COORDINATES, NEUROID, PRESENTATION, read_responses
 
 _TEXT = ("sentence", "word", "text")
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *_TEXT)
-_DESCRIPTION = "dataset.toml"
 _MANIFEST = "MANIFEST.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_TEXT: Mapping[str, tuple[type, str]] = {
@@ -85,7 +84,7 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}")
     _verify(folder, identifier)
-    about = _described(folder / _DESCRIPTION)
+    about = _described(folder / DESCRIPTION)
     stimuli, modality = _stimuli(folder, about)
     stimuli.identifier = identifier
     parts = read_responses(folder)
@@ -94,7 +93,7 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
     regions = list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
-            f"{_DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
+            f"{DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
             f"but the responses are of {', '.join(regions)}"
         )
     dataset = Dataset(
@@ -138,7 +137,7 @@ def install_folder(name: str, folder: Path) -> Path:
     target = home() / "data" / name
     with whole_folder(target) as temporary:
         _copy_all(folder, temporary)
-        _complete(temporary / _DESCRIPTION, dataset)
+        _complete(temporary / DESCRIPTION, dataset)
         copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != _MANIFEST)
         checksums = {path.relative_to(temporary).as_posix(): sha256_file(path) for path in copied}
         write_json(temporary / _MANIFEST, checksums)
@@ -157,8 +156,8 @@ def _complete(path: Path, dataset: Dataset) -> None:
     """Add what a listing shows to the description, before its first table."""
     said = path.read_text(encoding="utf-8") if path.exists() else ""
     known = {
-        "modality": _quoted(dataset.modality),
-        "regions": f"[{', '.join(map(_quoted, dataset.regions))}]",
+        "modality": quoted(dataset.modality),
+        "regions": f"[{', '.join(map(quoted, dataset.regions))}]",
         "n_stimuli": str(len(dataset.stimuli)),
     }
     missing = [f"{key} = {value}\n" for key, value in known.items() if key not in tomllib.loads(said)]
@@ -175,92 +174,6 @@ def _verify(folder: Path, name: str) -> None:
         files = [KnownFile(str(file), str(digest)) for file, digest in content.items()]
         hint = f"brodmann data add {name} --from FOLDER"
         verify_installed(f"data set {name!r}", files, folder, hint=hint)
-
-
-def save_folder(dataset: Dataset, folder: Path) -> None:
-    """Write a data set in the layout that :func:`load_folder` reads.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With responses; RDMs alone have no place in this layout.
-    folder : Path
-        Made anew; one that was saved before is replaced.
-
-    Raises
-    ------
-    UserError
-        For RDMs, for a folder that holds something else, or for a coordinate that has no place in the layout.
-    """
-    if dataset.responses is None:
-        raise UserError(f"{dataset.identifier} holds RDMs alone: only responses can be written as a folder")
-    if folder.exists() and not (folder / "stimuli.csv").exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty and holds no saved data set: give a new folder")
-    paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
-    table = _with_labels(dataset)
-    neuroids = {
-        str(name): values.values
-        for name, values in dataset.responses.coords.items()
-        if values.dims == ("neuroid",) and name not in NEUROID
-    }
-    with whole_folder(folder) as temporary:
-        if paths:
-            (temporary / "stimuli").mkdir()
-            names = [f"{i:05d}{Path(paths[one]).suffix}" for i, one in enumerate(table["stimulus_id"])]
-            for one, name in zip(table["stimulus_id"], names, strict=True):
-                shutil.copyfile(paths[one], temporary / "stimuli" / name)
-            table = table.assign(filename=names)
-        table.to_csv(temporary / "stimuli.csv", index=False)
-        arrays = {"responses": dataset.responses.values}
-        for coordinate in COORDINATES:
-            if coordinate in dataset.responses.coords and coordinate not in neuroids:
-                values = dataset.responses[coordinate].values
-                arrays[coordinate] = values.astype(str) if values.dtype == object else values
-        np.savez_compressed(temporary / "responses.npz", **arrays)
-        if neuroids:
-            named = {"neuroid_id": dataset.responses["neuroid_id"].values} | neuroids
-            pd.DataFrame(named).to_csv(temporary / "neuroids.csv", index=False)
-        write_bytes(temporary / _DESCRIPTION, _description_of(dataset).encode())
-
-
-def _with_labels(dataset: Dataset) -> pd.DataFrame:
-    """The stimulus table, with the presentation coordinates that are labels of stimuli."""
-    table = pd.DataFrame(dataset.stimuli)
-    assert dataset.responses is not None
-    shown = pd.Series(dataset.responses["stimulus_id"].values)
-    for name, values in dataset.responses.coords.items():
-        if values.dims != ("presentation",) or name in PRESENTATION or name in table.columns:
-            continue
-        label = pd.Series(values.values).groupby(shown)
-        if (label.nunique(dropna=False) > 1).any():
-            raise UserError(
-                f"{dataset.identifier}: coordinate {name!r} differs between presentations of a stimulus, "
-                "and the layout has no place for it: leave it out with responses.drop_vars"
-            )
-        table = table.assign(**{str(name): table["stimulus_id"].map(label.first())})
-    return table
-
-
-def _description_of(dataset: Dataset) -> str:
-    said = {
-        "modality": dataset.modality,
-        "license": dataset.license,
-        "bibtex": dataset.bibtex,
-        "source": dataset.source,
-        "units": dataset.units,
-    }
-    lines = [f"{key} = {_quoted(value)}" for key, value in said.items() if value]
-    lines.append(f"simulated = {str(dataset.simulated).lower()}")
-    lines.append(f"has_stimuli = {str(dataset.has_stimuli).lower()}")
-    for region, published in dataset.published_ceilings.items():
-        lines += [f"[published_ceilings.{_quoted(region)}]", f"value = {published.value!r}"]
-        lines.append(f"source = {_quoted(published.source)}")
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are a part of TOML's."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _described(path: Path) -> Description:
@@ -291,7 +204,7 @@ def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published
         value = entry.get("value") if isinstance(entry, Mapping) else entry
         if not isinstance(entry, Mapping) or not isinstance(value, int | float) or not 0 < value <= 1:
             raise UserError(
-                f"{_DESCRIPTION}: [published_ceilings.{region}] needs value = a number above 0 and up to 1 "
+                f"{DESCRIPTION}: [published_ceilings.{region}] needs value = a number above 0 and up to 1 "
                 f"(units of r), not {value!r}"
             )
         ceilings[region] = Published(float(value), str(entry.get("source", "")))

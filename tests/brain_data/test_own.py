@@ -23,7 +23,8 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data.catalogue import dataset_card
-from brodmann.brain_data.own import install_folder, load_folder, save_folder
+from brodmann.brain_data.own import install_folder, load_folder
+from brodmann.brain_data.saving import save_folder
 from brodmann.brain_data.simulated import simulated_cortex, simulated_language
 
 N, R, T = 6, 2, 4
