@@ -94,7 +94,8 @@ def score(
     bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
     permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
     figure: Annotated[
-        Path | None, typer.Option(help="Save the layer curve here (.png, .pdf or .svg).")
+        Path | None,
+        typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
     ] = None,
 ) -> None:
     """Score a model against a benchmark.
@@ -115,7 +116,9 @@ def score(
         model, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
     )
     record = found.attrs["record"]
-    if figure is not None:
+    if figure is None and len(record["layers"]) > 1:
+        figure, suffix = Path(record["file"]).with_suffix(".png"), "png"
+    if figure is not None and not (found.attrs["cached"] and figure.exists()):
         from ..files import write_bytes
         from .demo import figure_bytes
 

@@ -146,21 +146,22 @@ class Encoding:
         ]
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
-        for layer in track(list(layers), f"fitting {self.name}"):
-            features = prepare(layers[layer])
-            fits = [
-                fit(features, targets, one, parts, self.alphas)
-                for one, parts in zip(splits, inner, strict=True)
-            ]
-            curve[layer] = (
-                float(median_r(np.nan_to_num(held_out_r(fits, targets))))
-                if quality is None
-                else quality(fits)
-            )
-            for i, one in enumerate(fits):
-                score = float(np.median(one.inner_score))
-                if i not in best or score > best[i][0]:
-                    best[i] = score, layer, one
+        fits: list[Fit] = []
+        work = ((layer, i) for layer in layers for i in range(len(splits)))
+        for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(splits)):
+            if i == 0:
+                features, fits = prepare(layers[layer]), []
+            one = fit(features, targets, splits[i], inner[i], self.alphas)
+            fits.append(one)
+            score = float(np.median(one.inner_score))
+            if i not in best or score > best[i][0]:
+                best[i] = score, layer, one
+            if len(fits) == len(splits):
+                curve[layer] = (
+                    float(median_r(np.nan_to_num(held_out_r(fits, targets))))
+                    if quality is None
+                    else quality(fits)
+                )
         return curve, [best[i][1:] for i in range(len(splits))]
 
     def _normaliser(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
