@@ -16,11 +16,18 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit
 
-from ..analysis.resampling import p_value, percentile_interval
+from ..analysis.dissimilarity import correlation_rdm
+from ..analysis.resampling import p_value
 from ..correlation import pearson
-from ..errors import UserError
 from ..progress import track
 from . import inference
+from .brainscore_similarity import (
+    BrainScoreSimilarity,
+    biased_cka,
+    rdm_agreement,
+    similarities,
+    unbiased_cka,
+)
 from .inference import HeldOut
 from .normalisation import NORMALISATIONS, mean_of_medians
 from .outcome import Ceiling, Options, Outcome
@@ -261,124 +268,6 @@ def _half_mean(cube: Floats, repetitions: Indices) -> Floats:
     return mean
 
 
-@dataclass(frozen=True)
-class BrainScoreSimilarity:
-    """Brain-Score's ``rdm``, ``cka`` and ``cka_biased``: one number for a layer and a region, nothing fitted.
-
-    Attributes
-    ----------
-    name : str
-    compare : callable
-        ``(features, responses)`` -> similarity.
-    """
-
-    name: str
-    compare: Callable[[Floats, Floats], float]
-
-    def ceiling(self, recorded: Recording) -> Ceiling:
-        """Brain-Score's own registry gives these no ceiling."""
-        recorded.responses  # noqa: B018  -- raises where there are none
-        return Ceiling("none", float("nan"))
-
-    def memory(self, recorded: Recording, n_units: int) -> int:
-        """Features in float64 and two Gram matrices."""
-        return 8 * (2 * recorded.n_stimuli * n_units + 6 * recorded.n_stimuli**2)
-
-    def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
-        """Compare every layer; among several, the layer is chosen on half of the stimuli, reported on the rest."""
-        y = recorded.mean
-        if len(y) < 8:
-            raise UserError(f"{recorded.name}: {self.name} needs at least 8 stimuli, not {len(y)}")
-        arrays = {layer: np.asarray(values, np.float64) for layer, values in layers.items()}
-        curve = {layer: self.compare(x, y) for layer, x in arrays.items()}
-        if len(arrays) == 1:
-            parts = [(next(iter(arrays)), np.arange(len(y)))]
-        else:
-            halves = Splitter(n_splits=2, seed=1).split(len(y))
-            parts = []
-            for half in halves:
-                on_training = {
-                    layer: self.compare(x[half.train], y[half.train]) for layer, x in arrays.items()
-                }
-                parts.append((max(on_training, key=on_training.__getitem__), half.test))
-        observed = float(np.mean([self.compare(arrays[layer][rows], y[rows]) for layer, rows in parts]))
-        generator = np.random.default_rng([options.seed, 3])
-        null = [
-            np.mean(
-                [self.compare(arrays[layer][rows], y[generator.permutation(rows)]) for layer, rows in parts]
-            )
-            for _ in range(options.n_permutations)
-        ]
-        drawn = [
-            np.sqrt(2)
-            * np.mean([self.compare(*_draw(arrays[layer], y, rows, generator)) for layer, rows in parts])
-            for _ in range(options.n_bootstraps)
-        ]
-        chosen = [layer for layer, _ in parts]
-        return Outcome(
-            value=observed,
-            raw=observed,
-            per_unit=np.array([]),
-            unit="none",
-            normalisation="none",
-            layer=max(dict.fromkeys(chosen), key=chosen.count),
-            layer_by_split=chosen,
-            layers=curve,
-            ci=percentile_interval(observed + np.array(drawn) - np.mean(drawn or 0.0), options.level),
-            p=p_value(observed, np.array(null)) if null else float("nan"),
-            n_stimuli=len(y),
-            n_neuroids=y.shape[1],
-            left_out=dict(recorded.n_left_out),
-            methods={
-                "interval": f"{options.level:.0%} subsampling of two thirds of the stimuli without replacement, "
-                f"rescaled, {options.n_bootstraps} draws",
-                "p": f"stimulus labels permuted {options.n_permutations} times",
-                "seed": options.seed,
-            },
-        )
-
-
-def _draw(x: Floats, y: Floats, rows: Indices, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """Two thirds of the stimuli without replacement, whose spread is 1 / sqrt(2) of a bootstrap's."""
-    chosen = generator.choice(rows, max(4, 2 * len(rows) // 3), replace=False)
-    return x[chosen], y[chosen]
-
-
-def rdm_similarity(x: Floats, y: Floats) -> float:
-    """Spearman r of the upper triangles of two correlation RDMs."""
-    from ..analysis.dissimilarity import correlation_rdm, pairs, spearman
-
-    return spearman(pairs(correlation_rdm(x)), pairs(correlation_rdm(y)))
-
-
-def unbiased_cka(x: Floats, y: Floats) -> float:
-    """Linear CKA from the unbiased HSIC of Song et al. (2007); 0 where a self-similarity is not positive."""
-    k, m = _hollow(x), _hollow(y)
-    product = _hsic(k, k) * _hsic(m, m)
-    return float(_hsic(k, m) / (np.sqrt(product) + 1e-12)) if product > 0 else 0.0
-
-
-def _hollow(x: Floats) -> Floats:
-    gram = x @ x.T
-    np.fill_diagonal(gram, 0)
-    return gram
-
-
-def _hsic(k: Floats, m: Floats) -> float:
-    n = len(k)
-    whole = k.sum() * m.sum() / ((n - 1) * (n - 2))
-    return float(((k * m).sum() + whole - 2 / (n - 2) * (k.sum(axis=0) @ m.sum(axis=0))) / (n * (n - 3)))
-
-
-def biased_cka(x: Floats, y: Floats) -> float:
-    """Linear CKA of Kornblith et al. (2019)."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    k, m = x @ x.T, y @ y.T
-    return float((k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum()))
-
-
 _LANGUAGE_FOLDS = Splitter(n_splits=10, group="story", seed=1234)
 _LANGUAGE_SHUFFLES = Splitter(n_splits=10, kind="shuffles", seed=1)
 
@@ -388,9 +277,9 @@ PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
     "linear_predictivity": BrainScoreRegression("linear_predictivity", ordinary_least_squares),
     "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", best_unit),
     "ridgecv": BrainScoreRegression("ridgecv", partial(generalised_ridge, penalties=VISION_PENALTIES)),
-    "cka": BrainScoreSimilarity("cka", unbiased_cka),
-    "cka_biased": BrainScoreSimilarity("cka_biased", biased_cka),
-    "rdm": BrainScoreSimilarity("rdm", rdm_similarity),
+    "cka": BrainScoreSimilarity("cka", similarities, unbiased_cka),
+    "cka_biased": BrainScoreSimilarity("cka_biased", similarities, biased_cka),
+    "rdm": BrainScoreSimilarity("rdm", correlation_rdm, rdm_agreement),
     "language_linear": BrainScoreRegression(
         "language_linear", ordinary_least_squares, _LANGUAGE_SHUFFLES, "r_over_ceiling", 1e-8
     ),

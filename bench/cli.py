@@ -61,9 +61,9 @@ def _stop(message: str) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from .. import __version__
+        from importlib.metadata import version
 
-        print(__version__)
+        print(version("brodmann"))
         raise typer.Exit
 
 
