@@ -52,7 +52,8 @@ def layer_curve(record: Mapping[str, Any]) -> "Figure":
     if record["n_neuroids"]:
         n.append(f"{record['n_neuroids']} neuroids")
     if "n_subjects" in record["methods"]:
-        n.append(f"{record['methods']['n_subjects']} subjects")
+        n_subjects = record["methods"]["n_subjects"]
+        n.append(f"{n_subjects} subjects" if n_subjects > 1 else "1 RDM")
     figure.supxlabel(f"n = {', '.join(n)}", fontsize=6)
     return figure
 

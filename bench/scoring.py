@@ -142,6 +142,8 @@ def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Op
     sizes = model.sizes(stimuli, names)
     largest = max(sizes, key=sizes.__getitem__)
     needed = benchmark.metric.memory(recorded, sizes[largest])
+    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
+        needed += 4 * len(stimuli) * sum(sizes.values())
     require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     activations = model.extract(stimuli, names, context=benchmark.card.context)
     features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}

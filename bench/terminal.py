@@ -132,7 +132,8 @@ def _counts(record: Mapping[str, Any]) -> str:
     if record["n_neuroids"]:
         parts.append(f"{record['n_neuroids']} neuroids")
     if "n_subjects" in record["methods"]:
-        parts.append(f"{record['methods']['n_subjects']} subjects")
+        n = record["methods"]["n_subjects"]
+        parts.append(f"{n} subjects" if n > 1 else "1 RDM")
     return ", ".join(parts)
 
 
