@@ -1,5 +1,6 @@
 """The command line: one command a journey, one line a mistake."""
 
+import io
 import json
 import os
 import sys
@@ -38,6 +39,8 @@ From = Annotated[
 
 def main() -> None:
     """Run the command line; a person's mistake is one line and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
     try:
         app()
     except UserError as error:

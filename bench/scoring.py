@@ -123,7 +123,7 @@ def _check_match(model: "Model", benchmark: Benchmark) -> None:
 def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
     if layers is None:
         return list(model.layers)
-    names = list(dict.fromkeys(layers))
+    names = [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
     if not names:
         raise UserError("no layers were named; leave layers out to compare the model's own choice")
     return names

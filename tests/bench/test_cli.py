@@ -90,6 +90,12 @@ def test_json_is_one_object_and_nothing_else():
     ]
 
 
+def test_a_terminal_without_our_signs_is_no_trouble():
+    done = brodmann("score", "pixels", "simulated-cortex.IT-rsa", *QUICK, PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "?????" in done.stdout
+
+
 def test_layers_can_be_named():
     words = (
         "score",
