@@ -48,14 +48,19 @@ def layer_curve(record: Mapping[str, Any]) -> "Figure":
         axes.legend(fontsize=5.5, frameon=False, loc="best")
     source = "SIMULATED  " if record["simulated"] else ""
     axes.set_title(f"{source}{record['model']}\n{record['benchmark']}", fontsize=8)
-    n = [f"{record['n_stimuli']} stimuli"]
-    if record["n_neuroids"]:
-        n.append(f"{record['n_neuroids']} neuroids")
-    if "n_subjects" in record["methods"]:
-        n_subjects = record["methods"]["n_subjects"]
-        n.append(f"{n_subjects} subjects" if n_subjects > 1 else "1 RDM")
-    figure.supxlabel(f"n = {', '.join(n)}", fontsize=6)
+    figure.supxlabel(f"n = {counted(record)}", fontsize=6)
     return figure
+
+
+def counted(record: Mapping[str, Any]) -> str:
+    """How many stimuli, neuroids and subjects a score stands on."""
+    parts = [f"{record['n_stimuli']} stimuli"]
+    if record["n_neuroids"]:
+        parts.append(f"{record['n_neuroids']} neuroids")
+    n_subjects = record["methods"].get("n_subjects")
+    if n_subjects:
+        parts.append(f"{n_subjects} subjects" if n_subjects > 1 else "1 RDM")
+    return ", ".join(parts)
 
 
 def _draw_ceiling(axes: Any, record: Mapping[str, Any]) -> None:

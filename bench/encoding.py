@@ -245,8 +245,3 @@ class Encoding:
 def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
     chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
     return chosen
-
-
-def linear(**options: object) -> Encoding:
-    """Ordinary least squares (minimum norm where there are more features than stimuli)."""
-    return Encoding(name="linear", alphas=np.zeros(1), **options)  # type: ignore[arg-type]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..analysis.figures import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,7 +42,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
         ),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
-        ("n", _counts(record)),
+        ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (
             "seconds",
@@ -125,16 +127,6 @@ def _ceiling(record: Mapping[str, Any]) -> str:
         return kind
     lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
     return f"{record['ceiling']:.3f}   {kind}{lower}"
-
-
-def _counts(record: Mapping[str, Any]) -> str:
-    parts = [f"{record['n_stimuli']} stimuli"]
-    if record["n_neuroids"]:
-        parts.append(f"{record['n_neuroids']} neuroids")
-    if "n_subjects" in record["methods"]:
-        n = record["methods"]["n_subjects"]
-        parts.append(f"{n} subjects" if n > 1 else "1 RDM")
-    return ", ".join(parts)
 
 
 def _best_raw(record: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,7 @@
 """Read the outputs of named modules, and stop once the last of them has been seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError, unknown
+
+Hook = Callable[[nn.Module, Any, Any], None]
 
 
 class _Enough(Exception):
@@ -56,7 +59,7 @@ def record(
     order: list[str] = []
     modules = dict(module.named_modules())
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def hook(name: str) -> Hook:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
             found[name] = _first_tensor(output, name)
             order.append(name)
@@ -65,27 +68,27 @@ def record(
 
         return keep
 
-    handles = [modules[name].register_forward_hook(hook(name)) for name in layers]
+    with suppress(_Enough), _hooked(module, {modules[name]: hook(name) for name in layers}):
+        call()
+    return found, order
+
+
+@contextmanager
+def _hooked(module: nn.Module, hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
+    """Evaluation without gradients, with forward hooks that are gone afterwards whatever happens."""
+    handles = [one.register_forward_hook(hook) for one, hook in hooks.items()]
     training = module.training
     module.eval()
     try:
         with torch.inference_mode():
-            call()
-    except _Enough:
-        pass
-    except RuntimeError as error:
-        raise failed(module, error) from error
+            yield
+    except RuntimeError as error:  # shapes that do not fit, no memory left
+        first = (str(error).strip().splitlines() or ["no message"])[0][:200]
+        raise UserError(f"the forward pass of {type(module).__name__} failed: {first}") from error
     finally:
         for handle in handles:
             handle.remove()
         module.train(training)
-    return found, order
-
-
-def failed(module: nn.Module, error: RuntimeError) -> UserError:
-    """The one line for a forward pass that torch could not do: shapes that do not fit, no memory left."""
-    first = (str(error).strip().splitlines() or ["no message"])[0][:200]
-    return UserError(f"the forward pass of {type(module).__name__} failed: {first}")
 
 
 def _first_tensor(output: Any, name: str) -> Tensor:
@@ -116,7 +119,7 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
     order: list[str] = []
     modules = dict(module.named_modules())
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def hook(name: str) -> Hook:
         def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor) or (
                 isinstance(output, tuple) and output and isinstance(output[0], Tensor)
@@ -125,16 +128,6 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
 
         return note
 
-    handles = [modules[name].register_forward_hook(hook(name)) for name in names]
-    training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            call()
-    except RuntimeError as error:
-        raise failed(module, error) from error
-    finally:
-        for handle in handles:
-            handle.remove()
-        module.train(training)
+    with _hooked(module, {modules[name]: hook(name) for name in names}):
+        call()
     return list(dict.fromkeys(reversed(order)))[::-1]
