@@ -5,6 +5,9 @@ from pathlib import Path
 
 from ..errors import UserError
 
+OVERHEAD = 1 << 29
+"""Half a GiB: libraries, labels of units, pages of files that are being read."""
+
 
 def available_bytes() -> int:
     """Memory that may be used: ``$BRODMANN_MEMORY_GB`` where set, else what the machine has free.
@@ -50,12 +53,20 @@ def _cgroup_free() -> list[int]:
 def require(n_bytes: int, what: str) -> None:
     """Refuse work that would not fit.
 
+    Parameters
+    ----------
+    n_bytes : int
+        What the work itself takes; ``OVERHEAD`` is added for what comes with it.
+    what : str
+        The work, for the message.
+
     Raises
     ------
     UserError
         With the estimate, what is free, and what to do.
     """
     free = available_bytes()
+    n_bytes += OVERHEAD
     if n_bytes > free:
         raise UserError(
             f"{what} would take about {n_bytes / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free: "

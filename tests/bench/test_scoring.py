@@ -170,6 +170,30 @@ def test_work_that_would_not_fit_is_refused_before_it_starts(benchmark, model, t
         brodmann.score(model, benchmark, run=tmp_path, **QUICK)
 
 
+MEASURE = """
+import resource, sys, brodmann
+from brodmann.bench.memory import OVERHEAD
+benchmark, model = brodmann.load_benchmark(sys.argv[2]), brodmann.load_model("random-convnet")
+sizes = model.sizes(benchmark.dataset.stimuli, ["conv1"])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+brodmann.score(model, benchmark, ["conv1"], run=sys.argv[1], n_bootstraps=100, n_permutations=100)
+grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(grown, benchmark.metric.memory(benchmark.recording, sizes["conv1"]) + OVERHEAD)
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["simulated-cortex.V1-ridge", "simulated-cortex.V1-rsa", "simulated-cortex.V1-cka"]
+)
+def test_the_estimate_of_memory_bounds_what_is_used(name, tmp_path):
+    """500 stimuli x 131072 units: 262 MB of activations, 524 MB as float64, which is never held."""
+    command = [sys.executable, "-c", MEASURE, str(tmp_path), name]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    grown, estimate = map(int, done.stdout.split())
+    print(f"{name}: {grown / 2**20:.0f} MiB used, {estimate / 2**20:.0f} MiB estimated")
+    assert grown < estimate
+
+
 def test_a_model_of_the_wrong_kind_is_refused(benchmark, model):
     model.modality = "language"
     with pytest.raises(
