@@ -12,6 +12,7 @@ import typer
 
 from ..errors import UserError
 
+_INTERRUPTED = 130
 _SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 
 app = typer.Typer(
@@ -45,9 +46,10 @@ def main() -> None:
         app()
     except UserError as error:
         _stop(str(error))
-    except KeyboardInterrupt:
-        print("brodmann: stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer leaves without a word
+            print("brodmann: stopped; what is finished is kept, the same command goes on", file=sys.stderr)
+        raise
     except BrokenPipeError:  # the reader of our output has gone, e.g. head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -13,8 +13,8 @@ from ..errors import UserError, unknown
 Hook = Callable[[nn.Module, Any, Any], None]
 
 
-class _Enough(Exception):
-    """Everything that was asked for has been computed."""
+class _Enough(BaseException):
+    """Everything that was asked for has been computed; a network's own ``except Exception`` lets it pass."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,22 @@ def record(
 def _hooked(module: nn.Module, hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
     """Evaluation without gradients, with forward hooks that are gone afterwards whatever happens."""
     handles = [one.register_forward_hook(hook) for one, hook in hooks.items()]
-    training = module.training
+    training = [(one, one.training) for one in module.modules()]
     module.eval()
     try:
         with torch.inference_mode():
             yield
-    except RuntimeError as error:  # shapes that do not fit, no memory left
+    except UserError:
+        raise
+    # shapes that do not fit, no memory left, an argument that forward lacks, a token without an embedding
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         first = (str(error).strip().splitlines() or ["no message"])[0][:200]
         raise UserError(f"the forward pass of {type(module).__name__} failed: {first}") from error
     finally:
         for handle in handles:
             handle.remove()
-        module.train(training)
+        for one, was_training in training:
+            one.training = was_training
 
 
 def _first_tensor(output: Any, name: str) -> Tensor:

@@ -20,6 +20,7 @@ Pooling = Literal["last", "mean"]
 
 TEXT_COLUMNS = ("sentence", "word", "text")
 PASSAGE_COLUMNS = ("passage", "story")
+_NO_LIMIT = 10**9  # tokenizers without a limit give a huge number
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class LanguageModel(Network):
     batch_size : int
         Texts a forward pass.
     max_tokens : int, optional
-        Longer inputs lose tokens on the left. The module's own limit by default.
+        Longer inputs lose tokens on the left; how many texts did stands in ``attrs["truncated"]`` of the
+        activations. The module's or the tokenizer's own limit by default, whichever is lower.
     device : str, optional
     cache : bool
         Keep activations on disk.
@@ -86,11 +88,11 @@ class LanguageModel(Network):
             raise UserError(f"{identifier}: pooling must be 'last' or 'mean', not {pooling!r}")
         if not callable(tokenizer):
             raise UserError(f"{identifier}: the tokenizer must be callable, not {type(tokenizer).__name__}")
+        if max_tokens is not None and max_tokens < 1:
+            raise UserError(f"{identifier}: max_tokens must be at least 1, not {max_tokens}")
         self.tokenizer = tokenizer
         self.pooling = pooling
-        self.max_tokens = max_tokens or getattr(
-            getattr(module, "config", None), "max_position_embeddings", None
-        )
+        self.max_tokens = max_tokens or _own_limit(module, tokenizer)
         super().__init__(
             module, identifier=identifier, layers=layers, batch_size=batch_size, device=device, cache=cache
         )
@@ -98,13 +100,21 @@ class LanguageModel(Network):
     def _batches(
         self, stimuli: "StimulusSet", context: Context
     ) -> Iterator[tuple[npt.NDArray[np.intp], TextBatch]]:
-        texts = text_of(stimuli)
-        before = passages(stimuli, texts) if context == "passage" else [""] * len(texts)
-        encoded = [self._encode(prefix, text) for prefix, text in zip(before, texts, strict=True)]
+        encoded = [self._cut(*one)[:2] for one in self._encoded(stimuli, context)]
         by_length = np.argsort([len(ids) for ids, _ in encoded], kind="stable")
-        for start in range(0, len(texts), self.batch_size):
+        for start in range(0, len(encoded), self.batch_size):
             rows = by_length[start : start + self.batch_size]
             yield rows, self._padded([encoded[row] for row in rows])
+
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+        """How many texts, with what stands before them, were longer than the model can read."""
+        cut = [self._cut(*one)[2] for one in self._encoded(stimuli, context)]
+        return {"truncated": sum(n_dropped > 0 for n_dropped in cut)}
+
+    def _encoded(self, stimuli: "StimulusSet", context: Context) -> list[tuple[list[int], int]]:
+        texts = text_of(stimuli)
+        before = passages(stimuli, texts) if context == "passage" else [""] * len(texts)
+        return [self._encode(prefix, text) for prefix, text in zip(before, texts, strict=True)]
 
     def _encode(self, prefix: str, text: str) -> tuple[list[int], int]:
         """Token ids of the text after its prefix, and how many of them are the prefix's."""
@@ -124,8 +134,12 @@ class LanguageModel(Network):
             )
         if not ids:
             raise UserError(f"{self.identifier}: the tokenizer gives no tokens for {text!r}")
-        dropped = max(0, len(ids) - self.max_tokens) if self.max_tokens else 0
-        return ids[dropped:], max(0, n_before - dropped)
+        return ids, n_before
+
+    def _cut(self, ids: list[int], n_before: int) -> tuple[list[int], int, int]:
+        """The last tokens that the model can read, how many are the prefix's, and how many were dropped."""
+        n_dropped = max(0, len(ids) - self.max_tokens) if self.max_tokens else 0
+        return ids[n_dropped:], max(0, n_before - n_dropped), n_dropped
 
     def _padded(self, encoded: list[tuple[list[int], int]]) -> TextBatch:
         longest = max(len(ids) for ids, _ in encoded)
@@ -148,11 +162,11 @@ class LanguageModel(Network):
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} "
                 f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units)"
             )
-        weights = batch.pooled.to(output.dtype)[:, :, None]
-        return torch.where(weights > 0, output, 0).sum(dim=1) / weights.sum(dim=1)
+        weights = batch.pooled.float()[:, :, None]  # half precision would overflow in a long sum
+        return torch.where(weights > 0, output.float(), 0).sum(dim=1) / weights.sum(dim=1)
 
     def _probe(self) -> TextBatch:
-        return self._padded([self._encode("", "The dog saw a ball.")])
+        return self._padded([self._cut(*self._encode("", "The dog saw a ball."))[:2]])
 
     def _reading(self) -> list[object]:
         seen = [
@@ -160,6 +174,16 @@ class LanguageModel(Network):
             for text in ("The dog saw a ball.", "Colourless green ideas, 7 of them!")
         ]
         return [seen, self.pooling, self.max_tokens]
+
+
+def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:
+    """The most tokens that a model reads: some count positions that the tokenizer never uses."""
+    limits = (
+        getattr(getattr(module, "config", None), "max_position_embeddings", None),
+        getattr(tokenizer, "model_max_length", None),
+    )
+    known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
+    return min(known, default=None)
 
 
 def text_of(stimuli: "StimulusSet") -> list[str]:

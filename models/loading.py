@@ -118,11 +118,11 @@ def _hugging_face(name: str) -> Model:
     identifier = f"hf:{folder.resolve().name if local else name}"
     if local and folder.resolve().name in ("hf", "model"):
         identifier = f"hf:{folder.resolve().parent.name}"
-    config = _fetched(name, lambda: AutoConfig.from_pretrained(place))
+    config = _fetched(name, lambda: AutoConfig.from_pretrained(place, trust_remote_code=False))
     if hasattr(config, "image_size") or hasattr(config, "num_channels"):
         return _hugging_face_vision(place, identifier)
-    tokenizer = _fetched(name, lambda: AutoTokenizer.from_pretrained(place))
-    module = _fetched(name, lambda: _automodel("AutoModel").from_pretrained(place, use_safetensors=True))
+    tokenizer = _fetched(name, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
+    module = _pretrained(name, place)
     causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.architectures or ())
     return LanguageModel(
         module, tokenizer, identifier=identifier, layers=_blocks(module), pooling="last" if causal else "mean"
@@ -130,13 +130,24 @@ def _hugging_face(name: str) -> Model:
 
 
 def _hugging_face_vision(place: str, identifier: str) -> Model:
-    processor = _fetched(place, lambda: _automodel("AutoImageProcessor").from_pretrained(place))
-    module = _fetched(place, lambda: _automodel("AutoModel").from_pretrained(place, use_safetensors=True))
+    processor = _fetched(
+        place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
+    )
+    module = _pretrained(place, place)
 
     def preprocess(image: Any) -> Any:
         return processor(images=image, return_tensors="pt")["pixel_values"][0]
 
     return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
+
+
+def _pretrained(name: str, place: str) -> nn.Module:
+    """The network; code that lies beside its weights is never run, nor is a person asked whether to."""
+    auto = _automodel("AutoModel")
+    module: nn.Module = _fetched(
+        name, lambda: auto.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
+    )
+    return module
 
 
 def _automodel(kind: str) -> Any:

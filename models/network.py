@@ -1,9 +1,9 @@
 """What vision and language networks share: layers, digests, extraction in one pass, the cache."""
 
+import hashlib
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from .model import Context, Model
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
 """Part of every cache key: it rises when the same network would give other numbers."""
 
 
@@ -59,11 +59,11 @@ class Network(Model):
         if batch_size < 1:
             raise UserError(f"{identifier}: batch_size must be at least 1, not {batch_size}")
         self.identifier = identifier
-        self.device = torch.device(device or _best_device())
+        self.device = _device(device or _best_device(), identifier)
         self.module = module.to(self.device)
         self.batch_size = batch_size
         self.cache = cache
-        self._layers = None if layers is None else list(layers)
+        self._layers = None if layers is None else _names(layers)
         if self._layers is not None:
             check_layers(module, self._layers, identifier)
 
@@ -74,17 +74,21 @@ class Network(Model):
             self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
         return self._layers
 
-    @cached_property
+    @property
     def digest(self) -> str:  # type: ignore[override]
-        """sha256 over weights, architecture, the module's source and what the preprocessing does."""
+        """sha256 over weights, buffers, architecture, the modules' sources and what the preprocessing does.
+
+        Found anew each time, because the module may have been trained on since. Other things that an output
+        may depend on (a function in another file, a global) are not seen.
+        """
+        values = dict(self.module.named_buffers()) | self.module.state_dict()  # also buffers that are not saved
         weights = [
-            (name, str(value.dtype), list(value.shape), _bytes(value))
-            for name, value in sorted(self.module.state_dict().items())
+            [name, str(value.dtype), list(value.shape), _digest(value)]
+            for name, value in sorted(values.items())
+            if isinstance(value, Tensor)
         ]
-        parts: list[object] = [EXTRACTION_VERSION, repr(self.module), _source(type(self.module))]
-        for name, dtype, shape, raw in weights:
-            parts += [[name, dtype, shape], raw]
-        return digest_of(*parts, *self._reading())
+        made_of = [repr(self.module), _sources(self.module), _settings(self.module)]
+        return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading())
 
     def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
         """How many units each layer has, found on one stimulus."""
@@ -102,34 +106,45 @@ class Network(Model):
             For an unknown layer, stimuli that cannot be read, values that are not finite, or a full disk.
         """
         names = self._asked(layers)
-        shapes, stop = self._look(stimuli, names)
         values: dict[str, npt.NDArray[np.float32]] = {}
+        notes: dict[str, dict[str, Any]] = {}
         keys: dict[str, str] = {}
         if self.cache:
-            shown = stimuli_digest(stimuli)
-            keys = {name: digest_of(self.digest, name, shown, context) for name in names}
-            values = {name: known for name in names if (known := store.find(keys[name])) is not None}
+            own, shown = self.digest, stimuli_digest(stimuli)
+            keys = {name: digest_of(own, name, shown, context) for name in names}
+            for name, key in keys.items():
+                known = store.find(key)
+                if known is not None:
+                    values[name], notes[name] = known
         missing = [name for name in names if name not in values]
         if missing:
+            shapes, stop = self._look(stimuli, missing)
             sizes = {name: (len(stimuli), int(np.prod(shapes[name]))) for name in missing}
+            left_out = self._left_out(stimuli, context)
+            notes |= {name: self._note(name, shapes[name], stimuli, left_out) for name in missing}
             if self.cache:
-                notes = {keys[name]: self._note(name, stimuli) for name in missing}
-                with store.writing({keys[name]: sizes[name] for name in missing}, notes) as arrays:
+                with store.writing(
+                    {keys[name]: sizes[name] for name in missing}, {keys[name]: notes[name] for name in missing}
+                ) as arrays:
                     self._fill({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
                 values |= {name: np.load(store.path_of(keys[name]), mmap_mode="r") for name in missing}
             else:
                 fresh = {name: np.empty(sizes[name], np.float32) for name in missing}
                 self._fill(fresh, stimuli, context, stop)
                 values |= fresh
-        return {name: _labelled(values[name], name, shapes[name], stimuli) for name in names}
+        return {name: _labelled(values[name], notes[name], stimuli) for name in names}
 
     def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        names = list(self.layers if layers is None else dict.fromkeys(layers))
+        names = list(self.layers) if layers is None else _names(layers)
+        if not names:
+            raise UserError(f"{self.identifier}: no layers were named")
         check_layers(self.module, names, self.identifier)
         return names
 
     def _look(self, stimuli: "StimulusSet", names: list[str]) -> tuple[dict[str, tuple[int, ...]], Stop]:
         """Shapes per stimulus, and where a pass may stop, from one stimulus."""
+        if len(stimuli) == 0:
+            raise UserError(f"{self.identifier}: the stimulus set is empty")
         _, batch = next(self._batches(stimuli.iloc[:1], "none"))
         found, order = record(self.module, names, lambda: self._forward(batch))
         absent = [name for name in names if name not in found]
@@ -145,8 +160,6 @@ class Network(Model):
         self, arrays: dict[str, npt.NDArray[np.float32]], stimuli: "StimulusSet", context: Context, stop: Stop
     ) -> None:
         names = list(arrays)
-        if stop.layer not in names:
-            stop = self._look(stimuli, names)[1]
         batches = track(
             self._batches(stimuli, context),
             f"running {self.identifier}",
@@ -163,13 +176,22 @@ class Network(Model):
                     )
                 arrays[name][rows] = read.flatten(1).cpu().numpy()
 
-    def _note(self, layer: str, stimuli: "StimulusSet") -> dict[str, Any]:
+    def _note(
+        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, int]
+    ) -> dict[str, Any]:
         return {
             "model": self.identifier,
             "layer": layer,
             "stimuli": getattr(stimuli, "identifier", None) or "unnamed",
             "n_stimuli": len(stimuli),
+            "unit_shape": list(shape),
+            "left_out": left_out,
         }
+
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+        """What of the stimuli the network was not shown, counted."""
+        del stimuli, context  # a picture is shown whole
+        return {}
 
     @abstractmethod
     def _batches(
@@ -200,9 +222,30 @@ def _best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _bytes(value: Tensor) -> bytes:
+def _device(name: str, identifier: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # no such name, or torch was built without it
+        raise UserError(
+            f"{identifier}: device {name!r} cannot be used here; leave it out, which takes {_best_device()!r}"
+        ) from error
+
+
+def _names(layers: Sequence[str]) -> list[str]:
+    return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
+
+
+def _digest(value: Tensor) -> str:
+    """sha256 of a tensor's bytes, one tensor in memory at a time."""
     flat = value.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return hashlib.sha256(flat.view(torch.uint8).numpy() if flat.numel() else b"").hexdigest()
+
+
+def _sources(module: nn.Module) -> list[str]:
+    """Digests of the files that define the modules' classes; torch's own are known by their names in repr."""
+    kinds = {type(one) for one in module.modules()}
+    own = {kind for kind in kinds if not kind.__module__.startswith("torch.")}
+    return sorted({digest_of(_source(kind)) for kind in own})
 
 
 def _source(kind: type) -> str:
@@ -212,15 +255,25 @@ def _source(kind: type) -> str:
         return kind.__qualname__
 
 
+def _settings(module: nn.Module) -> list[object]:
+    """The numbers and switches that modules keep as plain attributes, such as a stride."""
+    return [
+        [name, key, value]
+        for name, one in module.named_modules()
+        for key, value in sorted(vars(one).items())
+        if isinstance(value, (bool, int, float)) and key != "training" and not key.startswith("_")
+    ]
+
+
 def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:
     bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
     return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
 
 
 def _labelled(
-    values: npt.NDArray[np.float32], layer: str, shape: tuple[int, ...], stimuli: "StimulusSet"
+    values: npt.NDArray[np.float32], notes: dict[str, Any], stimuli: "StimulusSet"
 ) -> xr.DataArray:
-    n_units = values.shape[1]
+    n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
     place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
     index = np.unravel_index(np.arange(n_units), shape) if place else ()
     coordinates: dict[str, Any] = {
@@ -229,4 +282,6 @@ def _labelled(
     coordinates["neuroid_id"] = ("neuroid", [f"{layer}.{i}" for i in range(n_units)])
     coordinates["layer"] = ("neuroid", np.full(n_units, layer))
     coordinates["stimulus_id"] = ("presentation", stimuli["stimulus_id"].to_numpy())
-    return xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    return xr.DataArray(
+        values, dims=("presentation", "neuroid"), coords=coordinates, attrs=dict(notes["left_out"])
+    )

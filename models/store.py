@@ -23,21 +23,22 @@ def path_of(key: str) -> Path:
     return home() / "activations" / key[:2] / f"{key}.npy"
 
 
-def find(key: str) -> Values | None:
-    """The activations of a key as a memory map, or None where they are absent or damaged."""
+def find(key: str) -> tuple[Values, dict[str, Any]] | None:
+    """The activations of a key as a memory map with their notes, or None where absent or damaged."""
     path = path_of(key)
     sidecar = path.with_suffix(".json")
     if not path.exists() or not sidecar.exists():
         return None
     try:
-        known = json.loads(sidecar.read_bytes())["sha256"]
+        notes = json.loads(sidecar.read_bytes())
+        known = notes["sha256"]
     except (ValueError, KeyError, TypeError):
         return None
     status = path.stat()
     if _digest(path, status.st_mtime_ns, status.st_size) != known:
         return None
     values: Values = np.load(path, mmap_mode="r", allow_pickle=False)
-    return values
+    return values, notes
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +57,7 @@ def writing(
     shapes : mapping of str to (int, int)
         Key -> (n_stimuli, n_units).
     notes : mapping of str to mapping
-        Key -> what is written beside the checksum, for people.
+        Key -> what is written beside the checksum and given back by :func:`find`.
 
     Raises
     ------

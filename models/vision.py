@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -93,10 +93,11 @@ class VisionModel(Network):
     def _load(self, stimulus: object, path: Any) -> Tensor:
         try:
             with Image.open(path) as image:
-                picture = image.convert("RGB")
+                picture = _rgb(image)
         except FileNotFoundError as error:
             raise UserError(f"the picture of stimulus {stimulus!r} is not there: {path}") from error
-        except (UnidentifiedImageError, OSError) as error:
+        # PIL's readers answer a damaged file with any of these
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(
                 f"the picture of stimulus {stimulus!r} cannot be read ({path}): {error}"
             ) from error
@@ -138,6 +139,15 @@ class VisionModel(Network):
         """The preprocessing, identified by what it does to two pictures."""
         seen = [self.preprocess(picture).float().contiguous() for picture in _probe_pictures()]
         return [part for one in seen for part in ([*one.shape], one.numpy().tobytes())]
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """A picture in 8-bit RGB. PIL alone would clip 16 bits at 255 and show nearly all of it white."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError("it has 32 bits a pixel, and what is white is not known; save it with 8 bits")
+    return image.convert("RGB")
 
 
 def _probe_pictures() -> list[Image.Image]:
