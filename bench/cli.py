@@ -24,14 +24,27 @@ app = typer.Typer(
     "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
     "  brodmann data add kriegeskorte2008 --from FOLDER",
 )
-models = typer.Typer(**_SETTINGS, help="The models: list them, look at one, install one.")
-data = typer.Typer(**_SETTINGS, help="The data sets: list them, look at one, install one.")
-benchmarks = typer.Typer(**_SETTINGS, help="The benchmarks: list them, look at one, declare one's own.")
+models = typer.Typer(
+    **_SETTINGS,
+    help="The models: list them, look at one, install one.\n\n"
+    "For example:  brodmann models add cifar10-resnet20 --from FOLDER",
+)
+data = typer.Typer(
+    **_SETTINGS,
+    help="The data sets: list them, look at one, install one.\n\n"
+    "For example:  brodmann data add kriegeskorte2008 --from FOLDER",
+)
+benchmarks = typer.Typer(
+    **_SETTINGS,
+    help="The benchmarks: list them, look at one, declare one's own.\n\n"
+    "For example:  brodmann benchmarks info simulated-cortex.V1-ridge",
+)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
 
 Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
+Name = Annotated[str, typer.Argument(help="As the list shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
 From = Annotated[
     Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
@@ -54,7 +67,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MemoryError:
-        _stop("out of memory: ask for fewer or smaller layers")
+        _stop("out of memory: ask for fewer bootstraps or permutations, or for smaller layers")
     except OSError as error:
         _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
 
@@ -95,7 +108,7 @@ def score(
     run: Annotated[
         str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
     permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
     figure: Annotated[
@@ -148,28 +161,23 @@ def demo(
 
       brodmann demo --folder figures
     """
-    from .demo import PAIRS, draw, scores
-    from .terminal import score_text, table
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: the figures go into a folder")
+    from .demo import draw, scores
+    from .terminal import score_text, summary_rows, table
 
     found = scores()
     console = _console()
     for one in found:
         print(score_text(one.attrs["record"], width=_width()), end="\n\n")
-    rows = [_summary(one.attrs["record"]) for one in found]
     table(
         console,
-        f"{len(PAIRS)} scores on SIMULATED data",
-        ("model", "benchmark", "score", "95 % interval", "p"),
-        rows,
+        f"{len(found)} scores on SIMULATED data",
+        ("benchmark, model", "score", "95 % interval", "p"),
+        summary_rows([one.attrs["record"] for one in found]),
     )
     for path in draw(found, folder):
         print(f"figure    {path}")
-
-
-def _summary(record: dict[str, Any]) -> tuple[str, ...]:
-    low, high = record["ci"]
-    interval = f"{low:.3f} to {high:.3f}"
-    return record["model"], record["benchmark"], f"{record['score']:.3f}", interval, f"{record['p']:.2g}"
 
 
 @models.command("list")
@@ -195,7 +203,7 @@ def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
 
 
 @models.command("info")
-def model_info(name: str, as_json: Json = False) -> None:
+def model_info(name: Name, as_json: Json = False) -> None:
     """Show what is known of a model.
 
     For example:  brodmann models info cifar10-resnet20
@@ -206,7 +214,7 @@ def model_info(name: str, as_json: Json = False) -> None:
 
 
 @models.command("add")
-def add_model(name: str, source: From = None) -> None:
+def add_model(name: Name, source: From = None) -> None:
     """Install a model's weights, checksums verified.
 
     For example:  brodmann models add cifar10-resnet20 --from FOLDER
@@ -243,7 +251,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
 
 
 @data.command("info")
-def data_info(name: str, as_json: Json = False) -> None:
+def data_info(name: Name, as_json: Json = False) -> None:
     """Show what is known of a data set: source, licence, citation, regions.
 
     For example:  brodmann data info kriegeskorte2008
@@ -255,7 +263,10 @@ def data_info(name: str, as_json: Json = False) -> None:
 
 
 @data.command("add")
-def add_data(name: str, source: From = None) -> None:
+def add_data(
+    name: Annotated[str, typer.Argument(help="As the list shows it, or a new name.")],
+    source: From = None,
+) -> None:
     """Install a data set, checksums verified; a new name installs recordings of one's own.
 
     For example:
@@ -292,7 +303,7 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
 
 
 @benchmarks.command("info")
-def benchmark_info(name: str, as_json: Json = False) -> None:
+def benchmark_info(name: Name, as_json: Json = False) -> None:
     """Show what a benchmark is and, where its data are installed, its ceiling.
 
     For example:  brodmann benchmarks info simulated-cortex.V1-ridge
@@ -351,8 +362,8 @@ def _print_card(card: dict[str, Any], as_json: bool) -> None:
         return
     from .terminal import card_text
 
-    card = card | {"files": [file["name"] for file in card.get("files", ())][:8]}
-    print(card_text(card))
+    shown = {name: value for name, value in card.items() if name != "loader"}
+    print(card_text(shown | {"files": [file["name"] for file in card.get("files", ())][:8]}))
 
 
 def _print_json(content: dict[str, Any]) -> None:
@@ -364,7 +375,7 @@ def _print_json(content: dict[str, Any]) -> None:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(width=_width(), highlight=False, soft_wrap=False)
+    return Console(width=_width(), highlight=False, markup=False)
 
 
 def _width() -> int:

@@ -1,6 +1,9 @@
 """What a person sees in the terminal: a score, its layer curve, lists and cards."""
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.figures import counted
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
 
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
+_FIELD = re.compile(r'(?im)^\s*(author|year|journal)\s*=\s*[{"](.+?)[}"],?\s*$')
 _WORDS = {
     "r_over_sqrt_reliability": "median over neuroids of r / best reachable r",
     "r2_over_ceiling": "r^2 / ceiling",
@@ -48,13 +52,17 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             "seconds",
             f"{record['seconds']:.1f}{'   (from the results store)' if record.get('cached') else ''}",
         ),
-        ("record", record["file"]),
+        *(("cite", work) for work in cited(record["bibtex"])),
     ]
     title = f"{record['model']}  on  {record['benchmark']} (version {record['benchmark_version']})"
     lines = [title, "─" * min(len(title), width)]
     if record["simulated"]:
         lines.insert(1, "SIMULATED data: made by a program, not recorded from a brain")
-    lines += [f"{name:<9} {text}" for name, text in rows]
+    for name, text in rows:
+        lines += textwrap.wrap(
+            text, width, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False
+        )
+    lines.append(f"record    {record['file']}")  # on one line, so that it can be copied
     if len(record["layers"]) > 1:
         lines += ["", *layer_lines(record, width=width)]
     return "\n".join(lines)
@@ -80,13 +88,43 @@ def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
     return lines
 
 
+def cited(bibtex: str) -> list[str]:
+    """What to cite, a line a work: first author, year and journal, as far as the BibTeX says them."""
+    works = []
+    for entry in re.split(r"(?m)^@", bibtex)[1:]:
+        said = {name.lower(): value.strip("{} ") for name, value in _FIELD.findall(entry)}
+        authors = said.get("author", "").split(" and ")
+        first = authors[0].split(",")[0] + (" et al." if len(authors) > 1 else "")
+        who = " ".join(filter(None, (first, said.get("year"))))
+        works.append(", ".join(filter(None, (who, said.get("journal")))))
+    return list(filter(None, works))
+
+
+def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Scores under one another, a heading a benchmark: name, score, interval, p."""
+    rows: list[tuple[str, ...]] = []
+    for benchmark, group in groupby(records, key=lambda record: record["benchmark"]):
+        rows.append((benchmark, "", "", ""))
+        for record in group:
+            low, high = record["ci"]
+            rows.append(
+                (
+                    f"  {record['model']}",
+                    _number(record["score"]),
+                    f"{low:.3f} to {high:.3f}",
+                    f"{record['p']:.2g}",
+                )
+            )
+    return rows
+
+
 def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that fits the terminal's width."""
+    """Print a table that fits the terminal's width; the first column, the names, is never broken."""
     from rich.table import Table
 
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(column, overflow="fold")
+    for i, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
         grid.add_row(*row)
     console.print(grid)
@@ -101,6 +139,10 @@ def card_text(card: Mapping[str, Any]) -> str:
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         if isinstance(value, Mapping):
             shown = ", ".join(f"{key} = {item}" for key, item in value.items())
+        elif isinstance(value, bool):
+            shown = "yes" if value else "no"
+        elif isinstance(value, float):
+            shown = _number(value)
         lines.append(f"{name.replace('_', ' '):<20} {shown}".replace("\n", "\n" + " " * 21))
     return "\n".join(lines)
 

@@ -81,7 +81,8 @@ class Network(Model):
         Found anew each time, because the module may have been trained on since. Other things that an output
         may depend on (a function in another file, a global) are not seen.
         """
-        values = dict(self.module.named_buffers()) | self.module.state_dict()  # also buffers that are not saved
+        # a state dict leaves out the buffers that are not saved
+        values = dict(self.module.named_buffers()) | self.module.state_dict()
         weights = [
             [name, str(value.dtype), list(value.shape), _digest(value)]
             for name, value in sorted(values.items())
@@ -123,9 +124,8 @@ class Network(Model):
             left_out = self._left_out(stimuli, context)
             notes |= {name: self._note(name, shapes[name], stimuli, left_out) for name in missing}
             if self.cache:
-                with store.writing(
-                    {keys[name]: sizes[name] for name in missing}, {keys[name]: notes[name] for name in missing}
-                ) as arrays:
+                by_key = {keys[name]: notes[name] for name in missing}
+                with store.writing({keys[name]: sizes[name] for name in missing}, by_key) as arrays:
                     self._fill({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
                 values |= {name: np.load(store.path_of(keys[name]), mmap_mode="r") for name in missing}
             else:
@@ -238,7 +238,8 @@ def _names(layers: Sequence[str]) -> list[str]:
 def _digest(value: Tensor) -> str:
     """sha256 of a tensor's bytes, one tensor in memory at a time."""
     flat = value.detach().cpu().contiguous().reshape(-1)
-    return hashlib.sha256(flat.view(torch.uint8).numpy() if flat.numel() else b"").hexdigest()
+    raw = flat.view(torch.uint8).numpy().data if flat.numel() else b""
+    return hashlib.sha256(raw).hexdigest()
 
 
 def _sources(module: nn.Module) -> list[str]:
@@ -270,9 +271,7 @@ def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet")
     return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
 
 
-def _labelled(
-    values: npt.NDArray[np.float32], notes: dict[str, Any], stimuli: "StimulusSet"
-) -> xr.DataArray:
+def _labelled(values: npt.NDArray[np.float32], notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
     n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
     place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
     index = np.unravel_index(np.arange(n_units), shape) if place else ()

@@ -170,7 +170,7 @@ MISTAKES = {
     ),
     "no folder": (("data", "add", "tuckute2024", "--from", "/nowhere"), "/nowhere"),
     "no factory": (("score", "nowhere.py:make", "simulated-cortex.V1-ridge"), "no file nowhere.py"),
-    "no hub": (("score", "hf:/nowhere", "simulated-cortex.V1-ridge"), "no folder /nowhere"),
+    "no hub": (("score", "hf:/nowhere/at/all", "simulated-cortex.V1-ridge"), "no folder /nowhere/at/all"),
     "bad figure": (
         ("score", "pixels", "simulated-cortex.V1-ridge", "--figure", "curve.doc"),
         "a figure is saved as .png, .pdf or .svg, not '.doc'",
@@ -271,7 +271,7 @@ def test_long_names_and_many_layers_still_fit():
     record |= {"metric": "ridge", "layers": layers, "layer": next(iter(layers)), "score": -0.1, "raw": -0.08}
     record |= {"ceiling": 0.64, "ceiling_kind": "reliability", "normalisation": "r_over_sqrt_reliability"}
     record |= {"ci": [-0.3, 0.1], "p": 0.8, "methods": {}, "n_stimuli": 10, "n_neuroids": 3, "seconds": 1.0}
-    record |= {"left_out": {"neuroids that": 2}, "file": "f"}
+    record |= {"left_out": {"neuroids that": 2}, "file": "f", "bibtex": ""}
     assert max(map(len, layer_lines(record, width=80))) <= 80
     assert "2 neuroids that" in score_text(record)
     assert "ceiling 0.800" in layer_lines(record)[-1]

@@ -2,11 +2,13 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+from torch import nn
 
 from brodmann import UserError, load_model
 from brodmann.models import LanguageModel
@@ -53,6 +55,63 @@ def test_long_inputs_lose_tokens_on_the_left(sentences):
     short = transformer(pooling="last", max_tokens=5)
     found = short.extract(sentences)["blocks.1"].values
     np.testing.assert_allclose(found[0], by_hand(short, sentences["sentence"][0][-5:], "last"), atol=1e-5)
+
+
+def test_texts_that_lost_tokens_are_counted_also_from_the_cache(sentences):
+    short = transformer(max_tokens=9, cache=True, identifier="short")  # only "Rain." and "Two words" fit
+    for _ in range(2):
+        assert short.extract(sentences)["blocks.1"].attrs == {"truncated": 2}
+    assert short.extract(sentences, context="passage")["blocks.1"].attrs == {"truncated": 3}
+    assert transformer().extract(sentences)["blocks.1"].attrs == {"truncated": 0}
+    with pytest.raises(UserError, match="max_tokens must be at least 1, not 0"):
+        transformer(max_tokens=0)
+
+
+def test_the_lower_of_the_models_and_the_tokenizers_limits_holds():
+    module, tokenizer = RandomTransformer(width=32, n_layers=2), ByteTokenizer()
+    module.config = SimpleNamespace(max_position_embeddings=514)
+    limits = []
+    for limit in (512, int(1e30)):
+        tokenizer.model_max_length = limit
+        limits.append(LanguageModel(module, tokenizer, identifier="t", layers=["embed"]).max_tokens)
+    assert limits == [512, 514]
+
+
+class Constant(nn.Module):
+    def __init__(self, n_tokens=257, value=1.0, kind=torch.float32):
+        super().__init__()
+        self.embed = nn.Embedding(n_tokens, 3, dtype=kind)
+        nn.init.constant_(self.embed.weight, value)
+
+    def forward(self, input_ids, attention_mask):
+        return self.embed(input_ids)
+
+
+def test_half_precision_does_not_overflow_in_a_long_mean():
+    stimuli = StimulusSet({"stimulus_id": [0], "sentence": ["a" * 400]})
+    half = LanguageModel(
+        Constant(value=300, kind=torch.float16),
+        ByteTokenizer(),
+        identifier="half",
+        layers=["embed"],
+        pooling="mean",
+        cache=False,
+    )
+    np.testing.assert_array_equal(half.extract(stimuli)["embed"].values, 300)
+
+
+def test_a_module_and_a_tokenizer_that_do_not_fit_are_one_line(sentences):
+    few = LanguageModel(Constant(5), ByteTokenizer(), identifier="few", layers=["embed"], cache=False)
+    with pytest.raises(UserError, match="the forward pass of Constant failed: index out of range"):
+        few.extract(sentences)
+
+    class NoMask(Constant):
+        def forward(self, input_ids):
+            return self.embed(input_ids)
+
+    without = LanguageModel(NoMask(), ByteTokenizer(), identifier="n", layers=["embed"], cache=False)
+    with pytest.raises(UserError, match="the forward pass of NoMask failed: .*'attention_mask'"):
+        without.extract(sentences)
 
 
 def test_digests_are_stable_and_see_the_pooling():
@@ -111,6 +170,12 @@ def test_a_real_generative_model_reads_english(test_weights):
     with torch.inference_mode():
         expected = whole(input_ids=ids, output_hidden_states=True).hidden_states[3][0, -1]
     np.testing.assert_allclose(found.values[0], expected.numpy(), atol=1e-4)
+    story = StimulusSet({"stimulus_id": [0, 1], "sentence": [*stimuli["sentence"]], "story": [1, 1]})
+    inside = model.extract(story, ["layers.2"], context="passage")["layers.2"]
+    ids = torch.tensor([tokenizer(" ".join(story["sentence"]))["input_ids"]])
+    with torch.inference_mode():
+        expected = whole(input_ids=ids, output_hidden_states=True).hidden_states[3][0, -1]
+    np.testing.assert_allclose(inside.values[1], expected.numpy(), atol=1e-4)
 
 
 def minilm():
@@ -133,3 +198,15 @@ def test_a_real_sentence_encoder_knows_what_is_alike():
     unit = last / np.linalg.norm(last, axis=1, keepdims=True)
     assert unit[0] @ unit[1] > 0.5
     assert unit[0] @ unit[2] < 0.2
+
+
+def test_a_real_sentence_encoder_in_context_is_pooled_over_its_own_tokens():
+    model = load_model(f"hf:{minilm()}")
+    texts = ['"Hello," said Tim.', "Élan is naïve: yes."]
+    stimuli = StimulusSet({"stimulus_id": [0, 1], "sentence": texts, "passage": [0, 0]})
+    found = model.extract(stimuli, ["encoder.layer.5"], context="passage")["encoder.layer.5"].values
+    before = len(model.tokenizer(texts[0])["input_ids"]) - 1  # without the separator at the end
+    whole = torch.tensor([model.tokenizer(" ".join(texts))["input_ids"]])
+    with torch.inference_mode():
+        hidden = model.module(input_ids=whole).last_hidden_state[0]
+    np.testing.assert_allclose(found[1], hidden[before:].mean(dim=0).numpy(), atol=1e-5)

@@ -1,6 +1,9 @@
 """Model names that lead somewhere, and the line for those that do not."""
 
+import io
+import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,18 @@ def test_a_folder_is_pointed_to_its_scheme(tmp_path):
         load_model(str(tmp_path))
     with pytest.raises(UserError, match="holds no config.json"):
         load_model(f"hf:{tmp_path}")
+
+
+def test_code_beside_the_weights_is_never_run_nor_asked_about(tmp_path, monkeypatch, capsys):
+    trace = tmp_path / "it-ran"
+    (tmp_path / "evil.py").write_text(f"open({str(trace)!r}, 'w')\n")
+    config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    with pytest.raises(NotAvailableError, match="cannot be loaded .*custom code"):
+        load_model(f"hf:{tmp_path}")
+    assert not trace.exists()
+    assert "[y/N]" not in capsys.readouterr().out
 
 
 FACTORIES = """
@@ -112,9 +127,21 @@ def test_a_file_that_does_not_run(tmp_path):
 
 @pytest.mark.parametrize("scheme", ["timm", "torchvision"])
 def test_a_missing_extra_says_what_to_install(scheme, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, scheme, None)
+    monkeypatch.setitem(sys.modules, scheme, None)
     with pytest.raises(UserError, match=r"pip install 'brodmann\[timm\]'"):
         load_model(f"{scheme}:resnet18")
+
+
+def test_a_torchvision_that_does_not_fit_this_torch_says_what_to_install(tmp_path, monkeypatch):
+    """The CUDA build beside a CPU torch raises RuntimeError, not ImportError."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    with pytest.raises(NotAvailableError, match=r"pip install 'brodmann\[timm\]'"):
+        load_model("torchvision:resnet18")
 
 
 class Touch:
