@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -237,21 +235,6 @@ def test_no_space_left_is_one_line_and_loses_nothing(tmp_path, mistake):
         assert not list(home.rglob("*.partial"))
     finally:
         subprocess.run(["umount", str(home)], check=True)
-
-
-def test_an_interrupt_is_one_line_and_leaves_nothing_half_there(tmp_path):
-    command = [sys.executable, "-m", "brodmann.bench", "score", "random-convnet", "simulated-cortex.V1-ridge"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BRODMANN_HOME": str(tmp_path)}
-    )
-    while not (tmp_path / "activations").exists():  # it is at work
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.strip() == "brodmann: stopped; what is finished is kept, the same command goes on"
-    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_a_reader_that_goes_away_is_no_traceback():
