@@ -14,7 +14,7 @@ from . import inference
 from .normalisation import NORMALISATIONS, median_r
 from .outcome import Ceiling, Options, Outcome
 from .recording import Recording
-from .ridge import ALPHAS, Fit, fit, held_out_r, prepare
+from .ridge import ALPHAS, Fit, Fold, NestedRidge, Targets, held_out_r, ridge_memory
 from .splits import Indices, Splitter
 
 Floats = npt.NDArray[np.float64]
@@ -58,11 +58,16 @@ class Encoding:
         return Ceiling("reliability", float(np.nanmedian(per_neuroid)), per_neuroid)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
-        """Gram matrix or copy of the features, decompositions of every fold, and one block of draws."""
-        n_stimuli, n_splits = recorded.n_stimuli, self.splitter.n_splits
+        """Features or their Gram matrix, the maps of one fold, the bases of all, and one block of draws."""
+        n_stimuli, n_splits, n_targets = (
+            recorded.n_stimuli,
+            self.splitter.n_splits,
+            recorded.responses.shape[2],
+        )
         rank = min(n_stimuli, n_units)
         held = n_stimuli * (n_units if n_units < n_stimuli else n_stimuli)
-        return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + 12 * inference.ENTRIES
+        maps = ridge_memory(n_stimuli, n_units, n_targets, len(self.alphas))
+        return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * inference.ENTRIES
 
     def evaluate(
         self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
@@ -80,6 +85,8 @@ class Encoding:
             left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
         r = np.nan_to_num(r)
         name, r_max = self._normaliser(ceiling, kept)
+        subset = inference.tested(len(kept), options.seed)
+        some = [inference.of_targets(one, subset) for one in fits]
         normalise = NORMALISATIONS[name]
         value = float(normalise(r, r_max))
         everyone = np.full(recorded.responses.shape[2], np.nan)
@@ -93,8 +100,8 @@ class Encoding:
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=self._interval(fits, recorded, kept, ceiling, r_max, name, groups, options),
-            p=self._p(fits, r, targets, r_max, name, groups, options),
+            ci=self._interval(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options),
+            p=self._p(some, subset, r, targets, r_max, name, groups, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out) | left_out,
@@ -140,18 +147,24 @@ class Encoding:
             Per fold, the layer that explains the training stimuli best in the inner cross-validation.
         """
         splits = self.splitter.split(len(targets), labels=labels, groups=groups)
-        inner = [
-            self.inner.split(len(one.train), labels=_rows(labels, one.train), groups=_rows(groups, one.train))
+        folds = [
+            Fold(
+                one,
+                self.inner.split(
+                    len(one.train), labels=_rows(labels, one.train), groups=_rows(groups, one.train)
+                ),
+            )
             for one in splits
         ]
+        columns = Targets(targets)
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
         fits: list[Fit] = []
         work = ((layer, i) for layer in layers for i in range(len(splits)))
         for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(splits)):
             if i == 0:
-                features, fits = prepare(layers[layer]), []
-            one = fit(features, targets, splits[i], inner[i], self.alphas)
+                engine, fits = NestedRidge(layers[layer], folds, self.alphas), []
+            one = engine.fit(folds[i], columns)
             fits.append(one)
             score = float(np.median(one.inner_score))
             if i not in best or score > best[i][0]:
@@ -173,6 +186,8 @@ class Encoding:
     def _interval(
         self,
         fits: list[Fit],
+        some: list[Fit],
+        subset: Indices,
         recorded: Recording,
         kept: Indices,
         ceiling: Ceiling,
@@ -194,10 +209,8 @@ class Encoding:
             )
             draws.append(normalise(inference.held_out_draws(fits, targets, block), limit))
         drawn = np.concatenate(draws)
-        subset = inference.tested(len(kept), options.seed)
         n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
         again = inference.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
-        some = [inference.of_targets(one, subset) for one in fits]
         training = normalise(inference.training_draws(some, targets[:, subset], again), r_max[subset])
         return inference.interval(drawn, training, options.level)
 
@@ -209,7 +222,8 @@ class Encoding:
 
     def _p(
         self,
-        fits: list[Fit],
+        some: list[Fit],
+        subset: Indices,
         r: Floats,
         targets: Floats,
         r_max: Floats,
@@ -219,8 +233,6 @@ class Encoding:
     ) -> float:
         if options.n_permutations == 0:
             return float("nan")
-        subset = inference.tested(targets.shape[1], options.seed)
-        some = [inference.of_targets(one, subset) for one in fits]
         orders = inference.stimulus_orders(len(targets), options.n_permutations, options.seed + 2, groups)
         normalise, limit = NORMALISATIONS[name], r_max[subset]
         null = normalise(inference.permuted_draws(some, targets[:, subset], orders), limit)

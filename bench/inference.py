@@ -8,7 +8,7 @@ through the same matrix, rather than compared with the old predictions.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -139,7 +139,12 @@ def tested(n_targets: int, seed: int) -> Indices:
 
 def of_targets(fit: Fit, chosen: Indices) -> Fit:
     """The same fit for some of its targets."""
-    return Fit(fit.split, fit.basis, fit.alpha[chosen], fit.prediction[:, chosen], fit.inner_score[chosen])
+    return replace(
+        fit,
+        alpha=fit.alpha[chosen],
+        prediction=fit.prediction[:, chosen],
+        inner_score=fit.inner_score[chosen],
+    )
 
 
 def stimulus_weights(n_stimuli: int, n_draws: int, seed: int, groups: npt.ArrayLike | None) -> Floats:

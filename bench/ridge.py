@@ -1,158 +1,52 @@
-"""Ridge regression with its penalty chosen per target by inner cross-validation.
+"""Ridge regression with its penalty chosen per target by nested cross-validation.
 
 For centred features X and centred targets Y of a training set,
 
     B = argmin_B |Y - X B|^2 + alpha |B|^2.
 
-One eigendecomposition of X X' (or of X'X where there are fewer features than stimuli) serves every penalty
-and every target. A training set's X X' is a block of one Gram matrix, centred in place, so features are
-read once however many folds there are.
+Predictions of held-out rows are linear in the training targets. The linear maps are made in double
+precision (:mod:`.held_out`), few of them serve all penalties (:mod:`.penalties`), and they are multiplied
+with the targets in single precision, in blocks, without keeping a prediction.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
+import torch
 
 from ..correlation import pearson
+from .basis import Basis, Features, Wide, prepare
+from .held_out import KEPT_BYTES, LeaveOut, Map, through_eigenvectors
 from .splits import Indices, Split
 
 Floats = npt.NDArray[np.float64]
 
 ALPHAS: Floats = np.logspace(-5, 4.5, 20)
 """The penalties tried, as multiples of the training set's mean eigenvalue."""
-_BLOCK = 1 << 14
-
-
-class Features(Protocol):
-    """Features of which any training set can be diagonalised."""
-
-    def diagonalise(self, train: Indices, test: Indices) -> "Basis":
-        """The basis of one training set."""
+_TARGETS = 1024
 
 
 @dataclass(frozen=True)
-class Basis:
-    """One training set, diagonalised: a prediction at any penalty costs two thin products.
-
-    prediction of the test rows = mean(Y) + to_test diag(1 / (eigenvalues + alpha)) from_train' Y
+class Fold:
+    """One outer split, and the divisions of its training rows that choose the penalties.
 
     Attributes
     ----------
-    eigenvalues : array of shape (k,)
-        The non-zero eigenvalues of X X'.
-    to_test : array of shape (n_test, k)
-    rows : array of shape (n_train, k) or (n_train, n_features)
-        The eigenvectors of X X', or X itself where there are fewer features than stimuli.
-    rotation : array of shape (n_features, k) or None
-        The eigenvectors of X'X, where `rows` is X.
-    mean_eigenvalue : float
-        Over min(n_train - 1, n_features) eigenvalues, so that penalties mean the same for every layer.
+    split : Split
+    inner : sequence of Split
+        As positions within ``split.train``.
     """
 
-    eigenvalues: Floats
-    to_test: Floats
-    rows: Floats
-    rotation: Floats | None
-    mean_eigenvalue: float
+    split: Split
+    inner: Sequence[Split]
 
-    @cached_property
-    def from_train(self) -> Floats:
-        """What takes training targets into the basis, ``(n_train, k)``."""
-        return self.rows if self.rotation is None else self.rows @ self.rotation
-
-    @property
-    def to_train(self) -> Floats:
-        """What takes the basis to fitted training rows, ``(n_train, k)``."""
-        return self.from_train * self.eigenvalues if self.rotation is None else self.from_train
-
-    def project(self, targets: Floats) -> Floats:
-        """from_train' Y, ``(k, n_targets)``."""
-        inside: Floats = self.rows.T @ targets
-        return inside if self.rotation is None else self.rotation.T @ inside
-
-    def shrink(self, projected: Floats, alpha: npt.ArrayLike) -> Floats:
-        """Divide by eigenvalue + penalty, the penalty one number or one a target."""
-        shrunk: Floats = projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
-        return shrunk
-
-    def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
-        """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
-        centred = targets - targets.mean(axis=0)
-        fitted = self.to_train @ self.shrink(self.project(centred), alpha)
-        leverage = (self.to_train * self.from_train) @ self.shrink(np.ones((len(self.eigenvalues), 1)), alpha)
-        residuals: Floats = (centred - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
-        return residuals
-
-
-class _Wide:
-    """More features than stimuli: everything from the Gram matrix."""
-
-    def __init__(self, features: npt.ArrayLike) -> None:
-        self._gram, self._n_features = gram(features), np.shape(features)[1]
-
-    def diagonalise(self, train: Indices, test: Indices) -> Basis:
-        block = self._gram[np.ix_(train, train)]
-        means = block.mean(axis=0)
-        centred = block - means - means[:, None] + means.mean()
-        across = self._gram[np.ix_(test, train)]
-        across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
-        values, vectors = _positive(*eigh(centred, overwrite_a=True, check_finite=False))
-        mean = float(values.sum()) / min(len(train) - 1, self._n_features)
-        return Basis(values, across @ vectors, vectors, None, mean)
-
-
-class _Tall:
-    """Fewer features than stimuli: everything from the features themselves.
-
-    A training set's X'X is that of all stimuli less that of the others, which are fewer.
-    """
-
-    def __init__(self, features: npt.ArrayLike) -> None:
-        whole = np.asarray(features, np.float64)
-        self._features = whole - whole.mean(axis=0)
-        self._product = self._features.T @ self._features
-
-    def diagonalise(self, train: Indices, test: Indices) -> Basis:
-        others = np.delete(self._features, train, axis=0)
-        mean = self._features[train].mean(axis=0)
-        product = self._product - others.T @ others - len(train) * np.outer(mean, mean)
-        values, vectors = _positive(*eigh(product, overwrite_a=True, check_finite=False))
-        mean_value = float(values.sum()) / min(len(train) - 1, len(product))
-        x_train, x_test = self._features[train] - mean, self._features[test] - mean
-        return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
-
-
-def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-    keep = values > max(float(values[-1]), 0.0) * len(values) * np.finfo(np.float64).eps * 10
-    return values[keep], vectors[:, keep]
-
-
-def gram(features: npt.ArrayLike) -> Floats:
-    """X X' of the features centred by their mean over all rows, read a block of columns at a time.
-
-    Parameters
-    ----------
-    features : array of shape (n_stimuli, n_features)
-        May be a memory map larger than memory.
-    """
-    source = np.asarray(features)
-    total = np.zeros((len(source), len(source)))
-    for start in range(0, source.shape[1], _BLOCK):
-        part = source[:, start : start + _BLOCK].astype(np.float64)
-        part -= part.mean(axis=0)
-        total += part @ part.T
-    return total
-
-
-def prepare(features: npt.ArrayLike) -> Features:
-    """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features)."""
-    n_stimuli, n_features = np.shape(features)
-    return _Tall(features) if n_features < n_stimuli else _Wide(features)
+    def parts(self) -> list[Split]:
+        """The inner splits, as rows of all stimuli."""
+        rows = self.split.train
+        return [Split(rows[part.train], rows[part.test]) for part in self.inner]
 
 
 @dataclass(frozen=True)
@@ -162,7 +56,7 @@ class Fit:
     Attributes
     ----------
     split : Split
-    basis : Basis
+    features : Features
     alpha : array of shape (n_targets,)
         The chosen penalty of each target, relative to the mean eigenvalue.
     prediction : array of shape (n_test, n_targets)
@@ -171,45 +65,162 @@ class Fit:
     """
 
     split: Split
-    basis: Basis
+    features: Features = field(repr=False)
     alpha: Floats
     prediction: Floats
     inner_score: Floats
 
+    @cached_property
+    def basis(self) -> Basis:
+        """The training set, diagonalised: what intervals and p values are computed through."""
+        return self.features.diagonalise(self.split.train, self.split.test)
 
-def fit(
-    features: Features, targets: Floats, split: Split, inner: Sequence[Split], alphas: Floats = ALPHAS
-) -> Fit:
-    """Choose each target's penalty on the inner splits of the training rows, then predict the test rows.
+
+class Targets:
+    """Responses to predict, transposed and in single precision where the products run.
 
     Parameters
     ----------
-    features : Features
-        From :func:`prepare`.
-    targets : array of shape (n_stimuli, n_targets)
-    split : Split
-        The training and held-out rows.
-    inner : sequence of Split
-        Divisions of ``split.train``, as positions within it.
+    values : array of shape (n_stimuli, n_targets)
+    device : str
+    """
+
+    def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
+        self.values: Floats = np.asarray(values, np.float64)
+        self.mean = self.values.mean(axis=0)
+        centred = np.empty(self.values.shape[::-1], np.float32)
+        np.subtract(self.values.T, self.mean[:, None], out=centred, casting="same_kind")
+        self.columns = torch.from_numpy(centred).to(device)
+
+
+class NestedRidge:
+    """One layer on every fold.
+
+    Parameters
+    ----------
+    features : array of shape (n_stimuli, n_features)
+        May be a memory map larger than memory.
+    folds : sequence of Fold
     alphas : array
         Penalties, relative to the mean eigenvalue of each training set.
+    device : str
+        Where the products run: ``"cpu"`` or ``"cuda"``.
     """
-    errors = np.zeros((len(alphas), targets.shape[1]))
-    variance = np.zeros(targets.shape[1])
-    for part in inner:
-        train, held_out = split.train[part.train], split.train[part.test]
-        basis = features.diagonalise(train, held_out)
-        truth = targets[held_out] - targets[train].mean(axis=0)
-        projected = basis.project(targets[train] - targets[train].mean(axis=0))
-        for i, alpha in enumerate(alphas):
-            errors[i] += ((truth - basis.to_test @ basis.shrink(projected, alpha)) ** 2).sum(axis=0)
-        variance += (truth**2).sum(axis=0)
-    chosen = errors.argmin(axis=0)
-    basis = features.diagonalise(split.train, split.test)
-    mean = targets[split.train].mean(axis=0)
-    shrunk = basis.shrink(basis.project(targets[split.train] - mean), alphas[chosen])
-    inner_score = 1 - errors.min(axis=0) / np.maximum(variance, 1e-300)
-    return Fit(split, basis, alphas[chosen], basis.to_test @ shrunk + mean, inner_score)
+
+    def __init__(
+        self, features: npt.ArrayLike, folds: Sequence[Fold], alphas: Floats = ALPHAS, device: str = "cpu"
+    ) -> None:
+        self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
+        self._leave_out: LeaveOut | None = None
+        if isinstance(self._features, Wide) and (self._alphas > 0).all():
+            sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
+            self._leave_out = LeaveOut(self._features, sets, self._alphas, device)
+
+    def fit(self, fold: Fold, targets: Targets) -> Fit:
+        """Choose each target's penalty on the inner splits of the training rows, then predict the test rows.
+
+        Parameters
+        ----------
+        fold : Fold
+            One of those that the features were prepared for.
+        targets : Targets
+        """
+        outer, inner = self._maps(fold)
+        n_targets, n_alphas = len(targets.columns), len(self._alphas)
+        chosen = np.empty(n_targets, np.intp)
+        score = np.empty(n_targets)
+        prediction = np.empty((len(fold.split.test), n_targets))
+        most = max((len(part.basis) + 1) * len(part.test) for part in inner)
+        workspace = torch.empty(min(n_targets, _TARGETS) * most, device=self._device)
+        for start in range(0, n_targets, _TARGETS):
+            block = slice(start, start + _TARGETS)
+            columns = targets.columns[block]
+            errors, variance = np.zeros((len(columns), n_alphas)), np.zeros(len(columns))
+            for part in inner:
+                more, spread = _errors(part, columns, workspace)
+                errors += more
+                variance += spread
+            chosen[block] = errors.argmin(axis=1)
+            score[block] = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
+            prediction[:, block] = _predict(outer, columns, chosen[block])
+        return Fit(fold.split, self._features, self._alphas[chosen], prediction + targets.mean, score)
+
+    def _maps(self, fold: Fold) -> tuple[Map, list[Map]]:
+        if self._leave_out is not None:
+            return self._leave_out.maps(fold.split, fold.parts())
+        outer, *inner = [
+            through_eigenvectors(self._features, split, self._alphas, self._device)
+            for split in (fold.split, *fold.parts())
+        ]
+        return outer, inner
+
+
+def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
+    """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
+    rank, n_test, _ = part.basis.shape
+    room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
+    torch.mm(part.reduced(columns), part.basis.flatten(0, 1).T, out=room[:, :rank].flatten(1))
+    truth = columns[:, part.test] - columns[:, part.train].mean(dim=1, keepdim=True)
+    room[:, rank] = truth
+    # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
+    sums = torch.bmm(room, room.transpose(1, 2)).double()
+    weights = torch.cat([part.weights, -torch.ones_like(part.weights[:, :1])], dim=1)
+    errors = ((weights @ sums) * weights).sum(dim=2)
+    return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
+
+
+def _predict(outer: Map, columns: torch.Tensor, chosen: Indices) -> Floats:
+    """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
+    reduced, mean = outer.reduced(columns), columns[:, outer.train].mean(dim=1)
+    prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)
+    for penalty in np.unique(chosen):
+        members = torch.from_numpy(np.flatnonzero(chosen == penalty)).to(columns.device)
+        at_penalty = torch.tensordot(outer.weights[penalty].float(), outer.basis, dims=1)
+        prediction[:, members] = at_penalty @ reduced[members].T + mean[members]
+    return prediction.double().cpu().numpy()
+
+
+def nested_ridge(
+    features: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    folds: Sequence[Fold],
+    alphas: Floats = ALPHAS,
+    *,
+    device: str = "cpu",
+) -> Iterator[Fit]:
+    """Fit one layer on every fold.
+
+    Parameters
+    ----------
+    features : array of shape (n_stimuli, n_features)
+    targets : array of shape (n_stimuli, n_targets)
+    folds : sequence of Fold
+    alphas : array
+        Penalties, relative to the mean eigenvalue of each training set.
+    device : str
+
+    Yields
+    ------
+    Fit
+        One a fold, in order.
+    """
+    columns, engine = Targets(targets, device), NestedRidge(features, folds, alphas, device)
+    for fold in folds:
+        yield engine.fit(fold, columns)
+
+
+def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int) -> int:
+    """Bytes that fitting one layer needs beside its features: inverses or eigenvectors, maps, targets.
+
+    As if every penalty needed a map of its own, which is the most that can happen.
+    """
+    if n_features < n_stimuli:
+        inverses, reduced = 4 * n_features**2, n_features
+    else:
+        inverses, reduced = min(n_alphas * n_stimuli**2, KEPT_BYTES // 8) + 3 * n_stimuli**2, n_stimuli
+    maps = 2 * n_alphas * n_stimuli * reduced
+    blocks = min(n_targets, _TARGETS) * n_stimuli * (n_alphas // 2 + 4)
+    return 8 * inverses + 4 * (maps + blocks + 3 * n_stimuli * n_targets)
 
 
 def held_out_r(fits: Sequence[Fit], targets: Floats) -> Floats:
