@@ -4,7 +4,7 @@ They give Brain-Score's own digits (tests/bench/test_brainscore.py) and are kept
 metrics, whose penalties, ceilings and intervals are chosen differently.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lstsq
-from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit
 
@@ -31,11 +30,12 @@ from .brainscore_similarity import (
 from .inference import HeldOut
 from .normalisation import NORMALISATIONS, mean_of_medians
 from .outcome import Ceiling, Options, Outcome
+from .pls import held_out_predictions
 from .recording import Recording
 from .splits import Indices, Split, Splitter
 
 Floats = npt.NDArray[np.float64]
-Predictor = Callable[[Floats, Floats, Floats], Floats]
+Predictor = Callable[[Floats, Floats, Sequence[Split]], list[Floats]]
 
 VISION_PENALTIES: Floats = np.concatenate(
     [
@@ -50,10 +50,13 @@ LANGUAGE_PENALTIES: Floats = np.logspace(-3, 3, 7)
 """The 7 penalties of Brain-Score language's ``ridge``."""
 
 
-def partial_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
-    """PLS with 25 components, unscaled."""
-    n_components = min(25, len(x), x.shape[1])
-    return _column(PLSRegression(n_components, scale=False).fit(x, y).predict(x_test), y)
+def on_every_split(predict: Callable[[Floats, Floats, Floats], Floats]) -> Predictor:
+    """A method of one split, ``(x_train, y_train, x_test)`` -> predictions, for a list of them."""
+
+    def predict_all(x: Floats, y: Floats, splits: Sequence[Split]) -> list[Floats]:
+        return [predict(x[one.train], y[one.train], x[one.test]) for one in splits]
+
+    return predict_all
 
 
 def ordinary_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
@@ -97,7 +100,7 @@ class BrainScoreRegression:
     ----------
     name : str
     predict : callable
-        ``(x_train, y_train, x_test)`` -> predictions.
+        ``(features, targets, splits)`` -> predictions of the test rows of every split.
     splitter : Splitter
     normalisation : str
         ``r2_over_ceiling`` for vision, ``r_over_ceiling`` for language.
@@ -177,17 +180,23 @@ class BrainScoreRegression:
         for row, layer in enumerate(track(list(layers), f"fitting {self.name}")):
             x = np.asarray(layers[layer], np.float64)
             predictions[layer] = [
-                HeldOut(one, self.predict(x[one.train], targets[one.train], x[one.test])) for one in splits
+                HeldOut(one, found)
+                for one, found in zip(splits, self.predict(x, targets, splits), strict=True)
             ]
             curve[layer] = float(mean_of_medians(np.nan_to_num(self._r(predictions[layer], targets))))
             if len(layers) > 1:
-                quality[row] = [self._on_training(x[one.train], targets[one.train]) for one in splits]
+                quality[row] = self._on_training(x, targets, splits)
         names = list(layers)
         return predictions, curve, [names[i] for i in quality.argmax(axis=0)]
 
-    def _on_training(self, x: Floats, y: Floats) -> float:
-        train, test = next(ShuffleSplit(1, train_size=0.9, random_state=1).split(x))
-        return float(np.median(np.nan_to_num(pearson(self.predict(x[train], y[train], x[test]), y[test]))))
+    def _on_training(self, x: Floats, y: Floats, splits: list[Split]) -> list[float]:
+        parts = []
+        for one in splits:
+            train, test = next(ShuffleSplit(1, train_size=0.9, random_state=1).split(one.train))
+            parts.append(Split(one.train[train], one.train[test]))
+        predicted = self.predict(x, y, parts)
+        r = [pearson(found, y[part.test]) for found, part in zip(predicted, parts, strict=True)]
+        return [float(np.median(np.nan_to_num(one))) for one in r]
 
     def _r(self, held_out: list[HeldOut], targets: Floats) -> Floats:
         pairs = [(one.prediction, targets[one.split.test]) for one in held_out]
@@ -272,20 +281,24 @@ _LANGUAGE_FOLDS = Splitter(n_splits=10, group="story", seed=1234)
 _LANGUAGE_SHUFFLES = Splitter(n_splits=10, kind="shuffles", seed=1)
 
 PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
-    "pls": BrainScoreRegression("pls", partial_least_squares),
-    "ridge1": BrainScoreRegression("ridge1", fixed_ridge),
-    "linear_predictivity": BrainScoreRegression("linear_predictivity", ordinary_least_squares),
-    "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", best_unit),
-    "ridgecv": BrainScoreRegression("ridgecv", partial(generalised_ridge, penalties=VISION_PENALTIES)),
+    "pls": BrainScoreRegression("pls", held_out_predictions),
+    "ridge1": BrainScoreRegression("ridge1", on_every_split(fixed_ridge)),
+    "linear_predictivity": BrainScoreRegression(
+        "linear_predictivity", on_every_split(ordinary_least_squares)
+    ),
+    "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", on_every_split(best_unit)),
+    "ridgecv": BrainScoreRegression(
+        "ridgecv", on_every_split(partial(generalised_ridge, penalties=VISION_PENALTIES))
+    ),
     "cka": BrainScoreSimilarity("cka", similarities, unbiased_cka),
     "cka_biased": BrainScoreSimilarity("cka_biased", similarities, biased_cka),
     "rdm": BrainScoreSimilarity("rdm", correlation_rdm, rdm_agreement),
     "language_linear": BrainScoreRegression(
-        "language_linear", ordinary_least_squares, _LANGUAGE_SHUFFLES, "r_over_ceiling", 1e-8
+        "language_linear", on_every_split(ordinary_least_squares), _LANGUAGE_SHUFFLES, "r_over_ceiling", 1e-8
     ),
     "language_ridge": BrainScoreRegression(
         "language_ridge",
-        partial(generalised_ridge, penalties=LANGUAGE_PENALTIES),
+        on_every_split(partial(generalised_ridge, penalties=LANGUAGE_PENALTIES)),
         _LANGUAGE_FOLDS,
         "r_over_ceiling",
         1e-8,
