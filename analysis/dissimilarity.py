@@ -6,19 +6,19 @@ from scipy.stats import kendalltau, rankdata
 
 from ..correlation import pearson
 from ..errors import UserError
+from .products import centred_patterns_gram
 
 Floats = npt.NDArray[np.float64]
 
 
-def correlation_rdm(patterns: npt.ArrayLike, *, block: int = 1 << 16) -> Floats:
+def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     """1 - Pearson r between the response patterns of every two stimuli.
 
     Parameters
     ----------
     patterns : array of shape (n_stimuli, n_neuroids)
         A stimulus whose pattern does not vary over neuroids has no correlation.
-    block : int
-        Neuroids read at a time, so that a memory map never has to fit in memory.
+        May be a memory map larger than memory; single precision stays single.
 
     Returns
     -------
@@ -30,21 +30,16 @@ def correlation_rdm(patterns: npt.ArrayLike, *, block: int = 1 << 16) -> Floats:
     UserError
         Where a pattern does not vary over neuroids.
     """
-    source = np.asarray(patterns)
-    n_neuroids = source.shape[1]
-    mean = source.mean(axis=1, dtype=np.float64, keepdims=True)
-    gram = np.zeros((len(source), len(source)))
-    for start in range(0, n_neuroids, block):
-        part = source[:, start : start + block] - mean
-        gram += part @ part.T
-    size = np.sqrt(np.diag(gram))
-    flat = size <= 1e-12 * np.maximum(np.abs(mean[:, 0]), 1e-300) * np.sqrt(n_neuroids)
+    products, mean = centred_patterns_gram(patterns)
+    n_neuroids = np.shape(patterns)[1]
+    size = np.sqrt(np.diag(products))
+    flat = size <= 1e-12 * np.maximum(np.abs(mean), 1e-300) * np.sqrt(n_neuroids)
     if flat.any():
         raise UserError(
-            f"{int(flat.sum())} of {len(source)} stimuli give the same value in every unit (first: row "
+            f"{int(flat.sum())} of {len(products)} stimuli give the same value in every unit (first: row "
             f"{int(flat.argmax())}), so they have no correlation distance: choose another layer"
         )
-    rdm: Floats = 1 - gram / np.outer(size, size)
+    rdm: Floats = 1 - products / np.outer(size, size)
     np.fill_diagonal(rdm, 0.0)
     return (rdm + rdm.T) / 2
 

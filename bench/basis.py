@@ -13,14 +13,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh, eigvalsh
-from scipy.linalg.blas import dsyrk
 
+from ..analysis.products import gram
 from .splits import Indices
 
 Floats = npt.NDArray[np.float64]
-
-
-_BLOCK = 1 << 22
 
 
 class Features(Protocol):
@@ -160,25 +157,6 @@ class Tall:
         mean_value = float(values.sum()) / min(len(train) - 1, len(product))
         x_train, x_test = self.features[train] - mean, self.features[test] - mean
         return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
-
-
-def gram(features: npt.ArrayLike) -> Floats:
-    """X X' of the features centred by their mean over all rows, read a block of columns at a time.
-
-    Parameters
-    ----------
-    features : array of shape (n_stimuli, n_features)
-        May be a memory map larger than memory.
-    """
-    source = np.asarray(features)
-    step = max(256, _BLOCK // len(source))
-    total = np.zeros((len(source), len(source)), order="F")
-    for start in range(0, source.shape[1], step):
-        part = source[:, start : start + step].astype(np.float64)
-        part -= part.mean(axis=0)
-        total = dsyrk(1.0, part.T, trans=1, beta=1.0, c=total, overwrite_c=True)
-    whole: Floats = total + np.triu(total, 1).T
-    return whole
 
 
 _NOTHING = 10 * np.finfo(np.float64).eps

@@ -22,7 +22,7 @@ from scipy.linalg import LinAlgError, cholesky, eigh
 from scipy.linalg.lapack import dsyevx
 from threadpoolctl import threadpool_limits
 
-from .basis import gram
+from ..analysis.products import gram
 from .splits import Split
 
 Floats = npt.NDArray[np.float64]

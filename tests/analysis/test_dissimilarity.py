@@ -14,11 +14,19 @@ from brodmann.analysis.dissimilarity import pairs
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(3, 12), st.integers(3, 40), st.integers(0, 1000), st.sampled_from([1, 5, 1 << 16]))
-def test_correlation_rdm_is_rsatoolboxs(n, p, seed, block):
-    patterns = np.random.default_rng(seed).normal(2, 1, size=(n, p))
+@given(st.integers(3, 12), st.integers(3, 40), st.integers(0, 1000), st.sampled_from([1000.0, 2.0]))
+def test_correlation_rdm_is_rsatoolboxs(n, p, seed, offset):
+    patterns = np.random.default_rng(seed).normal(offset, 1, size=(n, p))
     expected = calc_rdm(Dataset(patterns), method="correlation").dissimilarities[0]
-    np.testing.assert_allclose(pairs(correlation_rdm(patterns, block=block)), expected, atol=1e-10)
+    np.testing.assert_allclose(pairs(correlation_rdm(patterns)), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_single_precision_and_blocks_keep_the_correlations(offset, monkeypatch):
+    monkeypatch.setattr("brodmann.analysis.products._BLOCK", 1 << 14)
+    patterns = np.random.default_rng(0).normal(offset, 1, size=(30, 5000)).astype(np.float32)
+    expected = calc_rdm(Dataset(patterns.astype(float)), method="correlation").dissimilarities[0]
+    np.testing.assert_allclose(pairs(correlation_rdm(patterns)), expected, atol=2e-6)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # inside rsatoolbox

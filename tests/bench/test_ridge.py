@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
-from brodmann.bench.basis import gram
+from brodmann.analysis.products import gram
 from brodmann.bench.penalties import TOLERANCE, Nodes, shrinkage
 from brodmann.bench.ridge import ALPHAS, Fold, held_out_r, nested_ridge
 from brodmann.bench.splits import Split, Splitter
@@ -165,7 +165,7 @@ def test_a_graphics_card_gives_the_same_answer():
 
 def test_gram_is_read_in_blocks_without_changing_the_product(monkeypatch):
     x = np.random.default_rng(0).normal(5, 1, size=(30, 100)).astype(np.float32)
-    monkeypatch.setattr("brodmann.bench.basis._BLOCK", 7)
+    monkeypatch.setattr("brodmann.analysis.products._BLOCK", 7)
     centred = x.astype(float) - x.astype(float).mean(axis=0)
     np.testing.assert_allclose(gram(x), centred @ centred.T, rtol=1e-10)
 
