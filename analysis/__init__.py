@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         whitened_cosine,
     )
     from .resampling import benjamini_hochberg
+    from .variance_figure import variance_partition_figure
 
 _WHERE = {
     "benjamini_hochberg": ".resampling",
@@ -29,6 +30,7 @@ _WHERE = {
     "layer_curve": ".figures",
     "participation_ratio": ".dimensionality",
     "spearman": ".dissimilarity",
+    "variance_partition_figure": ".variance_figure",
     "whitened_correlation": ".rdm_comparison",
     "whitened_cosine": ".rdm_comparison",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "layer_curve",
     "participation_ratio",
     "spearman",
+    "variance_partition_figure",
     "whitened_correlation",
     "whitened_cosine",
 ]

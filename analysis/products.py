@@ -1,19 +1,20 @@
 """Matrices of inner products, read a block of columns at a time, so that features need not fit in memory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.blas import dsyrk, ssyrk
 
 Floats = npt.NDArray[np.float64]
-Real = npt.NDArray[np.floating]
+Real = npt.NDArray[np.floating[Any]]
 
 _BLOCK = 1 << 22
 """Entries of one block."""
 
 
-def gram(features: npt.ArrayLike, *, precision: type[np.floating] = np.float64) -> Floats:
+def gram(features: npt.ArrayLike, *, precision: type[np.floating[Any]] = np.float64) -> Floats:
     """X X' of the features less their mean over all rows.
 
     Parameters
@@ -58,7 +59,7 @@ def centred_patterns_gram(patterns: npt.ArrayLike) -> tuple[Floats, Floats]:
     return _whole(total) - np.outer(left, left) / source.shape[1], mean
 
 
-def _blocks(source: Real, precision: type[np.floating]) -> Iterator[Real]:
+def _blocks(source: Real, precision: type[np.floating[Any]]) -> Iterator[Real]:
     step = max(256, _BLOCK // max(len(source), 1))
     for start in range(0, source.shape[1], step):
         # a copy of its own, rows contiguous, whatever the source is

@@ -14,8 +14,8 @@ from . import inference
 from .normalisation import NORMALISATIONS, median_r
 from .outcome import Ceiling, Options, Outcome
 from .recording import Recording
-from .ridge import ALPHAS, Fit, Fold, NestedRidge, Targets, held_out_r, ridge_memory
-from .splits import Indices, Splitter
+from .ridge import ALPHAS, Fit, NestedRidge, Targets, held_out_r, products_device, ridge_memory
+from .splits import Indices, Splitter, nested_folds
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,36 +146,30 @@ class Encoding:
         best : list of (str, Fit)
             Per fold, the layer that explains the training stimuli best in the inner cross-validation.
         """
-        splits = self.splitter.split(len(targets), labels=labels, groups=groups)
-        folds = [
-            Fold(
-                one,
-                self.inner.split(
-                    len(one.train), labels=_rows(labels, one.train), groups=_rows(groups, one.train)
-                ),
-            )
-            for one in splits
-        ]
-        columns = Targets(targets)
+        folds = nested_folds(
+            len(targets), outer=self.splitter, inner=self.inner, labels=labels, groups=groups
+        )
+        device = products_device()
+        columns = Targets(targets, device)
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
         fits: list[Fit] = []
-        work = ((layer, i) for layer in layers for i in range(len(splits)))
-        for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(splits)):
+        work = ((layer, i) for layer in layers for i in range(len(folds)))
+        for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
             if i == 0:
-                engine, fits = NestedRidge(layers[layer], folds, self.alphas), []
+                engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
             one = engine.fit(folds[i], columns)
             fits.append(one)
             score = float(np.median(one.inner_score))
             if i not in best or score > best[i][0]:
                 best[i] = score, layer, one
-            if len(fits) == len(splits):
+            if len(fits) == len(folds):
                 curve[layer] = (
                     float(median_r(np.nan_to_num(held_out_r(fits, targets))))
                     if quality is None
                     else quality(fits)
                 )
-        return curve, [best[i][1:] for i in range(len(splits))]
+        return curve, [best[i][1:] for i in range(len(folds))]
 
     def _normaliser(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
         if ceiling.kind == "none" or ceiling.per_neuroid is None:
@@ -252,8 +246,3 @@ class Encoding:
             f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
             "seed": options.seed,
         }
-
-
-def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
-    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
-    return chosen

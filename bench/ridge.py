@@ -20,33 +20,13 @@ import torch
 from ..correlation import pearson
 from .basis import Basis, Features, Wide, prepare
 from .held_out import KEPT_BYTES, LeaveOut, Map, through_eigenvectors
-from .splits import Indices, Split
+from .splits import Fold, Indices, Split
 
 Floats = npt.NDArray[np.float64]
 
 ALPHAS: Floats = np.logspace(-5, 4.5, 20)
 """The penalties tried, as multiples of the training set's mean eigenvalue."""
 _TARGETS = 1024
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One outer split, and the divisions of its training rows that choose the penalties.
-
-    Attributes
-    ----------
-    split : Split
-    inner : sequence of Split
-        As positions within ``split.train``.
-    """
-
-    split: Split
-    inner: Sequence[Split]
-
-    def parts(self) -> list[Split]:
-        """The inner splits, as rows of all stimuli."""
-        rows = self.split.train
-        return [Split(rows[part.train], rows[part.test]) for part in self.inner]
 
 
 @dataclass(frozen=True)
@@ -207,6 +187,11 @@ def nested_ridge(
     columns, engine = Targets(targets, device), NestedRidge(features, folds, alphas, device)
     for fold in folds:
         yield engine.fit(fold, columns)
+
+
+def products_device() -> str:
+    """Where products with targets run by default: a CUDA device where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int) -> int:

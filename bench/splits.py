@@ -1,6 +1,6 @@
 """Which stimuli are fitted and which are held out: grouped, stratified or plain, always seeded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,3 +104,58 @@ class Splitter:
         else:
             splits = KFold(self.n_splits, shuffle=True, random_state=self.seed)
         yield from splits.split(rows, labels, groups)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One outer split, and the divisions of its training rows that choose the penalties.
+
+    Attributes
+    ----------
+    split : Split
+    inner : sequence of Split
+        As positions within ``split.train``.
+    """
+
+    split: Split
+    inner: Sequence[Split]
+
+    def parts(self) -> list[Split]:
+        """The inner splits, as rows of all stimuli."""
+        rows = self.split.train
+        return [Split(rows[part.train], rows[part.test]) for part in self.inner]
+
+
+def nested_folds(
+    n_stimuli: int,
+    *,
+    outer: Splitter | None = None,
+    inner: Splitter | None = None,
+    labels: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
+) -> list[Fold]:
+    """Outer splits, each with divisions of its training rows.
+
+    Parameters
+    ----------
+    n_stimuli : int
+    outer, inner : Splitter, optional
+        Five folds each by default, of different seeds.
+    labels, groups : array of shape (n_stimuli,), optional
+        What both are stratified by, what both keep whole.
+    """
+    outer, inner = outer or Splitter(), inner or Splitter(seed=2)
+    return [
+        Fold(
+            split,
+            inner.split(
+                len(split.train), labels=_rows(labels, split.train), groups=_rows(groups, split.train)
+            ),
+        )
+        for split in outer.split(n_stimuli, labels=labels, groups=groups)
+    ]
+
+
+def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
+    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
+    return chosen

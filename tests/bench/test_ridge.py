@@ -9,8 +9,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from brodmann.analysis.products import gram
 from brodmann.bench.penalties import TOLERANCE, Nodes, shrinkage
-from brodmann.bench.ridge import ALPHAS, Fold, held_out_r, nested_ridge
-from brodmann.bench.splits import Split, Splitter
+from brodmann.bench.ridge import ALPHAS, held_out_r, nested_ridge
+from brodmann.bench.splits import Fold, Split, Splitter
 
 
 def problem(n, p, n_targets=6, noise=2.0, seed=0):

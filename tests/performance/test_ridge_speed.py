@@ -12,8 +12,8 @@ from harness import Work, alone, compare, memory
 from sklearn.linear_model import Ridge
 
 from brodmann.bench import inference
-from brodmann.bench.ridge import ALPHAS, Fold, NestedRidge, Targets, held_out_r, nested_ridge
-from brodmann.bench.splits import Splitter
+from brodmann.bench.ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
+from brodmann.bench.splits import Fold, Splitter
 from brodmann.correlation import pearson
 
 pytestmark = pytest.mark.perf
