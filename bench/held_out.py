@@ -46,12 +46,13 @@ class Map:
     weights: Tensor
     reduction: tuple[Tensor, ...] = ()
 
-    def reduced(self, columns: Tensor) -> Tensor:
-        """Training targets, ``(n_targets, n_stimuli)`` -> ``(n_targets, n_reduced)``."""
+    def reduced(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Training targets, ``(n_targets, n_stimuli)`` -> ``(n_targets, n_reduced)``; and their means."""
         rows = columns[:, self.train]
+        mean = rows.mean(dim=1, keepdim=True)
         for factor in self.reduction:
             rows = rows @ factor
-        return rows
+        return rows, mean
 
 
 def through_eigenvectors(features: Features, split: Split, alphas: Floats, device: str) -> Map:

@@ -139,9 +139,9 @@ def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[
     """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
     rank, n_test, _ = part.basis.shape
     room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
-    torch.mm(part.reduced(columns), part.basis.flatten(0, 1).T, out=room[:, :rank].flatten(1))
-    truth = columns[:, part.test] - columns[:, part.train].mean(dim=1, keepdim=True)
-    room[:, rank] = truth
+    reduced, mean = part.reduced(columns)
+    torch.mm(reduced, part.basis.flatten(0, 1).T, out=room[:, :rank].flatten(1))
+    torch.sub(columns[:, part.test], mean, out=room[:, rank])
     # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
     sums = torch.bmm(room, room.transpose(1, 2)).double()
     weights = torch.cat([part.weights, -torch.ones_like(part.weights[:, :1])], dim=1)
@@ -151,12 +151,12 @@ def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[
 
 def _predict(outer: Map, columns: torch.Tensor, chosen: Indices) -> Floats:
     """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
-    reduced, mean = outer.reduced(columns), columns[:, outer.train].mean(dim=1)
+    reduced, mean = outer.reduced(columns)
     prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)
     for penalty in np.unique(chosen):
         members = torch.from_numpy(np.flatnonzero(chosen == penalty)).to(columns.device)
         at_penalty = torch.tensordot(outer.weights[penalty].float(), outer.basis, dims=1)
-        prediction[:, members] = at_penalty @ reduced[members].T + mean[members]
+        prediction[:, members] = at_penalty @ reduced[members].T + mean[members].T
     return prediction.double().cpu().numpy()
 
 
