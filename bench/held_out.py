@@ -98,7 +98,7 @@ class LeaveOut:
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
         # a training set in which nothing varies still needs a penalty above nothing
-        means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-4 * self._high)
+        means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
         return means
 
     def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[Map, list[Map]]:
