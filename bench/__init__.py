@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .results import Run, arrays_of, open_run, record_of
     from .ridge import nested_ridge
     from .scoring import score
-    from .sparse_encoding import sparse_encoding
+    from .sparse import sparse_encoding
     from .splits import Fold, Splitter, nested_folds
 
 _WHERE = {
@@ -39,7 +39,7 @@ _WHERE = {
     "open_run": ".results",
     "record_of": ".results",
     "score": ".scoring",
-    "sparse_encoding": ".sparse_encoding",
+    "sparse_encoding": ".sparse",
     "variance_partitioning": ".banded",
 }
 __all__ = [

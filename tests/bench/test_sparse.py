@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import orthogonal_mp
 
 from brodmann import UserError
-from brodmann.bench.sparse_encoding import sparse_encoding
+from brodmann.bench.sparse import sparse_encoding
 from brodmann.bench.splits import Split, Splitter
 from brodmann.correlation import pearson
 
@@ -32,7 +32,7 @@ def test_planted_units_are_found_and_the_curve_ends_there():
 @pytest.mark.parametrize("gram", [True, False])
 def test_choices_and_predictions_are_scikit_learns(gram, monkeypatch):
     if not gram:
-        monkeypatch.setattr("brodmann.bench.sparse_encoding._GRAM_FEATURES", 0)
+        monkeypatch.setattr("brodmann.bench.sparse._GRAM_FEATURES", 0)
     x, y, _ = planted(noise=2.0)
     split = Split(np.arange(150), np.arange(150, 200))
     found = sparse_encoding(x, y, [split], sizes=(1, 4, 20))
@@ -66,7 +66,7 @@ def test_blocks_of_targets_change_nothing(monkeypatch):
     x, y, _ = planted(noise=1.0)
     splits = Splitter().split(len(x))
     whole = sparse_encoding(x, y, splits, sizes=(1, 8))
-    monkeypatch.setattr("brodmann.bench.sparse_encoding._ENTRIES", 8 * 190 * 5)
+    monkeypatch.setattr("brodmann.bench.sparse._ENTRIES", 8 * 190 * 5)
     blocks = sparse_encoding(x, y, splits, sizes=(1, 8))
     np.testing.assert_allclose(blocks.r, whole.r)
     np.testing.assert_array_equal(blocks.units, whole.units)
