@@ -13,8 +13,8 @@ from scipy.linalg import qr
 
 Floats = npt.NDArray[np.float64]
 
-TOLERANCE = 3e-5
-"""Largest error of a shrinkage factor, which lies between 0 and 1."""
+TOLERANCE = 1e-4
+"""Largest error of a shrinkage factor, as a share of the penalty's largest factor."""
 _GRID, _CANDIDATES = 200, 120
 
 
@@ -42,8 +42,8 @@ class Nodes:
         low = max(spectrum[0], wanted.min() * TOLERANCE / 10)  # below that all is shrunk to nothing
         self._eigenvalues = np.geomspace(min(low, spectrum[1]), spectrum[1], _GRID)
         candidates = np.unique(np.geomspace(wanted.min(), wanted.max(), _CANDIDATES))
-        order = qr(shrinkage(self._eigenvalues, candidates), mode="r", pivoting=True)[1]
-        target = shrinkage(self._eigenvalues, wanted)
+        order = qr(self._shapes(candidates), mode="r", pivoting=True)[1]
+        target = self._shapes(wanted)
         count = next(
             (n for n in range(1, len(order)) if self._error(candidates[order[:n]], target) < TOLERANCE),
             len(order),
@@ -56,8 +56,15 @@ class Nodes:
                 break
             self.penalties = fewer
 
+    def _shapes(self, penalties: Floats) -> Floats:
+        """Shrinkages as shares of their largest: a correlation does not care how small a prediction is."""
+        return shrinkage(self._eigenvalues, penalties) / self._largest(penalties)
+
+    def _largest(self, penalties: Floats) -> Floats:
+        return shrinkage(self._eigenvalues[-1:], penalties)[0]
+
     def _error(self, penalties: Floats, target: Floats) -> float:
-        inside = np.linalg.qr(shrinkage(self._eigenvalues, penalties))[0]
+        inside = np.linalg.qr(self._shapes(penalties))[0]
         return float(np.abs(inside @ (inside.T @ target) - target).max())
 
     def _moved(self, penalties: Floats, target: Floats) -> Floats:
@@ -77,8 +84,8 @@ class Nodes:
 
     def weights(self, penalties: Floats) -> Floats:
         """How predictions at the nodes combine into those at other penalties, ``(n_penalties, n_nodes)``."""
-        table = shrinkage(self._eigenvalues, self.penalties)
-        weights: Floats = np.linalg.lstsq(table, shrinkage(self._eigenvalues, penalties), rcond=None)[0].T
+        mixing = np.linalg.lstsq(self._shapes(self.penalties), self._shapes(penalties), rcond=None)[0].T
+        weights: Floats = mixing * self._largest(penalties)[:, None] / self._largest(self.penalties)
         return weights
 
 
@@ -90,11 +97,13 @@ def span(eigenvalues: Floats, penalties: Floats) -> tuple[Floats, Floats]:
     functions : array of shape (n_eigenvalues, rank)
     weights : array of shape (n_penalties, rank)
     """
-    target = shrinkage(eigenvalues, penalties)
+    table = shrinkage(eigenvalues, penalties)
+    largest = np.maximum(table.max(axis=0, initial=0.0), np.finfo(np.float64).tiny)
+    target = table / largest
     left = np.linalg.svd(target, full_matrices=False)[0]
     for rank in range(1, left.shape[1] + 1):
         functions = left[:, :rank]
         weights = target.T @ functions
         if np.abs(functions @ weights.T - target).max(initial=0.0) < TOLERANCE:
             break
-    return functions, weights
+    return functions, weights * largest[:, None]

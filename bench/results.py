@@ -82,6 +82,8 @@ def open_run(name: str | Path | None = None) -> Run:
     if name is None:
         return Run(home() / "results" / DEFAULT_RUN)
     given = str(name)
+    if not given.strip():
+        raise UserError("the run has an empty name: give a name or a folder, or leave it out")
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", given) and not Path(given).is_dir():
         return Run(home() / "results" / given)
     folder = Path(given).expanduser()

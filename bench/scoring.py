@@ -72,6 +72,8 @@ def score(
     began = time.perf_counter()
     if n_bootstraps < 0 or n_permutations < 0:
         raise UserError("the numbers of bootstraps and permutations must not be negative")
+    if seed < 0:
+        raise UserError(f"the seed must not be negative, and is {seed}")
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     options = Options(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
@@ -86,12 +88,13 @@ def score(
     opened = _opened(model)
     _check_match(opened, loaded)
     names = _layer_names(opened, layers)
-    key = _key(loaded, opened.identifier, opened.digest, names, options)
+    digest = opened.digest
+    key = _key(loaded, opened.identifier, digest, names, options)
     known = store.find(opened.identifier, loaded.identifier, key)
     if known is not None:
         return _as_score(known, cached=True)
     outcome = _compare(opened, loaded, names, options)
-    record = _keep(store, loaded, opened.identifier, opened.digest, key, outcome, options, began)
+    record = _keep(store, loaded, opened.identifier, digest, key, outcome, options, began)
     return _as_score(record, cached=False)
 
 

@@ -237,3 +237,8 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file: a run is a folder"):
         open_run(tmp_path / "file")
+
+
+def test_a_negative_seed_is_named(benchmark, model):
+    with pytest.raises(UserError, match="must not be negative, and is -1"):
+        brodmann.score(model, benchmark, seed=-1)

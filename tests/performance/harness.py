@@ -13,6 +13,8 @@ import numpy as np
 
 ROUNDS = int(os.environ.get("BRODMANN_PERF_ROUNDS", "3"))
 THREADS = int(os.environ.get("BRODMANN_PERF_THREADS", "2"))
+DEVICE = os.environ.get("BRODMANN_PERF_DEVICE", "cpu")
+"""``cuda`` runs brodmann's and himalaya's side on a graphics card; only the children touch it."""
 
 
 @dataclass(frozen=True)
