@@ -92,9 +92,9 @@ class LeaveOut:
         wanted = np.outer(np.linspace(means.min(), means.max(), 5), alphas)  # what lies between follows them
         self._nodes = Nodes(np.unique(wanted), (low, self._high))
         self._gram = torch.from_numpy(features.gram).to(device)
-        self._single = (self._high + self._nodes.penalties) / (
-            low + self._nodes.penalties
-        ) < _WELL_CONDITIONED
+        b = self._nodes.penalties
+        # where a penalty dwarfs the spectrum, a map is the small difference of large numbers
+        self._single = ((self._high + b) / (low + b) < _WELL_CONDITIONED) & (b < 10 * self._high)
         self._kept: dict[int, Tensor] = {}
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
@@ -109,10 +109,12 @@ class LeaveOut:
         at_nodes: list[list[Tensor]] = [[] for _ in range(1 + len(inner))]
         for node in range(len(self._nodes.penalties)):
             inverse = self._inverse(node)
-            prediction, without = _leave_out(inverse, Split(rows, outer.test))
+            prediction, across, solved = _predictions(inverse, Split(rows, outer.test))
             at_nodes[0].append(prediction)
-            for found, place in zip(at_nodes[1:], places, strict=True):
-                found.append(_predictions(without, place)[0])
+            if node < self._nodes.n_compared:
+                without = inverse[rows][:, rows] - across.T @ solved
+                for found, place in zip(at_nodes[1:], places, strict=True):
+                    found.append(_predictions(without, place)[0])
         splits = (Split(rows, outer.test), *inner)
         means = self._means([split.train for split in splits])
         maps = [
@@ -120,7 +122,7 @@ class LeaveOut:
                 split.train,
                 split.test,
                 torch.stack(found),
-                torch.from_numpy(self._nodes.weights(self._alphas * mean)).to(self._device),
+                torch.from_numpy(self._nodes.weights(self._alphas * mean, len(found))).to(self._device),
             )
             for split, found, mean in zip(splits, at_nodes, means, strict=True)
         ]
@@ -142,15 +144,9 @@ class LeaveOut:
 
 
 def _predictions(inverse: Tensor, split: Split) -> tuple[Tensor, Tensor, Tensor]:
-    """The map to the test rows, less the mean of the training rows; and what takes all held-out rows away."""
+    """The map to the test rows, less the training mean; and the two factors of what leaves the others' inverse."""
     held = np.setdiff1d(np.arange(len(inverse)), split.train)
     across = inverse[held][:, split.train]
     solved = torch.cholesky_inverse(torch.linalg.cholesky(inverse[held][:, held])) @ across
     asked = solved if np.array_equal(held, split.test) else solved[np.searchsorted(held, split.test)]
     return (-asked - 1 / len(split.train)).float(), across, solved
-
-
-def _leave_out(inverse: Tensor, split: Split) -> tuple[Tensor, Tensor]:
-    """The map to the test rows, and the inverse without any held-out row."""
-    prediction, across, solved = _predictions(inverse, split)
-    return prediction, inverse[split.train][:, split.train] - across.T @ solved

@@ -14,7 +14,9 @@ from scipy.linalg import qr
 Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-4
-"""Largest error of a shrinkage factor, as a share of the penalty's largest factor."""
+"""Largest error of a shrinkage factor, as a share of the penalty's largest, where penalties are compared."""
+FINE = 3e-5
+"""The same where held-out rows are predicted."""
 _GRID, _CANDIDATES = 200, 120
 
 
@@ -36,6 +38,9 @@ class Nodes:
     Attributes
     ----------
     penalties : array of shape (n_nodes,)
+        Enough to predict with.
+    n_compared : int
+        How many of them, from the first, are enough to compare penalties with.
     """
 
     def __init__(self, wanted: Floats, spectrum: tuple[float, float]) -> None:
@@ -48,13 +53,19 @@ class Nodes:
             (n for n in range(1, len(order)) if self._error(candidates[order[:n]], target) < TOLERANCE),
             len(order),
         )
-        self.penalties = np.sort(candidates[order[:count]])
+        compared = candidates[order[:count]]
         while count > 1:
             count -= 1
             fewer = self._moved(np.sort(candidates[order[:count]]), target)
             if self._error(fewer, target) >= TOLERANCE:
                 break
-            self.penalties = fewer
+            compared = fewer
+        self.n_compared, self.penalties = len(compared), compared
+        table = self._shapes(candidates)
+        while self._error(self.penalties, target) >= FINE and len(self.penalties) < len(candidates):
+            inside = np.linalg.qr(self._shapes(self.penalties))[0]
+            missed = np.abs(table - inside @ (inside.T @ table)).max(axis=0)
+            self.penalties = np.append(self.penalties, candidates[missed.argmax()])
 
     def _shapes(self, penalties: Floats) -> Floats:
         """Shrinkages as shares of their largest: a correlation does not care how small a prediction is."""
@@ -82,10 +93,11 @@ class Nodes:
                 step = np.sqrt(step)
         return penalties
 
-    def weights(self, penalties: Floats) -> Floats:
-        """How predictions at the nodes combine into those at other penalties, ``(n_penalties, n_nodes)``."""
-        mixing = np.linalg.lstsq(self._shapes(self.penalties), self._shapes(penalties), rcond=None)[0].T
-        weights: Floats = mixing * self._largest(penalties)[:, None] / self._largest(self.penalties)
+    def weights(self, penalties: Floats, n_nodes: int) -> Floats:
+        """How predictions at the first nodes combine into those at other penalties, ``(n_penalties, n_nodes)``."""
+        nodes = self.penalties[:n_nodes]
+        mixing = np.linalg.lstsq(self._shapes(nodes), self._shapes(penalties), rcond=None)[0].T
+        weights: Floats = mixing * self._largest(penalties)[:, None] / self._largest(nodes)
         return weights
 
 
@@ -104,6 +116,6 @@ def span(eigenvalues: Floats, penalties: Floats) -> tuple[Floats, Floats]:
     for rank in range(1, left.shape[1] + 1):
         functions = left[:, :rank]
         weights = target.T @ functions
-        if np.abs(functions @ weights.T - target).max(initial=0.0) < TOLERANCE:
+        if np.abs(functions @ weights.T - target).max(initial=0.0) < FINE:
             break
     return functions, weights * largest[:, None]
