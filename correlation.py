@@ -19,18 +19,18 @@ def pearson(a: Floats, b: Floats) -> Floats:
     array of shape (...)
         NaN where a column does not vary.
     """
-    a = a - a.mean(axis=0)
-    b = b - b.mean(axis=0)
-    size = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    x, y = a - a.mean(axis=0), b - b.mean(axis=0)
+    size_x, size_y = np.sqrt((x * x).sum(axis=0)), np.sqrt((y * y).sum(axis=0))
+    varies = (size_x > _rounding(a)) & (size_y > _rounding(b))
     with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = np.where(size > _nothing(a, b), (a * b).sum(axis=0) / size, np.nan)
+        r: Floats = np.where(varies, (x * y).sum(axis=0) / (size_x * size_y), np.nan)
     return r
 
 
-def _nothing(a: Floats, b: Floats) -> float:
-    """What rounding alone leaves of a variance that is zero."""
-    scale = max(float(np.abs(a).max(initial=0.0)) * float(np.abs(b).max(initial=0.0)), 0.0)
-    return len(a) * scale * 1e-14
+def _rounding(values: Floats) -> Floats:
+    """What rounding alone leaves of the norm of a column that does not vary."""
+    left: Floats = 1e-14 * len(values) * np.abs(values).max(axis=0, initial=0.0)
+    return left
 
 
 def weighted_pearson(a: Floats, b: Floats, weights: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """What several feature spaces explain of the brain, alone and together."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-_UNIQUE, _SHAPLEY, _SHARED, _FULL = "#0072B2", "#56B4E9", "#999999", "#333333"
+_UNIQUE, _SHAPLEY, _SHARED, _FULL = "#0072B2", "#56B4E9", "#BBBBBB", "#777777"
 
 
 class Partition(Protocol):
@@ -71,7 +72,7 @@ def variance_partition_figure(
     axes.set_xlabel("explained variance (held-out R$^2$)", fontsize=7)
     axes.tick_params(axis="x", labelsize=6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(title, fontsize=8)
+    axes.set_title(fill(title, 40), fontsize=8, x=0.4)
     figure.legend(loc="outside lower center", ncols=2, fontsize=5.5, frameon=False)
     note = f"mean over n = {n_neuroids} neuroids, {partition.n_stimuli} stimuli; lines: 95 % bootstrap over neuroids"
     figure.suptitle(note, fontsize=5.5, color="#555555")

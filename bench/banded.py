@@ -135,7 +135,7 @@ def banded_ridge(
     NotAvailableError
         Without himalaya, ``pip install 'brodmann[banded]'``.
     UserError
-        Where the spaces differ in their number of stimuli, or none is given.
+        Where the spaces differ in their number of stimuli, none is given, or a value is not finite.
     """
     grams, y = _prepared(spaces, targets)
     return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
@@ -173,6 +173,11 @@ def _prepared(
     spaces: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike
 ) -> tuple[dict[str, Floats], Floats]:
     y = np.asarray(targets, np.float64)
+    if y.ndim != 2:
+        raise UserError(f"targets have shape {y.shape}: give (n_stimuli, n_targets), one column a neuroid")
+    if not np.isfinite(y).all():
+        missing = int((~np.isfinite(y)).any(axis=0).sum())
+        raise UserError(f"{missing} of {y.shape[1]} targets have values that are not finite: leave them out")
     if not spaces:
         raise UserError("no feature space was given: name at least one, e.g. {'layer1': activations}")
     for name, features in spaces.items():
@@ -180,7 +185,11 @@ def _prepared(
             raise UserError(
                 f"space {name!r} has shape {np.shape(features)}, the targets {y.shape}: give one row a stimulus"
             )
-    return {name: gram(features) for name, features in spaces.items()}, y
+    grams = {name: gram(features) for name, features in spaces.items()}
+    for name, products in grams.items():
+        if not np.isfinite(products).all():
+            raise UserError(f"space {name!r} has values that are not finite: replace them, or leave them out")
+    return grams, y
 
 
 def _fit(
@@ -196,17 +205,29 @@ def _fit(
     for fold in track(folds, description):
         train, test = fold.split.train, fold.split.test
         kernels = [_centred(one, train, test) for one in grams.values()]
-        mean = targets[train].mean(axis=0)
-        deltas, dual = _solve(np.array([k for k, _ in kernels]), targets[train] - mean, fold, weightings)
+        mean, spread = targets[train].mean(axis=0), _spread(targets[train])
+        deltas, dual = _solve(
+            np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold, weightings
+        )
         parts = np.array([np.exp(d) * (k @ dual) for d, (_, k) in zip(deltas, kernels, strict=True)])
-        truth = targets[test] - mean
-        r.append(np.nan_to_num(pearson(parts.sum(axis=0), truth)))
+        r.append(np.nan_to_num(pearson(parts.sum(axis=0), (targets[test] - mean) / spread)))
+        truth, parts = targets[test] - mean, parts * spread
         errors = errors + np.square(truth - parts.sum(axis=0)).sum(axis=0)
         squares = squares + np.square(truth).sum(axis=0)
         log_weights.append(deltas)
         predictions.append(parts)
     r2 = np.where(np.asarray(squares) > 0, 1 - errors / np.maximum(squares, 1e-300), 0.0)
     return BandedFit(tuple(grams), np.mean(r, axis=0), r2, np.array(log_weights), predictions)
+
+
+def _spread(targets: Floats) -> Floats:
+    """The standard deviation of each target, 1 where it is constant.
+
+    Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
+    """
+    spread = targets.std(axis=0)
+    varies: Floats = np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
+    return varies
 
 
 def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:

@@ -69,10 +69,12 @@ class Nodes:
 
     def _shapes(self, penalties: Floats) -> Floats:
         """Shrinkages as shares of their largest: a correlation does not care how small a prediction is."""
-        return shrinkage(self._eigenvalues, penalties) / self._largest(penalties)
+        shapes: Floats = shrinkage(self._eigenvalues, penalties) / self._largest(penalties)
+        return shapes
 
     def _largest(self, penalties: Floats) -> Floats:
-        return shrinkage(self._eigenvalues[-1:], penalties)[0]
+        largest: Floats = shrinkage(self._eigenvalues[-1:], penalties)[0]
+        return largest
 
     def _error(self, penalties: Floats, target: Floats) -> float:
         inside = np.linalg.qr(self._shapes(penalties))[0]

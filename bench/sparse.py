@@ -77,9 +77,15 @@ def sparse_encoding(
     Raises
     ------
     UserError
-        Where a size exceeds the number of units, or leaves no training row over.
+        Where a size exceeds the number of units, or leaves no training row over; where a value is not finite.
     """
     x, y = np.asarray(features), np.asarray(targets, np.float64)
+    for what, values in (("features", x), ("targets", y)):
+        if values.ndim != 2 or len(values) != len(y):
+            raise UserError(f"{what} have shape {values.shape}: give two dimensions, one row a stimulus")
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).any(axis=0).sum())
+            raise UserError(f"{bad} columns of the {what} have values that are not finite: leave them out")
     wanted = tuple(sorted(set(sizes)))
     most = min(x.shape[1], min(len(split.train) for split in splits) - 2)
     if not wanted or wanted[0] < 1 or wanted[-1] > most:
@@ -98,7 +104,10 @@ def sparse_encoding(
         if pursuit is None or block.start == 0:
             pursuit = _Pursuit(x[splits[i].train], x[splits[i].test], device)
         train, test = y[splits[i].train, block], y[splits[i].test, block]
-        chosen, predictions = pursuit.follow(train - train.mean(axis=0), wanted)
+        mean, spread = train.mean(axis=0), train.std(axis=0)
+        spread = np.where(spread > 1e-12 * np.abs(train).max(axis=0), spread, 1.0)  # any unit of measurement
+        test = (test - mean) / spread
+        chosen, predictions = pursuit.follow((train - mean) / spread, wanted)
         units[i, block] = chosen
         for row, prediction in enumerate(predictions):
             r[i, row, block] = np.nan_to_num(pearson(prediction, test))

@@ -28,6 +28,16 @@ def partition():
     )
 
 
+def test_nothing_leaves_the_page(partition):
+    figure = variance_partition_figure(partition, title="pereira2018.243sentences, language network, left")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    for text in (axes.title, figure._suptitle, axes.xaxis.label, *axes.get_yticklabels()):
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
 def test_bars_are_the_means_and_shapley_adds_up(partition):
     figure = variance_partition_figure(partition, title="tuckute2024.netw")
     axes = figure.axes[0]

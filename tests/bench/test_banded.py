@@ -77,6 +77,17 @@ def test_predictions_per_space_add_up_and_seeds_repeat():
     assert one.log_weights.shape == (3, 2, 8)
 
 
+def test_units_of_measurement_change_nothing():
+    """Tesla beside volts beside numbers near one."""
+    spaces, y = spaces_and_targets(n=200)
+    units = 10.0 ** -np.array([0, 6, 13, 0, 6, 13, 3, -6])
+    folds = folds_of(len(y))
+    one, other = (banded_ridge(spaces, t, folds, n_draws=10) for t in (y, y * units))
+    np.testing.assert_allclose(other.r2, one.r2, atol=1e-6)
+    np.testing.assert_allclose(other.r, one.r, atol=1e-6)
+    np.testing.assert_allclose(other.predictions[0], one.predictions[0] * units, rtol=1e-4, atol=1e-18)
+
+
 def test_banded_beats_plain_ridge_where_one_space_is_noise():
     """Two hundred noise features beside ten that matter: one common penalty pays for them."""
     rng = np.random.default_rng(1)
@@ -96,6 +107,12 @@ def test_mistakes_and_a_missing_package_are_one_line(monkeypatch):
         banded_ridge({"short": np.ones((59, 2))}, y, folds_of(60))
     with pytest.raises(UserError, match="no feature space"):
         banded_ridge({}, y, folds_of(60))
+    with pytest.raises(UserError, match=r"targets have shape \(60,\)"):
+        banded_ridge(spaces, y[:, 0], folds_of(60))
+    with pytest.raises(UserError, match="1 of 8 targets"):
+        banded_ridge(spaces, np.where(y == y[5, 1], np.nan, y), folds_of(60))
+    with pytest.raises(UserError, match="'nan' has values that are not finite"):
+        banded_ridge({"nan": np.where(np.eye(60, 20), np.nan, 1.0)}, y, folds_of(60))
     monkeypatch.setitem(sys.modules, "himalaya.kernel_ridge", None)
     with pytest.raises(UserError, match=r"pip install 'brodmann\[banded\]'"):
         banded_ridge(spaces, y, folds_of(60))

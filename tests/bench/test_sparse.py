@@ -62,6 +62,26 @@ def test_copies_of_a_unit_constant_units_and_targets_are_no_trouble():
         assert (named < 300).all()
 
 
+def test_units_of_measurement_change_nothing():
+    x, y, _ = planted(noise=2.0)
+    splits = Splitter().split(len(x))
+    units = 10.0 ** -np.arange(y.shape[1])
+    one, other = (sparse_encoding(x, t, splits, sizes=(1, 8)) for t in (y, y * units))
+    np.testing.assert_allclose(other.r, one.r)
+    np.testing.assert_array_equal(other.units, one.units)
+
+
+def test_what_is_not_finite_or_not_two_dimensional_is_one_line():
+    x, y, _ = planted(n=40, p=20)
+    splits = Splitter().split(40)
+    with pytest.raises(UserError, match="1 columns of the targets"):
+        sparse_encoding(x, np.where(y == y[3, 1], np.nan, y), splits, sizes=(1,))
+    with pytest.raises(UserError, match="1 columns of the features"):
+        sparse_encoding(np.where(x == x[3, 1], np.nan, x), y, splits, sizes=(1,))
+    with pytest.raises(UserError, match=r"targets have shape \(40,\)"):
+        sparse_encoding(x, y[:, 0], splits, sizes=(1,))
+
+
 def test_blocks_of_targets_change_nothing(monkeypatch):
     x, y, _ = planted(noise=1.0)
     splits = Splitter().split(len(x))
