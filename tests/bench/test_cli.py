@@ -183,10 +183,6 @@ MISTAKES = {
         "is a file: a run is a folder",
     ),
     "no name": (("score", "pixels", "simulated-cortex.V1-ridge", "--run", ""), "the run has an empty name"),
-    "negative seed": (
-        ("score", "pixels", "simulated-cortex.V1-ridge", "--seed", "-1"),
-        "seed",
-    ),
     "needs no files": (("models", "add", "pixels"), "'pixels' needs no files"),
     "json too": (("score", "pixel", "simulated-cortex.V1-ridge", "--json"), "unknown model 'pixel'"),
 }
