@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .model import Context
 from .network import Network
+from .sheet import Sheet
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
@@ -62,6 +63,8 @@ class LanguageModel(Network):
     device : str, optional
     cache : bool
         Keep activations on disk.
+    sheets : sequence of Sheet
+        Where units lie, for the layers that have a sheet.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class LanguageModel(Network):
         max_tokens: int | None = None,
         device: str | None = None,
         cache: bool = True,
+        sheets: Sequence[Sheet] = (),
     ) -> None:
         if pooling not in ("last", "mean"):
             raise UserError(f"{identifier}: pooling must be 'last' or 'mean', not {pooling!r}")
@@ -94,7 +98,13 @@ class LanguageModel(Network):
         self.pooling = pooling
         self.max_tokens = max_tokens or _own_limit(module, tokenizer)
         super().__init__(
-            module, identifier=identifier, layers=layers, batch_size=batch_size, device=device, cache=cache
+            module,
+            identifier=identifier,
+            layers=layers,
+            batch_size=batch_size,
+            device=device,
+            cache=cache,
+            sheets=sheets,
         )
 
     def _batches(

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
+    from .sheet import Sheet
+
 Context = Literal["none", "passage"]
 
 
@@ -57,3 +59,13 @@ class Model(ABC):
             ``(presentation, neuroid)``, float32, rows in the order of `stimuli`; ``stimulus_id`` on
             `presentation`; ``neuroid_id``, ``layer`` and the unit's place in its feature map on `neuroid`.
         """
+
+    def sheet(self, layer: str) -> "Sheet | None":
+        """Where the layer's units lie on the model's cortical sheet; None where the model has none.
+
+        Parameters
+        ----------
+        layer : str
+        """
+        del layer
+        return None

@@ -19,6 +19,7 @@ from ..progress import track
 from . import store
 from .hooks import Stop, check_layers, forward_order, record
 from .model import Context, Model
+from .sheet import Sheet
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
@@ -42,6 +43,8 @@ class Network(Model):
         ``"cuda"``, ``"mps"`` or ``"cpu"``; the first that is there by default.
     cache : bool
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
+    sheets : sequence of Sheet
+        Where units lie, for the layers that have a sheet.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Network(Model):
         batch_size: int,
         device: str | None,
         cache: bool,
+        sheets: Sequence[Sheet] = (),
     ) -> None:
         if not isinstance(module, nn.Module):
             raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
@@ -66,6 +70,8 @@ class Network(Model):
         self._layers = None if layers is None else _names(layers)
         if self._layers is not None:
             check_layers(module, self._layers, identifier)
+        self._sheets = {sheet.layer: sheet for sheet in sheets}
+        check_layers(module, list(self._sheets), identifier)
 
     @property
     def layers(self) -> list[str]:
@@ -73,6 +79,11 @@ class Network(Model):
         if self._layers is None:
             self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
         return self._layers
+
+    def sheet(self, layer: str) -> Sheet | None:
+        """Where the layer's units lie; see :meth:`Model.sheet`."""
+        check_layers(self.module, [layer], self.identifier)
+        return self._sheets.get(layer)
 
     @property
     def digest(self) -> str:  # type: ignore[override]

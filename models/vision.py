@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .model import Context
 from .network import Network
+from .sheet import Sheet
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
@@ -41,6 +42,8 @@ class VisionModel(Network):
         The first of cuda, mps, cpu that is there by default.
     cache : bool
         Keep activations on disk.
+    sheets : sequence of Sheet
+        Where units lie, for the layers that have a sheet.
 
     Raises
     ------
@@ -60,10 +63,17 @@ class VisionModel(Network):
         batch_size: int = 64,
         device: str | None = None,
         cache: bool = True,
+        sheets: Sequence[Sheet] = (),
     ) -> None:
         self.preprocess = preprocess
         super().__init__(
-            module, identifier=identifier, layers=layers, batch_size=batch_size, device=device, cache=cache
+            module,
+            identifier=identifier,
+            layers=layers,
+            batch_size=batch_size,
+            device=device,
+            cache=cache,
+            sheets=sheets,
         )
 
     def _batches(

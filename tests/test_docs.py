@@ -8,14 +8,26 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def run(page, folder, monkeypatch):
+    """Run all Python blocks of a page in order, in a folder; the names that they leave."""
+    monkeypatch.chdir(folder)
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL):
+        exec(block, names)
+    return names
+
+
 def test_the_encoding_engine_page(tmp_path, monkeypatch):
     pytest.importorskip("himalaya", reason="himalaya is not installed: pip install 'brodmann[banded]'")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "encoding-engine.md").read_text(), flags=re.DOTALL)
-    names = {}
-    for block in blocks:
-        exec(block, names)
+    names = run("encoding-engine.md", tmp_path, monkeypatch)
     assert names["r"].shape == (5, 30)
     assert names["partition"].unique[0].mean() > 0.1 > names["partition"].unique[1].mean()
     assert names["curve"].r.shape == (6, 30)
     assert (tmp_path / "partition.pdf").stat().st_size > 1000
+
+
+def test_the_page_on_sheets(tmp_path, monkeypatch):
+    names = run("sheets.md", tmp_path, monkeypatch)
+    assert names["model"].sheet("1").shape == (16, 16)
+    assert names["control"].layout == "permuted(0)"
+    assert 0 < names["total"].item() < 0.8 * 10
