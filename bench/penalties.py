@@ -115,6 +115,7 @@ def span(eigenvalues: Floats, penalties: Floats) -> tuple[Floats, Floats]:
     largest = np.maximum(table.max(axis=0, initial=0.0), np.finfo(np.float64).tiny)
     target = table / largest
     left = np.linalg.svd(target, full_matrices=False)[0]
+    functions, weights = left[:, :0], np.zeros((len(penalties), 0))  # nothing varies: nothing to predict with
     for rank in range(1, left.shape[1] + 1):
         functions = left[:, :rank]
         weights = target.T @ functions

@@ -144,7 +144,7 @@ def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[
     torch.sub(columns[:, part.test], mean, out=room[:, rank])
     # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
     sums = torch.bmm(room, room.transpose(1, 2)).double()
-    weights = torch.cat([part.weights, -torch.ones_like(part.weights[:, :1])], dim=1)
+    weights = torch.cat([part.weights, part.weights.new_full((len(part.weights), 1), -1.0)], dim=1)
     errors = ((weights @ sums) * weights).sum(dim=2)
     return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
 

@@ -137,10 +137,12 @@ def test_rank_deficient_features(p):
     assert np.isfinite(found.prediction).all()
 
 
-def test_features_that_do_not_vary_predict_the_mean():
-    x, y = np.full((60, 100), 3.0), problem(60, 5)[1]
+@pytest.mark.parametrize("p", [5, 100])
+@pytest.mark.parametrize("alphas", [ALPHAS, np.zeros(1)])
+def test_features_that_do_not_vary_predict_the_mean(p, alphas):
+    x, y = np.full((60, p), 3.0), problem(60, 5)[1]
     split, inner = _one_split(60)
-    found = fit(x, y, split, inner)
+    found = fit(x, y, split, inner, alphas)
     np.testing.assert_allclose(
         found.prediction, np.tile(y[split.train].mean(axis=0), (12, 1)), atol=1e-4 * y.std()
     )
