@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import NotAvailableError, UserError
-from .files import cannot_write, copy_file, home, sha256_file, whole_folder, write_json
+from .files import cannot_write, copy_file, digest_of, home, sha256_file, whole_folder, write_json
 from .progress import track
 
 _CHUNK = 1 << 20
@@ -21,6 +22,9 @@ _ATTEMPTS = 4
 _TIMEOUT_S = 30
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
 _CHECKSUMS = "checksums.json"
+_FIRST_SEEN = "first-seen.json"
+_ANNOUNCED = "X-Linked-ETag"
+"""Where Hugging Face says a large file's sha256; a small one's ETag is the checksum that git gives it."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,16 @@ class KnownFile:
     ----------
     name : str
         Path inside the folder, with forward slashes.
-    digest : str
-        Its checksum in hexadecimal: sha256 (64 digits), or sha1 (40 digits) as Brain-Score keeps them.
+    digest : str or None
+        Its checksum in hexadecimal: sha256 (64 digits), or sha1 (40 digits) as Brain-Score keeps them. None where
+        the catalogue does not know it: then the server's own checksum decides, and what was installed first is
+        kept in mind and verified from then on.
     url : str or None
         The public address, or None where there is none.
     """
 
     name: str
-    digest: str
+    digest: str | None = None
     url: str | None = None
 
 
@@ -86,16 +92,29 @@ def verify_installed(what: str, files: Sequence[KnownFile], target: Path, *, hin
 
     A file is read once in a process, and again when its size or its time of change differs.
     """
+    seen = _first_seen(target)
     for file in files:
         path = target / file.name
         if not path.is_file():
             raise NotAvailableError(f"{what} is not whole: {file.name} is missing; install it again: {hint}")
-        found = _checksum(path, len(file.digest))
-        if found != file.digest:
+        known = file.digest or seen.get(file.name)
+        if known is None:
+            raise NotAvailableError(f"{what} was not installed whole: install it again: {hint}")
+        found = _checksum(path, len(known))
+        if found != known:
             raise UserError(
                 f"{what} is damaged: {path} is not what it was (its checksum begins {found[:12]}, not "
-                f"{file.digest[:12]}); install it again: {hint}"
+                f"{known[:12]}); install it again: {hint}"
             )
+
+
+def _first_seen(folder: Path) -> dict[str, str]:
+    """The sha256 of the files whose checksum no catalogue knows, from when they were installed."""
+    try:
+        seen = json.loads((folder / _FIRST_SEEN).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(digest) for name, digest in seen.items()} if isinstance(seen, dict) else {}
 
 
 def remember_folder(path: Path, make: Callable[[Path], None]) -> Path:
@@ -147,6 +166,8 @@ def _found(what: str, files: Sequence[KnownFile], source: Path) -> list[Path]:
 
 
 def _verify(what: str, file: KnownFile, path: Path) -> None:
+    if file.digest is None:
+        return
     found = _checksum(path, len(file.digest))
     if found != file.digest:
         raise UserError(
@@ -159,6 +180,9 @@ def _copy(files: Sequence[KnownFile], found: Sequence[Path], target: Path) -> No
     with whole_folder(target) as folder:
         for file, path in zip(files, found, strict=True):
             copy_file(path, folder / file.name)
+        unknown = [file.name for file in files if file.digest is None]
+        if unknown:
+            write_json(folder / _FIRST_SEEN, {name: sha256_file(folder / name) for name in unknown})
 
 
 def _checksum(path: Path, n_digits: int) -> str:
@@ -190,13 +214,15 @@ def _check_address(what: str, file: KnownFile, hint: str) -> None:
 def _downloaded(what: str, file: KnownFile, label: str, hint: str) -> Path:
     """The file, verified, in the home's `downloads`; it waits there under its checksum to be resumed or copied."""
     folder = home() / "downloads"
-    done, partial = folder / file.digest, folder / f"{file.digest}.partial"
+    name = file.digest or f"address-{digest_of(file.url)}"
+    done, partial = folder / name, folder / f"{name}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if done.is_file() and _checksum(done, len(file.digest)) == file.digest:
+        if file.digest and done.is_file() and _checksum(done, len(file.digest)) == file.digest:
             return done
+        announced: list[str] = []
         for _ in range(_ATTEMPTS):
-            if _fetch(what, file, partial, label, hint):
+            if _fetch(what, file, partial, label, hint, announced):
                 break
         else:
             raise NotAvailableError(
@@ -205,6 +231,8 @@ def _downloaded(what: str, file: KnownFile, label: str, hint: str) -> Path:
             )
         try:
             _verify(what, file, partial)
+            if file.digest is None and announced:
+                _verify_announced(what, file, partial, announced[0])
         except UserError:
             partial.unlink(missing_ok=True)
             raise
@@ -214,12 +242,50 @@ def _downloaded(what: str, file: KnownFile, label: str, hint: str) -> Path:
     return done
 
 
-def _fetch(what: str, file: KnownFile, partial: Path, label: str, hint: str) -> bool:
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows secure addresses only, and keeps the checksum that the first answer announces."""
+
+    def __init__(self, announced: list[str]) -> None:
+        self._announced = announced
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """The next request, or an error where its address is not secure."""
+        address = urlsplit(newurl)
+        if address.scheme != "https" and address.hostname not in _LOCAL:
+            raise urllib.error.URLError(f"it leads to {newurl}, which is not secure")
+        _note_checksum(headers.get(_ANNOUNCED), self._announced)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _note_checksum(tag: str | None, announced: list[str]) -> None:
+    value = (tag or "").removeprefix("W/").strip('"').lower()
+    if not announced and len(value) in (40, 64) and not set(value) - set("0123456789abcdef"):
+        announced.append(value)
+
+
+def _verify_announced(what: str, file: KnownFile, path: Path, announced: str) -> None:
+    """Against sha256 for a large file; a small one's checksum is git's, of its length and its bytes."""
+    if len(announced) == 64:
+        found = sha256_file(path)
+    else:
+        content = path.read_bytes()
+        found = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    if found != announced:
+        raise UserError(
+            f"{file.name} of {what} is not what the server announced (its checksum begins {found[:12]}, not "
+            f"{announced[:12]}); nothing was installed: run it again"
+        )
+
+
+def _fetch(what: str, file: KnownFile, partial: Path, label: str, hint: str, announced: list[str]) -> bool:
     """Fetch what is still missing of a file; whether all of it is there now."""
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(str(file.url), headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+        opener = urllib.request.build_opener(_Redirects(announced))
+        with opener.open(request, timeout=_TIMEOUT_S) as response:
+            for header in (_ANNOUNCED, "ETag"):
+                _note_checksum(response.headers.get(header), announced)
             if response.status != 206:
                 have = 0
             length = response.headers.get("Content-Length")

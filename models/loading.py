@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,10 @@ def load_model(name: str) -> Model:
         - a name of the catalogue (``brodmann models list``);
         - ``hf:FOLDER`` or ``hf:ORG/NAME``: a Hugging Face model, from a folder or the hub;
         - ``timm:NAME`` or ``torchvision:NAME``: pretrained, where these packages are installed;
+        - ``trained:FOLDER``: what ``brodmann train`` wrote;
+        - ``weights:FILE``: a ResNet-18 or -50, vision transformer or GPT from its state dict or safetensors;
+        - ``tdann:FOLDER``, ``topolm:FOLDER``, ``topoformer:FOLDER``, ``all-tnn:FILE``: a topographic network with
+          its positions (docs/sheets.md says which files);
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
 
@@ -44,9 +49,7 @@ def load_model(name: str) -> Model:
     if ".py:" in name or name.endswith(".py"):
         return _from_file(name)
     if colon:
-        raise unknown(
-            "kind of model", scheme, _SCHEMES, hint="use hf:, timm:, torchvision: or file.py:factory"
-        )
+        raise unknown("kind of model", scheme, _SCHEMES, hint=f"use {', '.join(_SCHEMES)} or file.py:factory")
     if name not in {card.identifier for card in list_models()} and Path(name).is_dir():
         raise UserError(f"{name!r} is a folder: for a Hugging Face model write hf:{name}")
     return load_catalogue_model(name)
@@ -211,8 +214,25 @@ def _torchvision(name: str) -> Model:
     return VisionModel(module, identifier=f"torchvision:{name}", preprocess=weights.transforms())
 
 
+def _family(where: str) -> Callable[[str], Model]:
+    """A loader that is imported when it is asked for: ``module:function``, which takes a path."""
+    module, _, function = where.partition(":")
+
+    def load(path: str) -> Model:
+        made: Model = getattr(import_module(f".{module}", __package__), function)(Path(path).expanduser())
+        return made
+
+    return load
+
+
 _SCHEMES: dict[str, Callable[[str], Model]] = {
     "hf": _hugging_face,
     "timm": _timm,
     "torchvision": _torchvision,
+    "trained": _family("training.load:load_trained"),
+    "weights": _family("families.toponets:load_weights"),
+    "tdann": _family("families.tdann:load_tdann"),
+    "topolm": _family("families.topolm:load_topolm"),
+    "topoformer": _family("families.topoformer:load_topoformer"),
+    "all-tnn": _family("families.all_tnn:load_all_tnn"),
 }

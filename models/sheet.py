@@ -1,6 +1,6 @@
 """Where a layer's units lie on a model's cortical sheet."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isqrt
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ class Sheet:
     """
 
     layer: str
-    positions: Floats
+    positions: Floats = field(repr=False)
     unit: Unit = "cell"
     shape: tuple[int, int] | None = None
     periodic: bool = False
@@ -69,6 +69,10 @@ class Sheet:
         """The same places, dealt to the units at random: the control for every spatial number."""
         order = np.random.default_rng(random_state).permutation(len(self))
         return replace(self, positions=self.positions[order], shape=None, layout=f"permuted({random_state})")
+
+    def scaled(self, factor: float) -> "Sheet":
+        """The same layout, every distance times a factor."""
+        return replace(self, positions=factor * self.positions)
 
     def extent(self) -> Floats:
         """Width and height: of the torus where periodic, else of the box around the places."""

@@ -73,6 +73,27 @@ def topographic_loss(weights: Tensor, shape: tuple[int, int] | None = None, fact
     return 1 - cosine_similarity(sheet, blurred, dim=1).mean()
 
 
+def neighbour_similarity(weights: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
+    """Smoothness of weights: the mean cosine of units that are next to one another in a row or a column.
+
+    Parameters
+    ----------
+    weights : tensor of shape (n_units, n_inputs)
+    shape : (int, int), optional
+        Rows and columns of the sheet, :func:`.sheet.grid_shape` by default.
+
+    Returns
+    -------
+    tensor
+        Near 0 for weights drawn at random, 1 where all units are alike.
+    """
+    rows, columns = shape or grid_shape(len(weights))
+    unit = torch.nn.functional.normalize(weights, dim=1).reshape(rows, columns, -1)
+    below = (unit[1:] * unit[:-1]).sum(dim=2).flatten()
+    beside = (unit[:, 1:] * unit[:, :-1]).sum(dim=2).flatten()
+    return torch.cat([below, beside]).mean()
+
+
 @dataclass(frozen=True)
 class TopoLoss:
     """The topographic loss of some layers of a network.

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from . import cifar_resnet, mobilenet, squeezenet
+from .architectures import cifar_resnet, mlp, mobilenet, squeezenet
+from .model import Model
 from .preprocessing import ImagePreprocessing
+from .sheet import grid_sheet
+from .training.load import load_trained
 from .vision import VisionModel
 from .weights import load_into, read_weights
 
@@ -40,3 +43,56 @@ def mobilenetv2_100(folder: Path) -> VisionModel:
     module = load_into(mobilenet.MobileNetV2(), read_weights(path), path)
     preprocess = ImagePreprocessing(224, resize=256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     return VisionModel(module, identifier="mobilenetv2_100", preprocess=preprocess, layers=mobilenet.LAYERS)
+
+
+def topo_mlp_mnist_initial(folder: Path) -> VisionModel:
+    """The network of the TopoNets authors before training."""
+    return _topo_mlp("initial", folder / "000_initial.safetensors", layout="row-major")
+
+
+def topo_mlp_mnist_1x(folder: Path) -> VisionModel:
+    """The same after one pass over MNIST with TopoLoss."""
+    return _topo_mlp("1x", folder / "001_dataset-1x.safetensors", layout="native")
+
+
+def topo_mlp_mnist_5x(folder: Path) -> VisionModel:
+    """The same after five passes."""
+    return _topo_mlp("5x", folder / "002_dataset-5x.safetensors", layout="native")
+
+
+def _topo_mlp(stage: str, path: Path, *, layout: str) -> VisionModel:
+    module = load_into(mlp.MLP((784, 256, 256, 10)), read_weights(path), path)
+    grey, spread = (0.1307,) * 3, (0.3081,) * 3
+    return VisionModel(
+        module,
+        identifier=f"topo-mlp-mnist-{stage}",
+        preprocess=ImagePreprocessing(28, mean=grey, std=spread),
+        layers=[f"net.{i}" for i in range(5)],
+        sheets=[
+            grid_sheet(f"net.{i}", 256, layout=layout) for i in range(4)
+        ],  # a ReLU's units lie where those that it rectifies lie
+    )
+
+
+def twin_vision_topographic() -> Model:
+    """The small ResNet trained with TopoLoss."""
+    return _twin("twin-vision-topographic")
+
+
+def twin_vision_baseline() -> Model:
+    """The small ResNet trained without."""
+    return _twin("twin-vision-baseline")
+
+
+def twin_language_topographic() -> Model:
+    """The small GPT trained with TopoLoss."""
+    return _twin("twin-language-topographic")
+
+
+def twin_language_baseline() -> Model:
+    """The small GPT trained without."""
+    return _twin("twin-language-baseline")
+
+
+def _twin(name: str) -> Model:
+    return load_trained(Path(__file__).with_name("twins") / name, name)

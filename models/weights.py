@@ -1,7 +1,9 @@
 """Trained weights, read without executing anything."""
 
 import pickle
+import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,27 +13,26 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .checkpoint import read_archive
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors file, or from a torch file that holds tensors alone.
+    """A state dict from a safetensors or a torch file.
 
-    A torch file may nest the tensors under ``state_dict`` or ``model``, and may prefix every name with
-    ``module.`` (data parallel) or ``_orig_mod.`` (compiled).
+    A torch file may nest the tensors under ``state_dict``, ``model``, or as VISSL does, may prefix every name with
+    ``module.`` (data parallel) or ``_orig_mod.`` (compiled), and may carry the settings of a training script,
+    which are not read.
 
     Raises
     ------
     UserError
         For a file that is absent, damaged, or would have to execute code to be read.
     """
-    try:
-        content = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
-    except FileNotFoundError as error:
-        raise UserError(f"no weights at {path}") from error
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
-    for key in ("state_dict", "model"):
-        inner = content.get(key)
+    content = read_content(path)
+    for keys in _NESTED:
+        inner: object = content
+        for key in keys:
+            inner = inner.get(key) if isinstance(inner, Mapping) else None
         if isinstance(inner, Mapping):
             content = dict(inner)
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
@@ -43,6 +44,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def read_content(path: Path) -> dict[str, object]:
+    """Everything that a safetensors or torch file holds, tensors and plain values, by name.
+
+    Raises
+    ------
+    UserError
+        As :func:`read_weights`.
+    """
+    try:
+        return dict(load_file(path)) if path.suffix == ".safetensors" else _torch_file(path)
+    except FileNotFoundError as error:
+        raise UserError(f"no weights at {path}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, not a file of weights") from error
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
+
+
+_NESTED = (("state_dict",), ("model",), ("classy_state_dict", "base_model", "model", "trunk"))
+
+
 def _torch_file(path: Path) -> dict[str, object]:
     try:
         with warnings.catch_warnings():
@@ -50,11 +72,8 @@ def _torch_file(path: Path) -> dict[str, object]:
                 "ignore", "Detected pickle protocol", UserWarning
             )  # it is refused if it matters
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        first = str(error).split("\n", maxsplit=1)[0]
-        raise UserError(
-            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({first[:120]})"
-        ) from error
+    except pickle.UnpicklingError:
+        content = _with_settings(path)
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path} is damaged or not a torch file ({str(error)[:120]}): fetch it again"
@@ -64,8 +83,30 @@ def _torch_file(path: Path) -> dict[str, object]:
     return dict(content)
 
 
-def load_into(module: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.Module:
+def _with_settings(path: Path) -> object:
+    """A file of tensors and of objects that only hold settings."""
+    try:
+        return read_archive(path)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, IndexError, TypeError, ValueError, KeyError,
+            AttributeError, RuntimeError) as error:  # fmt: skip
+        raise UserError(
+            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({str(error)[:120]})"
+        ) from error
+
+
+def load_into(
+    module: nn.Module, weights: Mapping[str, Tensor], source: Path, *, without: str | None = None
+) -> nn.Module:
     """Load weights that must fit exactly.
+
+    Parameters
+    ----------
+    module : Module
+    weights : mapping of str to tensor
+    source : Path
+        For messages.
+    without : str, optional
+        A regular expression: names of the file that the network does not have and need not.
 
     Raises
     ------
@@ -73,6 +114,10 @@ def load_into(module: nn.Module, weights: Mapping[str, Tensor], source: Path) ->
         Naming the first weight that is missing, unexpected, or of another shape.
     """
     own = module.state_dict()
+    if without is not None:
+        weights = {
+            name: value for name, value in weights.items() if name in own or not re.search(without, name)
+        }
     # a counter of training batches, which old files lack and evaluation does not use
     needed = {name for name in own if not name.endswith("num_batches_tracked")}
     missing, unexpected = sorted(needed - set(weights)), sorted(set(weights) - set(own))

@@ -83,7 +83,7 @@ def test_damaged_weights_are_named_and_change_nothing(test_weights, tmp_path, br
 
 
 def test_weights_of_another_network_do_not_fit(test_weights, tmp_path):
-    from brodmann.models.cifar_resnet import CifarResNet
+    from brodmann.models.architectures.cifar_resnet import CifarResNet
     from brodmann.models.weights import load_into
 
     path = test_weights / "cifar10-resnets" / "resnet32-d509ac18.th"

@@ -1,0 +1,1 @@
+"""Networks as torch modules, under the names that their published weights use."""

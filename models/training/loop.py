@@ -1,0 +1,324 @@
+"""The training itself: seeded batches, checkpoints that survive a kill, a log of losses and smoothness."""
+
+import csv
+import io
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...errors import UserError
+from ...files import write_bytes, write_json
+from ...progress import track
+from ..topoloss import incoming_weights, neighbour_similarity
+from .images import LabelledImages
+from .recipe import Card, Recipe
+from .texts import Corpus
+
+WEIGHTS, CARD, LOG, TOKENIZER, CHECKPOINT = (
+    "weights.safetensors",
+    "training.json",
+    "log.csv",
+    "tokenizer.json",
+    "checkpoint.pt",
+)
+_MEAN, _STD = 0.5, 0.25
+_SHIFT = 2
+Data = LabelledImages | Corpus
+
+
+@dataclass(frozen=True)
+class _Task:
+    """How a batch is drawn and what the loss on it is."""
+
+    loss: Callable[[nn.Module, int], Tensor]
+    test: Callable[[nn.Module], dict[str, float]]
+
+
+def train(
+    recipe: Recipe,
+    data: Data,
+    folder: Path,
+    *,
+    device: str | None = None,
+    compiled: bool = False,
+    half: bool = False,
+    checkpoint_s: float = 30.0,
+) -> Card:
+    """Train a network and write its weights, card and log; an interrupted training goes on where it was.
+
+    A batch follows from the seed and its step alone, so a training that was killed and resumed ends with the same
+    bytes as one that was not (on one machine, with as many threads). A folder whose training is finished is only read.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : LabelledImages or Corpus
+    folder : Path
+    device : str, optional
+        A graphics card by default where there is one; there in mixed precision (bfloat16).
+    compiled : bool
+        Run the network through ``torch.compile``.
+    half : bool
+        Write the weights in half precision.
+    checkpoint_s : float
+        Seconds between checkpoints.
+
+    Raises
+    ------
+    UserError
+        Where the folder belongs to another training, the data do not fit, or the loss is no longer finite.
+    """
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    key = recipe.key(data.digest)
+    finished = _finished(folder, recipe, data, key)
+    if finished is not None:
+        return finished
+    network = recipe.network().to(where)
+    task = _task(recipe, data, where)
+    topographic = recipe.loss(network)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
+    begun, log = _resume(folder, key, network, optimizer, schedule)
+    runs: Callable[..., Any] = torch.compile(network) if compiled else network
+    every, saved = max(1, recipe.steps // 40), time.monotonic()
+    network.train()
+    for step in track(range(begun, recipe.steps), f"training {recipe.identifier}"):
+        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+            loss = task.loss(runs, step)  # type: ignore[arg-type]
+        total = loss if recipe.tau == 0 else loss + topographic(network, step / recipe.steps)
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % every == 0 or step == recipe.steps - 1:
+            log.append(_row(step, float(loss.detach()), recipe, network))
+            if not np.isfinite(log[-1]["task_loss"]):
+                raise UserError(
+                    f"the loss of {recipe.identifier} is no longer finite at step {step}: lower --learning-rate "
+                    f"(now {recipe.learning_rate:g}) or --tau (now {recipe.tau:g})"
+                )
+        if time.monotonic() - saved > checkpoint_s:
+            _checkpoint(folder, key, step + 1, network, optimizer, schedule, log)
+            saved = time.monotonic()
+    card = Card(
+        recipe,
+        key,
+        data.classes if isinstance(data, LabelledImages) else (),
+        task.test(network.eval()) | _last(log),
+        {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()},
+    )
+    _write(folder, card, network, log, data, half)
+    return card
+
+
+def _finished(folder: Path, recipe: Recipe, data: Data, key: str) -> Card | None:
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: a training is written into a folder")
+    if not (folder / CARD).is_file():
+        return None
+    card = Card.read(folder / CARD)
+    if card.data != key:
+        differs = [name for name, value in vars(card.recipe).items() if value != getattr(recipe, name)]
+        what = f"another {differs[0]} ({getattr(card.recipe, differs[0])})" if differs else "other data"
+        raise UserError(f"{folder} holds a training with {what}: choose another folder")
+    return card
+
+
+def _rate(step: int, steps: int) -> float:
+    """Share of the learning rate: up over the first 5 %, then down as a cosine to a twentieth."""
+    warm = max(1, steps // 20)
+    if step < warm:
+        return (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    return 0.05 + 0.95 * (1 + float(np.cos(np.pi * min(done, 1.0)))) / 2
+
+
+def _row(step: int, loss: float, recipe: Recipe, network: nn.Module) -> dict[str, float]:
+    """A line of the log."""
+    topographic = recipe.loss(network)
+    with torch.no_grad():
+        losses = {name: float(value) for name, value in topographic.per_layer(network).items()}
+        smooth = {
+            sheet.layer: float(
+                neighbour_similarity(
+                    incoming_weights(network.get_submodule(sheet.layer)), sheet.shape or (1, 1)
+                )
+            )
+            for sheet in recipe.sheets(network)
+        }
+    mean = float(np.mean(list(losses.values()))) if losses else float("nan")
+    return {
+        "step": step,
+        "task_loss": loss,
+        "topographic_loss": mean,
+        **{f"smoothness {name}": value for name, value in smooth.items()},
+    }
+
+
+def _last(log: list[dict[str, float]]) -> dict[str, float]:
+    smooth = [value for name, value in log[-1].items() if name.startswith("smoothness ")]
+    return {"topographic_loss": log[-1]["topographic_loss"], "smoothness": float(np.mean(smooth))}
+
+
+def _resume(
+    folder: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any
+) -> tuple[int, list[dict[str, float]]]:
+    """The step at which to go on, and the log so far; a damaged or foreign checkpoint counts for nothing."""
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return 0, []
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        if kept["key"] != key:
+            return 0, []
+        network.load_state_dict(kept["network"])
+        optimizer.load_state_dict(kept["optimizer"])
+        schedule.load_state_dict(kept["schedule"])
+    except Exception:  # whatever is wrong with it: it is begun anew, and the file replaced
+        return 0, []
+    return int(kept["step"]), list(kept["log"])
+
+
+def _checkpoint(
+    folder: Path,
+    key: str,
+    step: int,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: Any,
+    log: list[dict[str, float]],
+) -> None:
+    stream = io.BytesIO()
+    content = {
+        "key": key,
+        "step": step,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": {name: value for name, value in schedule.state_dict().items() if name != "lr_lambdas"},
+        "log": log,
+    }
+    torch.save(content, stream)
+    write_bytes(folder / CHECKPOINT, stream.getvalue())
+
+
+def _write(
+    folder: Path, card: Card, network: nn.Module, log: list[dict[str, float]], data: Data, half: bool
+) -> None:
+    """Weights, log and tokenizer, and the card last: it says that the training is whole."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    state.pop("lm_head.weight", None)  # shared with the token embedding
+    if half:
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    write_bytes(folder / WEIGHTS, save(state))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(log[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in log)
+    write_bytes(folder / LOG, text.getvalue().encode())
+    if isinstance(data, Corpus):
+        write_bytes(folder / TOKENIZER, data.tokenizer.encode())
+    write_json(folder / CARD, card.as_json())
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _task(recipe: Recipe, data: Data, where: torch.device) -> _Task:
+    if recipe.modality == "vision" and isinstance(data, LabelledImages):
+        if len(data.classes) != recipe.n_classes:
+            raise UserError(f"the pictures have {len(data.classes)} classes, the network {recipe.n_classes}")
+        return _classification(recipe, data, where)
+    if recipe.modality == "language" and isinstance(data, Corpus):
+        return _next_token(recipe, data, where)
+    raise UserError(f"a {recipe.modality} network cannot be trained on {type(data).__name__}")
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Bytes (batch, size, size, 3) -> what the network reads, (batch, 3, size, size)."""
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
+
+
+def _classification(recipe: Recipe, data: LabelledImages, where: torch.device) -> _Task:
+    train, test = np.flatnonzero(~data.held_out), np.flatnonzero(data.held_out)
+    if len(train) < 2 or len(test) == 0:
+        raise UserError(f"{len(train)} pictures to train and {len(test)} to test on are too few")
+    pixels, labels = torch.from_numpy(data.pixels), torch.from_numpy(data.labels)
+
+    def loss(network: nn.Module, step: int) -> Tensor:
+        generator = np.random.default_rng([recipe.seed, step])
+        rows = torch.from_numpy(train[generator.integers(0, len(train), recipe.batch)])
+        shown = normalised(pixels[rows])
+        down, right = (int(one) for one in generator.integers(-_SHIFT, _SHIFT + 1, 2))
+        shifted = torch.roll(shown, (down, right), (2, 3)).to(where, non_blocking=True)
+        return F.cross_entropy(network(shifted), labels[rows].to(where))
+
+    @torch.inference_mode()
+    def score(network: nn.Module) -> dict[str, float]:
+        right = 0
+        for start in range(0, len(test), 256):
+            rows = torch.from_numpy(test[start : start + 256])
+            guesses = network(normalised(pixels[rows]).to(where)).argmax(1).cpu()
+            right += int((guesses == labels[rows]).sum())
+        return {"accuracy": right / len(test), "n_test": float(len(test))}
+
+    return _Task(loss, score)
+
+
+def _next_token(recipe: Recipe, data: Corpus, where: torch.device) -> _Task:
+    train, test = torch.from_numpy(data.train), torch.from_numpy(data.held_out)
+    length = recipe.size
+    if len(train) <= length + 1 or len(test) <= length + 1:
+        raise UserError(f"{len(train)} and {len(test)} tokens are too few for texts of {length}")
+    places = torch.arange(length + 1)
+
+    def loss(network: nn.Module, step: int) -> Tensor:
+        generator = np.random.default_rng([recipe.seed, step])
+        starts = torch.from_numpy(generator.integers(0, len(train) - length - 1, recipe.batch))
+        tokens = train[starts[:, None] + places].to(where, non_blocking=True)
+        return F.cross_entropy(network(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+
+    @torch.inference_mode()
+    def score(network: nn.Module) -> dict[str, float]:
+        starts = torch.arange(0, len(test) - length - 1, length)
+        total = 0.0
+        for first in range(0, len(starts), 64):
+            some = starts[first : first + 64]
+            tokens = test[some[:, None] + places].to(where)
+            logits = network(tokens[:, :-1]).flatten(0, 1)
+            total += float(F.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="sum"))
+        n_tokens = len(starts) * length
+        bits = total / np.log(2) / (data.n_bytes * n_tokens / len(test))
+        return {"loss": total / n_tokens, "bits_per_byte": float(bits), "n_test": float(n_tokens)}
+
+    return _Task(loss, score)
+
+
+def evaluate(recipe: Recipe, data: Data, network: nn.Module) -> dict[str, float]:
+    """The task score of a network on the held-out part: accuracy, or loss and bits a byte.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : LabelledImages or Corpus
+    network : Module
+        In evaluation mode, on any device.
+    """
+    where = next(network.parameters()).device
+    return _task(recipe, data, where).test(network)
+
+
+def read_log(folder: Path) -> dict[str, list[float]]:
+    """The log of a training: column -> values."""
+    with (folder / LOG).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
