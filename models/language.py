@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .model import Context
 from .network import Network
+from .reading import EVERYTHING, Reading
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class LanguageModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
+    reading : Reading
+        Projection of wide layers, half precision; tokens are pooled by `pooling`.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class LanguageModel(Network):
         device: str | None = None,
         cache: bool = True,
         sheets: Sequence[Sheet] = (),
+        reading: Reading = EVERYTHING,
     ) -> None:
         if pooling not in ("last", "mean"):
             raise UserError(f"{identifier}: pooling must be 'last' or 'mean', not {pooling!r}")
@@ -105,15 +109,22 @@ class LanguageModel(Network):
             device=device,
             cache=cache,
             sheets=sheets,
+            reading=reading,
         )
 
+    def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
+        """Texts of about one length together, so that little is padded."""
+        lengths = [len(self._cut(*one)[0]) for one in self._encoded(stimuli, context)]
+        by_length = np.argsort(lengths, kind="stable")
+        return [
+            by_length[start : start + self.batch_size] for start in range(0, len(lengths), self.batch_size)
+        ]
+
     def _batches(
-        self, stimuli: "StimulusSet", context: Context
+        self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
     ) -> Iterator[tuple[npt.NDArray[np.intp], TextBatch]]:
         encoded = [self._cut(*one)[:2] for one in self._encoded(stimuli, context)]
-        by_length = np.argsort([len(ids) for ids, _ in encoded], kind="stable")
-        for start in range(0, len(encoded), self.batch_size):
-            rows = by_length[start : start + self.batch_size]
+        for rows in self._plan(stimuli, context)[skip:]:
             yield rows, self._padded([encoded[row] for row in rows])
 
     def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:

@@ -3,7 +3,9 @@
 import hashlib
 import inspect
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from ..progress import track
 from . import store
 from .hooks import Stop, check_layers, forward_order, record
 from .model import Context, Model
+from .reading import EVERYTHING, Reading
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ class Network(Model):
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
+    reading : Reading
+        Pooling over space, projection of wide layers, half precision.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Network(Model):
         device: str | None,
         cache: bool,
         sheets: Sequence[Sheet] = (),
+        reading: Reading = EVERYTHING,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
@@ -70,6 +76,7 @@ class Network(Model):
         self._layers = None if layers is None else _names(layers)
         if self._layers is not None:
             check_layers(module, self._layers, identifier)
+        self.reading = reading
         self._sheets = {sheet.layer: sheet for sheet in sheets}
         check_layers(module, list(self._sheets), identifier)
 
@@ -100,7 +107,8 @@ class Network(Model):
             if isinstance(value, Tensor)
         ]
         made_of = [repr(self.module), _sources(self.module), _settings(self.module)]
-        return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading())
+        kept = [] if self.reading == EVERYTHING else [asdict(self.reading)]
+        return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading(), *kept)
 
     def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
         """How many units each layer has, found on one stimulus."""
@@ -118,7 +126,7 @@ class Network(Model):
             For an unknown layer, stimuli that cannot be read, values that are not finite, or a full disk.
         """
         names = self._asked(layers)
-        values: dict[str, npt.NDArray[np.float32]] = {}
+        values: dict[str, store.Values] = {}
         notes: dict[str, dict[str, Any]] = {}
         keys: dict[str, str] = {}
         if self.cache:
@@ -136,12 +144,16 @@ class Network(Model):
             notes |= {name: self._note(name, shapes[name], stimuli, left_out) for name in missing}
             if self.cache:
                 by_key = {keys[name]: notes[name] for name in missing}
-                with store.writing({keys[name]: sizes[name] for name in missing}, by_key) as arrays:
-                    self._fill({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
+                on_disk = {keys[name]: sizes[name] for name in missing}
+                plan = digest_of(self.batch_size, len(stimuli))
+                with store.writing(on_disk, by_key, plan=plan, dtype=self.reading.dtype) as arrays:
+                    self._stream({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
                 values |= {name: np.load(store.path_of(keys[name]), mmap_mode="r") for name in missing}
             else:
-                fresh = {name: np.empty(sizes[name], np.float32) for name in missing}
-                self._fill(fresh, stimuli, context, stop)
+                fresh = {name: np.empty(sizes[name], self.reading.dtype) for name in missing}
+                for rows, found in self._passes(missing, stimuli, context, stop):
+                    for name, read in found.items():
+                        fresh[name][rows] = read
                 values |= fresh
         return {name: _labelled(values[name], notes[name], stimuli) for name in names}
 
@@ -164,28 +176,69 @@ class Network(Model):
                 f"layer {absent[0]!r} of {self.identifier} never answered: the forward pass does not call it "
                 "(a wrapped module is read at its wrapper)"
             )
-        shapes = {name: tuple(self._read(found[name], batch, name).shape[1:]) for name in names}
+        shapes = {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in names}
         return shapes, Stop(order[-1], order.count(order[-1]))
 
-    def _fill(
-        self, arrays: dict[str, npt.NDArray[np.float32]], stimuli: "StimulusSet", context: Context, stop: Stop
+    def _kept(self, output: Tensor, batch: Any, name: str) -> Tensor:
+        return self.reading.projected(self._read(output, batch, name))
+
+    def _stream(
+        self, arrays: "dict[str, store.Growing]", stimuli: "StimulusSet", context: Context, stop: Stop
     ) -> None:
-        names = list(arrays)
-        batches = track(
-            self._batches(stimuli, context),
-            f"running {self.identifier}",
-            total=-(-len(stimuli) // self.batch_size),
+        """Fill files batch by batch; writing one batch goes on beside the pass over the next."""
+        writing: Future[None] | None = None
+
+        def write(rows: npt.NDArray[np.intp], found: dict[str, store.Values]) -> None:
+            for name, values in found.items():
+                arrays[name].write(rows, values)
+
+        with ThreadPoolExecutor(1) as writer:
+            for rows, found in self._passes(
+                list(arrays), stimuli, context, stop, known=lambda rows: _all_hold(arrays, rows)
+            ):
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(write, rows, found)
+            if writing is not None:
+                writing.result()
+
+    def _passes(
+        self,
+        names: list[str],
+        stimuli: "StimulusSet",
+        context: Context,
+        stop: Stop,
+        known: Callable[[npt.NDArray[np.intp]], bool] = lambda _: False,
+    ) -> Iterator[tuple[npt.NDArray[np.intp], dict[str, store.Values]]]:
+        """Rows and what each layer keeps of them, batch by batch, from the first that is not known."""
+        plan = self._plan(stimuli, context)
+        first = next((i for i, rows in enumerate(plan) if not known(rows)), len(plan))
+        steps = track(
+            self._batches(stimuli, context, skip=first), f"running {self.identifier}", total=len(plan) - first
         )
-        for rows, batch in batches:
-            found, _ = record(self.module, names, lambda batch=batch: self._forward(batch), stop=stop)  # type: ignore[misc]
-            for name in names:
-                read = self._read(found[name], batch, name).float()
-                if not bool(torch.isfinite(read).all()):
-                    raise UserError(
-                        f"layer {name!r} of {self.identifier} gives {int((~torch.isfinite(read)).sum())} values "
-                        f"that are NaN or infinite (first stimulus: {_first_bad(read, rows, stimuli)!r})"
-                    )
-                arrays[name][rows] = read.flatten(1).cpu().numpy()
+        for rows, batch in steps:
+            with torch.autocast(self.device.type, self._half(), enabled=self.reading.half):
+                found, _ = record(self.module, names, lambda batch=batch: self._forward(batch), stop=stop)  # type: ignore[misc]
+            yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
+
+    def _half(self) -> torch.dtype:
+        return torch.float16 if self.device.type == "cuda" else torch.bfloat16
+
+    def _numbers(
+        self, output: Tensor, batch: Any, name: str, rows: npt.NDArray[np.intp], stimuli: "StimulusSet"
+    ) -> store.Values:
+        read = self._kept(output, batch, name)
+        read = read.half() if self.reading.half else read.float()
+        if not bool(torch.isfinite(read.sum(dtype=torch.float32))):  # one sum is cheaper than looking at each
+            n_bad = int((~torch.isfinite(read)).sum())
+            if n_bad:
+                raise UserError(
+                    f"layer {name!r} of {self.identifier} gives {n_bad} values that are NaN or infinite"
+                    f"{' in half precision' if self.reading.half else ''} "
+                    f"(first stimulus: {_first_bad(read, rows, stimuli)!r})"
+                )
+        values: store.Values = read.flatten(1).cpu().numpy()
+        return values
 
     def _note(
         self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, int]
@@ -205,10 +258,14 @@ class Network(Model):
         return {}
 
     @abstractmethod
+    def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
+        """The rows of every batch."""
+
+    @abstractmethod
     def _batches(
-        self, stimuli: "StimulusSet", context: Context
+        self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
     ) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
-        """Rows of the stimuli and the network's input for them."""
+        """Rows of the stimuli and the network's input for them, without the first batches."""
 
     @abstractmethod
     def _forward(self, batch: Any) -> Any:
@@ -277,12 +334,24 @@ def _settings(module: nn.Module) -> list[object]:
     ]
 
 
+def _all_hold(arrays: "dict[str, store.Growing]", rows: npt.NDArray[np.intp]) -> bool:
+    """Whether every file has a batch; all move on by one, or all begin to be written here."""
+    checksums = {name: one.peek(rows) for name, one in arrays.items()}
+    if any(sha is None for sha in checksums.values()):
+        for one in arrays.values():
+            one.begin_here()
+        return False
+    for name, one in arrays.items():
+        one.accept(rows, checksums[name])
+    return True
+
+
 def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:
     bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
     return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
 
 
-def _labelled(values: npt.NDArray[np.float32], notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
+def _labelled(values: store.Values, notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
     n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
     place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
     index = np.unravel_index(np.arange(n_units), shape) if place else ()

@@ -1,5 +1,6 @@
 """Any torch module that looks at pictures."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .model import Context
 from .network import Network
+from .reading import EVERYTHING, Reading
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 Preprocess = Callable[[Image.Image], Tensor]
 _AHEAD = 2
+_MOST_READERS = 8
 
 
 class VisionModel(Network):
@@ -44,6 +47,8 @@ class VisionModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
+    reading : Reading
+        Pooling over space, projection of wide layers, half precision.
 
     Raises
     ------
@@ -64,6 +69,7 @@ class VisionModel(Network):
         device: str | None = None,
         cache: bool = True,
         sheets: Sequence[Sheet] = (),
+        reading: Reading = EVERYTHING,
     ) -> None:
         self.preprocess = preprocess
         super().__init__(
@@ -74,12 +80,20 @@ class VisionModel(Network):
             device=device,
             cache=cache,
             sheets=sheets,
+            reading=reading,
         )
 
-    def _batches(
-        self, stimuli: "StimulusSet", context: Context
-    ) -> Iterator[tuple[npt.NDArray[np.intp], Tensor]]:
+    def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
         del context  # pictures have none
+        n_stimuli = len(stimuli)
+        return [
+            np.arange(start, min(start + self.batch_size, n_stimuli))
+            for start in range(0, n_stimuli, self.batch_size)
+        ]
+
+    def _batches(
+        self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
+    ) -> Iterator[tuple[npt.NDArray[np.intp], Tensor]]:
         paths = getattr(stimuli, "stimulus_paths", None)
         if not paths:
             raise UserError(
@@ -89,11 +103,9 @@ class VisionModel(Network):
         absent = [one for one in ids if one not in paths]
         if absent:
             raise UserError(f"{len(absent)} stimuli have no picture in stimulus_paths (first: {absent[0]!r})")
-        starts = range(0, len(ids), self.batch_size)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(min(_MOST_READERS, os.cpu_count() or 2)) as pool:
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
-            for start in starts:
-                rows = np.arange(start, min(start + self.batch_size, len(ids)))
+            for rows in self._plan(stimuli, context)[skip:]:
                 waiting.append((rows, [pool.submit(self._load, ids[row], paths[ids[row]]) for row in rows]))
                 if len(waiting) > _AHEAD:
                     yield self._ready(*waiting.popleft())
@@ -129,7 +141,10 @@ class VisionModel(Network):
                 f"preprocess of {self.identifier} gives tensors of different shapes: {sorted(shapes)[0]} and "
                 f"{sorted(shapes)[-1]}; resize every picture to one size"
             )
-        return rows, torch.stack(tensors).to(self.device)
+        batch = torch.stack(tensors)
+        if self.device.type == "cuda":  # pinned, so that copying goes on beside computing
+            return rows, batch.pin_memory().to(self.device, non_blocking=True)
+        return rows, batch.to(self.device)
 
     def _forward(self, batch: Tensor) -> Any:
         return self.module(batch)
@@ -140,7 +155,7 @@ class VisionModel(Network):
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} for {len(batch)} pictures: "
                 "its first axis must be the batch"
             )
-        return output
+        return self.reading.pooled(output)
 
     def _probe(self) -> Tensor:
         return self.preprocess(_probe_pictures()[0])[None].to(self.device)

@@ -209,18 +209,6 @@ def test_a_damaged_cache_is_discovered_and_rebuilt(pictures, harm):
     np.testing.assert_array_equal(net.extract(pictures, ["second"])["second"].values, first)
 
 
-def test_an_interrupted_extraction_leaves_nothing(pictures, brodmann_home):
-    class Fails(Net):
-        def forward(self, x):
-            if len(x) > 1:
-                raise KeyboardInterrupt
-            return super().forward(x)
-
-    with pytest.raises(KeyboardInterrupt):
-        model(Fails(), identifier="fails").extract(pictures)
-    assert not list((brodmann_home / "activations").rglob("*.partial"))
-
-
 def test_a_misspelt_layer_is_answered_with_what_is_close(pictures):
     with pytest.raises(UserError, match="unknown layer of net 'frist': did you mean 'first'"):
         model(layers=["frist"])
