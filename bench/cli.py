@@ -1,22 +1,33 @@
 """The command line: one command a journey, one line a mistake."""
 
 import io
-import json
 import os
 import sys
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import UserError
+from .cli_common import (
+    SETTINGS,
+    From,
+    Json,
+    Name,
+    Pattern,
+    Run,
+    console,
+    plain,
+    print_card,
+    print_json,
+    width,
+)
+from .cli_models import lesion, models, train, twins
 
 _INTERRUPTED = 130
-_SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 
 app = typer.Typer(
-    **_SETTINGS,
+    **SETTINGS,
     pretty_exceptions_enable=False,
     help="Score vision and language models against brain recordings.\n\n"
     "Examples:\n\n"
@@ -24,31 +35,22 @@ app = typer.Typer(
     "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
     "  brodmann data add kriegeskorte2008 --from FOLDER",
 )
-models = typer.Typer(
-    **_SETTINGS,
-    help="The models: list them, look at one, install one.\n\n"
-    "For example:  brodmann models add cifar10-resnet20 --from FOLDER",
-)
 data = typer.Typer(
-    **_SETTINGS,
+    **SETTINGS,
     help="The data sets: list them, look at one, install one.\n\n"
     "For example:  brodmann data add kriegeskorte2008 --from FOLDER",
 )
 benchmarks = typer.Typer(
-    **_SETTINGS,
+    **SETTINGS,
     help="The benchmarks: list them, look at one, declare one's own.\n\n"
     "For example:  brodmann benchmarks info simulated-cortex.V1-ridge",
 )
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
-
-Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
-Name = Annotated[str, typer.Argument(help="As the list shows it.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
-From = Annotated[
-    Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
-]
+app.command()(train)
+app.command()(twins)
+app.command()(lesion)
 
 
 def main() -> None:
@@ -105,12 +107,15 @@ def score(
     benchmark: Annotated[str, typer.Argument(help="DATASET.REGION-METRIC, e.g. simulated-cortex.V1-ridge.")],
     layers: Annotated[str | None, typer.Option(help="Layers, separated by commas.")] = None,
     as_json: Json = False,
-    run: Annotated[
-        str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")
-    ] = None,
+    run: Run = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
     permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
+    pool: Annotated[str, typer.Option(help="Over a picture's space: none, mean or max.")] = "none",
+    project: Annotated[
+        int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Run the network in half precision.")] = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -130,8 +135,13 @@ def score(
     chosen = None if layers is None else [name.strip() for name in layers.split(",") if name.strip()]
     from .scoring import score as score_model
 
+    opened: Any = model
+    if pool != "none" or project is not None or half:
+        from ..models import Reading, load_model
+
+        opened = load_model(model, reading=Reading(pool, project, seed, half))  # type: ignore[arg-type]
     found = score_model(
-        model, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
+        opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
     )
     record = found.attrs["record"]
     if figure is None and len(record["layers"]) > 1:
@@ -142,11 +152,11 @@ def score(
 
         write_bytes(figure, figure_bytes(record, suffix))
     if as_json:
-        _print_json(record)
+        print_json(record)
         return
     from .terminal import score_text
 
-    print(score_text(record, width=_width()))
+    print(score_text(record, width=width()))
     if figure is not None:
         print(f"figure    {figure}")
 
@@ -167,61 +177,16 @@ def demo(
     from .terminal import score_text, summary_rows, table
 
     found = scores()
-    console = _console()
     for one in found:
-        print(score_text(one.attrs["record"], width=_width()), end="\n\n")
+        print(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
-        console,
+        console(),
         f"{len(found)} scores on SIMULATED data",
         ("benchmark, model", "score", "95 % interval", "p"),
         summary_rows([one.attrs["record"] for one in found]),
     )
     for path in draw(found, folder):
         print(f"figure    {path}")
-
-
-@models.command("list")
-def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
-    """List the models.
-
-    For example:  brodmann models list 'cifar10-*'
-    """
-    from ..models.catalogue import is_installed
-    from ..models.catalogue import list_models as found
-
-    cards = found(pattern)
-    if as_json:
-        _print_json(
-            {"models": [_plain(card) | {"installed": is_installed(card.identifier)} for card in cards]}
-        )
-        return
-    from .terminal import table
-
-    rows = [(c.identifier, c.modality, "yes" if is_installed(c.identifier) else "no", c.title) for c in cards]
-    table(_console(), f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
-    print("\nand any other: hf:FOLDER, timm:NAME, torchvision:NAME, path/to/file.py:factory")
-
-
-@models.command("info")
-def model_info(name: Name, as_json: Json = False) -> None:
-    """Show what is known of a model.
-
-    For example:  brodmann models info cifar10-resnet20
-    """
-    from ..models.catalogue import is_installed, model_card
-
-    _print_card(_plain(model_card(name)) | {"installed": is_installed(name)}, as_json)
-
-
-@models.command("add")
-def add_model(name: Name, source: From = None) -> None:
-    """Install a model's weights, checksums verified.
-
-    For example:  brodmann models add cifar10-resnet20 --from FOLDER
-    """
-    from ..models.catalogue import add_model as add
-
-    print(f"{name} is installed in {add(name, source)}")
 
 
 @data.command("list")
@@ -234,7 +199,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
 
     cards = list_datasets(pattern)
     if as_json:
-        _print_json({"data": [_plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
+        print_json({"data": [plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
         return
     from .terminal import table
 
@@ -247,7 +212,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
         )
         for c in cards
     ]
-    table(_console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+    table(console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
 
 
 @data.command("info")
@@ -259,7 +224,7 @@ def data_info(name: Name, as_json: Json = False) -> None:
     from ..brain_data.catalogue import dataset_card, is_installed
 
     card = dataset_card(name)
-    _print_card(_plain(card) | {"installed": is_installed(name), "bibtex": card.bibtex}, as_json)
+    print_card(plain(card) | {"installed": is_installed(name), "bibtex": card.bibtex}, as_json)
 
 
 @data.command("add")
@@ -291,14 +256,14 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
 
     cards = list_benchmarks(pattern)
     if as_json:
-        _print_json(
-            {"benchmarks": [_plain(card) | {"installed": is_installed(card.dataset)} for card in cards]}
+        print_json(
+            {"benchmarks": [plain(card) | {"installed": is_installed(card.dataset)} for card in cards]}
         )
         return
     from .terminal import table
 
     rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
-    table(_console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    table(console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
     print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
 
 
@@ -312,13 +277,13 @@ def benchmark_info(name: Name, as_json: Json = False) -> None:
     from .benchmark import benchmark_card, load_benchmark
 
     card = benchmark_card(name)
-    shown = _plain(card) | {"installed": is_installed(card.dataset)}
+    shown = plain(card) | {"installed": is_installed(card.dataset)}
     if shown["installed"]:
         limit = load_benchmark(name).limit
         shown |= {"ceiling": limit.value, "ceiling_kind": limit.kind}
         if limit.lower is not None:
             shown |= {"ceiling_lower": limit.lower, "ceiling_upper": limit.upper}
-    _print_card(shown, as_json)
+    print_card(shown, as_json)
 
 
 @benchmarks.command("add")
@@ -341,44 +306,3 @@ def _suffix(figure: Path | None) -> str:
             f"a figure is saved as .png, .pdf or .svg, not {figure.suffix or 'without a suffix'!r}"
         )
     return suffix
-
-
-def _plain(card: Any) -> dict[str, Any]:
-    """A card as JSON-able fields."""
-    return {field.name: _jsonable(getattr(card, field.name)) for field in fields(card)}
-
-
-def _jsonable(value: Any) -> Any:
-    if is_dataclass(value):
-        return _plain(value)
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    return {str(k): _jsonable(v) for k, v in value.items()} if hasattr(value, "items") else value
-
-
-def _print_card(card: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(card)
-        return
-    from .terminal import card_text
-
-    shown = {name: value for name, value in card.items() if name != "loader"}
-    print(card_text(shown | {"files": [file["name"] for file in card.get("files", ())][:8]}))
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    from .results import finite
-
-    print(json.dumps(finite(content), allow_nan=False))
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(width=_width(), highlight=False, markup=False)
-
-
-def _width() -> int:
-    import shutil
-
-    return min(shutil.get_terminal_size((100, 24)).columns, 140)

@@ -7,6 +7,7 @@ from ..files import write_bytes
 
 if TYPE_CHECKING:
     from brainscore_core.metrics import Score
+    from matplotlib.figure import Figure
 
 PAIRS = (
     ("simulated-truth", "simulated-cortex.V1-ridge"),
@@ -48,10 +49,15 @@ def draw(found: "list[Score]", folder: Path) -> list[Path]:
 
 def figure_bytes(record: dict[str, object], suffix: str) -> bytes:
     """A layer curve as the bytes of a PNG, PDF or SVG file."""
-    from io import BytesIO
-
     from ..analysis.figures import layer_curve
 
+    return bytes_of_figure(layer_curve(record), suffix)
+
+
+def bytes_of_figure(figure: "Figure", suffix: str) -> bytes:
+    """A figure as the bytes of a PNG, PDF or SVG file."""
+    from io import BytesIO
+
     stream = BytesIO()
-    layer_curve(record).savefig(stream, format=suffix)
+    figure.savefig(stream, format=suffix)
     return stream.getvalue()

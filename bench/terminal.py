@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import log2, prod
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.figures import counted
@@ -128,6 +129,52 @@ def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence
     for row in rows:
         grid.add_row(*row)
     console.print(grid)
+
+
+def layers_text(rows: Sequence[Mapping[str, Any]], *, width: int = 80) -> str:
+    """A picture of a model's layers in forward order: shape, a bar as long as the logarithm of the units, sheet.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``layer``, ``shape`` and ``sheet`` (words, or None).
+    width : int
+    """
+    sizes = [prod(row["shape"]) for row in rows]
+    names = max(len(str(row["layer"])) for row in rows)
+    shapes = [" x ".join(map(str, row["shape"])) for row in rows]
+    shape_width = max(map(len, shapes))
+    room = max(min(width - names - shape_width - 40, 30), 6)
+    top = max(log2(size + 1) for size in sizes)
+    lines = [f"{len(rows)} layers in forward order (units of one stimulus; bar: logarithm; sheet)"]
+    for row, shape, size in zip(rows, shapes, sizes, strict=True):
+        bar = _bar(log2(size + 1), top, room)
+        sheet = f"  {row['sheet']}" if row["sheet"] else ""
+        lines.append(f"  {row['layer']:<{names}}  {shape:>{shape_width}}  {bar:<{room}}{sheet}".rstrip())
+    return "\n".join(lines)
+
+
+def interval_text(entry: Mapping[str, Any]) -> str:
+    """``0.734 (0.712 to 0.756)``."""
+    if entry["low"] is None:
+        return f"{entry['mean']:.3g}"
+    return f"{entry['mean']:.3g} ({entry['low']:.3g} to {entry['high']:.3g})"
+
+
+def lesion_rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A lesion and its controls, a row a score: whole, change by the lesion, change by each control and p."""
+    rows = []
+    for name, whole in result["whole"].items():
+        cells = [name, f"{whole:.3f}", f"{result['localised'][name]:+.3f}"]
+        for control in ("random", "contiguous"):
+            entry = result.get(control, {}).get(name)
+            cells += ["no sheet", ""] if entry is None else [_change(entry), f"{entry['p']:.2g}"]
+        rows.append(tuple(cells))
+    return rows
+
+
+def _change(entry: Mapping[str, Any]) -> str:
+    return f"{entry['mean']:+.3f} (sd {entry['sd']:.3f})"
 
 
 def card_text(card: Mapping[str, Any]) -> str:

@@ -7,9 +7,11 @@ from ..lazy import attach
 if TYPE_CHECKING:
     from .catalogue import ModelCard, add_model, list_models, model_card
     from .language import LanguageModel
+    from .lesion import Lesion, contiguous_units, lesioned, random_units
     from .loading import load_model
     from .model import Model
     from .preprocessing import ImagePreprocessing
+    from .reading import Reading
     from .sheet import Sheet, grid_sheet, interleaved_sheet, tdann_sheet
     from .topoloss import TopoLoss, spatial_correlation_loss, topographic_loss
     from .vision import VisionModel
@@ -17,17 +19,22 @@ if TYPE_CHECKING:
 _WHERE = {
     "ImagePreprocessing": ".preprocessing",
     "LanguageModel": ".language",
+    "Lesion": ".lesion",
     "Model": ".model",
     "ModelCard": ".catalogue",
+    "Reading": ".reading",
     "Sheet": ".sheet",
     "TopoLoss": ".topoloss",
     "VisionModel": ".vision",
     "add_model": ".catalogue",
+    "contiguous_units": ".lesion",
     "grid_sheet": ".sheet",
     "interleaved_sheet": ".sheet",
+    "lesioned": ".lesion",
     "list_models": ".catalogue",
     "load_model": ".loading",
     "model_card": ".catalogue",
+    "random_units": ".lesion",
     "spatial_correlation_loss": ".topoloss",
     "tdann_sheet": ".sheet",
     "topographic_loss": ".topoloss",
@@ -35,17 +42,22 @@ _WHERE = {
 __all__ = [
     "ImagePreprocessing",
     "LanguageModel",
+    "Lesion",
     "Model",
     "ModelCard",
+    "Reading",
     "Sheet",
     "TopoLoss",
     "VisionModel",
     "add_model",
+    "contiguous_units",
     "grid_sheet",
     "interleaved_sheet",
+    "lesioned",
     "list_models",
     "load_model",
     "model_card",
+    "random_units",
     "spatial_correlation_loss",
     "tdann_sheet",
     "topographic_loss",

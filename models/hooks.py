@@ -33,6 +33,19 @@ def check_layers(module: nn.Module, layers: Sequence[str], model: str) -> None:
             raise unknown(f"layer of {model}", layer, known)
 
 
+def run(module: nn.Module, call: Callable[[], Any]) -> Any:
+    """A forward pass in evaluation mode without gradients; a failure is one line.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    call : callable
+        Runs the forward pass.
+    """
+    with _hooked(module, {}):
+        return call()
+
+
 def record(
     module: nn.Module, layers: Sequence[str], call: Callable[[], Any], *, stop: Stop | None = None
 ) -> tuple[dict[str, Tensor], list[str]]:

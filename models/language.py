@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .hooks import run
 from .model import Context
 from .network import Network
 from .reading import EVERYTHING, Reading
@@ -185,6 +186,38 @@ class LanguageModel(Network):
             )
         weights = batch.pooled.float()[:, :, None]  # half precision would overflow in a long sum
         return torch.where(weights > 0, output.float(), 0).sum(dim=1) / weights.sum(dim=1)
+
+    def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:
+        """Mean surprisal of a text's tokens given those before them, -ln p in nats, over real tokens alone.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+
+        Returns
+        -------
+        array of shape (n_stimuli,)
+            NaN for a text of one token, which has none before it.
+
+        Raises
+        ------
+        UserError
+            For a network that gives no score for every token of its vocabulary (one without a language head).
+        """
+        values = np.full(len(stimuli), np.nan)
+        for rows, batch in self._batches(stimuli, "none"):
+            output = run(self.module, lambda batch=batch: self._forward(batch))  # type: ignore[misc]
+            logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
+            if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[2] <= int(batch.ids.max()):
+                raise UserError(
+                    f"{self.identifier} gives no scores for the next token: load it with its language head"
+                )
+            scores = logits[:, :-1].float().log_softmax(dim=2)
+            losses = -scores.gather(2, batch.ids[:, 1:, None])[:, :, 0]
+            real = batch.attention[:, 1:].bool()
+            total = torch.where(real, losses, 0).sum(dim=1)
+            values[rows] = (total / real.sum(dim=1)).cpu().numpy()
+        return values
 
     def _probe(self) -> TextBatch:
         return self._padded([self._cut(*self._encode("", "The dog saw a ball."))[:2]])

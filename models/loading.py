@@ -15,10 +15,12 @@ from ..files import digest_of
 from .catalogue import list_models, load_catalogue_model
 from .language import LanguageModel
 from .model import Model
+from .network import Network
+from .reading import Reading
 from .vision import VisionModel
 
 
-def load_model(name: str) -> Model:
+def load_model(name: str, *, reading: Reading | None = None) -> Model:
     """Load a model.
 
     Parameters
@@ -35,12 +37,23 @@ def load_model(name: str) -> Model:
           its positions (docs/sheets.md says which files);
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
+    reading : Reading, optional
+        What is kept of a layer: pooled over space, projected to fewer numbers, in half precision.
 
     Raises
     ------
     UserError
         For a name that leads nowhere, with the close matches or what to do.
     """
+    model = _loaded(name)
+    if reading is not None:
+        if not isinstance(model, Network):
+            raise UserError(f"{name!r} is no network: its layers are neither pooled nor projected")
+        model.reading = reading
+    return model
+
+
+def _loaded(name: str) -> Model:
     scheme, colon, rest = name.partition(":")
     if colon and scheme in _SCHEMES:
         if not rest:

@@ -77,6 +77,8 @@ class Network(Model):
         if self._layers is not None:
             check_layers(module, self._layers, identifier)
         self.reading = reading
+        self.changes: tuple[str, ...] = ()
+        """Digests of what is done to units while the network runs, such as lesions."""
         self._sheets = {sheet.layer: sheet for sheet in sheets}
         check_layers(module, list(self._sheets), identifier)
 
@@ -86,6 +88,23 @@ class Network(Model):
         if self._layers is None:
             self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
         return self._layers
+
+    def shapes(self, layers: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
+        """The shape of what is read of each layer for one stimulus, in forward order, from a small input.
+
+        Parameters
+        ----------
+        layers : sequence of str, optional
+            ``layers`` by default.
+        """
+        names = self._asked(layers)
+        batch = self._probe()
+        found, order = record(self.module, names, lambda: self._forward(batch))
+        return {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in dict.fromkeys(order)}
+
+    def every_layer(self) -> list[str]:
+        """All modules that answer with a tensor, at any depth, in forward order: what can be asked for."""
+        return forward_order(self.module, lambda: self._forward(self._probe()), depth=99)
 
     def sheet(self, layer: str) -> Sheet | None:
         """Where the layer's units lie; see :meth:`Model.sheet`."""
@@ -107,7 +126,8 @@ class Network(Model):
             if isinstance(value, Tensor)
         ]
         made_of = [repr(self.module), _sources(self.module), _settings(self.module)]
-        kept = [] if self.reading == EVERYTHING else [asdict(self.reading)]
+        kept: list[object] = [] if self.reading == EVERYTHING else [asdict(self.reading)]
+        kept += [list(self.changes)] if self.changes else []
         return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading(), *kept)
 
     def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:

@@ -65,6 +65,15 @@ class Sheet:
         """How many units share a place with an earlier one."""
         return len(self) - len(np.unique(self.positions, axis=0))
 
+    def said(self) -> str:
+        """In words: ``8 x 8 channels, native``."""
+        what = "channels" if self.reads == "channel" else "units"
+        size = f"{len(self)}" if self.shape is None else f"{self.shape[0]} x {self.shape[1]}"
+        torus = ", torus" if self.periodic else ""
+        mm = " in mm" if self.unit == "mm" else ""
+        shared = f", {self.n_collisions} share a place" if self.n_collisions else ""
+        return f"{size} {what}{mm}, {self.layout}{torus}{shared}"
+
     def permuted(self, random_state: int) -> "Sheet":
         """The same places, dealt to the units at random: the control for every spatial number."""
         order = np.random.default_rng(random_state).permutation(len(self))
@@ -91,12 +100,18 @@ class Sheet:
             Only between these.
         """
         places = self.positions if units is None else self.positions[np.asarray(units)]
-        apart = np.abs(places[:, None] - places)
+        return self._lengths(places[:, None] - places)
+
+    def distances_from(self, unit: int) -> Floats:
+        """Distances of all units from one, (n,)."""
+        return self._lengths(self.positions - self.positions[unit])
+
+    def _lengths(self, differences: Floats) -> Floats:
+        apart = np.abs(differences)
         if self.periodic:
-            extent = self.extent()
-            apart = np.minimum(apart, extent - apart)
-        distances: Floats = np.sqrt((apart**2).sum(axis=2))
-        return distances
+            apart = np.minimum(apart, self.extent() - apart)
+        lengths: Floats = np.sqrt((apart**2).sum(axis=-1))
+        return lengths
 
 
 def grid_shape(n_units: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from .architectures import cifar_resnet, mlp, mobilenet, squeezenet
 from .model import Model
 from .preprocessing import ImagePreprocessing
 from .sheet import grid_sheet
-from .training.load import load_trained
+from .training.load import PACKAGED, load_trained
 from .vision import VisionModel
 from .weights import load_into, read_weights
 
@@ -95,4 +95,4 @@ def twin_language_baseline() -> Model:
 
 
 def _twin(name: str) -> Model:
-    return load_trained(Path(__file__).with_name("twins") / name, name)
+    return load_trained(PACKAGED / name, name)

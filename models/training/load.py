@@ -15,6 +15,8 @@ from .loop import CARD, TOKENIZER, WEIGHTS
 from .recipe import Card, Recipe
 from .texts import TextTokenizer
 
+PACKAGED = Path(__file__).parents[1] / "twins"
+"""The trained twins that come with brodmann, a folder each."""
 _GREY, _SPREAD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
@@ -35,6 +37,13 @@ def load_trained(folder: Path, identifier: str | None = None) -> Model:
     network = read_network(folder, card.recipe)
     name = identifier or f"trained:{folder.resolve().name}"
     return as_model(card.recipe, network, name, _tokenizer(folder, card.recipe))
+
+
+def card_of(name: str) -> Card | None:
+    """The card of a model that ``brodmann train`` made, by the name that load_model takes; None for any other."""
+    scheme, _, rest = name.partition(":")
+    folder = Path(rest).expanduser() if scheme == "trained" else PACKAGED / name
+    return Card.read(folder / CARD) if (folder / CARD).is_file() else None
 
 
 def read_network(folder: Path, recipe: Recipe) -> nn.Module:

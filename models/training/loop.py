@@ -5,6 +5,7 @@ import io
 import platform
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -264,12 +265,17 @@ def _classification(recipe: Recipe, data: LabelledImages, where: torch.device) -
 
     @torch.inference_mode()
     def score(network: nn.Module) -> dict[str, float]:
-        right = 0
+        right = np.zeros(len(data.classes))
         for start in range(0, len(test), 256):
             rows = torch.from_numpy(test[start : start + 256])
             guesses = network(normalised(pixels[rows]).to(where)).argmax(1).cpu()
-            right += int((guesses == labels[rows]).sum())
-        return {"accuracy": right / len(test), "n_test": float(len(test))}
+            hits = labels[rows][guesses == labels[rows]].numpy()
+            right += np.bincount(hits, minlength=len(right))
+        shown = np.bincount(data.labels[test], minlength=len(right))
+        by_class = {
+            f"accuracy {name}": float(right[i] / shown[i]) for i, name in enumerate(data.classes) if shown[i]
+        }
+        return {"accuracy": float(right.sum() / len(test)), "n_test": float(len(test)), **by_class}
 
     return _Task(loss, score)
 
@@ -315,6 +321,35 @@ def evaluate(recipe: Recipe, data: Data, network: nn.Module) -> dict[str, float]
     """
     where = next(network.parameters()).device
     return _task(recipe, data, where).test(network)
+
+
+def recalibrated(network: nn.Module, data: Data, n_images: int = 1000) -> nn.Module:
+    """A copy whose batch norms know the mean and variance of what they now see, from training pictures, no labels.
+
+    Copied or removed weights shift what a batch norm was fitted to; this is done after every kind of compression,
+    for controls too. A network without batch norms comes back as it is.
+
+    Parameters
+    ----------
+    network : Module
+    data : LabelledImages or Corpus
+    n_images : int
+    """
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    if not norms or not isinstance(data, LabelledImages):
+        return network
+    copy = deepcopy(network)
+    for one in copy.modules():
+        if isinstance(one, nn.BatchNorm2d):
+            one.reset_running_stats()
+            one.momentum = None  # the plain mean over batches
+    where = next(copy.parameters()).device
+    shown = torch.from_numpy(data.pixels[~data.held_out][:n_images])
+    copy.train()
+    with torch.no_grad():
+        for start in range(0, len(shown), 250):
+            copy(normalised(shown[start : start + 250]).to(where))
+    return copy.eval()
 
 
 def read_log(folder: Path) -> dict[str, list[float]]:

@@ -46,7 +46,8 @@ class Recipe:
     size : int
         Vision: pixels a side. Language: tokens a text.
     widths : tuple of int
-        Vision: channels of the four groups. Language: width, blocks, heads, vocabulary.
+        Vision: channels of the four groups, then of the convolutions inside their blocks. Language: width, blocks,
+        heads, vocabulary.
     n_classes : int
         Vision only.
     """
@@ -92,14 +93,14 @@ class Recipe:
             return self._vision() if self.modality == "vision" else self._language()
 
     def _vision(self) -> ResNet:
-        inner = [max(1, round(self.inner_share * width)) for width in self.widths]
+        inner = [max(1, round(self.inner_share * width)) for width in self.widths[4:]]
         return ResNet(
             BasicBlock,
             (1, 1, 1, 1),
-            widths=self.widths,
+            widths=self.widths[:4],
             n_classes=self.n_classes,
             stem="small",
-            inner=None if self.inner_share == 1 else inner,
+            inner=inner,
         )
 
     def _language(self) -> GPT:
@@ -146,7 +147,13 @@ class Recipe:
 
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "vision": {"steps": 800, "batch": 128, "size": 32, "widths": (36, 49, 64, 100), "n_classes": 5},
+    "vision": {
+        "steps": 800,
+        "batch": 128,
+        "size": 32,
+        "widths": (16, 32, 48, 64, 64, 100, 144, 196),
+        "n_classes": 5,
+    },
     "language": {"steps": 3000, "batch": 32, "size": 64, "widths": (64, 3, 4, 1024), "n_classes": 1},
 }
 
