@@ -1,6 +1,7 @@
 """The training itself: seeded batches, checkpoints that survive a kill, a log of losses and smoothness."""
 
 import csv
+import hashlib
 import io
 import platform
 import time
@@ -31,6 +32,7 @@ WEIGHTS, CARD, LOG, TOKENIZER, CHECKPOINT = (
     "tokenizer.json",
     "checkpoint.pt",
 )
+_SHA_BYTES = 32
 _MEAN, _STD = 0.5, 0.25
 _SHIFT = 2
 Data = LabelledImages | Corpus
@@ -89,8 +91,7 @@ def train(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
-    begun, log = _resume(folder, key, network, optimizer, schedule)
+    begun, log = _resume(folder, key, network, optimizer)
     runs: Callable[..., Any] = torch.compile(network) if compiled else network
     every, saved = max(1, recipe.steps // 40), time.monotonic()
     network.train()
@@ -98,11 +99,12 @@ def train(
         with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
             loss = task.loss(runs, step)  # type: ignore[arg-type]
         total = loss if recipe.tau == 0 else loss + topographic(network, step / recipe.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _rate(step, recipe.steps)
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
         if step % every == 0 or step == recipe.steps - 1:
             log.append(_row(step, float(loss.detach()), recipe, network))
             if not np.isfinite(log[-1]["task_loss"]):
@@ -111,7 +113,7 @@ def train(
                     f"(now {recipe.learning_rate:g}) or --tau (now {recipe.tau:g})"
                 )
         if time.monotonic() - saved > checkpoint_s:
-            _checkpoint(folder, key, step + 1, network, optimizer, schedule, log)
+            _checkpoint(folder, key, step + 1, network, optimizer, log)
             saved = time.monotonic()
     card = Card(
         recipe,
@@ -174,21 +176,21 @@ def _last(log: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _resume(
-    folder: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any
+    folder: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, list[dict[str, float]]]:
     """The step at which to go on, and the log so far; a damaged or foreign checkpoint counts for nothing."""
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        return 0, []
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        if kept["key"] != key:
-            return 0, []
-        network.load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
-        schedule.load_state_dict(kept["schedule"])
-    except Exception:  # whatever is wrong with it: it is begun anew, and the file replaced
+        raw = (folder / CHECKPOINT).read_bytes()
+    except OSError:
         return 0, []
+    checksum, content = raw[:_SHA_BYTES], raw[_SHA_BYTES:]
+    if hashlib.sha256(content).digest() != checksum:
+        return 0, []
+    kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if kept["key"] != key:
+        return 0, []
+    network.load_state_dict(kept["network"])
+    optimizer.load_state_dict(kept["optimizer"])
     return int(kept["step"]), list(kept["log"])
 
 
@@ -198,20 +200,20 @@ def _checkpoint(
     step: int,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    schedule: Any,
     log: list[dict[str, float]],
 ) -> None:
+    """Everything that the next step depends on, behind its sha256."""
     stream = io.BytesIO()
     content = {
         "key": key,
         "step": step,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "schedule": {name: value for name, value in schedule.state_dict().items() if name != "lr_lambdas"},
         "log": log,
     }
     torch.save(content, stream)
-    write_bytes(folder / CHECKPOINT, stream.getvalue())
+    raw = stream.getvalue()
+    write_bytes(folder / CHECKPOINT, hashlib.sha256(raw).digest() + raw)
 
 
 def _write(
