@@ -36,7 +36,7 @@ def incoming_weights(module: nn.Module) -> Tensor:
     UserError
         For any other module.
     """
-    weight = getattr(module, "weight", None)
+    weight = getattr(getattr(module, "conv", module), "weight", None)  # a blurred convolution wraps its own
     if not isinstance(weight, Tensor) or weight.ndim < 2:
         raise UserError(
             f"{type(module).__name__} has no weights to lay on a sheet: choose linear or convolutional layers"
