@@ -1,6 +1,7 @@
 """The figure of a study of twins: maps, layout, dimensionality, task, and what compression costs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,13 +57,14 @@ def twins_figure(study: Mapping[str, Any]) -> "Figure":
     )
     _legend(places[2][3])
     n_stimuli = networks[0]["layers"][0]["n_stimuli"]
-    n_units = networks[0]["layers"][0]["n_units"], networks[0]["layers"][-1]["n_units"]
+    n_units = {layer["n_units"] for layer in networks[0]["layers"]}
+    sizes = f"{min(n_units)} to {max(n_units)}" if len(n_units) > 1 else f"{max(n_units)}"
     figure.suptitle(
         f"{study['modality']} twins: TopoLoss tau {study['tau']:g} against tau 0, n = {len(study['seeds'])} seeds",
         fontsize=9,
     )
     figure.supxlabel(
-        f"tuning: {study['localizer']}, {n_stimuli} stimuli; layers of {min(n_units)} to {max(n_units)} units; "
+        f"tuning: {PurePath(study['localizer']).name}, {n_stimuli} stimuli; layers of {sizes} units; "
         "error bars: 95 % intervals over seeds; grey: 95 % of permuted layouts",
         fontsize=6,
     )

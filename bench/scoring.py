@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,20 @@ def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Op
     require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     activations = model.extract(stimuli, names, context=benchmark.card.context)
     features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-    return benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+    outcome = benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+    said = _how_read(model)
+    return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
+
+
+def _how_read(model: "Model") -> dict[str, Any]:
+    """How a network's layers were pooled, projected or changed, where they were."""
+    reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
+    said: dict[str, Any] = {}
+    if reading is not None and reading.said():
+        said["reading"] = reading.said()
+    if changes:
+        said["lesions"] = len(changes)
+    return said
 
 
 def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:

@@ -47,6 +47,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
         ),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
+        *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
         ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (

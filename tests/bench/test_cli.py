@@ -136,6 +136,72 @@ def test_cards():
     assert shown["ceiling_kind"] == "reliability"
 
 
+def test_layers_are_drawn_with_their_sheets():
+    shown = brodmann("models", "info", "twin-vision-topographic", COLUMNS="100").stdout
+    assert "12 layers in forward order" in shown
+    assert "14 x 14 channels, native" in shown
+    card = json.loads(brodmann("models", "info", "twin-vision-baseline", "--json").stdout)
+    assert card["layer_shapes"]["layer4.0.conv1"] == [196, 2, 2]
+    assert card["sheets"]["layer4.0.conv1"] == "14 x 14 channels, row-major"
+    assert "bn1" in brodmann("models", "info", "twin-vision-baseline", "--every").stdout
+
+
+def test_a_twin_pair_is_trained_scored_and_lesioned(tmp_path):
+    out = tmp_path / "out"
+    text = tmp_path / "text.txt"
+    text.write_text(
+        "\n".join(f"The dog number {i} saw the ball of the other dog {i % 7}." for i in range(900))
+    )
+    words = (
+        "train",
+        "language",
+        "--data",
+        text,
+        "--steps",
+        "20",
+        "--batch",
+        "4",
+        "--size",
+        "16",
+        "--out",
+        out,
+    )
+    done = brodmann(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    trained = json.loads(done.stdout)["trained"]
+    assert [Path(one["folder"]).name for one in trained] == ["language-tau1-seed0", "language-baseline-seed0"]
+    assert trained[0]["results"]["smoothness"] > trained[1]["results"]["smoothness"]
+    again = brodmann(*words)
+    assert "bits per byte" in again.stdout
+    name = f"trained:{out / 'language-tau1-seed0'}"
+    scored = brodmann("score", name, "simulated-cortex-language.language-ridge", *QUICK, "--json")
+    assert json.loads(scored.stdout)["model"] == "trained:language-tau1-seed0"
+    lesion = brodmann(
+        "lesion",
+        name,
+        "--layer",
+        "transformer.h.0.mlp.c_fc",
+        "--target",
+        "nonwords",
+        "--controls",
+        "2",
+        "--json",
+    )
+    assert lesion.returncode == 0, lesion.stderr
+    found = json.loads(lesion.stdout)
+    assert set(found["whole"]) == {"surprisal of nonwords", "surprisal of sentences"}
+    assert found["random"]["surprisal of nonwords"]["n"] == 2
+
+
+def test_a_score_says_how_layers_were_read():
+    words = ("score", "random-convnet", "simulated-cortex.IT-rsa", "--layers", "conv5", *QUICK, "--json")
+    whole = json.loads(brodmann(*words).stdout)
+    pooled = json.loads(brodmann(*words, "--pool", "mean").stdout)
+    assert pooled["score"] != whole["score"]
+    assert pooled["methods"]["reading"] == "mean over space"
+    assert "reading" not in whole["methods"]
+
+
 def test_help_shows_examples():
     for words in ((), ("score",), ("data", "add"), ("models", "list"), ("benchmarks", "add"), ("demo",)):
         done = brodmann(*words, "--help")
@@ -146,6 +212,35 @@ def test_help_shows_examples():
 
 
 MISTAKES = {
+    "no pictures to train on": (("train", "vision", "--data", "/nowhere"), "no folder /nowhere"),
+    "no text to train on": (("train", "language", "--data", "/nowhere"), "nothing to train on"),
+    "an unknown schedule": (
+        ("train", "language", "--schedule", "wavy"),
+        "constant, warm-up, decay, not 'wavy'",
+    ),
+    "a tau below 0": (("train", "vision", "--tau", "-1"), "tau and seed are at least 0, not -1"),
+    "twins without a tau": (("twins", "language", "--tau", "0"), "needs a tau above 0"),
+    "a share above 1": (("twins", "language", "--kept", "2"), "--kept takes numbers above 0 and up to 1"),
+    "a lesion of no network": (
+        ("lesion", "simulated-truth", "--layer", "V1", "--target", "face"),
+        "is no network: it has no units to lesion",
+    ),
+    "a lesion of an unknown category": (
+        ("lesion", "twin-vision-topographic", "--layer", "layer4.0.conv1", "--target", "faec"),
+        "unknown category 'faec': did you mean 'face'",
+    ),
+    "a lesion of an unknown layer": (
+        ("lesion", "twin-vision-topographic", "--layer", "layer4.0.conv9", "--target", "face"),
+        "did you mean 'layer4.0.conv1'",
+    ),
+    "an unknown pooling": (
+        ("score", "random-convnet", "simulated-cortex.V1-ridge", "--pool", "sum"),
+        "'none', 'mean' or 'max', not 'sum'",
+    ),
+    "pooling of no network": (
+        ("score", "simulated-truth", "simulated-cortex.V1-ridge", "--pool", "mean"),
+        "is no network: its layers are neither pooled nor projected",
+    ),
     "unknown model": (
         ("score", "pixel", "simulated-cortex.V1-ridge"),
         "unknown model 'pixel': did you mean 'pixels'?",
