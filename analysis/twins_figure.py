@@ -39,9 +39,10 @@ def twins_figure(study: Mapping[str, Any]) -> "Figure":
 
     networks = study["networks"]
     task = "accuracy" if "accuracy" in networks[0]["task"] else "loss"
-    figure = Figure(figsize=(7.1, 5.4), layout="constrained", dpi=200)
+    figure = Figure(figsize=(7.1, 5.8), layout="constrained", dpi=200)
     FigureCanvasAgg(figure)
-    places = figure.subplots(3, 4, height_ratios=[1, 1.25, 1.25])
+    rows = figure.subfigures(3, 1, height_ratios=[1, 1.2, 1.2])
+    places = [row.subplots(1, 4) for row in rows]
     _maps(places[0], networks)
     _layers(places[1][0], networks, "morans_i", "Moran's I of tuning\n(queen, d' maps)")
     _layers(places[1][1], networks, "smoothness", "smoothness of weights\n(cosine of neighbours)")
@@ -85,9 +86,9 @@ def _maps(row: Sequence["Axes"], networks: Sequence[Mapping[str, Any]]) -> None:
         limit = float(np.abs(values).max()) or 1.0
         image = axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes.set_title(f"{one['kind']}, seed {one['seed']}\n{target}, {_short(layer['layer'])}", fontsize=6)
-        bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.75, pad=0.03)
         bar.ax.tick_params(labelsize=5)
-        bar.set_label("d'", fontsize=6)
+        bar.ax.set_title("d'", fontsize=6)
 
 
 def _by_kind(networks: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -183,7 +184,7 @@ def _legend(axes: "Axes") -> None:
         )
         for method, (style, marker) in _STYLES.items()
     ]
-    axes.legend(handles=[*kinds, *ways], fontsize=6, frameon=False, loc="center left")
+    axes.legend(handles=[*kinds, *ways], fontsize=6, frameon=False, loc="center")
     axes.set_axis_off()
 
 

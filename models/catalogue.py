@@ -26,7 +26,7 @@ class ModelCard:
     modality : str
         ``vision`` or ``language``.
     kind : str
-        ``network`` (trained, has files), ``baseline`` (needs none) or ``simulated``.
+        ``network`` (trained, has files), ``twin`` (trained, comes with brodmann), ``baseline`` or ``simulated``.
     loader : str
         ``module:function`` inside ``brodmann.models``.
     layers : tuple of str

@@ -100,4 +100,5 @@ def _standardised(values: Floats) -> Floats:
     """Columns of mean 0 and norm 1; one that does not vary is 0, alike to none."""
     centred = values - values.mean(axis=0)
     norm = np.linalg.norm(centred, axis=0)
-    return np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 1e-12)
+    unit: Floats = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 1e-12)
+    return unit

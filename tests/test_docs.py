@@ -26,8 +26,21 @@ def test_the_encoding_engine_page(tmp_path, monkeypatch):
     assert (tmp_path / "partition.pdf").stat().st_size > 1000
 
 
+def test_the_page_on_twins(tmp_path, monkeypatch):
+    names = run("twins.md", tmp_path, monkeypatch)
+    assert len(names["found"].units) > 5
+    silenced = names["activations"]["layer4.0"].values
+    whole = names["model"].extract(names["pictures"], ["layer4.0"])["layer4.0"].values
+    assert abs(silenced - whole).max() > 0.1
+    counts = [sum(p.numel() for p in one.parameters()) for one in (names["network"], names["small"])]
+    assert counts[1] < 0.3 * counts[0]
+
+
 def test_the_page_on_sheets(tmp_path, monkeypatch):
     names = run("sheets.md", tmp_path, monkeypatch)
     assert names["model"].sheet("1").shape == (16, 16)
     assert names["control"].layout == "permuted(0)"
     assert 0 < names["total"].item() < 0.8 * 10
+    assert names["model"].reading.said() == (
+        "mean over space, at most 1000 sparse random projections (seed 0)"
+    )

@@ -32,6 +32,8 @@ class Server:
         self.ranges: list[str | None] = []
         self.break_after: list[int] = []
         self.honours_ranges = True
+        self.headers: dict[str, dict[str, str]] = {}
+        self.redirects: dict[str, str] = {}
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,6 +51,17 @@ class Server:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         asked = request.headers.get("Range")
         self.ranges.append(asked)
+        headers = self.headers.get(request.path, {})
+        if request.path in self.redirects:
+            request.send_response(302)
+            for name, value in {
+                **headers,
+                "Location": self.redirects[request.path],
+                "Content-Length": "0",
+            }.items():
+                request.send_header(name, value)
+            request.end_headers()
+            return
         content = self.files.get(request.path)
         if content is None:
             request.send_error(403 if "private" in request.path else 404)
@@ -60,6 +73,8 @@ class Server:
         body = content[start:]
         request.send_response(206 if start else 200)
         request.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            request.send_header(name, value)
         request.end_headers()
         request.wfile.write(body[: self.break_after.pop(0)] if self.break_after else body)
 
@@ -246,3 +261,62 @@ def test_a_made_folder_is_kept_until_it_is_damaged(tmp_path):
     (tmp_path / "kept" / "checksums.json").write_text("[")
     remember_folder(tmp_path / "kept", make)
     assert len(made) == 4
+
+
+def announced(server: Server, content: bytes, tag: str) -> KnownFile:
+    """A file whose checksum only the server knows, behind a redirect, as Hugging Face serves them."""
+    server.files["/cdn/big.bin"] = content
+    server.redirects["/big.bin"] = f"{server.address}/cdn/big.bin"
+    server.headers["/big.bin"] = {"X-Linked-ETag": f'"{tag}"'}
+    return KnownFile("big.bin", None, f"{server.address}/big.bin")
+
+
+def test_a_file_whose_checksum_only_the_server_knows_is_verified_against_it(server, tmp_path):
+    target = tmp_path / "target"
+    file = announced(server, CONTENT, sha256(CONTENT))
+    add([file], target, source=None)
+    verify_installed("it", [file], target, hint=HINT)
+    (target / "big.bin").write_bytes(CONTENT[:-1])
+    with pytest.raises(UserError, match="is damaged"):
+        verify_installed("it", [file], target, hint=HINT)
+
+
+def test_a_download_that_is_not_what_the_server_announced_is_refused(server, tmp_path, home):
+    file = announced(server, CONTENT, sha256(b"something else"))
+    with pytest.raises(UserError, match="is not what the server announced"):
+        add([file], tmp_path / "target", source=None)
+    assert not (tmp_path / "target").exists()
+    assert not list((home / "downloads").iterdir())
+
+
+def test_a_small_file_is_verified_as_git_does(server, tmp_path):
+    server.files["/small.json"] = OTHER
+    tag = hashlib.sha1(b"blob %d\0" % len(OTHER) + OTHER).hexdigest()
+    server.headers["/small.json"] = {"ETag": f'W/"{tag}"'}
+    add([KnownFile("small.json", None, f"{server.address}/small.json")], tmp_path / "target", source=None)
+    server.headers["/small.json"] = {"ETag": f'"{"0" * 40}"'}
+    with pytest.raises(UserError, match="is not what the server announced"):
+        add([KnownFile("small.json", None, f"{server.address}/small.json")], tmp_path / "other", source=None)
+
+
+def test_an_announced_download_that_broke_off_goes_on(server, tmp_path):
+    server.break_after = [1_000_000]
+    add([announced(server, CONTENT, sha256(CONTENT))], tmp_path / "target", source=None)
+    assert (tmp_path / "target" / "big.bin").read_bytes() == CONTENT
+    assert "bytes=1000000-" in server.ranges
+
+
+def test_a_redirect_to_an_address_that_is_not_secure_is_refused(server, tmp_path):
+    server.redirects["/big.bin"] = "http://example.org/big.bin"
+    with pytest.raises(NotAvailableError, match="which is not secure"):
+        add([KnownFile("big.bin", None, f"{server.address}/big.bin")], tmp_path / "target", source=None)
+
+
+def test_a_file_without_a_checksum_is_kept_in_mind_as_it_was_installed(source, tmp_path):
+    target = tmp_path / "target"
+    files = [KnownFile("small.txt")]
+    add(files, target, source=source)
+    verify_installed("it", files, target, hint=HINT)
+    (target / "first-seen.json").unlink()
+    with pytest.raises(NotAvailableError, match="was not installed whole"):
+        verify_installed("it", files, target, hint=HINT)

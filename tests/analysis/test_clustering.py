@@ -127,3 +127,39 @@ def test_positions_may_be_a_sheet_in_any_unit():
     assert (
         pytest.approx(morans_i(values, plain, permutations=0).I) == morans_i(values, in_mm, permutations=0).I
     )
+
+
+def test_the_tuning_of_the_authors_network_clusters_after_training_and_not_before(test_weights):
+    """The network that the TopoNets authors trained: selectivity for handwritten digits on its 16 x 16 sheets."""
+    import torch
+    from safetensors.torch import load_file
+    from sklearn.datasets import load_digits
+
+    from brodmann.analysis import category_selectivity
+
+    digits = load_digits()
+    pictures = torch.from_numpy(digits.images / 16).float()[:, None]
+    pictures = torch.nn.functional.interpolate(pictures, size=(20, 20), mode="bilinear", align_corners=False)
+    x = (torch.nn.functional.pad(pictures, (4, 4, 4, 4)).flatten(1) - 0.1307) / 0.3081
+    found = {}
+    for stage in ("000_initial", "001_dataset-1x", "002_dataset-5x"):
+        state = load_file(test_weights / "topo-mlp-mnist" / f"{stage}.safetensors")
+        hidden = x
+        for layer in (0, 2):
+            hidden = torch.nn.functional.linear(
+                hidden.relu() if layer else hidden, state[f"net.{layer}.weight"], state[f"net.{layer}.bias"]
+            )
+            maps = [category_selectivity(hidden.numpy(), digits.target, d)["dprime"] for d in range(10)]
+            found[stage, layer] = [morans_i(one, grid_sheet("l", 256)) for one in maps]
+    for (stage, layer), values in found.items():
+        print(
+            f"{stage} net.{layer}: Moran's I of the tuning {np.mean([v.I for v in values]):.2f} (10 digits, "
+            f"{min(v.I for v in values):.2f} to {max(v.I for v in values):.2f}), permuted layouts "
+            f"{np.mean([v.null_mean for v in values]):.3f} sd {np.mean([v.null_sd for v in values]):.3f}, "
+            f"p {max(v.p for v in values):.3f} at most"
+        )
+    for layer in (0, 2):
+        before, after = found["000_initial", layer], found["002_dataset-5x", layer]
+        assert abs(np.mean([v.z for v in before])) < 1
+        assert min(v.z for v in after) > 10
+        assert max(v.p for v in after) == 1 / 1000

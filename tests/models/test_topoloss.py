@@ -13,6 +13,7 @@ from brodmann.models.topoloss import (
     cosine_decay,
     incoming_weights,
     linear_warm_up,
+    neighbour_similarity,
     spatial_correlation_loss,
     topographic_loss,
 )
@@ -130,3 +131,31 @@ def test_mistakes_are_one_line():
         topographic_loss(torch.ones(97, 2))
     with pytest.raises(UserError, match="do not fit 4 units"):
         spatial_correlation_loss(torch.ones(5, 4), torch.ones(3, 3))
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.0, 4.0])
+@pytest.mark.parametrize(("n_units", "n_inputs"), [(64, 9), (128, 27), (96, 50), (768, 64), (1000, 8)])
+def test_value_and_gradient_beside_the_package_itself(factor, n_units, n_inputs):
+    """In an environment of its own (tox -e topoloss), because the package pins typeguard < 3."""
+    topoloss = pytest.importorskip("topoloss", reason="topoloss is not installed: tox -e topoloss")
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(n_inputs, n_units))
+    term = topoloss.LaplacianPyramid.from_layer(net, net[0], factor_h=factor, factor_w=factor, scale=1.0)
+    theirs = topoloss.TopoLoss([term]).compute(net)
+    theirs.backward()
+    gradient = net[0].weight.grad.clone()
+    net.zero_grad()
+    ours = TopoLoss(["0"], factor=factor)(net)
+    ours.backward()
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-6)
+    torch.testing.assert_close(net[0].weight.grad, gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_schedules_and_neighbour_similarity():
+    sheet = grid_sheet("l", 64)
+    smooth = torch.from_numpy(np.stack([np.ones(64), 0.1 * sheet.positions[:, 0]], axis=1))
+    assert float(neighbour_similarity(smooth)) > 0.98
+    assert abs(float(neighbour_similarity(torch.randn(64, 500)))) < 0.02
+    checked = torch.tensor([[1.0], [-1.0]]).repeat(32, 1).reshape(8, 8, 1)
+    checked[1::2] *= -1
+    assert float(neighbour_similarity(checked.reshape(64, 1))) == pytest.approx(-1)

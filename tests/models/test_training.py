@@ -369,3 +369,42 @@ def test_text_that_cannot_be_trained_on(tmp_path, kind):
     message = {"absent": "nothing to train on", "little": "too little text", "bytes": "not UTF-8"}[kind]
     with pytest.raises(UserError, match=message):
         corpus(path)
+
+
+@pytest.mark.slow
+def test_retraining_reproduces_the_twins_that_come_with_brodmann(tmp_path):
+    """The exact command, minus its folder; other machines sum in another order."""
+    from brodmann.models.training.load import PACKAGED
+
+    for name in ("twin-vision-topographic", "twin-vision-baseline"):
+        kept = Card.read(PACKAGED / name / "training.json")
+        card = train(kept.recipe, drawn_images(kept.recipe.size), tmp_path / name, half=True)
+        print(f"{name}: kept {kept.results}, retrained {card.results}")
+        assert card.data == kept.data
+        assert card.results["accuracy"] == pytest.approx(kept.results["accuracy"], abs=0.03)
+        assert card.results["topographic_loss"] == pytest.approx(kept.results["topographic_loss"], rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy", "loss"),
+    [
+        ("twin-vision-topographic", 0.02, None),
+        ("twin-vision-baseline", 0.02, None),
+        ("twin-language-topographic", None, 0.01),
+        ("twin-language-baseline", None, 0.01),
+    ],
+)
+def test_the_twins_that_come_with_brodmann_do_what_their_cards_say(name, accuracy, loss, request):
+    from brodmann.models.training.load import card_of
+
+    card, model = card_of(name), load_model(name)
+    layout = "native" if name.endswith("topographic") else "row-major"
+    assert {model.sheet(one).layout for one in model.layers if model.sheet(one)} == {layout}
+    if accuracy is not None:
+        found = evaluate(card.recipe, drawn_images(card.recipe.size), model.module)
+        assert found["accuracy"] == pytest.approx(card.results["accuracy"], abs=accuracy)
+    else:
+        text = corpus(request.getfixturevalue("test_data") / "wikitext-2")
+        assert card.recipe.key(text.digest) == card.data
+        found = evaluate(card.recipe, text, model.module)
+        assert found["loss"] == pytest.approx(card.results["loss"], abs=loss)
