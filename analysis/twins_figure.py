@@ -42,7 +42,7 @@ def twins_figure(study: Mapping[str, Any]) -> "Figure":
     figure = Figure(figsize=(7.1, 5.8), layout="constrained", dpi=200)
     FigureCanvasAgg(figure)
     rows = figure.subfigures(3, 1, height_ratios=[1, 1.2, 1.2])
-    places = [row.subplots(1, 4) for row in rows]
+    places = [row.subplots(1, 4) for row in np.asarray(rows)]
     _maps(places[0], networks)
     _layers(places[1][0], networks, "morans_i", "Moran's I of tuning\n(queen, d' maps)")
     _layers(places[1][1], networks, "smoothness", "smoothness of weights\n(cosine of neighbours)")

@@ -149,7 +149,10 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cuda or cpu; a graphics card where there is one.")
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Through torch.compile; on a graphics card by default."),
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Write weights in half precision.")] = False,
     alone: Annotated[bool, typer.Option("--alone", help="Only the network of this tau, no twin.")] = False,
     as_json: Json = False,
@@ -181,14 +184,16 @@ def train(
     from .terminal import table
 
     names = [name for name in next(iter(cards.values())).results if " " not in name]
-    rows = [(str(folder), *(f"{card.results[name]:.4g}" for name in names)) for folder, card in cards.items()]
+    rows = [(folder.name, *(f"{card.results[name]:.4g}" for name in names)) for folder, card in cards.items()]
     table(
         console(),
-        f"{modality.value}: {len(rows)} networks",
+        f"{modality.value}: {len(rows)} networks in {out}",
         ("folder", *(n.replace("_", " ") for n in names)),
         rows,
     )
-    print(f"\nlog, weights and card lie there; score one: brodmann score trained:{rows[0][0]} BENCHMARK")
+    print(
+        f"\nlog, weights and card lie there; score one: brodmann score trained:{next(iter(cards))} BENCHMARK"
+    )
 
 
 def twins(

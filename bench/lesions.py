@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,21 +33,25 @@ class Found:
     ----------
     layer, target : str
     units : array of int
-        Channels or features, most selective first.
+        Most selective first.
     table : DataFrame
         t, d', p and q of every unit.
+    reads : {"channel", "unit"}
+        Whether a unit is a channel (or feature), or one place of the layer's output.
     """
 
     layer: str
     target: str
     units: Units
     table: pd.DataFrame
+    reads: Literal["channel", "unit"] = "channel"
 
 
 def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, share: float = 0.05) -> Found:
     """The most selective units of a layer for one category against the others.
 
-    Feature maps are averaged over space, texts over their tokens, so that a unit is a channel or a feature.
+    Feature maps are averaged over space, texts over their tokens, so that a unit is a channel or a feature; unless the
+    layer's sheet has a place for every unit of the map (TDANN, All-TNN).
 
     Parameters
     ----------
@@ -67,7 +72,8 @@ def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, s
     kinds = stimuli["category"].to_numpy()
     if target not in set(kinds):
         raise unknown("category", target, {str(kind) for kind in kinds})
-    responses = _by_channel(model, stimuli, layer)
+    reads = _reads(model, layer)
+    responses = _responses(model, stimuli, layer, reads)
     table = category_selectivity(responses, kinds, target)
     order = np.argsort(-table["t"].to_numpy(), kind="stable")[: max(1, round(share * len(table)))]
     units = order[(table["q"].to_numpy()[order] < _Q) & (table["t"].to_numpy()[order] > 0)]
@@ -75,12 +81,22 @@ def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, s
         raise UserError(
             f"no unit of {layer!r} answers {target!r} more than the rest (q < {_Q}, n = {len(kinds)})"
         )
-    return Found(layer, target, units, table)
+    return Found(layer, target, units, table, reads)
 
 
-def _by_channel(model: Network, stimuli: StimulusSet, layer: str) -> npt.NDArray[np.float64]:
+def _reads(model: Network, layer: str) -> Literal["channel", "unit"]:
+    """Whether the layer's sheet has a place for every unit of its map."""
+    sheet = model.sheet(layer)
+    if sheet is None or sheet.reads == "channel" or isinstance(model, LanguageModel):
+        return "channel"
+    return "unit" if len(sheet) == prod(model.shapes([layer])[layer]) else "channel"
+
+
+def _responses(
+    model: Network, stimuli: StimulusSet, layer: str, reads: Literal["channel", "unit"]
+) -> npt.NDArray[np.float64]:
     before = model.reading
-    model.reading = Reading(pool="none" if isinstance(model, LanguageModel) else "mean")
+    model.reading = Reading(pool="none" if reads == "unit" or isinstance(model, LanguageModel) else "mean")
     try:
         return np.asarray(model.extract(stimuli, [layer])[layer], np.float64)
     finally:
@@ -126,7 +142,7 @@ def lesion_study(
         ``p``, the share of controls (and of the lesion itself) that change at least as much in the same direction.
     """
     n_units = len(found.table)
-    first = Lesion(found.layer, found.units, kind, factor, random_state)
+    first = Lesion(found.layer, found.units, kind, factor, random_state, found.reads)
     whole = _scores(model, found, benchmark, stimuli, task)
     with lesioned(model, first):
         localised = _minus(_scores(model, found, benchmark, stimuli, task), whole)

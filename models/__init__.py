@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .reading import Reading
     from .sheet import Sheet, grid_sheet, interleaved_sheet, tdann_sheet
     from .topoloss import TopoLoss, spatial_correlation_loss, topographic_loss
+    from .training.loop import train
+    from .training.recipe import Recipe
     from .vision import VisionModel
 
 _WHERE = {
@@ -23,6 +25,7 @@ _WHERE = {
     "Model": ".model",
     "ModelCard": ".catalogue",
     "Reading": ".reading",
+    "Recipe": ".training.recipe",
     "Sheet": ".sheet",
     "TopoLoss": ".topoloss",
     "VisionModel": ".vision",
@@ -38,6 +41,7 @@ _WHERE = {
     "spatial_correlation_loss": ".topoloss",
     "tdann_sheet": ".sheet",
     "topographic_loss": ".topoloss",
+    "train": ".training.loop",
 }
 __all__ = [
     "ImagePreprocessing",
@@ -46,6 +50,7 @@ __all__ = [
     "Model",
     "ModelCard",
     "Reading",
+    "Recipe",
     "Sheet",
     "TopoLoss",
     "VisionModel",
@@ -61,5 +66,6 @@ __all__ = [
     "spatial_correlation_loss",
     "tdann_sheet",
     "topographic_loss",
+    "train",
 ]
 __getattr__, __dir__ = attach(__name__, _WHERE)

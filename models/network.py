@@ -2,11 +2,12 @@
 
 import hashlib
 import inspect
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,16 @@ from . import store
 from .hooks import Stop, check_layers, forward_order, record
 from .model import Context, Model
 from .reading import EVERYTHING, Reading
-from .sheet import Sheet
+from .sheet import Sheet, grid_sheet
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 EXTRACTION_VERSION = 2
 """Part of every cache key: it rises when the same network would give other numbers."""
+
+
+_WRITERS = min(4, os.cpu_count() or 1)
 
 
 class Network(Model):
@@ -110,6 +114,23 @@ class Network(Model):
         """Where the layer's units lie; see :meth:`Model.sheet`."""
         check_layers(self.module, [layer], self.identifier)
         return self._sheets.get(layer)
+
+    def control_sheet(self, layer: str, *, random_state: int | None = None) -> Sheet:
+        """A layout for any layer, to compare a topographic one with: units in their order on a grid, or shuffled.
+
+        Parameters
+        ----------
+        layer : str
+            A feature map gives a sheet of its channels, anything else one of its units.
+        random_state : int, optional
+            Seed of the shuffle; without it units keep their order. That is no neutral control in a transformer, whose
+            heads are contiguous.
+        """
+        shape = self.shapes([layer])[layer]
+        reads: Literal["unit", "channel"] = "channel" if len(shape) > 1 else "unit"
+        n_units = shape[0] if len(shape) == 3 else shape[-1]  # (channels, rows, columns); (tokens, units)
+        sheet = grid_sheet(layer, n_units, reads=reads)
+        return sheet if random_state is None else sheet.permuted(random_state)
 
     @property
     def digest(self) -> str:  # type: ignore[override]
@@ -205,22 +226,25 @@ class Network(Model):
     def _stream(
         self, arrays: "dict[str, store.Growing]", stimuli: "StimulusSet", context: Context, stop: Stop
     ) -> None:
-        """Fill files batch by batch; writing one batch goes on beside the pass over the next."""
-        writing: Future[None] | None = None
+        """Fill files batch by batch, the layers side by side.
 
-        def write(rows: npt.NDArray[np.intp], found: dict[str, store.Values]) -> None:
-            for name, values in found.items():
-                arrays[name].write(rows, values)
-
-        with ThreadPoolExecutor(1) as writer:
+        A graphics card computes the next batch meanwhile; processors would only take time from one another.
+        """
+        writing: list[Future[None]] = []
+        with ThreadPoolExecutor(_WRITERS) as writers:
             for rows, found in self._passes(
                 list(arrays), stimuli, context, stop, known=lambda rows: _all_hold(arrays, rows)
             ):
-                if writing is not None:
-                    writing.result()
-                writing = writer.submit(write, rows, found)
-            if writing is not None:
-                writing.result()
+                _finish(writing)
+                writing = [writers.submit(arrays[name].write, rows, values) for name, values in found.items()]
+                if not self.overlaps:
+                    _finish(writing)
+            _finish(writing)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether loading and writing go on beside the forward pass, because that runs elsewhere."""
+        return self.device.type != "cpu"
 
     def _passes(
         self,
@@ -354,15 +378,21 @@ def _settings(module: nn.Module) -> list[object]:
     ]
 
 
+def _finish(writing: "list[Future[None]]") -> None:
+    for one in writing:
+        one.result()
+
+
 def _all_hold(arrays: "dict[str, store.Growing]", rows: npt.NDArray[np.intp]) -> bool:
     """Whether every file has a batch; all move on by one, or all begin to be written here."""
     checksums = {name: one.peek(rows) for name, one in arrays.items()}
-    if any(sha is None for sha in checksums.values()):
+    known = {name: crc for name, crc in checksums.items() if crc is not None}
+    if len(known) < len(arrays):
         for one in arrays.values():
             one.begin_here()
         return False
-    for name, one in arrays.items():
-        one.accept(rows, checksums[name])
+    for name, crc in known.items():
+        arrays[name].accept(rows, crc)
     return True
 
 

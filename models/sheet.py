@@ -153,24 +153,24 @@ def grid_sheet(
 
 
 def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float = 1.0) -> Sheet:
-    """The sheet of All-TNN: every place of an output (height, width, channels) is a square of its channels.
+    """The sheet of All-TNN: every place of an output (channels, height, width) is a square of its channels.
 
-    Units in the order (row, column, channel); a torus, as its loss treats it.
+    Units in the order (channel, row, column); a torus, as its loss treats it.
 
     Parameters
     ----------
     layer : str
     shape : (int, int, int)
-        Height, width, channels; the channels must be a square number.
+        Channels, height, width; the channels must be a square number.
     pitch : float
     """
-    channels = shape[2]
+    channels = shape[0]
     side = isqrt(channels)
     if side * side != channels:
         raise UserError(
             f"layer {layer!r} has {channels} channels, which is no square number: it has no such sheet"
         )
-    row, column, channel = np.indices(shape)
+    channel, row, column = np.indices(shape)
     y = row * side + channel // side
     x = column * side + channel % side
     positions = pitch * np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)

@@ -107,7 +107,7 @@ class VisionModel(Network):
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
             for rows in self._plan(stimuli, context)[skip:]:
                 waiting.append((rows, [pool.submit(self._load, ids[row], paths[ids[row]]) for row in rows]))
-                if len(waiting) > _AHEAD:
+                if len(waiting) > (_AHEAD if self.overlaps else 0):
                     yield self._ready(*waiting.popleft())
             while waiting:
                 yield self._ready(*waiting.popleft())

@@ -35,7 +35,7 @@ class LocalShape:
 
 
 class LocallyConnected(nn.Module):
-    """Every place of the output has filters of its own; output (batch, rows, columns, channels).
+    """Every place of the output has filters of its own; output (batch, channels, rows, columns).
 
     Parameters
     ----------
@@ -53,16 +53,18 @@ class LocallyConnected(nn.Module):
         self.pool = nn.MaxPool2d(shape.pool) if shape.pool > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, rows, columns, n_in) of the layer below -> (batch, rows, columns, n_out), rectified."""
+        """(batch, n_in, height, width) of the layer below -> (batch, n_out, rows, columns), rectified."""
         shape = self.shape
-        pictures = self.pool(x.permute(0, 3, 1, 2))
-        patches = F.unfold(pictures, shape.kernel, stride=shape.stride)  # (batch, n_in * kernel^2, places)
+        patches = F.unfold(
+            self.pool(x), shape.kernel, stride=shape.stride
+        )  # (batch, n_in * kernel^2, places)
         read = patches.reshape(len(x), shape.n_in, shape.kernel**2, -1)
         read = read.permute(3, 0, 2, 1).reshape(
             shape.rows * shape.columns, len(x), -1
         )  # kernel place, then channel
         out = torch.bmm(read, self.weight).permute(1, 0, 2)
-        return F.relu(out.reshape(len(x), shape.rows, shape.columns, shape.n_out) + self.bias)
+        out = out.reshape(len(x), shape.rows, shape.columns, shape.n_out) + self.bias
+        return F.relu(out.permute(0, 3, 1, 2))
 
 
 class AllTNN(nn.Module):
@@ -84,8 +86,7 @@ class AllTNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 3, height, width) -> logits, or the last layer's units."""
-        x = x.permute(0, 2, 3, 1)
         for layer in self.layers:
             x = layer(x)
-        out: Tensor = self.readout(x.flatten(1))
+        out: Tensor = self.readout(x.permute(0, 2, 3, 1).flatten(1))  # the channel last, as Keras flattens
         return out

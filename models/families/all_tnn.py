@@ -60,7 +60,7 @@ def load_all_tnn(path: Path) -> Model:
         preprocess=ImagePreprocessing(size, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
         layers=layers,
         sheets=[
-            interleaved_sheet(name, (shape.rows, shape.columns, shape.n_out))
+            interleaved_sheet(name, (shape.n_out, shape.rows, shape.columns))
             for name, shape in zip(layers, shapes, strict=True)
         ],
     )

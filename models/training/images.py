@@ -1,6 +1,7 @@
 """Labelled pictures to train on: drawn by a seed, CIFAR's files, or a folder a class."""
 
 import io
+import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,12 +132,27 @@ def image_folder(
             f"{folder} holds pictures of {len(classes)} classes: expected a folder a class (CLASS/*.jpg), "
             "train/CLASS/*.jpg, or CIFAR's files"
         )
+    _check_memory(len(found), size)
     pixels = np.stack([_square(path, size) for path, _, _ in track(found, "reading pictures")])
     labels = np.array([classes.index(name) for _, name, _ in found], np.int64)
     held_out = np.array([held for _, _, held in found])
     if not held_out.any():
         held_out = _some_of_each(labels, share_held_out, seed)
     return LabelledImages(pixels, labels, classes, held_out)
+
+
+def _check_memory(n_images: int, size: int) -> None:
+    """Pictures are held as bytes in memory; said before they are read."""
+    needed = n_images * size * size * 3
+    try:
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError, AttributeError):  # a system that does not say
+        return
+    if needed > limit:
+        raise UserError(
+            f"{n_images:,} pictures of {size} x {size} need {needed / 2**30:.1f} GiB, and half of this machine's "
+            f"memory, {limit / 2**30:.1f} GiB, is allowed: lower --size, or train on part of the classes"
+        )
 
 
 def _classes(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -52,7 +52,7 @@ def train(
     folder: Path,
     *,
     device: str | None = None,
-    compiled: bool = False,
+    compiled: bool | None = None,
     half: bool = False,
     checkpoint_s: float = 30.0,
 ) -> Card:
@@ -68,8 +68,8 @@ def train(
     folder : Path
     device : str, optional
         A graphics card by default where there is one; there in mixed precision (bfloat16).
-    compiled : bool
-        Run the network through ``torch.compile``.
+    compiled : bool, optional
+        Run the network through ``torch.compile``; on a graphics card by default.
     half : bool
         Write the weights in half precision.
     checkpoint_s : float
@@ -92,6 +92,7 @@ def train(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
     )
     begun, log = _resume(folder, key, network, optimizer)
+    compiled = where.type == "cuda" if compiled is None else compiled
     runs: Callable[..., Any] = torch.compile(network) if compiled else network
     every, saved = max(1, recipe.steps // 40), time.monotonic()
     network.train()

@@ -247,3 +247,29 @@ def test_the_real_localizers(test_data):
         "jabberwocky": 160,
         "nonwords": 160,
     }
+
+
+def test_a_sheet_with_a_place_for_every_unit_is_lesioned_unit_by_unit(bright):
+    from brodmann.models import Sheet
+
+    half = (0.5, 0.5, 0.5)
+    places = np.stack(np.meshgrid(np.arange(64), np.arange(12)), axis=-1).reshape(-1, 2)
+    model = VisionModel(
+        Known(), identifier="known", preprocess=ImagePreprocessing(8, mean=half, std=half), layers=["units", "readout"],
+        sheets=[Sheet("units", places)],
+    )  # fmt: skip
+    found = localise(model, bright, "units", "bright", share=0.5)
+    assert found.reads == "unit"
+    assert len(found.table) == 12 * 64
+    assert set(found.units) == set(range(3 * 64))
+    result = lesion_study(
+        model, found, task=lambda: {"one": float(model.module(torch.ones(1, 3, 8, 8)).detach().sum())}
+    )
+    assert result["localised"]["one"] == pytest.approx(-3 * 3)
+
+
+def test_pictures_that_do_not_fit_in_memory_are_refused_before_they_are_read():
+    from brodmann.models.training.images import _check_memory
+
+    with pytest.raises(UserError, match=r"1,281,167 pictures of 2048 x 2048 need .* GiB.*: lower --size"):
+        _check_memory(1_281_167, 2048)

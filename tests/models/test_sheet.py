@@ -37,13 +37,13 @@ def test_a_shuffle_keeps_the_places_and_repeats():
 
 
 def test_channels_of_all_tnn_lie_inside_their_place():
-    sheet = interleaved_sheet("layer", (2, 3, 4))
+    sheet = interleaved_sheet("layer", (4, 2, 3))
     assert len(sheet) == 24
     assert sheet.n_collisions == 0
-    np.testing.assert_array_equal(sheet.positions[3], [1, 1])  # place (0, 0), last channel
-    np.testing.assert_array_equal(sheet.positions[4 * 3], [0, 2])  # place (1, 0), first channel
+    np.testing.assert_array_equal(sheet.positions[3 * 6], [1, 1])  # place (0, 0), last channel
+    np.testing.assert_array_equal(sheet.positions[3], [0, 2])  # place (1, 0), first channel
     with pytest.raises(UserError, match="no square number"):
-        interleaved_sheet("layer", (2, 3, 5))
+        interleaved_sheet("layer", (5, 2, 3))
 
 
 def test_positions_in_tdanns_files(tmp_path):

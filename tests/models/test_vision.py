@@ -38,6 +38,15 @@ def model(net=None, **options):
     return VisionModel(net or Net(), **options)
 
 
+def test_any_layer_has_a_control_sheet():
+    plain = model().control_sheet("first")
+    assert (plain.shape, plain.reads, plain.layout) == ((2, 2), "channel", "row-major")
+    shuffled = model().control_sheet("first", random_state=3)
+    assert shuffled.layout == "permuted(3)"
+    assert sorted(map(tuple, shuffled.positions)) == sorted(map(tuple, plain.positions))
+    assert len(model().control_sheet("head")) == 3
+
+
 def test_activations_are_the_modules_own_outputs(pictures):
     net = Net()
     found = model(net, cache=False).extract(pictures)

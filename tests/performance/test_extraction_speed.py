@@ -52,18 +52,23 @@ def stimuli(folder):
 def ours(given):
     """Into the cache on disk, streamed; the first and last rows stand for the answer."""
     folder, module = given
-    with tempfile.TemporaryDirectory(dir=folder.parent) as home:
-        os.environ["BRODMANN_HOME"] = home
-        model = VisionModel(
-            module,
-            identifier="resnet18",
-            preprocess=PREPROCESS,
-            layers=BLOCKS,
-            batch_size=BATCH,
-            device=DEVICE,
-        )
-        found = model.extract(stimuli(folder))
-        return np.concatenate([np.asarray(found[name][[0, -1], :50]) for name in BLOCKS], axis=1)
+    os.environ["BRODMANN_HOME"] = tempfile.mkdtemp(dir=scratch(folder))
+    model = VisionModel(
+        module, identifier="resnet18", preprocess=PREPROCESS, layers=BLOCKS, batch_size=BATCH, device=DEVICE
+    )
+    found = model.extract(stimuli(folder))
+    return np.concatenate([np.asarray(found[name][[0, -1], :50]) for name in BLOCKS], axis=1)
+
+
+def scratch(folder):
+    """Where both sides write; emptied before every run, outside the time that is measured."""
+    return folder.parent / f"{folder.name}-written"
+
+
+def prepared(folder):
+    shutil.rmtree(scratch(folder), ignore_errors=True)
+    scratch(folder).mkdir()
+    return folder, network()
 
 
 def bare(given):
@@ -127,19 +132,14 @@ def thingsvision(given):
             return _decoded(paths[index])
 
     loader = torch.utils.data.DataLoader(Images(), BATCH)
-    out = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        made = make("resnet18", False, DEVICE, model=module, preprocess=PREPROCESS)
-        made.extract_features(
-            loader, module_names=BLOCKS, flatten_acts=True, output_dir=str(out), step_size=8
-        )
-        rows = []
-        for name in BLOCKS:
-            parts = sorted((out / name).glob("*.npy"), key=_first_number)
-            rows.append(np.stack([np.load(parts[0])[0, :50], np.load(parts[-1])[-1, :50]]))
-        return np.concatenate(rows, axis=1)
-    finally:
-        shutil.rmtree(out)
+    out = Path(tempfile.mkdtemp(dir=scratch(folder)))
+    made = make("resnet18", False, DEVICE, model=module, preprocess=PREPROCESS)
+    made.extract_features(loader, module_names=BLOCKS, flatten_acts=True, output_dir=str(out), step_size=8)
+    rows = []
+    for name in BLOCKS:
+        parts = sorted((out / name).glob("*.npy"), key=_first_number)
+        rows.append(np.stack([np.load(parts[0])[0, :50], np.load(parts[-1])[-1, :50]]))
+    return np.concatenate(rows, axis=1)
 
 
 def _first_number(path):
@@ -151,7 +151,7 @@ def test_against_the_bare_forward_pass_and_decoding(pictures, table):
         Work(
             f"8 block outputs of a ResNet-18, {N_IMAGES} pictures, to disk",
             "bare forward pass and decoding, kept nowhere",
-            make=lambda: (pictures, network()),
+            make=lambda: prepared(pictures),
             ours=ours,
             peer=bare,
             goal=1 / 1.10,
@@ -167,7 +167,7 @@ def test_against_thingsvision(pictures, table):
         Work(
             f"8 block outputs of a ResNet-18, {N_IMAGES} pictures, to disk",
             "thingsvision 2.7, to disk",
-            make=lambda: (pictures, network()),
+            make=lambda: prepared(pictures),
             ours=ours,
             peer=thingsvision,
             goal=1.0,
@@ -186,8 +186,7 @@ def test_memory_is_flat_in_the_number_of_pictures(pictures, table, tmp_path):
     for path in sorted(pictures.glob("*.jpg"))[: max(4 * BATCH, N_IMAGES // 8)]:
         (few / path.name).symlink_to(path)
     peaks = {
-        len(list(f.glob("*.jpg"))): alone(lambda f=f: (f, network()), ours).extra_bytes
-        for f in (few, pictures)
+        len(list(f.glob("*.jpg"))): alone(lambda f=f: prepared(f), ours).extra_bytes for f in (few, pictures)
     }
     table.remark(
         "memory above the network while extracting: "
