@@ -1,17 +1,35 @@
-"""Whether values that lie close together are alike."""
+"""Whether values that lie close together are alike: Moran's I, its local form, Geary's C, each with its null.
 
+Both are ratios of quadratic forms of the centred values, z' M z / z' z. A map laid out at random is a permutation of z,
+so the null of many maps is one product with the matrix a permutation, which all maps share.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
 from ..errors import UserError
-from ..models.sheet import Sheet
+from .neighbours import (
+    Floats,
+    Islands,
+    Places,
+    Weights,
+    islands_of,
+    neighbours,
+    positions_of,
+    refuse_islands,
+    standardise,
+)
+from .resampling import benjamini_hochberg
+from .smoothing import smoothing_matrix
 
-Floats = npt.NDArray[np.float64]
-Neighbours = Literal["queen", "rook", "nearest", "band"]
+_COLUMNS = 512
+"""Permuted maps in one product."""
+_TIE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -22,13 +40,20 @@ class MoransI:
     ----------
     I : float
     p : float
-        Share of permuted layouts, and of the observed one, whose I is at least as high (one-sided); never 0.
+        Share of permuted layouts, and of the observed one, whose I is at least as high (one-sided); never 0. NaN
+        without permutations.
     expected : float
         -1 / (n - 1).
     null_mean, null_sd : float
         Over the permuted layouts.
     n : int
         Units.
+    exact_sd : float
+        Standard deviation over all layouts (the moments under randomisation); NaN after smoothing.
+    exact_p : float
+        One-sided, from I as normal with the exact moments; no permutation.
+    n_islands : int
+        Units without a neighbour, where they were kept.
     """
 
     I: float  # noqa: E741
@@ -37,41 +62,86 @@ class MoransI:
     null_mean: float
     null_sd: float
     n: int
+    exact_sd: float = float("nan")
+    exact_p: float = float("nan")
+    n_islands: int = 0
 
     @property
     def z(self) -> float:
         """How many standard deviations of the null I lies above its mean."""
         return (self.I - self.null_mean) / self.null_sd if self.null_sd > 0 else float("nan")
 
+    @property
+    def exact_z(self) -> float:
+        """The same with the exact moments."""
+        return (self.I - self.expected) / self.exact_sd if self.exact_sd > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class GearysC:
+    """Geary's C and what it is under layouts that were permuted: below 1 where neighbours are alike.
+
+    Attributes
+    ----------
+    C : float
+    p : float
+        Share of permuted layouts, and of the observed one, whose C is at most as high (one-sided).
+    null_mean, null_sd : float
+    n : int
+    exact_sd, exact_p : float
+        From the moments under randomisation, whose mean is 1.
+    """
+
+    C: float
+    p: float
+    null_mean: float
+    null_sd: float
+    n: int
+    exact_sd: float = float("nan")
+    exact_p: float = float("nan")
+
+    @property
+    def z(self) -> float:
+        """How many standard deviations of the null C lies above its mean: negative where values cluster."""
+        return (self.C - self.null_mean) / self.null_sd if self.null_sd > 0 else float("nan")
+
 
 def morans_i(
     values: npt.ArrayLike,
-    positions: "npt.ArrayLike | Sheet",
-    weights: Neighbours = "queen",
+    positions: Places,
+    weights: Weights = "queen",
     permutations: int = 999,
     random_state: int = 0,
     *,
     reach: float | None = None,
     standardised: bool = True,
+    fwhm: float = 0.0,
+    islands: Islands = "refuse",
 ) -> MoransI:
     """Moran's I of values on a sheet, with its permutation null.
 
         I = (N / sum_ij w_ij) * sum_ij w_ij z_i z_j / sum_i z_i^2,   z = values - mean.
 
+    The exact variance over all layouts is that of Cliff & Ord (1981), with S1, S2 and the kurtosis of the values.
+
     Parameters
     ----------
     values : array of shape (n_units,)
-    positions : array of shape (n_units, 2), or Sheet
+    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
         A sheet that is a torus has neighbours across its edges.
-    weights : {"queen", "rook", "nearest", "band"}
-        The eight or four neighbours on a grid; the `reach` nearest units (8 by default); or all within `reach`.
+    weights : {"queen", "rook", "nearest", "band"} or csr_array
+        As in :func:`.neighbours.neighbours`, or weights of one's own, e.g. a mesh's.
     permutations : int
         Layouts of the null.
     random_state : int
     reach : float, optional
         Number of units for ``nearest``; distance for ``band``.
     standardised : bool
-        Whether every unit's weights sum to 1 (esda's default) or are 0 and 1.
+        Whether every unit's weights sum to 1 (esda's default) or stay as they are.
+    fwhm : float
+        Values are smoothed first, and permuted values are smoothed likewise; see :mod:`.smoothing`.
+    islands : {"refuse", "keep"}
+        What is done about units without a neighbour.
 
     Raises
     ------
@@ -79,104 +149,371 @@ def morans_i(
         Where values do not vary or are not finite, or units have no grid, no neighbours or no common place.
     """
     known = np.asarray(values, np.float64)
-    sheet = positions if isinstance(positions, Sheet) else Sheet("values", np.asarray(positions, np.float64))
-    if known.shape != (len(sheet),):
-        raise UserError(f"{known.shape} values do not fit {len(sheet)} positions")
-    if not np.isfinite(known).all():
-        raise UserError(
-            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
-        )
-    z = known - known.mean()
-    if not (z**2).sum() > 1e-24 * len(z) * np.abs(known).max(initial=0.0) ** 2:
-        raise UserError("all values are the same: there is nothing to cluster")
-    matrix = neighbours(sheet, weights, reach=reach)
-    if standardised:
-        sums = np.asarray(matrix.sum(axis=1)).ravel()
-        matrix = sparse.diags_array(np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)) @ matrix
-    scale = len(z) / matrix.sum() / (z**2).sum()
-    observed = float(scale * (z @ (matrix @ z)))
-    generator = np.random.default_rng(random_state)
-    null = np.empty(permutations)
-    for start in range(0, permutations, 128):
-        stop = min(start + 128, permutations)
-        layouts = np.stack([generator.permutation(z) for _ in range(start, stop)], axis=1)
-        null[start:stop] = scale * (layouts * (matrix @ layouts)).sum(axis=0)
-    reached = int((null >= observed - 1e-12).sum())
+    if known.ndim != 1:
+        raise UserError(f"one map has the shape (n_units,), not {known.shape}: see morans_i_of_maps")
+    z, form, kernel = _prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
+    observed = _ratio(form, z, kernel)
+    null = _permuted(form, z, kernel, permutations, random_state)
+    sd, p = _exact(form, z, observed) if kernel is None else (_nan(1), _nan(1))
     return MoransI(
-        observed,
-        (reached + 1) / (permutations + 1),
-        -1 / (len(z) - 1),
-        float(null.mean()) if permutations else float("nan"),
-        float(null.std(ddof=1)) if permutations > 1 else float("nan"),
-        len(z),
+        float(observed[0]),
+        float(_upper(observed, null)[0]),
+        -1 / (len(known) - 1),
+        float(_mean(null)[0]),
+        float(_sd(null)[0]),
+        len(known),
+        float(sd[0]),
+        float(p[0]),
+        len(islands_of(form)),
     )
 
 
-def neighbours(
-    sheet: Sheet, weights: Neighbours = "queen", *, reach: float | None = None
-) -> sparse.csr_array:
-    """Who is next to whom: 1 for neighbours, 0 else, (n_units, n_units).
+def morans_i_of_maps(
+    maps: npt.ArrayLike,
+    positions: Places,
+    weights: Weights = "queen",
+    permutations: int = 999,
+    random_state: int = 0,
+    *,
+    reach: float | None = None,
+    standardised: bool = True,
+    fwhm: float = 0.0,
+    islands: Islands = "refuse",
+) -> pd.DataFrame:
+    """Moran's I of many maps of the same units; the permuted layouts are shared.
 
     Parameters
     ----------
-    sheet : Sheet
-    weights, reach
+    maps : array of shape (n_maps, n_units)
+    positions, weights, permutations, random_state, reach, standardised, fwhm, islands
+        As in :func:`morans_i`.
+
+    Returns
+    -------
+    DataFrame
+        A row a map: ``I``, ``p`` (one-sided), ``q`` (Benjamini-Hochberg over the maps), ``z``, ``null_mean``,
+        ``null_sd``, ``exact_z``, ``exact_p``, and ``clustered``: q < 0.05. ``attrs`` say what was permuted, how often
+        and the seed.
+    """
+    known = np.asarray(maps, np.float64)
+    if known.ndim != 2:
+        raise UserError(f"maps have the shape (n_maps, n_units), not {known.shape}")
+    z, form, kernel = _prepared(known, positions, weights, reach, standardised, fwhm, islands)
+    observed = _ratio(form, z, kernel)
+    null = _permuted(form, z, kernel, permutations, random_state)
+    mean, sd = _mean(null), _sd(null)
+    exact_sd, exact_p = _exact(form, z, observed) if kernel is None else (_nan(len(z)), _nan(len(z)))
+    p = _upper(observed, null) if permutations else exact_p
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table = pd.DataFrame(
+            {
+                "I": observed,
+                "p": p,
+                "q": benjamini_hochberg(p),
+                "z": (observed - mean) / sd,
+                "null_mean": mean,
+                "null_sd": sd,
+                "exact_z": (observed + 1 / (z.shape[1] - 1)) / exact_sd,
+                "exact_p": exact_p,
+            }
+        )
+    table["clustered"] = table["q"] < 0.05
+    table.attrs |= {
+        "permuted": "the places of the units, shared by the maps",
+        "permutations": permutations,
+        "random_state": random_state,
+        "fwhm": fwhm,
+        "n_units": int(z.shape[1]),
+        "n_islands": len(islands_of(form)),
+    }
+    return table
+
+
+def gearys_c(
+    values: npt.ArrayLike,
+    positions: Places,
+    weights: Weights = "queen",
+    permutations: int = 999,
+    random_state: int = 0,
+    *,
+    reach: float | None = None,
+    standardised: bool = True,
+    fwhm: float = 0.0,
+    islands: Islands = "refuse",
+) -> GearysC:
+    """Geary's C: squared differences of neighbours against those of all units.
+
+        C = (N - 1) / (2 sum_ij w_ij) * sum_ij w_ij (v_i - v_j)^2 / sum_i z_i^2.
+
+    Parameters
+    ----------
+    values, positions, weights, permutations, random_state, reach, standardised, fwhm, islands
         As in :func:`morans_i`.
     """
-    places = sheet.positions
-    if weights not in ("queen", "rook", "nearest", "band"):
-        raise UserError(f"neighbours are 'queen', 'rook', 'nearest' or 'band', not {weights!r}")
-    if weights in ("queen", "rook"):
-        step = _grid_step(sheet)
-        limit = 1.5 * step if weights == "queen" else 1.1 * step
-        rows, columns = _pairs_within(sheet, limit)
-    elif weights == "band":
-        if reach is None or not reach > 0:
-            raise UserError(f"the weights 'band' need a reach above 0, not {reach}")
-        rows, columns = _pairs_within(sheet, reach)
+    known = np.asarray(values, np.float64)
+    if known.ndim != 1:
+        raise UserError(f"one map has the shape (n_units,), not {known.shape}")
+    z, form, kernel = _prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
+    n_units = len(known)
+    sums = np.asarray(form.sum(axis=0)).ravel() + np.asarray(form.sum(axis=1)).ravel()
+    laplacian = sparse.csr_array(
+        sparse.diags_array(sums) - form - form.T
+    )  # z' L z = sum_ij w_ij (z_i - z_j)^2
+    scale = (n_units - 1) / (2 * form.sum())
+
+    def geary(columns: Floats) -> Floats:
+        part: Floats = scale * (columns * (laplacian @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
+        return part
+
+    observed = geary(_smoothed(z.T, kernel))
+    blocks = [geary(_smoothed(one, kernel)) for one in permuted_layouts(z, permutations, random_state)]
+    null = np.concatenate([*blocks, np.empty(0)])[:, None]
+    sd, p = _nan(1), _nan(1)
+    if kernel is None:
+        sd[0] = np.sqrt(_geary_variance(form, z[0]))
+        from scipy.stats import norm
+
+        p[0] = norm.cdf((observed[0] - 1) / sd[0])
+    reached = (null <= observed + _TIE).sum(axis=0)
+    return GearysC(
+        float(observed[0]),
+        float((reached[0] + 1) / (permutations + 1)) if permutations else float("nan"),
+        float(_mean(null)[0]),
+        float(_sd(null)[0]),
+        n_units,
+        float(sd[0]),
+        float(p[0]),
+    )
+
+
+def local_morans_i(
+    values: npt.ArrayLike,
+    positions: Places,
+    weights: Weights = "queen",
+    permutations: int = 999,
+    random_state: int = 0,
+    *,
+    reach: float | None = None,
+    standardised: bool = True,
+    islands: Islands = "refuse",
+) -> pd.DataFrame:
+    """Where values cluster: the local Moran's I of every unit (Anselin 1995, Geogr. Anal. 27:93).
+
+        I_i = (n - 1) z_i sum_j w_ij z_j / sum_k z_k^2.
+
+    Its p is two-sided, from conditional permutations: the unit keeps its value, its neighbours get those of other
+    units.
+
+    Parameters
+    ----------
+    values, positions, weights, permutations, random_state, reach, standardised, islands
+        As in :func:`morans_i`.
+
+    Returns
+    -------
+    DataFrame
+        A row a unit: ``I``, ``p``, ``q`` (over the units), ``kind``: ``high`` or ``low`` (a unit and its neighbours are
+        both above or both below the mean), ``high among low``, ``low among high``.
+    """
+    known = np.asarray(values, np.float64)
+    if known.ndim != 1:
+        raise UserError(f"one map has the shape (n_units,), not {known.shape}")
+    z, form, _ = _prepared(known[None], positions, weights, reach, standardised, 0.0, islands)
+    centred = z[0]
+    lag: Floats = form @ centred
+    scale = (len(centred) - 1) / (centred**2).sum()
+    observed = scale * centred * lag
+    generator = np.random.default_rng(random_state)
+    most = int(np.diff(form.indptr).max())
+    p = np.full(len(centred), np.nan)
+    if permutations:
+        draws = _without_replacement(generator, permutations, len(centred) - 1, most)
+        before = centred[draws]  # the values of the others, where they come before the unit, and where after
+        step = centred[draws + 1] - before
+        for unit in range(len(centred)):
+            own = form.data[form.indptr[unit] : form.indptr[unit + 1]]
+            if len(own) == 0:
+                continue
+            k = len(own)
+            others = before[:, :k] + step[:, :k] * (draws[:, :k] >= unit)
+            null = scale * centred[unit] * (others @ own)
+            above = int((null >= observed[unit]).sum())
+            p[unit] = min(1.0, 2 * (min(above, permutations - above) + 1) / (permutations + 1))
+    high, near = centred > 0, lag > 0
+    kind = np.where(
+        high & near,
+        "high",
+        np.where(~high & ~near, "low", np.where(high, "high among low", "low among high")),
+    )
+    return pd.DataFrame({"I": observed, "p": p, "q": benjamini_hochberg(p), "kind": kind})
+
+
+def _without_replacement(
+    generator: np.random.Generator, n_draws: int, n: int, k: int
+) -> npt.NDArray[np.intp]:
+    """Rows of k different numbers below n; rows with a number twice are drawn again."""
+    if k * k > n:
+        return np.argpartition(generator.random((n_draws, n)), k - 1, axis=1)[:, :k]
+    draws: npt.NDArray[np.intp] = generator.integers(n, size=(n_draws, k))
+    while True:
+        twice = (np.diff(np.sort(draws, axis=1), axis=1) == 0).any(axis=1)
+        if not twice.any():
+            return draws
+        draws[twice] = generator.integers(n, size=(int(twice.sum()), k))
+
+
+def _prepared(
+    maps: Floats,
+    positions: Places,
+    weights: Weights,
+    reach: float | None,
+    standardised: bool,
+    fwhm: float,
+    islands: Islands,
+) -> tuple[Floats, sparse.csr_array, sparse.csr_array | None]:
+    """Centred maps, checked; the weights; the kernel that smooths, or None."""
+    n_units = len(positions_of(positions))
+    if maps.shape[1] != n_units:
+        raise UserError(f"{maps.shape[1:]} values do not fit {n_units} positions")
+    bad = ~np.isfinite(maps)
+    if bad.any():
+        raise UserError(f"{int(bad.sum())} values are NaN or infinite: leave their units out")
+    z = maps - maps.mean(axis=1, keepdims=True)
+    still = ~((z**2).sum(axis=1) > 1e-24 * n_units * np.abs(maps).max(axis=1, initial=0.0) ** 2)
+    if still.any():
+        which = f"of map {int(still.argmax())} " if len(maps) > 1 else ""
+        raise UserError(f"all values {which}are the same: there is nothing to cluster")
+    if not sparse.issparse(weights):
+        matrix = neighbours(positions, weights, reach=reach)
     else:
-        count = 8 if reach is None else int(reach)
-        if not 1 <= count < len(sheet):
-            raise UserError(f"{count} nearest neighbours cannot be found among {len(sheet)} units")
-        rows = np.repeat(np.arange(len(sheet)), count)
-        columns = np.concatenate([_nearest(sheet, unit, count) for unit in range(len(sheet))])
-    if len(rows) == 0:
-        raise UserError(f"no two units are neighbours by {weights!r} (n = {len(places)})")
-    ones = np.ones(len(rows))
-    return sparse.csr_array((ones, (rows, columns)), shape=(len(sheet), len(sheet)))
+        matrix = sparse.csr_array(weights, dtype=np.float64)
+        if matrix.shape != (n_units, n_units):
+            raise UserError(f"weights of shape {matrix.shape} do not fit {n_units} positions")
+        if not matrix.sum() > 0:
+            raise UserError("the weights are all 0: no two units are neighbours")
+        if matrix.diagonal().any():
+            raise UserError("a unit is its own neighbour in these weights: set their diagonal to 0")
+    refuse_islands(matrix, islands)
+    if standardised:
+        matrix = standardise(matrix)
+    return z, matrix, smoothing_matrix(positions, fwhm) if fwhm else None
 
 
-def _nearest(sheet: Sheet, unit: int, count: int) -> npt.NDArray[np.intp]:
-    lengths = sheet.distances_from(unit)
-    lengths[unit] = np.inf
-    found: npt.NDArray[np.intp] = np.argsort(lengths, kind="stable")[:count]
+def _ratio(form: sparse.csr_array, z: Floats, kernel: sparse.csr_array | None) -> Floats:
+    """Moran's I of every map, (n_maps,)."""
+    columns = _smoothed(z.T, kernel)
+    scale = len(columns) / form.sum()
+    found: Floats = scale * (columns * (form @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
     return found
 
 
-def _pairs_within(sheet: Sheet, limit: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Ordered pairs of different units whose distance is at most the limit."""
-    from scipy.spatial import cKDTree
+def _permuted(
+    form: sparse.csr_array,
+    z: Floats,
+    kernel: sparse.csr_array | None,
+    permutations: int,
+    random_state: int,
+) -> Floats:
+    """Moran's I of every map under permuted layouts, (permutations, n_maps)."""
+    half = sparse.csr_array(sparse.triu(form + form.T, k=1))  # z' W z needs each pair once
+    scale = z.shape[1] / form.sum()
+    norms = (z**2).sum(axis=1)
+    parts = []
+    for block in permuted_layouts(z, permutations, random_state):
+        columns = _smoothed(block, kernel)
+        products = np.einsum("ij,ij->j", columns, half @ columns)
+        if kernel is None:
+            parts.append(products.reshape(-1, len(z)) / norms)
+        else:
+            parts.append((products / np.einsum("ij,ij->j", columns, columns)).reshape(-1, len(z)))
+    return scale * np.concatenate(parts) if parts else np.empty((0, len(z)))
 
-    places, box = sheet.positions - sheet.positions.min(axis=0), None
-    if sheet.periodic:
-        box = sheet.extent() * (1 + 1e-12)
-    pairs = cKDTree(places, boxsize=box).query_pairs(limit * (1 + 1e-9), output_type="ndarray")
-    return np.concatenate([pairs[:, 0], pairs[:, 1]]), np.concatenate([pairs[:, 1], pairs[:, 0]])
+
+def permuted_layouts(maps: Floats, permutations: int, random_state: int) -> Iterator[Floats]:
+    """Maps whose places were permuted, in blocks; all maps take part in the same permutations.
+
+    Parameters
+    ----------
+    maps : array of shape (n_maps, n_units)
+    permutations, random_state : int
+
+    Yields
+    ------
+    array of shape (n_units, permutations in the block * n_maps)
+        Maps vary fastest.
+    """
+    generator = np.random.default_rng(
+        [random_state, 41]
+    )  # not the permutation of Sheet.permuted(random_state)
+    columns = np.ascontiguousarray(maps.T)
+    n_units, n_maps = columns.shape
+    step = max(1, _COLUMNS // n_maps)
+    for start in range(0, permutations, step):
+        n = min(step, permutations - start)
+        orders = np.stack([generator.permutation(n_units) for _ in range(n)], axis=1)
+        yield columns[orders].reshape(n_units, n * n_maps)
 
 
-def _grid_step(sheet: Sheet) -> float:
-    """The step of the grid, checked: every place a whole number of steps away, no two units on one place."""
-    places = sheet.positions - sheet.positions.min(axis=0)
-    gaps = np.concatenate([np.diff(np.unique(places[:, axis])) for axis in (0, 1)])
-    if len(gaps) == 0:
-        raise UserError("all units lie on one place")
-    step = float(gaps.min())
-    off = np.abs(places / step - np.round(places / step)).max()
-    if off > 1e-3 or sheet.n_collisions:
-        why = (
-            f"{sheet.n_collisions} units share a place"
-            if sheet.n_collisions
-            else "they lie on no square grid"
-        )
-        raise UserError(f"queen and rook neighbours need a grid, and {why}: use weights='nearest' or 'band'")
-    return step
+def _smoothed(columns: Floats, kernel: sparse.csr_array | None) -> Floats:
+    if kernel is None:
+        return columns
+    smoothed = kernel @ columns
+    centred: Floats = smoothed - smoothed.mean(axis=0)
+    return centred
+
+
+def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats, Floats]:
+    """Standard deviation of I over all layouts, and the one-sided p of a normal I."""
+    from scipy.stats import norm
+
+    n = z.shape[1]
+    s0, s1, s2 = _sums(form)
+    kurtosis = (z**4).mean(axis=1) / (z**2).mean(axis=1) ** 2
+    if n < 4:
+        return _nan(len(z)), _nan(len(z))
+    a = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * s0**2)
+    b = kurtosis * ((n * n - n) * s1 - 2 * n * s2 + 6 * s0**2)
+    variance = (a - b) / ((n - 1) * (n - 2) * (n - 3) * s0**2) - 1 / (n - 1) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd = np.sqrt(np.maximum(variance, 0))
+        p: Floats = norm.sf((observed + 1 / (n - 1)) / sd)
+    return sd, p
+
+
+def _geary_variance(form: sparse.csr_array, z: Floats) -> float:
+    """The variance of Geary's C over all layouts (Cliff & Ord 1981)."""
+    n = len(z)
+    s0, s1, s2 = _sums(form)
+    k = float((z**4).mean() / (z**2).mean() ** 2)
+    one = (n - 1) * s1 * (n**2 - 3 * n + 3 - (n - 1) * k)
+    two = (n - 1) * s2 * (n**2 + 3 * n - 6 - (n**2 - n + 2) * k) / 4
+    three = s0**2 * (n**2 - 3 - (n - 1) ** 2 * k)
+    return float((one - two + three) / (n * (n - 2) * (n - 3) * s0**2))
+
+
+def _sums(form: sparse.csr_array) -> tuple[float, float, float]:
+    """S0, S1 and S2 of the weights."""
+    both = form + form.T
+    rows, columns = np.asarray(form.sum(axis=1)).ravel(), np.asarray(form.sum(axis=0)).ravel()
+    return float(form.sum()), float((both.multiply(both)).sum() / 2), float(((rows + columns) ** 2).sum())
+
+
+def _upper(observed: Floats, null: Floats) -> Floats:
+    if len(null) == 0:
+        return _nan(len(observed))
+    p: Floats = ((null >= observed - _TIE).sum(axis=0) + 1) / (len(null) + 1)
+    return p
+
+
+def _mean(null: Floats) -> Floats:
+    mean: Floats = null.mean(axis=0) if len(null) else _nan(null.shape[1])
+    return mean
+
+
+def _sd(null: Floats) -> Floats:
+    sd: Floats = null.std(axis=0, ddof=1) if len(null) > 1 else _nan(null.shape[1])
+    return sd
+
+
+def _nan(n: int) -> Floats:
+    return np.full(n, np.nan)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
+from .cli_analysis import analyze, dimensions
 from .cli_common import (
     SETTINGS,
     From,
@@ -33,6 +34,7 @@ app = typer.Typer(
     "Examples:\n\n"
     "  brodmann demo\n\n"
     "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
+    "  brodmann analyze twin-vision-topographic --layer layer4.0.conv1\n\n"
     "  brodmann data add kriegeskorte2008 --from FOLDER",
 )
 data = typer.Typer(
@@ -51,6 +53,8 @@ app.add_typer(benchmarks, name="benchmarks")
 app.command()(train)
 app.command()(twins)
 app.command()(lesion)
+app.command()(analyze)
+app.command()(dimensions)
 
 
 def main() -> None:

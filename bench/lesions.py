@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +14,11 @@ from ..errors import UserError, unknown
 from ..models.language import LanguageModel
 from ..models.lesion import Kind, Lesion, contiguous_units, lesioned, random_units
 from ..models.network import Network
-from ..models.reading import Reading
 from ..models.training.loop import Data, evaluate
 from ..models.training.recipe import Recipe
 from ..progress import track
 from .scoring import score
+from .tissue import unit_responses, what_is_a_unit
 
 Units = npt.NDArray[np.intp]
 _Q = 0.05
@@ -72,8 +71,8 @@ def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, s
     kinds = stimuli["category"].to_numpy()
     if target not in set(kinds):
         raise unknown("category", target, {str(kind) for kind in kinds})
-    reads = _reads(model, layer)
-    responses = _responses(model, stimuli, layer, reads)
+    reads = what_is_a_unit(model, layer)
+    responses = unit_responses(model, stimuli, layer)
     table = category_selectivity(responses, kinds, target)
     order = np.argsort(-table["t"].to_numpy(), kind="stable")[: max(1, round(share * len(table)))]
     units = order[(table["q"].to_numpy()[order] < _Q) & (table["t"].to_numpy()[order] > 0)]
@@ -82,25 +81,6 @@ def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, s
             f"no unit of {layer!r} answers {target!r} more than the rest (q < {_Q}, n = {len(kinds)})"
         )
     return Found(layer, target, units, table, reads)
-
-
-def _reads(model: Network, layer: str) -> Literal["channel", "unit"]:
-    """Whether the layer's sheet has a place for every unit of its map."""
-    sheet = model.sheet(layer)
-    if sheet is None or sheet.reads == "channel" or isinstance(model, LanguageModel):
-        return "channel"
-    return "unit" if len(sheet) == prod(model.shapes([layer])[layer]) else "channel"
-
-
-def _responses(
-    model: Network, stimuli: StimulusSet, layer: str, reads: Literal["channel", "unit"]
-) -> npt.NDArray[np.float64]:
-    before = model.reading
-    model.reading = Reading(pool="none" if reads == "unit" or isinstance(model, LanguageModel) else "mean")
-    try:
-        return np.asarray(model.extract(stimuli, [layer])[layer], np.float64)
-    finally:
-        model.reading = before
 
 
 def lesion_study(

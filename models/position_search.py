@@ -78,6 +78,53 @@ def swapped_positions(
     return places
 
 
+def fitted_positions(
+    sheet: Sheet, responses: npt.ArrayLike, *, n_neighbourhoods: int | None = None, random_state: int = 0
+) -> Sheet:
+    """The same places, dealt to the units so that they cluster as well as can be: what any network can look like.
+
+    Units are laid out by their two first principal axes (sorted by one into strips, within a strip by the other), then
+    swapped as in :func:`swapped_positions`. A topographic network must be compared with this control, fitted on other
+    stimuli than those that its maps are made with.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    responses : array of shape (n_stimuli, n_units)
+    n_neighbourhoods : int, optional
+        Of the swapping; as many as units by default, at most 2000.
+    random_state : int
+
+    Returns
+    -------
+    Sheet
+        With the layout ``fitted(SEED)``.
+    """
+    values = np.asarray(responses, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(sheet):
+        raise UserError(f"responses {values.shape} do not fit a sheet of {len(sheet)} units")
+    if len(values) < 3 or not np.isfinite(values).all():
+        raise UserError(
+            f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
+        )
+    axes = np.linalg.svd(_standardised(values), full_matrices=False)[2][:2].T
+    if axes.shape[1] < 2:
+        axes = np.column_stack([axes, np.zeros(len(axes))])
+    strip = max(1, round(np.sqrt(len(sheet))))
+    positions = np.empty_like(sheet.positions)
+    positions[_in_strips(axes, strip)] = sheet.positions[_in_strips(sheet.positions, strip)]
+    placed = replace(sheet, positions=positions, shape=None, layout=f"fitted({random_state})")
+    n_swapped = min(len(sheet), 2000) if n_neighbourhoods is None else n_neighbourhoods
+    return swapped_positions(placed, values, n_neighbourhoods=n_swapped, random_state=random_state)
+
+
+def _in_strips(points: Floats, strip: int) -> npt.NDArray[np.intp]:
+    """The order of points: strips of as many by the first axis, each by the second."""
+    by_first = np.lexsort((points[:, 1], points[:, 0]))
+    parts = [by_first[start : start + strip] for start in range(0, len(points), strip)]
+    return np.concatenate([part[np.argsort(points[part, 1], kind="stable")] for part in parts])
+
+
 def _swapped(units: Floats, distances: Floats, swaps: int) -> npt.NDArray[np.intp]:
     """For every unit of a neighbourhood, whose place it takes."""
     similar, nearness = units.T @ units, 1 / (1 + distances)

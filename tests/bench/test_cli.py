@@ -221,6 +221,46 @@ MISTAKES = {
     "a tau below 0": (("train", "vision", "--tau", "-1"), "tau and seed are at least 0, not -1"),
     "twins without a tau": (("twins", "language", "--tau", "0"), "needs a tau above 0"),
     "a share above 1": (("twins", "language", "--kept", "2"), "--kept takes numbers above 0 and up to 1"),
+    "an analysis of no network": (
+        ("analyze", "simulated-truth", "--layer", "V1"),
+        "is no network: it has no layers of units to analyse",
+    ),
+    "an analysis of an unknown layer": (
+        ("analyze", "twin-vision-topographic", "--layer", "layer4.0.conv9"),
+        "unknown layer of twin-vision-topographic 'layer4.0.conv9': did you mean 'layer4.0.conv",
+    ),
+    "an analysis of an unknown contrast": (
+        ("analyze", "twin-vision-topographic", "--layer", "layer4.0.conv1", "--contrast", "faec-place"),
+        "unknown category 'faec': did you mean 'face'",
+    ),
+    "pictures for a language model": (
+        ("analyze", "twin-language-topographic", "--localizer", "drawn-localizer"),
+        "is a language model, and drawn-localizer",
+    ),
+    "a localizer that is not there": (
+        ("analyze", "twin-vision-topographic", "--localizer", "flock"),
+        "no localizer 'flock': give drawn-categories",
+    ),
+    "half a contrast of texts": (
+        ("analyze", "twin-language-topographic", "--positive", "a.txt"),
+        "--positive and --negative go together",
+    ),
+    "a band without a reach": (
+        ("analyze", "simulated-cortex", "--weights", "band"),
+        "--weights band needs --reach",
+    ),
+    "a layer of a data set": (
+        ("analyze", "simulated-cortex", "--layer", "V1"),
+        "simulated-cortex is a data set: --layer is for networks",
+    ),
+    "a region of a network": (
+        ("analyze", "twin-vision-topographic", "--region", "IT"),
+        "is no installed data set: --region and --subject are for data sets",
+    ),
+    "an unknown region to analyse": (
+        ("analyze", "simulated-cortex", "--region", "V2"),
+        "unknown region of simulated-cortex 'V2': did you mean 'V1'",
+    ),
     "a lesion of no network": (
         ("lesion", "simulated-truth", "--layer", "V1", "--target", "face"),
         "is no network: it has no units to lesion",

@@ -12,7 +12,8 @@ from brodmann.analysis.twins_figure import twins_figure
 from brodmann.bench import twins
 from brodmann.bench.lesions import lesion_study, localise, task_of
 from brodmann.bench.twins import TwinStudy, interval, run_twins
-from brodmann.brain_data.localizers import drawn_categories, localizer, sentences_nonwords
+from brodmann.brain_data.language_localizers import sentences_nonwords
+from brodmann.brain_data.localizers import drawn_categories, localizer
 from brodmann.errors import UserError
 from brodmann.models import ImagePreprocessing, VisionModel, grid_sheet
 from brodmann.models.training.images import drawn_images
@@ -216,37 +217,6 @@ def test_drawn_localizers_are_seeded_and_balanced():
     lengths = texts["sentence"].str.split().str.len()
     assert (texts["sentence"].iloc[10:] != sentences_nonwords(n_each=10, seed=2)["sentence"].iloc[10:]).all()
     assert lengths.min() >= 4
-
-
-def test_localizers_from_tables(tmp_path):
-    table = tmp_path / "texts.csv"
-    table.write_text("text,label\nyou fool,toxic\ngo away,toxic\ngood day,neutral\nthank you,neutral\n")
-    found = localizer(table)
-    assert found["category"].tolist() == ["toxic", "toxic", "neutral", "neutral"]
-    assert found["sentence"].iloc[0] == "you fool"
-    table.write_text("text,kind\na,b\n")
-    with pytest.raises(UserError, match=r"needs a column .* it has 'text', 'kind'"):
-        localizer(table)
-    with pytest.raises(
-        UserError, match="no localizer 'nothing': give drawn-categories or sentences-nonwords"
-    ):
-        localizer("nothing")
-
-
-def test_the_real_localizers(test_data):
-    words = localizer(test_data / "fedorenko2010-langloc")
-    assert words["category"].value_counts().to_dict() == {"sentences": 240, "nonwords": 240}
-    assert words["sentence"].iloc[0] == "just the barest suggestion of a heel is found on teenage pumps"
-    faces = localizer(test_data / "floc-subset")
-    assert faces["category"].value_counts().to_dict() == dict.fromkeys(set(faces["category"]), 16)
-    assert len(set(faces["category"])) == 10
-    kinds = localizer(test_data / "topolm-stimuli" / "fedorenko_stimuli.csv")["category"]
-    assert kinds.value_counts().to_dict() == {
-        "sentences": 160,
-        "words": 160,
-        "jabberwocky": 160,
-        "nonwords": 160,
-    }
 
 
 def test_a_sheet_with_a_place_for_every_unit_is_lesioned_unit_by_unit(bright):
