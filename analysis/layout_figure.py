@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_NULL = "#BBBBBB"
+_NULL, _LABELS = "#BBBBBB", "#F0E442"
 _SMALL = 6.0
 _MOST_MAPS = 6
 
@@ -418,10 +418,18 @@ def _clustering(axes: "Axes", report: Mapping[str, Any], names: Sequence[str]) -
                     solid_capstyle="butt",
                     zorder=0,
                 )
+    first = np.arange(len(names)) - (len(layouts) - 1) / 2 * width
+    labelled = report["space"]["labels_permuted"]["contrasts"]
+    for place, name in zip(first, names, strict=True):
+        if name in labelled:
+            one = labelled[name]
+            half = 1.96 * one["null_sd"]
+            box = [one["null_mean"] - half, one["null_mean"] + half]
+            axes.plot([place, place], box, color=_LABELS, linewidth=3, solid_capstyle="butt", zorder=0)
     axes.axhline(0, color="black", linewidth=0.4)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=5)
     axes.legend(fontsize=4.5, frameon=False)
-    _finish(axes, "", "Moran's I (grey: 95 % of\npermuted layouts)")
+    _finish(axes, "", "Moran's I (95 % of permuted\nlayouts: grey, labels: yellow)")
 
 
 def _curve(axes: "Axes", found: Any, unit: str) -> None:

@@ -15,7 +15,7 @@ from ..analysis.grating_maps import PINWHEEL_DENSITY, grating_tuning, pinwheels
 from ..analysis.layout_null import LayoutNull, layout_null
 from ..analysis.neighbours import Kind, neighbours
 from ..analysis.patch import patches
-from ..analysis.resampling import p_value, permutations
+from ..analysis.resampling import benjamini_hochberg, p_value, permutations
 from ..analysis.selectivity import (
     category_selectivity,
     fraction_selective,
@@ -36,7 +36,8 @@ VERSION = 1
 _Q = 0.05
 _FEW_NULLS = 99
 """Permuted layouts for the statistics that take long; Moran's I has as many as were asked for."""
-_LABELLINGS = 199
+_LABELLINGS, _FEW_LABELLINGS, _LARGE = 199, 49, 2_000_000
+"""Permuted labels: fewer for responses of more numbers."""
 _SELECTIVE_CV = 0.6
 """Circular variance below which a unit counts as selective for orientation (Margalit et al. 2024)."""
 _MOST_FITTED = 30_000
@@ -379,10 +380,8 @@ def _space(
             "gearys_c": {key: getattr(geary, key) for key in ("C", "p", "z", "null_mean", "null_sd")},
             "patches": _patches(maps[i], tables[name], places, weights, reach, options),
         }  # fmt: skip
-    if tissue.blocks is not None:
-        found["labels_permuted"] = _labels_permuted(
-            tissue, kept, tables, found["layouts"][own]["morans_i"], places, options
-        )
+    native = found["layouts"][own]["morans_i"]
+    found["labels_permuted"] = _labels_permuted(tissue, kept, tables, native, places, options)
     found |= {
         "layout": own,
         "permuted": f"the places of the units, {options.permutations} times, smoothed alike",
@@ -403,12 +402,13 @@ def _labels_permuted(
     places: Any,
     options: Options,
 ) -> dict[str, Any]:
-    """Moran's I of maps made with permuted labels: what the noise of the recording alone, smooth as it is, looks like.
+    """Moran's I of maps made with permuted labels: what any labelling gives, with smooth noise or smooth tuning.
 
-    Labels of stimuli are permuted where stimuli are the samples, else those of presentations within runs.
+    Units that lie together and answer alike give a clustered map for any contrast. Labels of stimuli are permuted where
+    stimuli are the samples, else those of presentations within runs.
     """
     weights, reach = weights_for(places, options)
-    n = min(_LABELLINGS, options.permutations)
+    n = min(_LABELLINGS if tissue.responses.size < _LARGE else _FEW_LABELLINGS, options.permutations)
     whole, blocks = tissue, tissue.blocks
     if tissue.samples == "stimuli":
         ids, first = np.unique(tissue.stimulus_ids.astype(str), return_index=True)
@@ -441,6 +441,8 @@ def _labels_permuted(
             "z": float((observed[name]["I"] - known.mean()) / known.std(ddof=1)),
             "p": p_value(observed[name]["I"], known),
         }
+    for name, q in zip(found, benjamini_hochberg([one["p"] for one in found.values()]), strict=True):
+        found[name] |= {"q": float(q), "verdict": "more than" if q < _Q else "like"}
     n_blocks = 1 if blocks is None else len(set(blocks.tolist()))
     within = f" within {n_blocks} runs or repetitions" if n_blocks > 1 else ""
     what = "stimuli" if tissue.samples == "stimuli" else "presentations"

@@ -100,14 +100,13 @@ def _clustering(report: Mapping[str, Any]) -> list[str]:
                 f"p {one['p']:.2g}   {one['verdict']}"
             )
     if "labels_permuted" in space:
-        lines.append(
-            f"  on {space['layout']} against maps of permuted labels ({space['labels_permuted']['permuted']})"
-        )
-        size = max(len(name) for name in space["labels_permuted"]["contrasts"])
-        for name, one in space["labels_permuted"]["contrasts"].items():
+        labels, own = space["labels_permuted"], space["layouts"][space["layout"]]["morans_i"]
+        lines.append(f"  {space['layout']} against maps of permuted labels ({labels['permuted']})")
+        size = max(len(name) for name in labels["contrasts"])
+        for name, one in labels["contrasts"].items():
             lines.append(
-                f"    {name:<{size}}  null {one['null_mean']:6.3f} sd {one['null_sd']:.3f}   z {one['z']:6.1f}  "
-                f" p {one['p']:.2g}"
+                f"    {name:<{size}}  I {own[name]['I']:6.3f}   null {one['null_mean']:6.3f} sd {one['null_sd']:.3f}   "
+                f"z {one['z']:6.1f}   p {one['p']:.2g}   {one['verdict']} any labelling"
             )
     if space["constant"]:
         lines.append(f"  no unit differs for: {', '.join(space['constant'])}")
@@ -115,9 +114,8 @@ def _clustering(report: Mapping[str, Any]) -> list[str]:
     for name, found in space["contrasts"].items():
         smooth, geary, patch = found["smoothness"], found["gearys_c"], found["patches"]
         lines.append(
-            f"  {name}: smoothness {smooth['value']:.2f} (null {smooth['null_mean']:.2f}, z {smooth['z']:.1f})  "
-            f" Geary's C "
-            f"{geary['C']:.2f} (z {geary['z']:.1f})   {_patch(patch)}"
+            f"  {name}: smoothness {smooth['value']:.2f} (null {smooth['null_mean']:.2f}, z {smooth['z']:.1f})   "
+            f"Geary's C {geary['C']:.2f} (z {geary['z']:.1f})   {_patch(patch)}"
         )
     scale = space.get("length_scale")
     if scale is not None:
