@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
-    from .clustering import GearysC, MoransI, gearys_c, local_morans_i, morans_i, morans_i_of_maps
+    from .clustering import MoransI, morans_i, morans_i_of_maps
     from .comparison import PairedDifference, paired_difference
+    from .cortex_figures import brain_figure, surface_figure
     from .dimensionality import (
         Dimensionality,
         corrected_participation_ratio,
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from .dissimilarity import correlation_rdm, crossnobis_rdm, kendall_tau_a, spearman
     from .distance_curves import Correlogram, correlation_by_distance, difference_curve, smoothness
     from .figures import layer_curve
+    from .geary import GearysC, gearys_c
     from .grating_maps import Pinwheels, grating_tuning, pinwheels
-    from .layout_figure import brain_figure, surface_figure
     from .layout_null import LayoutNull
+    from .local_clustering import local_morans_i
     from .neighbours import mesh_distances, mesh_neighbours
     from .patch import patches, unit_areas
     from .rdm_comparison import (
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Correlogram": ".distance_curves",
     "Dimensionality": ".dimensionality",
-    "GearysC": ".clustering",
+    "GearysC": ".geary",
     "LayoutNull": ".layout_null",
     "MoransI": ".clustering",
     "PairedDifference": ".comparison",
@@ -54,7 +56,7 @@ _WHERE = {
     "benjamini_hochberg": ".resampling",
     "bootstrap_correlations": ".rdm_comparison",
     "bootstrap_cosines": ".rdm_comparison",
-    "brain_figure": ".layout_figure",
+    "brain_figure": ".cortex_figures",
     "category_selectivity": ".selectivity",
     "compare_models": ".rdm_comparison",
     "contrast_selectivity": ".selectivity",
@@ -66,11 +68,11 @@ _WHERE = {
     "difference_curve": ".distance_curves",
     "effective_dimensionality": ".dimensionality",
     "fraction_selective": ".selectivity",
-    "gearys_c": ".clustering",
+    "gearys_c": ".geary",
     "grating_tuning": ".grating_maps",
     "kendall_tau_a": ".dissimilarity",
     "layer_curve": ".figures",
-    "local_morans_i": ".clustering",
+    "local_morans_i": ".local_clustering",
     "mesh_distances": ".neighbours",
     "mesh_neighbours": ".neighbours",
     "morans_i": ".clustering",
@@ -84,7 +86,7 @@ _WHERE = {
     "smooth": ".smoothing",
     "smoothness": ".distance_curves",
     "spearman": ".dissimilarity",
-    "surface_figure": ".layout_figure",
+    "surface_figure": ".cortex_figures",
     "unit_areas": ".patch",
     "variance_partition_figure": ".variance_figure",
     "whitened_correlation": ".rdm_comparison",

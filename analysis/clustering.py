@@ -77,35 +77,6 @@ class MoransI:
         return (self.I - self.expected) / self.exact_sd if self.exact_sd > 0 else float("nan")
 
 
-@dataclass(frozen=True)
-class GearysC:
-    """Geary's C and what it is under layouts that were permuted: below 1 where neighbours are alike.
-
-    Attributes
-    ----------
-    C : float
-    p : float
-        Share of permuted layouts, and of the observed one, whose C is at most as high (one-sided).
-    null_mean, null_sd : float
-    n : int
-    exact_sd, exact_p : float
-        From the moments under randomisation, whose mean is 1.
-    """
-
-    C: float
-    p: float
-    null_mean: float
-    null_sd: float
-    n: int
-    exact_sd: float = float("nan")
-    exact_p: float = float("nan")
-
-    @property
-    def z(self) -> float:
-        """How many standard deviations of the null C lies above its mean: negative where values cluster."""
-        return (self.C - self.null_mean) / self.null_sd if self.null_sd > 0 else float("nan")
-
-
 def morans_i(
     values: npt.ArrayLike,
     positions: Places,
@@ -151,7 +122,7 @@ def morans_i(
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}: see morans_i_of_maps")
-    z, form, kernel = _prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
+    z, form, kernel = prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
     observed = _ratio(form, z, kernel)
     null = _permuted(form, z, kernel, permutations, random_state)
     sd, p = _exact(form, z, observed) if kernel is None else (_nan(1), _nan(1))
@@ -198,7 +169,7 @@ def morans_i_of_maps(
     known = np.asarray(maps, np.float64)
     if known.ndim != 2:
         raise UserError(f"maps have the shape (n_maps, n_units), not {known.shape}")
-    z, form, kernel = _prepared(known, positions, weights, reach, standardised, fwhm, islands)
+    z, form, kernel = prepared(known, positions, weights, reach, standardised, fwhm, islands)
     observed = _ratio(form, z, kernel)
     null = _permuted(form, z, kernel, permutations, random_state)
     mean, sd = _mean(null), _sd(null)
@@ -229,140 +200,7 @@ def morans_i_of_maps(
     return table
 
 
-def gearys_c(
-    values: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
-    permutations: int = 999,
-    random_state: int = 0,
-    *,
-    reach: float | None = None,
-    standardised: bool = True,
-    fwhm: float = 0.0,
-    islands: Islands = "refuse",
-) -> GearysC:
-    """Geary's C: squared differences of neighbours against those of all units.
-
-        C = (N - 1) / (2 sum_ij w_ij) * sum_ij w_ij (v_i - v_j)^2 / sum_i z_i^2.
-
-    Parameters
-    ----------
-    values, positions, weights, permutations, random_state, reach, standardised, fwhm, islands
-        As in :func:`morans_i`.
-    """
-    known = np.asarray(values, np.float64)
-    if known.ndim != 1:
-        raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, kernel = _prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
-    n_units = len(known)
-    sums = np.asarray(form.sum(axis=0)).ravel() + np.asarray(form.sum(axis=1)).ravel()
-    laplacian = sparse.csr_array(
-        sparse.diags_array(sums) - form - form.T
-    )  # z' L z = sum_ij w_ij (z_i - z_j)^2
-    scale = (n_units - 1) / (2 * form.sum())
-
-    def geary(columns: Floats) -> Floats:
-        part: Floats = scale * (columns * (laplacian @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
-        return part
-
-    observed = geary(_smoothed(z.T, kernel))
-    blocks = [geary(_smoothed(one, kernel)) for one in permuted_layouts(z, permutations, random_state)]
-    null = np.concatenate([*blocks, np.empty(0)])[:, None]
-    sd, p = _nan(1), _nan(1)
-    if kernel is None:
-        sd[0] = np.sqrt(_geary_variance(form, z[0]))
-        from scipy.stats import norm
-
-        p[0] = norm.cdf((observed[0] - 1) / sd[0])
-    reached = (null <= observed + _TIE).sum(axis=0)
-    return GearysC(
-        float(observed[0]),
-        float((reached[0] + 1) / (permutations + 1)) if permutations else float("nan"),
-        float(_mean(null)[0]),
-        float(_sd(null)[0]),
-        n_units,
-        float(sd[0]),
-        float(p[0]),
-    )
-
-
-def local_morans_i(
-    values: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
-    permutations: int = 999,
-    random_state: int = 0,
-    *,
-    reach: float | None = None,
-    standardised: bool = True,
-    islands: Islands = "refuse",
-) -> pd.DataFrame:
-    """Where values cluster: the local Moran's I of every unit (Anselin 1995, Geogr. Anal. 27:93).
-
-        I_i = (n - 1) z_i sum_j w_ij z_j / sum_k z_k^2.
-
-    Its p is two-sided, from conditional permutations: the unit keeps its value, its neighbours get those of other
-    units.
-
-    Parameters
-    ----------
-    values, positions, weights, permutations, random_state, reach, standardised, islands
-        As in :func:`morans_i`.
-
-    Returns
-    -------
-    DataFrame
-        A row a unit: ``I``, ``p``, ``q`` (over the units), ``kind``: ``high`` or ``low`` (a unit and its neighbours are
-        both above or both below the mean), ``high among low``, ``low among high``.
-    """
-    known = np.asarray(values, np.float64)
-    if known.ndim != 1:
-        raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, _ = _prepared(known[None], positions, weights, reach, standardised, 0.0, islands)
-    centred = z[0]
-    lag: Floats = form @ centred
-    scale = (len(centred) - 1) / (centred**2).sum()
-    observed = scale * centred * lag
-    generator = np.random.default_rng(random_state)
-    most = int(np.diff(form.indptr).max())
-    p = np.full(len(centred), np.nan)
-    if permutations:
-        draws = _without_replacement(generator, permutations, len(centred) - 1, most)
-        before = centred[draws]  # the values of the others, where they come before the unit, and where after
-        step = centred[draws + 1] - before
-        for unit in range(len(centred)):
-            own = form.data[form.indptr[unit] : form.indptr[unit + 1]]
-            if len(own) == 0:
-                continue
-            k = len(own)
-            others = before[:, :k] + step[:, :k] * (draws[:, :k] >= unit)
-            null = scale * centred[unit] * (others @ own)
-            above = int((null >= observed[unit]).sum())
-            p[unit] = min(1.0, 2 * (min(above, permutations - above) + 1) / (permutations + 1))
-    high, near = centred > 0, lag > 0
-    kind = np.where(
-        high & near,
-        "high",
-        np.where(~high & ~near, "low", np.where(high, "high among low", "low among high")),
-    )
-    return pd.DataFrame({"I": observed, "p": p, "q": benjamini_hochberg(p), "kind": kind})
-
-
-def _without_replacement(
-    generator: np.random.Generator, n_draws: int, n: int, k: int
-) -> npt.NDArray[np.intp]:
-    """Rows of k different numbers below n; rows with a number twice are drawn again."""
-    if k * k > n:
-        return np.argpartition(generator.random((n_draws, n)), k - 1, axis=1)[:, :k]
-    draws: npt.NDArray[np.intp] = generator.integers(n, size=(n_draws, k))
-    while True:
-        twice = (np.diff(np.sort(draws, axis=1), axis=1) == 0).any(axis=1)
-        if not twice.any():
-            return draws
-        draws[twice] = generator.integers(n, size=(int(twice.sum()), k))
-
-
-def _prepared(
+def prepared(
     maps: Floats,
     positions: Places,
     weights: Weights,
@@ -401,7 +239,7 @@ def _prepared(
 
 def _ratio(form: sparse.csr_array, z: Floats, kernel: sparse.csr_array | None) -> Floats:
     """Moran's I of every map, (n_maps,)."""
-    columns = _smoothed(z.T, kernel)
+    columns = smoothed(z.T, kernel)
     scale = len(columns) / form.sum()
     found: Floats = scale * (columns * (form @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
     return found
@@ -420,7 +258,7 @@ def _permuted(
     norms = (z**2).sum(axis=1)
     parts = []
     for block in permuted_layouts(z, permutations, random_state):
-        columns = _smoothed(block, kernel)
+        columns = smoothed(block, kernel)
         products = np.einsum("ij,ij->j", columns, half @ columns)
         if kernel is None:
             parts.append(products.reshape(-1, len(z)) / norms)
@@ -454,7 +292,8 @@ def permuted_layouts(maps: Floats, permutations: int, random_state: int) -> Iter
         yield columns[orders].reshape(n_units, n * n_maps)
 
 
-def _smoothed(columns: Floats, kernel: sparse.csr_array | None) -> Floats:
+def smoothed(columns: Floats, kernel: sparse.csr_array | None) -> Floats:
+    """Columns (n_units, n) under the kernel, centred; as they are without one."""
     if kernel is None:
         return columns
     smoothed = kernel @ columns
@@ -467,7 +306,7 @@ def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats,
     from scipy.stats import norm
 
     n = z.shape[1]
-    s0, s1, s2 = _sums(form)
+    s0, s1, s2 = weight_sums(form)
     kurtosis = (z**4).mean(axis=1) / (z**2).mean(axis=1) ** 2
     if n < 4:
         return _nan(len(z)), _nan(len(z))
@@ -480,18 +319,7 @@ def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats,
     return sd, p
 
 
-def _geary_variance(form: sparse.csr_array, z: Floats) -> float:
-    """The variance of Geary's C over all layouts (Cliff & Ord 1981)."""
-    n = len(z)
-    s0, s1, s2 = _sums(form)
-    k = float((z**4).mean() / (z**2).mean() ** 2)
-    one = (n - 1) * s1 * (n**2 - 3 * n + 3 - (n - 1) * k)
-    two = (n - 1) * s2 * (n**2 + 3 * n - 6 - (n**2 - n + 2) * k) / 4
-    three = s0**2 * (n**2 - 3 - (n - 1) ** 2 * k)
-    return float((one - two + three) / (n * (n - 2) * (n - 3) * s0**2))
-
-
-def _sums(form: sparse.csr_array) -> tuple[float, float, float]:
+def weight_sums(form: sparse.csr_array) -> tuple[float, float, float]:
     """S0, S1 and S2 of the weights."""
     both = form + form.T
     rows, columns = np.asarray(form.sum(axis=1)).ravel(), np.asarray(form.sum(axis=0)).ravel()

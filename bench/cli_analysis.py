@@ -12,7 +12,7 @@ from .cli_common import Json, console, print_json, width
 if TYPE_CHECKING:
     from ..brain_data.dataset import Dataset
     from ..models.network import Network
-    from .layout_report import Options
+    from .contrasts import Options
 
 
 class Weights(StrEnum):
@@ -82,7 +82,7 @@ def analyze(
       brodmann analyze haxby2001-slice --contrast house-face
     """
     from ..brain_data.catalogue import list_datasets
-    from .layout_report import Options
+    from .contrasts import Options
 
     options = Options(weights.value, reach, fwhm, permutations, threshold, seed)
     if weights is Weights.band and reach is None:
@@ -138,7 +138,7 @@ def dimensions(
       brodmann dimensions twin-vision-topographic twin-vision-baseline random-convnet --benchmark
       simulated-cortex.IT-ridge
     """
-    from ..analysis.layout_figure import dimensions_figure
+    from ..analysis.dimensions_figures import dimensions_figure
     from .layout_models import dimensions_against_scores
 
     found = dimensions_against_scores(
@@ -230,7 +230,9 @@ def _of_data(
 
 
 def _show(report: dict[str, Any], arrays: dict[str, Any], stem: Path, as_json: bool) -> None:
-    from ..analysis.layout_figure import brain_figure, grating_figure, layout_figure
+    from ..analysis.cortex_figures import brain_figure
+    from ..analysis.grating_figure import grating_figure
+    from ..analysis.layout_figure import layout_figure
 
     figure = grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
     paths = _save(report, figure, stem)
@@ -283,7 +285,7 @@ def _all_regions(
 
 
 def _show_table(found: dict[str, Any], stem: Path, as_json: bool) -> None:
-    from ..analysis.layout_figure import layers_figure
+    from ..analysis.dimensions_figures import layers_figure
 
     paths = _save(found, layers_figure(found["layers"], f"{found['model']}, {found['stimuli']}"), stem)
     if as_json:
@@ -300,9 +302,8 @@ def _show_table(found: dict[str, Any], stem: Path, as_json: bool) -> None:
         rows,
     )
     print(
-        f"\ndimensions: participation ratio corrected for n; I: Moran's, {found['weights']} neighbours; * q < "
-        f"0.05 against "
-        f"{found['permutations']} permuted layouts"
+        f"\ndimensions: participation ratio corrected for n; I: Moran's, {found['weights']} neighbours; * q < 0.05 "
+        f"over the whole table, against {found['permutations']} permuted layouts"
     )
     _print_files(paths)
 

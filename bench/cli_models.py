@@ -247,11 +247,14 @@ def twins(
         (
             name.replace("_", " "),
             *(interval_text(entry[key]) for key in ("topographic", "baseline", "difference")),
+            f"{entry['difference']['p']:.2g}",
         )
         for name, entry in found["summary"].items()
     ]
     title = f"{modality.value} twins, {seeds} seeds: mean and 95 % interval over seeds"
-    table(console(), title, ("measure", "topographic", "baseline", "difference"), rows)
+    table(console(), title, ("measure", "topographic", "baseline", "difference", "p"), rows)
+    said = next(iter(found["summary"].values()))["difference"]
+    print(f"\np: {said['permuted']}; at best {said['smallest_p']:.2g}")
     print(f"\nfigure    {folder / 'twins.png'}\nnumbers   {folder / 'twins.json'}")
 
 

@@ -10,6 +10,7 @@ from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ..analysis.clustering import morans_i_of_maps
 from ..analysis.comparison import paired_difference
+from ..analysis.resampling import benjamini_hochberg
 from ..analysis.selectivity import category_selectivity, fraction_selective
 from ..analysis.wiring import wiring_length
 from ..brain_data.dataset import Dataset, stimuli_digest
@@ -17,18 +18,14 @@ from ..errors import UserError
 from ..models.network import Network
 from ..models.sheet import Sheet
 from ..progress import track
-from .layout_report import (
-    Contrast,
-    Options,
-    contrasts_of,
-    dimensionality_of,
-    grating_report,
-    layout_report,
-    weights_for,
-)
+from .contrasts import Contrast, Options, contrasts_of
+from .grating_report import grating_report
+from .layout_report import dimensionality_of, layout_report
+from .layouts import weights_for
 from .tissue import Tissue, layer_tissue, of_subject, region_tissue
 
 _FEWEST_MODELS = 4
+_Q = 0.05
 _ACTIVE, _FIBRE = 0.05, 0.1
 """Share of the units that count as active, and how wide a fibre is, in widths of a sheet."""
 
@@ -50,7 +47,7 @@ def layer_report(
     stimuli : StimulusSet
         With a column ``category``, or gratings.
     targets : sequence of str
-        As in :func:`.layout_report.contrasts_of`.
+        As in :func:`.contrasts.contrasts_of`.
     options : Options, optional
     wired_to : str, optional
         Another layer: adds the length of the fibres between both sheets.
@@ -184,7 +181,7 @@ def layers_report(
         "model": model.identifier,
         "stimuli": stimuli.identifier,
         "benchmark": benchmark,
-        "layers": rows,
+        "layers": _corrected(rows),
         "provenance": {"model": model.digest, "stimuli": stimuli_digest(stimuli)},
     } | _said(chosen)
 
@@ -213,7 +210,7 @@ def regions_report(
         "model": dataset.identifier,
         "stimuli": f"{rows[0]['n_samples']} {rows[0]['samples']}",
         "benchmark": None,
-        "layers": rows,
+        "layers": _corrected(rows),
         "provenance": {"dataset": dataset.digest},
     } | _said(chosen)
 
@@ -255,6 +252,14 @@ def _row(
         "n_samples": dimensionality["n_samples"],
         "samples": tissue.samples,
     }
+
+
+def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with q and ``clustered`` over all layers (or regions) and contrasts together."""
+    entries = [one for row in rows for one in row["morans_i"].values()]
+    for one, q in zip(entries, benjamini_hochberg([one["p"] for one in entries]), strict=True):
+        one |= {"q": float(q), "clustered": bool(q < _Q)}
+    return rows
 
 
 def _contrasts(tissue: Tissue, targets: Sequence[str]) -> list[Contrast]:

@@ -209,3 +209,11 @@ def labels_of(dataset: Dataset) -> list[str]:
         and 2 <= dataset.stimuli[name].nunique() <= _MOST_LABELS
     ]
     return sorted(known, key=lambda name: name != "category")
+
+
+def means(tissue: Tissue) -> Floats:
+    """The mean response to every stimulus, (n_stimuli, n_units)."""
+    _, member = np.unique(tissue.stimulus_ids.astype(str), return_inverse=True)
+    sums = np.zeros((member.max() + 1, tissue.responses.shape[1]))
+    np.add.at(sums, member, tissue.responses)
+    return sums / np.bincount(member)[:, None]

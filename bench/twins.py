@@ -11,6 +11,7 @@ import numpy.typing as npt
 from torch import nn
 
 from ..analysis.clustering import morans_i
+from ..analysis.comparison import paired_difference
 from ..analysis.dimensionality import corrected_participation_ratio, participation_ratio
 from ..analysis.selectivity import category_selectivity
 from ..brain_data.localizers import PICTURES, SENTENCES, localizer
@@ -296,8 +297,10 @@ def _summary(networks: list[dict[str, Any]]) -> dict[str, Any]:
             kind: np.array([measure(one) for one in networks if one["kind"] == kind])
             for kind in ("topographic", "baseline")
         }
+        tested = paired_difference(by_kind["topographic"], by_kind["baseline"])
         summary[name] = {kind: interval(values) for kind, values in by_kind.items()} | {
             "difference": interval(by_kind["topographic"] - by_kind["baseline"])
+            | {"p": tested.p, "permuted": tested.permuted, "smallest_p": tested.smallest_p}
         }
     return summary
 

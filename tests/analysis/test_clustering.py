@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from brodmann.analysis import morans_i
-from brodmann.analysis.clustering import gearys_c, local_morans_i, morans_i_of_maps
+from brodmann.analysis import gearys_c, local_morans_i, morans_i, morans_i_of_maps
 from brodmann.analysis.layout_null import layout_null
 from brodmann.analysis.neighbours import mesh_distances, mesh_neighbours, neighbours
 from brodmann.analysis.smoothing import smooth, smoothing_matrix

@@ -15,9 +15,11 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 import brodmann
-from brodmann.analysis.layout_figure import brain_figure, layout_figure, surface_figure
+from brodmann.analysis import brain_figure, surface_figure
+from brodmann.analysis.layout_figure import layout_figure
+from brodmann.bench.contrasts import Options, contrasts_of
 from brodmann.bench.layout_models import dimensions_against_scores, layer_report, layers_report, region_report
-from brodmann.bench.layout_report import Options, contrasts_of, layout_report
+from brodmann.bench.layout_report import layout_report
 from brodmann.bench.layout_text import report_text
 from brodmann.bench.tissue import Tissue, of_subject, region_tissue
 from brodmann.brain_data.dataset import Dataset
