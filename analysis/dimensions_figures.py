@@ -121,7 +121,9 @@ def dimensions_figure(rows: Sequence[Mapping[str, Any]], benchmark: str, rank: M
             xytext=(3, 3),
             textcoords="offset points",
         )
-    axes.set_xscale("log")
+    values = [row["corrected"] for row in rows]
+    if max(values) > 8 * min(values):
+        axes.set_xscale("log")
     finish(axes, "participation ratio (corrected for n)", f"score on {benchmark}")
     said = (
         f"Spearman r = {rank['r']:.2f}, p = {rank['p']:.2g}"
