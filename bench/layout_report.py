@@ -23,8 +23,8 @@ from ..errors import UserError
 from ..models.sheet import Sheet
 from ..progress import track
 from .contrasts import Contrast, Options, table_of
-from .label_null import labels_permuted
 from .layouts import held_out_maps, layouts_of, weights_for
+from .resampled_maps import labels_permuted, samples_redrawn
 from .tissue import Tissue, means
 
 Floats = npt.NDArray[np.float64]
@@ -211,6 +211,7 @@ def _space(
         }  # fmt: skip
     native = found["layouts"][own]["morans_i"]
     found["labels_permuted"] = labels_permuted(tissue, kept, tables, native, places, options)
+    found["samples_redrawn"] = samples_redrawn(tissue, kept, tables, places, options)
     found |= {
         "layout": own,
         "permuted": f"the places of the units, {options.permutations} times, smoothed alike",

@@ -104,10 +104,12 @@ def _clustering(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {space['layout']} against maps of permuted labels ({labels['permuted']})")
         size = max(len(name) for name in labels["contrasts"])
         for name, one in labels["contrasts"].items():
-            lines.append(
-                f"    {name:<{size}}  I {own[name]['I']:6.3f}   null {one['null_mean']:6.3f} sd {one['null_sd']:.3f}   "
-                f"z {one['z']:6.1f}   p {one['p']:.2g}   {one['verdict']} any labelling"
+            low, high = space["samples_redrawn"]["intervals"][name]
+            observed = f"I {own[name]['I']:6.3f} ({low:.2f} to {high:.2f})"
+            null = (
+                f"null {one['null_mean']:6.3f} sd {one['null_sd']:.3f}   z {one['z']:6.1f}   p {one['p']:.2g}"
             )
+            lines.append(f"    {name:<{size}}  {observed}   {null}   {one['verdict']} any labelling")
     if space["constant"]:
         lines.append(f"  no unit differs for: {', '.join(space['constant'])}")
     lines += ["", f"on the layout {space['layout']}"]

@@ -73,6 +73,9 @@ def test_houses_against_faces_on_real_voxels_by_one_command(haxby, tmp_path):
     noise = space["labels_permuted"]["contrasts"]["house-face"]
     assert shuffled["I"] < noise["null_mean"] < one["I"]  # the recording's noise is smooth by itself
     assert noise["p"] <= 0.01
+    low, high = space["samples_redrawn"]["intervals"]["house-face"]
+    assert 0 < low < high < 0.8
+    assert "presentations of every category" in space["samples_redrawn"]["resampled"]
     assert report["provenance"]["dataset"] == haxby.digest
     assert (tmp_path / "haxby2001-slice__house-face.png").stat().st_size > 50_000
     print(
