@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit
 
 from ..analysis.dissimilarity import correlation_rdm
-from ..analysis.resampling import p_value
+from ..analysis.resampling import p_value, percentile_interval
 from ..correlation import pearson
 from ..progress import track
 from . import inference
@@ -146,6 +146,7 @@ class BrainScoreRegression:
         normalise, limit = NORMALISATIONS[name], np.asarray(1.0 if ceiling.kind == "none" else ceiling.value)
         raw = float(mean_of_medians(r))
         reason = "neuroids predicted as a constant in some split (counted as r = 0)"
+        draws = self._draws(held_out, targets, name, limit, groups, options)
         return Outcome(
             value=raw if name == "none" else float(normalise(r, limit)),
             raw=raw,
@@ -155,7 +156,8 @@ class BrainScoreRegression:
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=self._interval(held_out, targets, name, limit, groups, options),
+            ci=percentile_interval(draws, options.level),
+            draws=draws,
             p=self._p(held_out[0], targets, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=r.shape[1],
@@ -204,7 +206,7 @@ class BrainScoreRegression:
             return np.array([pearson(*pair) for pair in pairs])
         return np.array([_guarded_pearson(*pair, self.epsilon) for pair in pairs])
 
-    def _interval(
+    def _draws(
         self,
         held_out: list[HeldOut],
         targets: Floats,
@@ -212,9 +214,9 @@ class BrainScoreRegression:
         limit: Floats,
         groups: npt.ArrayLike | None,
         options: Options,
-    ) -> tuple[float, float]:
+    ) -> Floats:
         if options.n_bootstraps == 0:
-            return float("nan"), float("nan")
+            return np.empty(0)
         weights = inference.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
         step = max(1, inference.ENTRIES // (len(held_out) * targets.shape[1]))
         draws = [
@@ -223,7 +225,7 @@ class BrainScoreRegression:
         ]
         r = np.concatenate(draws)
         values = mean_of_medians(r) if name == "none" else NORMALISATIONS[name](r, limit)
-        return inference.interval(values, np.zeros(1), options.level)
+        return np.asarray(values, np.float64)
 
     def _p(self, first: HeldOut, targets: Floats, options: Options) -> float:
         if options.n_permutations == 0:

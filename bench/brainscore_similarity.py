@@ -82,6 +82,7 @@ class BrainScoreSimilarity:
             layer_by_split=chosen,
             layers=curve,
             ci=percentile_interval(observed + spread, options.level),
+            draws=observed + spread,
             p=p_value(observed, np.array(null)) if null else float("nan"),
             n_stimuli=len(y),
             n_neuroids=y.shape[1],

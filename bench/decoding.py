@@ -73,9 +73,8 @@ class Decoding:
             _mean_of_pairs(self._across_halves(recorded, _relabel(cube, generator)))
             for _ in range(options.n_permutations)
         ]
-        low, high = percentile_interval(
-            np.array([_mean_of_pairs(correct, w) for w in weights]), options.level
-        )
+        drawn = np.array([_mean_of_pairs(correct, w) for w in weights])
+        low, high = percentile_interval(drawn, options.level)
         reliable = self.encoding.ceiling(recorded).per_neuroid
         return Outcome(
             value=(observed - CHANCE) / (1 - CHANCE),
@@ -87,6 +86,7 @@ class Decoding:
             layer_by_split=["brain"],
             layers={"brain": observed},
             ci=((low - CHANCE) / (1 - CHANCE), (high - CHANCE) / (1 - CHANCE)),
+            draws=(drawn - CHANCE) / (1 - CHANCE),
             p=p_value(observed, np.array(null)) if null else float("nan"),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=cube.shape[2],
@@ -149,6 +149,7 @@ class Decoding:
             layer_by_split=chosen,
             layers=curve,
             ci=((low - CHANCE) / span, (high - CHANCE) / span),
+            draws=(drawn - CHANCE) / span,
             p=p_value(float(_mean_of_pairs(correct[0])), null) if len(null) else float("nan"),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=targets.shape[1],

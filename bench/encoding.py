@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis.resampling import p_value
+from ..analysis.resampling import p_value, percentile_interval
 from ..brain_data.ceilings import reliability, variance_reliability
 from ..errors import UserError
 from ..progress import track
@@ -76,7 +76,8 @@ class Encoding:
         kept, left_out = self._kept(recorded, ceiling)
         targets = recorded.mean[:, kept]
         labels, groups = recorded.column(self.splitter.stratify), recorded.column(self.splitter.group)
-        curve, best = self.sweep(layers, targets, labels, groups)
+        units: dict[str, Floats] = {}
+        curve, best = self.sweep(layers, targets, labels, groups, units=units)
         fits = [one for _, one in best]
         chosen = [layer for layer, _ in best]
         r = held_out_r(fits, targets)
@@ -91,6 +92,7 @@ class Encoding:
         value = float(normalise(r, r_max))
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r.mean(axis=0)
+        draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options)
         return Outcome(
             value=value,
             raw=float(median_r(r)),
@@ -100,12 +102,14 @@ class Encoding:
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=self._interval(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options),
+            ci=percentile_interval(draws, options.level),
             p=self._p(some, subset, r, targets, r_max, name, groups, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out) | left_out,
             methods=self._methods(len(kept), groups, options),
+            draws=draws,
+            arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
 
     def _kept(self, recorded: Recording, ceiling: Ceiling) -> tuple[Indices, dict[str, int]]:
@@ -129,6 +133,7 @@ class Encoding:
         groups: npt.ArrayLike | None,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
+        units: dict[str, Floats] | None = None,
     ) -> tuple[dict[str, float], list[tuple[str, Fit]]]:
         """Fit every layer on every fold.
 
@@ -138,6 +143,8 @@ class Encoding:
             Features by layer, mean responses, and what the folds are stratified or grouped by.
         quality : callable, optional
             What the layer curve shows of a layer's fits; the median r over neuroids by default.
+        units : dict, optional
+            Filled with every layer's r per neuroid, mean over folds; not with a quality of one's own.
 
         Returns
         -------
@@ -164,11 +171,13 @@ class Encoding:
             if i not in best or score > best[i][0]:
                 best[i] = score, layer, one
             if len(fits) == len(folds):
-                curve[layer] = (
-                    float(median_r(np.nan_to_num(held_out_r(fits, targets))))
-                    if quality is None
-                    else quality(fits)
-                )
+                if quality is None:
+                    r = np.nan_to_num(held_out_r(fits, targets))
+                    curve[layer] = float(median_r(r))
+                    if units is not None:
+                        units[layer] = r.mean(axis=0)
+                else:
+                    curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
     def _normaliser(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
@@ -177,7 +186,7 @@ class Encoding:
         value = ceiling.per_neuroid[kept]
         return "r_over_sqrt_reliability", np.sqrt(value) if ceiling.kind == "reliability" else value
 
-    def _interval(
+    def _draws(
         self,
         fits: list[Fit],
         some: list[Fit],
@@ -189,9 +198,9 @@ class Encoding:
         name: str,
         groups: npt.ArrayLike | None,
         options: Options,
-    ) -> tuple[float, float]:
+    ) -> Floats:
         if options.n_bootstraps == 0:
-            return float("nan"), float("nan")
+            return np.empty(0)
         normalise, targets = NORMALISATIONS[name], recorded.mean[:, kept]
         weights = inference.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
         step = max(1, inference.ENTRIES // (len(fits) * len(kept)))
@@ -206,7 +215,7 @@ class Encoding:
         n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
         again = inference.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
         training = normalise(inference.training_draws(some, targets[:, subset], again), r_max[subset])
-        return inference.interval(drawn, training, options.level)
+        return inference.moved(drawn, training)
 
     def _drawn_r_max(self, recorded: Recording, kept: Indices, r_max: Floats, weights: Floats) -> Floats:
         cube = recorded.responses[:, :, kept]

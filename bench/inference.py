@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis.resampling import bootstrap_weights, percentile_interval, permutations
+from ..analysis.resampling import bootstrap_weights, permutations
 from ..correlation import pearson, weighted_pearson
 from .ridge import Fit
 from .splits import Indices, Split
@@ -157,8 +157,8 @@ def stimulus_orders(n_stimuli: int, n_draws: int, seed: int, groups: npt.ArrayLi
     return permutations(n_stimuli, n_draws, random_state=seed, blocks=groups)
 
 
-def interval(held_out: Floats, training: Floats, level: float) -> tuple[float, float]:
-    """The interval of held-out draws, each moved by what a training draw changes.
+def moved(held_out: Floats, training: Floats) -> Floats:
+    """Held-out draws, each moved by what a training draw changes; their quantiles are the interval.
 
     Parameters
     ----------
@@ -166,7 +166,10 @@ def interval(held_out: Floats, training: Floats, level: float) -> tuple[float, f
         Headlines with the held-out stimuli drawn anew.
     training : array of shape (n_training_draws,)
         Headlines with the training stimuli drawn anew; only their spread is used.
-    level : float
+
+    Returns
+    -------
+    array of shape (n_draws,)
     """
-    moved = np.resize(training - training.mean(), held_out.shape)
-    return percentile_interval(held_out + moved, level)
+    draws: Floats = held_out + np.resize(training - training.mean(), held_out.shape)
+    return draws

@@ -91,6 +91,12 @@ class Outcome:
         What was left out, by reason.
     methods : mapping
         What was done: folds, penalties, how p and the interval were drawn.
+    draws : array of shape (n_bootstraps,) or (0,)
+        Bootstrap draws of the headline. The same seed draws the same stimuli for every model, so that differences of
+        draws are paired.
+    arrays : mapping of str to array
+        What figures need besides: ``layer_units`` (n_layers, n_units), ``model_rdm`` and ``brain_rdm`` (pairs),
+        ``stimulus_id`` and ``category`` in the order of the RDMs.
     """
 
     value: float
@@ -107,6 +113,8 @@ class Outcome:
     n_neuroids: int
     left_out: Mapping[str, int] = field(default_factory=dict)
     methods: Mapping[str, Any] = field(default_factory=dict)
+    draws: Floats = field(default_factory=lambda: np.empty(0), repr=False)
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
 class Metric(Protocol):

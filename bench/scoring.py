@@ -253,6 +253,10 @@ def _keep(
         arrays["ceiling"] = limit.per_neuroid
     if outcome.unit == "neuroid" and "neuroid_id" in neuroids:
         arrays["neuroid_id"] = neuroids["neuroid_id"].to_numpy(str)
+        arrays |= {f"neuroid_{name}": neuroids[name].to_numpy() for name in "xyz" if name in neuroids}
+        if "subject" in neuroids:
+            arrays["neuroid_subject"] = neuroids["subject"].to_numpy(str)
+    arrays |= {"draws": outcome.draws} | dict(outcome.arrays)
     store.keep(record, arrays)
     known = store.find(model, card.identifier, key)
     if known is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from .inference import ENTRIES
 from .outcome import Ceiling, Options, Outcome
 from .recording import Recording
 from .splits import Indices, Splitter
+
+_MOST_DRAWN = 600
+"""Stimuli of an RDM that is kept for figures."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,9 +78,8 @@ class Similarity:
             layer: _ranked(correlation_rdm(layers[layer])) for layer in track(list(layers), "comparing RDMs")
         }
         everything = np.arange(recorded.n_stimuli)
-        curve = {
-            layer: float(_agreement(m, brain_ranks, everything).mean()) for layer, m in model_ranks.items()
-        }
+        by_layer = {layer: _agreement(m, brain_ranks, everything) for layer, m in model_ranks.items()}
+        curve = {layer: float(r.mean()) for layer, r in by_layer.items()}
         parts = self._parts(model_ranks, brain_ranks, recorded)
         per_subject = np.mean(
             [_agreement(model_ranks[layer], brain_ranks, rows) for layer, rows in parts], axis=0
@@ -88,13 +90,14 @@ class Similarity:
         normalised = (
             np.clip(np.array([raw, *draws]) / ceiling.value, 0, 1) if known else np.array([raw, *draws])
         )
+        layer = max(dict.fromkeys(chosen), key=chosen.count)
         return Outcome(
             value=float(normalised[0]),
             raw=raw,
             per_unit=per_subject,
             unit="subject",
             normalisation="r_over_ceiling" if known else "none",
-            layer=max(dict.fromkeys(chosen), key=chosen.count),
+            layer=layer,
             layer_by_split=chosen,
             layers=curve,
             ci=percentile_interval(normalised[1:], options.level),
@@ -113,6 +116,9 @@ class Similarity:
                 "p": f"stimulus labels permuted {options.n_permutations} times",
                 "seed": options.seed,
             },
+            draws=normalised[1:],
+            arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}
+            | _rdms(layers[layer], brain, recorded),
         )
 
     def _brain(self, recorded: Recording) -> Floats:
@@ -195,6 +201,19 @@ def _ranked(rdm: Floats) -> Floats:
     ranks = np.zeros_like(rdm)
     ranks[row, column] = rankdata(rdm[row, column])
     return ranks + ranks.T
+
+
+def _rdms(features: npt.ArrayLike, brain: Floats, recorded: Recording) -> dict[str, npt.NDArray[Any]]:
+    """The RDMs of the model and of the brain (mean over subjects), as pairs, for figures; none for many stimuli."""
+    if recorded.n_stimuli > _MOST_DRAWN:
+        return {}
+    category = recorded.columns.get("category")
+    return {
+        "model_rdm": pairs(correlation_rdm(features)).astype(np.float32),
+        "brain_rdm": pairs(brain.mean(axis=0)).astype(np.float32),
+        "stimulus_id": np.asarray(recorded.stimulus_ids, str),
+        "category": np.full(recorded.n_stimuli, "") if category is None else np.asarray(category, str),
+    }
 
 
 def _agreement(model: Floats, brain: Floats, rows: Indices) -> Floats:
