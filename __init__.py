@@ -10,7 +10,7 @@ from .lazy import attach
 
 if TYPE_CHECKING:
     from . import analysis, bench, brain_data, models
-    from .bench import list_benchmarks, load_benchmark, score
+    from .bench import compare, list_benchmarks, load_benchmark, score
     from .brain_data import add_dataset, list_datasets, load_dataset
     from .errors import UserError
     from .models import add_model, list_models, load_model
@@ -24,6 +24,7 @@ _WHERE = {
     "analysis": "",
     "bench": "",
     "brain_data": "",
+    "compare": ".bench",
     "list_benchmarks": ".bench",
     "list_datasets": ".brain_data",
     "list_models": ".models",
@@ -40,6 +41,7 @@ __all__ = [
     "analysis",
     "bench",
     "brain_data",
+    "compare",
     "list_benchmarks",
     "list_datasets",
     "list_models",

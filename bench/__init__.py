@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         load_benchmark,
         make_benchmark,
     )
+    from .comparison import Comparison, Panel, compare, panels
+    from .comparison_report import write_report
     from .results import Run, arrays_of, open_run, record_of
     from .ridge import nested_ridge
     from .scoring import score
@@ -24,43 +26,53 @@ if TYPE_CHECKING:
 _WHERE = {
     "Benchmark": ".benchmark",
     "BenchmarkCard": ".benchmark",
+    "Comparison": ".comparison",
     "Fold": ".splits",
+    "Panel": ".comparison",
     "Run": ".results",
     "Splitter": ".splits",
     "add_benchmark": ".benchmark",
     "arrays_of": ".results",
     "banded_ridge": ".banded",
     "benchmark_card": ".benchmark",
+    "compare": ".comparison",
     "list_benchmarks": ".benchmark",
     "load_benchmark": ".benchmark",
     "make_benchmark": ".benchmark",
     "nested_folds": ".splits",
     "nested_ridge": ".ridge",
     "open_run": ".results",
+    "panels": ".comparison",
     "record_of": ".results",
     "score": ".scoring",
     "sparse_encoding": ".sparse",
     "variance_partitioning": ".banded",
+    "write_report": ".comparison_report",
 }
 __all__ = [
     "Benchmark",
     "BenchmarkCard",
+    "Comparison",
     "Fold",
+    "Panel",
     "Run",
     "Splitter",
     "add_benchmark",
     "arrays_of",
     "banded_ridge",
     "benchmark_card",
+    "compare",
     "list_benchmarks",
     "load_benchmark",
     "make_benchmark",
     "nested_folds",
     "nested_ridge",
     "open_run",
+    "panels",
     "record_of",
     "score",
     "sparse_encoding",
     "variance_partitioning",
+    "write_report",
 ]
 __getattr__, __dir__ = attach(__name__, _WHERE)

@@ -23,6 +23,7 @@ from .cli_common import (
     print_json,
     width,
 )
+from .cli_compare import compare
 from .cli_models import lesion, models, train, twins
 
 _INTERRUPTED = 130
@@ -55,6 +56,7 @@ app.command()(twins)
 app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
+app.command()(compare)
 
 
 def main() -> None:

@@ -236,6 +236,11 @@ def _show(report: dict[str, Any], arrays: dict[str, Any], stem: Path, as_json: b
 
     figure = grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
     paths = _save(report, figure, stem)
+    if "layout_maps" in arrays:
+        from .layout_report import write_maps
+
+        paths.append(stem.with_name(f"{stem.name}.maps.npz"))
+        write_maps(arrays, paths[-1])
     if report.get("standard_space") and "maps" in arrays:
         from ..files import write_bytes
         from .demo import bytes_of_figure
@@ -322,8 +327,9 @@ def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:
 
 
 def _print_files(paths: list[Path]) -> None:
-    for label, path in zip(("figure", "report", *["figure"] * len(paths)), paths, strict=False):
-        print(f"{label:<10}{path}")
+    labels = {".png": "figure", ".json": "report", ".npz": "maps"}
+    for path in paths:
+        print(f"{labels[path.suffix]:<10}{path}")
 
 
 def _file_name(text: str) -> str:

@@ -1,6 +1,8 @@
 """How brain-like a layout is: selectivity, clustering and dimensionality of a layer or a region, against its nulls."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from ..analysis.dimensionality import effective_dimensionality
 from ..analysis.distance_curves import Correlogram, correlation_by_distance, smoothness
 from ..analysis.geary import gearys_c
 from ..analysis.layout_null import LayoutNull, layout_null
-from ..analysis.neighbours import Kind, neighbours
+from ..analysis.neighbours import Kind, neighbours, positions_of
 from ..analysis.patch import patches
 from ..analysis.selectivity import (
     fraction_selective,
@@ -20,6 +22,7 @@ from ..analysis.selectivity import (
 )
 from ..analysis.smoothing import smooth
 from ..errors import UserError
+from ..files import write_bytes
 from ..models.sheet import Sheet
 from ..progress import track
 from .contrasts import Contrast, Options, table_of
@@ -100,6 +103,32 @@ def layout_report(
     arrays["layout_maps"] = report["space"].pop("maps")
     report["space"]["length_scale"] = _said_correlogram(correlogram)
     return report, arrays
+
+
+def write_maps(arrays: Mapping[str, Any], path: Path) -> None:
+    """Keep the maps of every layout with their positions, for comparison figures.
+
+    Parameters
+    ----------
+    arrays : mapping
+        From :func:`layout_report`.
+    path : Path
+        Of the ``.npz`` file: ``layout``, ``contrast`` and ``t`` (a row a map), ``positions`` by layout.
+    """
+    rows = [
+        (layout, contrast, values, positions_of(arrays["layouts"][layout]))
+        for layout, maps in arrays["layout_maps"].items()
+        for contrast, values in maps.items()
+    ]
+    stream = BytesIO()
+    np.savez_compressed(
+        stream,
+        layout=np.array([row[0] for row in rows]),
+        contrast=np.array([row[1] for row in rows]),
+        t=np.array([row[2] for row in rows], np.float32),
+        positions=np.array([row[3] for row in rows], np.float32),
+    )
+    write_bytes(path, stream.getvalue())
 
 
 def dimensionality_of(tissue: Tissue) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,11 @@ class Run:
             raise UserError(
                 f"no run at {self.folder}: make one with brodmann score MODEL BENCHMARK --run {self.folder.name}"
             )
-        for path in sorted(self.folder.glob("*.json")):
+        yield from self.records_of(sorted(self.folder.glob("*.json")))
+
+    def records_of(self, paths: Iterable[Path]) -> Iterator[Record]:
+        """The records in some of the run's files."""
+        for path in paths:
             yield _checked(path)
 
 

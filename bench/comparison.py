@@ -1,0 +1,326 @@
+"""Compare stored results: gather records and reports from folders, and make every figure from them alone."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..analysis import compare_figures as draw
+from ..analysis import compare_tables as tables
+from ..analysis.style import Style, style_for
+from ..errors import UserError
+from .results import Run, arrays_of, open_run
+
+if TYPE_CHECKING:
+    from brainscore_core.metrics import Score
+    from matplotlib.figure import Figure
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was stored, read once.
+
+    Attributes
+    ----------
+    records : list of mapping
+        Scores, one a model and benchmark: of several, the newest by the file's time.
+    arrays : list of mapping
+        In the order of the records.
+    layouts : list of mapping
+        Layout reports of layers (``brodmann analyze``).
+    twins : list of mapping
+        Studies of twins (``brodmann twins``).
+    sources : list of str
+        The folders, as they were given.
+    notes : list of str
+        What was passed over, and why.
+    """
+
+    records: list[Record]
+    arrays: list[dict[str, np.ndarray[Any, Any]]] = field(repr=False)
+    layouts: list[Record] = field(default_factory=list, repr=False)
+    twins: list[Record] = field(default_factory=list, repr=False)
+    sources: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[str]:
+        """Every model that has a score or a layout."""
+        return sorted({one["model"] for one in [*self.records, *self.layouts]})
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure with its numbers.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    title, alt : str
+        What it shows; what a person who does not see it should know.
+    table : DataFrame
+        All that the figure draws.
+    figure : callable
+        Style -> Figure.
+    """
+
+    name: str
+    title: str
+    alt: str
+    table: pd.DataFrame = field(repr=False)
+    figure: "Callable[[Style], Figure]" = field(repr=False)
+
+
+def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
+    """Read the scores and layout reports of runs; :func:`panels` and ``write_report`` draw them.
+
+    Parameters
+    ----------
+    runs : sequence of str, Path, Run or Score
+        Names of runs, folders of records, folders that ``brodmann analyze`` or ``brodmann twins`` filled; or scores.
+
+    Raises
+    ------
+    UserError
+        For a run that is not there, is damaged, or holds nothing to compare.
+    """
+    if not runs:
+        raise UserError("nothing to compare: name a run, or a folder of results")
+    newest: dict[tuple[str, str], tuple[float, Record]] = {}
+    layouts: list[Record] = []
+    twins: list[Record] = []
+    notes: list[str] = []
+    scored = [dict(one.attrs["record"]) for one in runs if hasattr(one, "attrs")]
+    newest |= {(one["model"], one["benchmark"]): (0.0, one) for one in scored}
+    for given in runs:
+        if hasattr(given, "attrs"):
+            continue
+        run = given if isinstance(given, Run) else open_run(given)
+        if not run.folder.is_dir():
+            raise UserError(
+                f"no run at {run.folder}: make one with brodmann score MODEL BENCHMARK --run NAME"
+            )
+        found = 0
+        for path in sorted(run.folder.glob("*.json")):
+            report = _report(path)
+            if report is not None:
+                (twins if "networks" in report else layouts).append(report)
+                found += 1
+        for record in _scores(run):
+            key = record["model"], record["benchmark"]
+            time = Path(record["file"]).stat().st_mtime
+            if key in newest:
+                notes.append(f"{key[0]} on {key[1]} was scored more than once: the newest record counts")
+            if key not in newest or time > newest[key][0]:
+                newest[key] = time, record
+            found += 1
+        if not found:
+            raise UserError(f"{run.folder} holds no results: score or analyze a model into it first")
+    records = [one for _, (_, one) in sorted(newest.items())]
+    return Comparison(
+        records,
+        [arrays_of(one) for one in records],
+        layouts,
+        twins,
+        [str(one) for one in runs],
+        sorted(set(notes)),
+    )
+
+
+def panels(comparison: Comparison) -> list[Panel]:
+    """Every figure that the stored results allow.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    """
+    records, arrays = comparison.records, comparison.arrays
+    found: list[Panel] = []
+    if records:
+        scores = tables.scores_table(records)
+        pairs = tables.differences_table(records, arrays)
+        best = scores.sort_values("score", ascending=False).groupby("benchmark").first()
+        first = "; ".join(f"{name}: {row['model']} ({row['score']:.3f})" for name, row in best.iterrows())
+        n_models, n_benchmarks = scores["model"].nunique(), scores["benchmark"].nunique()
+        alt = f"Bars of {n_models} models on {n_benchmarks} benchmarks. Highest: {first}."
+        found.append(
+            Panel(
+                "ranked",
+                "Scores, ranked",
+                alt,
+                scores,
+                lambda style: draw.ranked_figure(scores, pairs, style),
+            )
+        )
+        if n_models > 1 and n_benchmarks > 1:
+            found.append(
+                Panel(
+                    "heat-map", "Models by benchmarks", "The same scores as a heat map, similar models side by side.",
+                    scores[["model", "benchmark", "score"]], lambda style: draw.heat_map_figure(scores, style),
+                )
+            )  # fmt: skip
+        found += _of_layers(records, arrays)
+        found.append(
+            Panel(
+                "ceilings", "Ceilings and raw scores", "The best that noise allows on each benchmark, and raw "
+                "scores below it.",
+                scores[["benchmark", "model", "raw", "ceiling", "ceiling_kind"]], lambda style:
+                draw.ceilings_figure(scores, style),
+            )
+        )  # fmt: skip
+        found += _of_units(records, arrays)
+        found += _of_rdms(records, arrays)
+        found += _against(scores, comparison.layouts)
+    maps = tables.maps_table(comparison.layouts, [_maps_of(one) for one in comparison.layouts])
+    if not maps.empty:
+        alt = f"Maps of selectivity of {maps['model'].nunique()} models, each beside a permuted layout."
+        found.append(
+            Panel(
+                "selectivity-maps",
+                "Selectivity maps",
+                alt,
+                maps,
+                lambda style: draw.selectivity_maps_figure(maps, style),
+            )
+        )
+    return found + [_of_twins(one) for one in comparison.twins]
+
+
+def differences(comparison: Comparison) -> pd.DataFrame:
+    """All pairs of models on each benchmark, with intervals and p under common draws."""
+    return tables.differences_table(comparison.records, comparison.arrays)
+
+
+def _of_layers(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    table = tables.layers_table(records, arrays)
+    if table.empty:
+        return []
+    models = table["model"].nunique()
+    alt = f"Raw score against depth, {models} models of several layers, {table['benchmark'].nunique()} benchmarks."
+    return [
+        Panel(
+            "layer-curves", "Layer curves", alt, table, lambda style: draw.layer_curves_figure(table, style)
+        )
+    ]
+
+
+def _of_units(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    table = tables.units_table(records, arrays)
+    if table.empty:
+        return []
+    found = [
+        Panel(
+            "units", "Neuroids and subjects", "The raw value of every neuroid or subject, by model.", table,
+            lambda style: draw.units_figure(table, style),
+        )
+    ]  # fmt: skip
+    if {"x", "y", "z"} <= set(table.columns) and np.isfinite(table["x"]).any():
+        placed = table[np.isfinite(table["x"])].reset_index(drop=True)
+        found.append(
+            Panel(
+                "unit-maps", "Scores where they were recorded", "The raw value of every neuroid at its place.", placed,
+                lambda style: draw.unit_maps_figure(placed, style),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _of_twins(study: Record) -> Panel:
+    from ..analysis.twins_figure import twins_figure
+
+    rows = [
+        {"measure": measure, "kind": kind, **{key: entry[kind][key] for key in ("mean", "low", "high", "n")}}
+        for measure, entry in study["summary"].items()
+        for kind in ("topographic", "baseline", "difference")
+    ]
+    alt = f"{len(study['seeds'])} topographic {study['modality']} networks and their twins: layout, task, compression."
+    return Panel(
+        f"twins-{study['modality']}",
+        f"Twins of {study['modality']}",
+        alt,
+        pd.DataFrame(rows),
+        lambda style: twins_figure(study),
+    )
+
+
+def _of_rdms(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    found = []
+    for benchmark in dict.fromkeys(one["benchmark"] for one in records):
+        table = tables.rdms_table(records, arrays, benchmark)
+        if not table.empty:
+            found.append(
+                Panel(
+                    f"rdms-{benchmark}", f"RDMs of {benchmark}",
+                    f"Dissimilarities of {len(table.attrs['stimulus_ids'])} stimuli in the brain and in the "
+                    f"chosen layers, and MDS.",
+                    table, lambda style, t=table, b=benchmark: draw.rdms_figure(t, b, style),  # type: ignore[misc]
+                )
+            )  # fmt: skip
+    return found
+
+
+def _against(scores: pd.DataFrame, layouts: Sequence[Record]) -> list[Panel]:
+    measured = tables.layouts_table(layouts)
+    labels = {
+        "dimensionality": "participation ratio (corrected for n)",
+        "morans_i": "Moran's I of selectivity",
+    }
+    found = []
+    for measure, label in labels.items():
+        table = tables.against_table(scores, measured, measure)
+        if not table.empty:
+            found.append(
+                Panel(
+                    f"against-{measure.replace('_', '-')}", f"Alignment against {label}",
+                    f"{table['model'].nunique()} models: score against {label}.", table,
+                    lambda style, t=table, m=measure, x=label: draw.against_figure(t, m, x, style),  # type: ignore[misc]
+                )
+            )  # fmt: skip
+    return found
+
+
+def _report(path: Path) -> Record | None:
+    """A layout report of a layer or a study of twins; None for anything else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    keys = set(content)
+    known = {"selectivity", "dimensionality", "model", "layer"} <= keys or {
+        "networks",
+        "summary",
+        "tau",
+    } <= keys
+    return {**content, "file": str(path)} if known else None
+
+
+def _maps_of(report: Record) -> dict[str, np.ndarray[Any, Any]]:
+    path = Path(report["file"])
+    kept = path.with_name(f"{path.stem}.maps.npz")
+    if not kept.is_file():
+        return {}
+    with np.load(kept, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _scores(run: Run) -> list[Record]:
+    """The records of a run that are scores: those with arrays beside them."""
+    return list(
+        run.records_of(
+            path for path in sorted(run.folder.glob("*.json")) if path.with_suffix(".npz").exists()
+        )
+    )
+
+
+def style_of(comparison: Comparison, *, dark: bool = False, width: str = "double") -> Style:
+    """The style in which this comparison's models keep their colours."""
+    return style_for(comparison.models, dark=dark, width=width)

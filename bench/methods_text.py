@@ -1,0 +1,123 @@
+"""The methods of a comparison in words, and what a reader must be warned of, written from the records' provenance."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+Record = Mapping[str, Any]
+
+_FORMULAS = {
+    "r_over_sqrt_reliability": "the median over neuroids of r divided by the square root of its reliability",
+    "r2_over_ceiling": "squared r divided by the ceiling",
+    "r_over_ceiling_squared": "the square of r divided by the ceiling",
+    "r_over_ceiling": "r divided by the ceiling, clipped to 0 to 1",
+    "above_chance": "accuracy above chance as a share of the best",
+    "none": "the raw value, because these recordings allow no ceiling",
+}
+
+
+def methods(records: Sequence[Record]) -> list[str]:
+    """A paragraph a benchmark: data, metric, folds, ceiling, formula, interval, p, seed; and one on versions.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        As the results store keeps them.
+    """
+    said = []
+    for benchmark, members in groupby(
+        sorted(records, key=lambda one: one["benchmark"]), key=lambda one: one["benchmark"]
+    ):
+        said.append(_of_benchmark(str(benchmark), list(members)))
+    versions = sorted({_versions(one) for one in records})
+    said.append("Software: " + "; or ".join(versions) + ".")
+    return said
+
+
+def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
+    """What was left out, what was simulated, what does not belong together.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+    notes : sequence of str
+        What reading the runs passed over.
+    """
+    found = list(notes)
+    for one in records:
+        for reason, count in one["left_out"].items():
+            found.append(f"{one['benchmark']}, {one['model']}: {count} {reason} left out")
+        if one["p"] is None:
+            found.append(f"{one['benchmark']}, {one['model']}: no p value was asked for")
+        if one["ci"][0] is None:
+            found.append(f"{one['benchmark']}, {one['model']}: no interval was asked for")
+        if one["ceiling"] is None:
+            found.append(f"{one['benchmark']}: no ceiling, scores are raw values")
+    simulated = sorted({one["benchmark"] for one in records if one["simulated"]})
+    if simulated:
+        found.append(f"SIMULATED data, made by a program: {', '.join(simulated)}")
+    for benchmark, members in groupby(
+        sorted(records, key=lambda one: one["benchmark"]), key=lambda one: one["benchmark"]
+    ):
+        known = list(members)
+        for what, values in {
+            "versions of the benchmark": {one["benchmark_version"] for one in known},
+            "versions of the code": {one["provenance"]["code"] for one in known},
+            "recordings": {one["provenance"].get("data_digest") for one in known},
+            "seeds": {one["provenance"].get("seed") for one in known},
+        }.items():
+            if len(values) > 1:
+                found.append(
+                    f"{benchmark}: the scores stand on {len(values)} different {what}; score them again together"
+                )
+    return sorted(set(found))
+
+
+def citations(records: Sequence[Record]) -> str:
+    """The BibTeX of all data, every entry once."""
+    entries = [entry.strip() for one in records for entry in one["bibtex"].split("\n\n@") if entry.strip()]
+    return "\n\n".join(dict.fromkeys(entry if entry.startswith("@") else f"@{entry}" for entry in entries))
+
+
+def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
+    one = members[0]
+    how = one["methods"]
+    n = f"{one['n_stimuli']} stimuli" + (f" and {one['n_neuroids']} neuroids" if one["n_neuroids"] else "")
+    parts = [
+        f"{benchmark} (version {one['benchmark_version']}): {'simulated ' if one['simulated'] else ''}data set "
+        f"{one['dataset']}, region {one['region']}, {n}, metric {one['metric']}."
+    ]
+    details = [
+        f"{key.replace('_', ' ')}: {_plain(value)}"
+        for key, value in how.items()
+        if key not in ("interval", "p", "seed")
+    ]
+    if details:
+        parts.append(f"Settings: {'; '.join(details)}.")
+    if one["ceiling"] is not None:
+        bounds = ""
+        if one["ceiling_lower"] is not None:
+            bounds = f" (bounds {one['ceiling_lower']:.3f} to {one['ceiling_upper']:.3f})"
+        parts.append(f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}.")
+    parts.append(f"The score is {_FORMULAS.get(one['normalisation'], one['normalisation'])}.")
+    parts.append("The layer was chosen on training stimuli and is reported on held-out ones.")
+    if how.get("interval"):
+        parts.append(f"Intervals: {how['interval']}.")
+    if how.get("p"):
+        parts.append(f"p: {how['p']}.")
+    seeds = sorted({str(member["provenance"].get("seed")) for member in members})
+    parts.append(f"Seed {', '.join(seeds)}.")
+    return " ".join(parts)
+
+
+def _versions(record: Record) -> str:
+    known = record["provenance"]["versions"]
+    return ", ".join(f"{name} {version}" for name, version in known.items() if name != "platform")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        if len(value) > 6 and all(isinstance(one, (int, float)) for one in value):
+            return f"{len(value)} from {value[0]:.2g} to {value[-1]:.2g}"
+        return ", ".join(map(str, value))
+    return str(value)
