@@ -7,7 +7,7 @@ from ..lazy import attach
 if TYPE_CHECKING:
     from .clustering import MoransI, morans_i, morans_i_of_maps
     from .comparison import PairedDifference, paired_difference
-    from .cortex_figures import brain_figure, surface_figure
+    from .cortex_figures import brain_figure, cortical_surface_figure, surface_figure
     from .dimensionality import (
         Dimensionality,
         corrected_participation_ratio,
@@ -57,6 +57,7 @@ _WHERE = {
     "bootstrap_correlations": ".rdm_comparison",
     "bootstrap_cosines": ".rdm_comparison",
     "brain_figure": ".cortex_figures",
+    "cortical_surface_figure": ".cortex_figures",
     "category_selectivity": ".selectivity",
     "compare_models": ".rdm_comparison",
     "contrast_selectivity": ".selectivity",
@@ -112,6 +113,7 @@ __all__ = [
     "corrected_participation_ratio",
     "correlation_by_distance",
     "correlation_rdm",
+    "cortical_surface_figure",
     "cross_validated_eigenvalues",
     "crossnobis_rdm",
     "difference_curve",

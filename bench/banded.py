@@ -11,9 +11,12 @@ fitted by himalaya's random search over kernel weights. Nunez-Elizalde, Huth & G
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import combinations
 from math import factorial
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,7 @@ import numpy.typing as npt
 from ..analysis.products import gram
 from ..correlation import pearson
 from ..errors import UserError, missing_extra
+from ..files import write_bytes
 from ..progress import track
 from .ridge import ALPHAS
 from .splits import Fold, Indices
@@ -109,6 +113,37 @@ class VariancePartition:
 
     def _of(self, names: tuple[str, ...]) -> Floats:
         return self.r2[names] if names else np.zeros_like(self.full)
+
+    def save(self, path: str | Path) -> None:
+        """Keep it, as ``NAME.partition.npz`` in a folder of results where ``brodmann compare`` finds it."""
+        stream = BytesIO()
+        np.savez(
+            stream,
+            names=np.array(self.names),
+            members=np.array([[name in chosen for name in self.names] for chosen in self.r2]),
+            r2=np.array(list(self.r2.values())),
+            n_stimuli=self.n_stimuli,
+        )
+        write_bytes(Path(path), stream.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "VariancePartition":
+        """What :meth:`save` kept.
+
+        Raises
+        ------
+        UserError
+            For a file that is none, or damaged.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as kept:
+                names = tuple(str(name) for name in kept["names"])
+                chosen = [tuple(np.array(names)[row].tolist()) for row in kept["members"]]
+                return cls(names, dict(zip(chosen, kept["r2"], strict=True)), int(kept["n_stimuli"]))
+        except (OSError, KeyError, ValueError, IndexError, BadZipFile) as error:
+            raise UserError(
+                f"{path} is no variance partition that can be read ({str(error)[:80]})"
+            ) from error
 
 
 def banded_ridge(

@@ -1,12 +1,20 @@
 """The command that compares stored results: figures and a report."""
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .cli_common import Json, print_json
+
+
+class Width(StrEnum):
+    """Columns of a paper."""
+
+    single = "single"
+    double = "double"
 
 
 def compare(
@@ -17,6 +25,9 @@ def compare(
         "brodmann-comparison"
     ),
     title: Annotated[str, typer.Option(help="Of the report.")] = "Comparison of models",
+    width: Annotated[
+        Width, typer.Option(help="Of the figures: one column (85 mm) or two (180 mm).")
+    ] = Width.double,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Figures as PDF, too.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +46,7 @@ def compare(
 
     found = read(runs)
     command = shlex.join(["brodmann", "compare", *runs, "--folder", str(folder)])
-    paths = write_report(found, folder, command, vector=pdf, title=title)
+    paths = write_report(found, folder, command, vector=pdf, title=title, width=width.value)
     if as_json:
         print_json(
             {

@@ -11,8 +11,10 @@ import pandas as pd
 
 from ..analysis import compare_figures as draw
 from ..analysis import compare_tables as tables
+from ..analysis.cortex_figures import brain_figure, cortical_surface_figure
 from ..analysis.style import Style, style_for
 from ..errors import UserError
+from .banded import VariancePartition
 from .results import Run, arrays_of, open_run
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Record = dict[str, Any]
+_MOST_BRAINS, _FEWEST = 6, 4
+_PARTITION = ".partition.npz"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Comparison:
         Layout reports of layers (``brodmann analyze``).
     twins : list of mapping
         Studies of twins (``brodmann twins``).
+    partitions : mapping of str to VariancePartition
+        ``NAME.partition.npz`` files, by name.
     sources : list of str
         The folders, as they were given.
     notes : list of str
@@ -46,6 +52,7 @@ class Comparison:
     arrays: list[dict[str, np.ndarray[Any, Any]]] = field(repr=False)
     layouts: list[Record] = field(default_factory=list, repr=False)
     twins: list[Record] = field(default_factory=list, repr=False)
+    partitions: dict[str, VariancePartition] = field(default_factory=dict, repr=False)
     sources: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -96,6 +103,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
     newest: dict[tuple[str, str], tuple[float, Record]] = {}
     layouts: list[Record] = []
     twins: list[Record] = []
+    partitions: dict[str, VariancePartition] = {}
     notes: list[str] = []
     scored = [dict(one.attrs["record"]) for one in runs if hasattr(one, "attrs")]
     newest |= {(one["model"], one["benchmark"]): (0.0, one) for one in scored}
@@ -113,6 +121,9 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
             if report is not None:
                 (twins if "networks" in report else layouts).append(report)
                 found += 1
+        for path in sorted(run.folder.glob(f"*{_PARTITION}")):
+            partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
+            found += 1
         for record in _scores(run):
             key = record["model"], record["benchmark"]
             time = Path(record["file"]).stat().st_mtime
@@ -129,6 +140,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
         [arrays_of(one) for one in records],
         layouts,
         twins,
+        partitions,
         [str(one) for one in runs],
         sorted(set(notes)),
     )
@@ -176,6 +188,7 @@ def panels(comparison: Comparison) -> list[Panel]:
             )
         )  # fmt: skip
         found += _of_units(records, arrays)
+        found += _of_cortex(records, arrays)
         found += _of_rdms(records, arrays)
         found += _against(scores, comparison.layouts)
     maps = tables.maps_table(comparison.layouts, [_maps_of(one) for one in comparison.layouts])
@@ -190,7 +203,9 @@ def panels(comparison: Comparison) -> list[Panel]:
                 lambda style: draw.selectivity_maps_figure(maps, style),
             )
         )
-    return found + [_of_twins(one) for one in comparison.twins]
+    found += [_of_partition(name, one) for name, one in comparison.partitions.items()]
+    found += [_of_twins(one) for one in comparison.twins]
+    return found + [panel for panel in map(_of_task, comparison.twins) if panel is not None]
 
 
 def differences(comparison: Comparison) -> pd.DataFrame:
@@ -230,6 +245,76 @@ def _of_units(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) ->
             )
         )  # fmt: skip
     return found
+
+
+def _of_cortex(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """Voxels with positions in MNI space, on a glass brain and on fsaverage5."""
+    found: list[Panel] = []
+    for one, kept in zip(records, arrays, strict=True):
+        if not str(one.get("space", "")).startswith("MNI") or len(found) >= 2 * _MOST_BRAINS:
+            continue
+        table = tables.units_table([one], [kept])
+        if not {"x", "y", "z"} <= set(table.columns):
+            continue
+        table = table[np.isfinite(table["raw"])].reset_index(drop=True)
+        name, title = f"{one['model']}-{one['benchmark']}", f"{one['model']} on {one['benchmark']}"
+        values, places = table["raw"].to_numpy(float), table[["x", "y", "z"]].to_numpy(float)
+        found += [
+            Panel(
+                f"glass-brain-{name}", f"{title}, glass brain",
+                f"Raw value of {len(table)} voxels in MNI space.", table,
+                lambda style, v=values, p=places, t=title: brain_figure(v, p, t, dark=style.dark),  # type: ignore[misc]
+            ),
+            Panel(
+                f"surface-{name}", f"{title}, fsaverage5",
+                f"Raw value of {len(table)} voxels on the cortical surface.", table,
+                lambda style, v=values, p=places, t=title: cortical_surface_figure(v, p, t),  # type: ignore[misc]
+            ),
+        ]  # fmt: skip
+    return found
+
+
+def _of_task(study: Record) -> Panel | None:
+    """Brain score against task score, a point a network of a study of twins."""
+    task = "accuracy" if "accuracy" in study["networks"][0]["task"] else "loss"
+    rows = [
+        {
+            "benchmark": study["benchmark"],
+            "model": one["kind"],
+            "seed": one["seed"],
+            "score": one["compressed"][0]["brain"],
+            "low": np.nan,
+            "high": np.nan,
+            task: one["task"][task],
+        }
+        for one in study["networks"]
+    ]
+    table = pd.DataFrame(rows)
+    if len(table) < _FEWEST:
+        return None
+    alt = f"{len(table)} networks of a study of twins: brain score against held-out {task}."
+    label = f"held-out {task}" + (" (nats a token)" if task == "loss" else "")
+    return Panel(
+        f"against-task-{study['modality']}", f"Alignment against held-out {task}", alt, table,
+        lambda style: draw.against_figure(table, task, label, style),
+    )  # fmt: skip
+
+
+def _of_partition(name: str, partition: VariancePartition) -> Panel:
+    from ..analysis.variance_figure import variance_partition_figure
+
+    parts = {
+        f"unique {space}": values for space, values in zip(partition.names, partition.unique, strict=True)
+    }
+    parts |= {
+        f"Shapley {space}": values for space, values in zip(partition.names, partition.shapley, strict=True)
+    }
+    table = pd.DataFrame(parts | {"shared": partition.shared, "all": partition.full})
+    alt = f"Explained variance of {len(partition.names)} spaces ({', '.join(partition.names)}), unique and shared."
+    return Panel(
+        f"variance-{name}", f"Variance partition {name}", alt, table,
+        lambda style: variance_partition_figure(partition, title=name),
+    )  # fmt: skip
 
 
 def _of_twins(study: Record) -> Panel:

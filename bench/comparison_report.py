@@ -54,6 +54,7 @@ def write_report(
     *,
     vector: bool = True,
     title: str = "Comparison of models",
+    width: str = "double",
 ) -> list[Path]:
     """Write ``report.html``, and for every figure a PNG, a PDF and the CSV of all that it shows.
 
@@ -68,6 +69,8 @@ def write_report(
     vector : bool
         Whether PDF files are made, too.
     title : str
+    width : {"single", "double"}
+        Of the figures: 85 or 180 mm.
 
     Returns
     -------
@@ -80,8 +83,8 @@ def write_report(
         Where there is no score to report.
     """
     if not comparison.records:
-        raise UserError("there are layouts but no scores to compare: add a run of brodmann score")
-    light, dark = style_of(comparison), style_of(comparison, dark=True)
+        raise UserError("there are no scores to compare: add a run of brodmann score")
+    light, dark = style_of(comparison, width=width), style_of(comparison, dark=True, width=width)
     paths, figures = [folder / "report.html"], []
     pairs = differences(comparison)
     for panel in track(panels(comparison), "figures"):

@@ -218,6 +218,7 @@ def _keep(
         "metric": card.metric,
         "modality": card.modality,
         "simulated": card.simulated,
+        "space": _space(benchmark),
         "layer": outcome.layer,
         "layer_by_split": list(outcome.layer_by_split),
         "score": outcome.value,
@@ -262,6 +263,12 @@ def _keep(
     if known is None:
         raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
     return known
+
+
+def _space(benchmark: Benchmark) -> str:
+    """The standard space of the neuroids' positions, empty for a person's own."""
+    responses = benchmark.dataset.responses
+    return "" if responses is None else str(responses.attrs.get("space", ""))
 
 
 def _as_score(record: Record, *, cached: bool) -> Score:

@@ -48,6 +48,7 @@ class Description:
     bibtex: str = ""
     source: str = ""
     units: str = ""
+    space: str = ""
     simulated: bool = False
     has_stimuli: bool = True
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -90,6 +91,8 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
     parts = read_responses(folder)
     neuroids = _neuroids(folder / "neuroids.csv", parts)
     responses = _labelled(parts, neuroids, about.region, folder)
+    if about.space:
+        responses.attrs["space"] = about.space
     regions = list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(

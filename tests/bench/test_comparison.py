@@ -161,6 +161,53 @@ def test_a_model_scored_twice_counts_once_and_is_said(tmp_path):
     assert "scored more than once" in found.notes[0]
 
 
+def test_voxels_in_mni_space_are_drawn_on_the_brain(tmp_path):
+    """Sentences whose length 60 voxels answer to, in the left hemisphere."""
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    texts = [f"sentence,{'very ' * (i % 9)}short number {i}" for i in range(50)]
+    lines = "".join(f"s{i},{text.split(',')[1]}\n" for i, text in enumerate(texts))
+    (folder / "stimuli.csv").write_text("stimulus_id,sentence\n" + lines)
+    (folder / "dataset.toml").write_text('modality = "language"\nregion = "IFG"\nspace = "MNI152"\n')
+    places = np.indices((5, 4, 3)).reshape(3, -1).T * 4.0 + [-56, 10, 0]
+    length = np.repeat([len(text) for text in texts], 3)
+    np.savez(
+        folder / "responses.npz", responses=length[:, None] + 20 * generator.normal(size=(150, 60)),
+        stimulus_id=np.repeat([f"s{i}" for i in range(50)], 3), repetition=np.tile(np.arange(3), 50),
+        x=places[:, 0], y=places[:, 1], z=places[:, 2],
+    )  # fmt: skip
+    brodmann.add_dataset("own-mni", folder)
+    score = brodmann.score(
+        "word-length-frequency", "own-mni.IFG-ridge", run=tmp_path / "run", n_permutations=20
+    )
+    assert score.attrs["record"]["space"] == "MNI152"
+    found = brodmann.compare([tmp_path / "run"])
+    by_name = {panel.name: panel for panel in panels(found)}
+    name = "word-length-frequency-own-mni.IFG-ridge"
+    assert {f"glass-brain-{name}", f"surface-{name}"} <= set(by_name)
+    assert by_name[f"surface-{name}"].table["z"].nunique() == 3
+    paths = write_report(found, tmp_path / "out", "test", vector=False, width="single")
+    assert (tmp_path / "out" / "figures" / f"surface-{name}.png") in paths
+
+
+def test_a_variance_partition_joins_a_comparison(tmp_path):
+    from brodmann.bench.banded import VariancePartition
+
+    generator = np.random.default_rng(0)
+    r2 = {("a",): generator.random(30), ("b",): generator.random(30), ("a", "b"): 1 + generator.random(30)}
+    kept = VariancePartition(("a", "b"), r2, 50)
+    kept.save(tmp_path / "mine.partition.npz")
+    again = VariancePartition.load(tmp_path / "mine.partition.npz")
+    assert list(again.r2) == list(r2)
+    np.testing.assert_array_equal(again.shapley, kept.shapley)
+    found = {panel.name: panel for panel in panels(brodmann.compare([tmp_path]))}
+    np.testing.assert_allclose(found["variance-mine"].table["unique a"], kept.unique[0])
+    (tmp_path / "mine.partition.npz").write_bytes(b"PK damaged")
+    with pytest.raises(UserError, match="is no variance partition that can be read"):
+        brodmann.compare([tmp_path])
+
+
 def test_mistakes(tmp_path):
     with pytest.raises(UserError, match="nothing to compare"):
         brodmann.compare([])

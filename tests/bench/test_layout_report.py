@@ -310,3 +310,25 @@ def test_subjects_in_their_own_spaces_are_not_mixed():
         of_subject(two, "sub7")
     with pytest.raises(UserError, match="unknown column of labels of made-up 'colour'"):
         region_tissue(standard(), by="colour")
+
+
+def test_voxels_land_on_the_hemisphere_that_they_lie_in():
+    """Voxels of the left temporal lobe with a gradient from back to front: vertices there, with their values."""
+    from nilearn.datasets import fetch_surf_fsaverage
+    from nilearn.surface import load_surf_mesh
+
+    from brodmann.analysis.cortex_figures import cortical_surface_figure, on_surface
+
+    places = np.indices((8, 12, 6)).reshape(3, -1).T * 4.0 + [-64, -60, -20]
+    values = 5 + places[:, 1] / 20
+    found = on_surface(values, places)
+    inside = found["left"] != 0
+    assert inside.sum() > 50
+    assert not found["right"].any()
+    where = load_surf_mesh(fetch_surf_fsaverage("fsaverage5")["pial_left"]).coordinates[inside]
+    assert (where.min(axis=0) > places.min(axis=0) - 8).all()
+    assert (where.max(axis=0) < places.max(axis=0) + 8).all()
+    np.testing.assert_allclose(found["left"][inside], 5 + where[:, 1] / 20, atol=0.3)
+    assert len(cortical_surface_figure(values, places, "planted").axes) >= 4
+    with pytest.raises(UserError, match="x, y and z are needed"):
+        on_surface(np.ones(3), np.ones((3, 2)))

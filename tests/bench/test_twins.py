@@ -73,6 +73,19 @@ def test_a_study_that_is_asked_again_measures_nothing_anew(language_study, monke
     assert run_twins(study, text, folder) == found
 
 
+def test_a_study_joins_a_comparison(language_study):
+    from brodmann.bench import compare, panels
+    from brodmann.bench.comparison import style_of
+
+    found = compare([language_study[2]])
+    by_name = {panel.name: panel for panel in panels(found)}
+    assert set(by_name) == {"twins-language", "against-task-language"}
+    table = by_name["against-task-language"].table
+    assert table["loss"].tolist() == [one["task"]["loss"] for one in language_study[3]["networks"]]
+    assert by_name["against-task-language"].figure(style_of(found)).axes
+    assert (by_name["twins-language"].table["kind"] == "difference").any()
+
+
 def test_the_summary_is_the_mean_with_its_t_interval(language_study):
     found = language_study[3]
     values = [one["smoothness"] for one in found["networks"] if one["kind"] == "topographic"]
