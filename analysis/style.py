@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -146,3 +147,14 @@ def plain_axes(axes: "Axes") -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def panel_grid(style: Style, n: int, height_mm: float, *, columns: int) -> "tuple[Figure, list[Axes]]":
+    """Panels, at most `columns` side by side; those that are not needed are hidden."""
+    wide = min(columns if style.width == "double" else 1, max(n, 1))
+    rows = ceil(max(n, 1) / wide)
+    figure = style.figure(min(rows * height_mm + 8, 900))
+    grid = [axes for row in figure.subplots(rows, wide, squeeze=False) for axes in row]
+    for axes in grid[n:]:
+        axes.set_visible(False)
+    return figure, grid

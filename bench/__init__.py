@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         load_benchmark,
         make_benchmark,
     )
-    from .comparison import Comparison, Panel, compare, panels
+    from .comparison import Comparison, compare
+    from .comparison_panels import Panel, panels
     from .comparison_report import write_report
     from .results import Run, arrays_of, open_run, record_of
     from .ridge import nested_ridge
@@ -28,7 +29,7 @@ _WHERE = {
     "BenchmarkCard": ".benchmark",
     "Comparison": ".comparison",
     "Fold": ".splits",
-    "Panel": ".comparison",
+    "Panel": ".comparison_panels",
     "Run": ".results",
     "Splitter": ".splits",
     "add_benchmark": ".benchmark",
@@ -42,7 +43,7 @@ _WHERE = {
     "nested_folds": ".splits",
     "nested_ridge": ".ridge",
     "open_run": ".results",
-    "panels": ".comparison",
+    "panels": ".comparison_panels",
     "record_of": ".results",
     "score": ".scoring",
     "sparse_encoding": ".sparse",

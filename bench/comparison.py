@@ -1,17 +1,13 @@
 """Compare stored results: gather records and reports from folders, and make every figure from them alone."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from ..analysis import compare_figures as draw
-from ..analysis import compare_tables as tables
-from ..analysis.cortex_figures import brain_figure, cortical_surface_figure
 from ..analysis.style import Style, style_for
 from ..errors import UserError
 from .banded import VariancePartition
@@ -19,10 +15,8 @@ from .results import Run, arrays_of, open_run
 
 if TYPE_CHECKING:
     from brainscore_core.metrics import Score
-    from matplotlib.figure import Figure
 
 Record = dict[str, Any]
-_MOST_BRAINS, _FEWEST = 6, 4
 _PARTITION = ".partition.npz"
 
 
@@ -60,29 +54,6 @@ class Comparison:
     def models(self) -> list[str]:
         """Every model that has a score or a layout."""
         return sorted({one["model"] for one in [*self.records, *self.layouts]})
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure with its numbers.
-
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    title, alt : str
-        What it shows; what a person who does not see it should know.
-    table : DataFrame
-        All that the figure draws.
-    figure : callable
-        Style -> Figure.
-    """
-
-    name: str
-    title: str
-    alt: str
-    table: pd.DataFrame = field(repr=False)
-    figure: "Callable[[Style], Figure]" = field(repr=False)
 
 
 def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
@@ -146,231 +117,6 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
     )
 
 
-def panels(comparison: Comparison) -> list[Panel]:
-    """Every figure that the stored results allow.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    """
-    records, arrays = comparison.records, comparison.arrays
-    found: list[Panel] = []
-    if records:
-        scores = tables.scores_table(records)
-        pairs = tables.differences_table(records, arrays)
-        best = scores.sort_values("score", ascending=False).groupby("benchmark").first()
-        first = "; ".join(f"{name}: {row['model']} ({row['score']:.3f})" for name, row in best.iterrows())
-        n_models, n_benchmarks = scores["model"].nunique(), scores["benchmark"].nunique()
-        alt = f"Bars of {n_models} models on {n_benchmarks} benchmarks. Highest: {first}."
-        found.append(
-            Panel(
-                "ranked",
-                "Scores, ranked",
-                alt,
-                scores,
-                lambda style: draw.ranked_figure(scores, pairs, style),
-            )
-        )
-        if n_models > 1 and n_benchmarks > 1:
-            found.append(
-                Panel(
-                    "heat-map", "Models by benchmarks", "The same scores as a heat map, similar models side by side.",
-                    scores[["model", "benchmark", "score"]], lambda style: draw.heat_map_figure(scores, style),
-                )
-            )  # fmt: skip
-        found += _of_layers(records, arrays)
-        found.append(
-            Panel(
-                "ceilings", "Ceilings and raw scores", "The best that noise allows on each benchmark, and raw "
-                "scores below it.",
-                scores[["benchmark", "model", "raw", "ceiling", "ceiling_kind"]], lambda style:
-                draw.ceilings_figure(scores, style),
-            )
-        )  # fmt: skip
-        found += _of_units(records, arrays)
-        found += _of_cortex(records, arrays)
-        found += _of_rdms(records, arrays)
-        found += _against(scores, comparison.layouts)
-    maps = tables.maps_table(comparison.layouts, [_maps_of(one) for one in comparison.layouts])
-    if not maps.empty:
-        alt = f"Maps of selectivity of {maps['model'].nunique()} models, each beside a permuted layout."
-        found.append(
-            Panel(
-                "selectivity-maps",
-                "Selectivity maps",
-                alt,
-                maps,
-                lambda style: draw.selectivity_maps_figure(maps, style),
-            )
-        )
-    found += [_of_partition(name, one) for name, one in comparison.partitions.items()]
-    found += [_of_twins(one) for one in comparison.twins]
-    return found + [panel for panel in map(_of_task, comparison.twins) if panel is not None]
-
-
-def differences(comparison: Comparison) -> pd.DataFrame:
-    """All pairs of models on each benchmark, with intervals and p under common draws."""
-    return tables.differences_table(comparison.records, comparison.arrays)
-
-
-def _of_layers(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    table = tables.layers_table(records, arrays)
-    if table.empty:
-        return []
-    models = table["model"].nunique()
-    alt = f"Raw score against depth, {models} models of several layers, {table['benchmark'].nunique()} benchmarks."
-    return [
-        Panel(
-            "layer-curves", "Layer curves", alt, table, lambda style: draw.layer_curves_figure(table, style)
-        )
-    ]
-
-
-def _of_units(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    table = tables.units_table(records, arrays)
-    if table.empty:
-        return []
-    found = [
-        Panel(
-            "units", "Neuroids and subjects", "The raw value of every neuroid or subject, by model.", table,
-            lambda style: draw.units_figure(table, style),
-        )
-    ]  # fmt: skip
-    if {"x", "y", "z"} <= set(table.columns) and np.isfinite(table["x"]).any():
-        placed = table[np.isfinite(table["x"])].reset_index(drop=True)
-        found.append(
-            Panel(
-                "unit-maps", "Scores where they were recorded", "The raw value of every neuroid at its place.", placed,
-                lambda style: draw.unit_maps_figure(placed, style),
-            )
-        )  # fmt: skip
-    return found
-
-
-def _of_cortex(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    """Voxels with positions in MNI space, on a glass brain and on fsaverage5."""
-    found: list[Panel] = []
-    for one, kept in zip(records, arrays, strict=True):
-        if not str(one.get("space", "")).startswith("MNI") or len(found) >= 2 * _MOST_BRAINS:
-            continue
-        table = tables.units_table([one], [kept])
-        if not {"x", "y", "z"} <= set(table.columns):
-            continue
-        table = table[np.isfinite(table["raw"])].reset_index(drop=True)
-        name, title = f"{one['model']}-{one['benchmark']}", f"{one['model']} on {one['benchmark']}"
-        values, places = table["raw"].to_numpy(float), table[["x", "y", "z"]].to_numpy(float)
-        found += [
-            Panel(
-                f"glass-brain-{name}", f"{title}, glass brain",
-                f"Raw value of {len(table)} voxels in MNI space.", table,
-                lambda style, v=values, p=places, t=title: brain_figure(v, p, t, dark=style.dark),  # type: ignore[misc]
-            ),
-            Panel(
-                f"surface-{name}", f"{title}, fsaverage5",
-                f"Raw value of {len(table)} voxels on the cortical surface.", table,
-                lambda style, v=values, p=places, t=title: cortical_surface_figure(v, p, t),  # type: ignore[misc]
-            ),
-        ]  # fmt: skip
-    return found
-
-
-def _of_task(study: Record) -> Panel | None:
-    """Brain score against task score, a point a network of a study of twins."""
-    task = "accuracy" if "accuracy" in study["networks"][0]["task"] else "loss"
-    rows = [
-        {
-            "benchmark": study["benchmark"],
-            "model": one["kind"],
-            "seed": one["seed"],
-            "score": one["compressed"][0]["brain"],
-            "low": np.nan,
-            "high": np.nan,
-            task: one["task"][task],
-        }
-        for one in study["networks"]
-    ]
-    table = pd.DataFrame(rows)
-    if len(table) < _FEWEST:
-        return None
-    alt = f"{len(table)} networks of a study of twins: brain score against held-out {task}."
-    label = f"held-out {task}" + (" (nats a token)" if task == "loss" else "")
-    return Panel(
-        f"against-task-{study['modality']}", f"Alignment against held-out {task}", alt, table,
-        lambda style: draw.against_figure(table, task, label, style),
-    )  # fmt: skip
-
-
-def _of_partition(name: str, partition: VariancePartition) -> Panel:
-    from ..analysis.variance_figure import variance_partition_figure
-
-    parts = {
-        f"unique {space}": values for space, values in zip(partition.names, partition.unique, strict=True)
-    }
-    parts |= {
-        f"Shapley {space}": values for space, values in zip(partition.names, partition.shapley, strict=True)
-    }
-    table = pd.DataFrame(parts | {"shared": partition.shared, "all": partition.full})
-    alt = f"Explained variance of {len(partition.names)} spaces ({', '.join(partition.names)}), unique and shared."
-    return Panel(
-        f"variance-{name}", f"Variance partition {name}", alt, table,
-        lambda style: variance_partition_figure(partition, title=name),
-    )  # fmt: skip
-
-
-def _of_twins(study: Record) -> Panel:
-    from ..analysis.twins_figure import twins_figure
-
-    rows = [
-        {"measure": measure, "kind": kind, **{key: entry[kind][key] for key in ("mean", "low", "high", "n")}}
-        for measure, entry in study["summary"].items()
-        for kind in ("topographic", "baseline", "difference")
-    ]
-    alt = f"{len(study['seeds'])} topographic {study['modality']} networks and their twins: layout, task, compression."
-    return Panel(
-        f"twins-{study['modality']}",
-        f"Twins of {study['modality']}",
-        alt,
-        pd.DataFrame(rows),
-        lambda style: twins_figure(study),
-    )
-
-
-def _of_rdms(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    found = []
-    for benchmark in dict.fromkeys(one["benchmark"] for one in records):
-        table = tables.rdms_table(records, arrays, benchmark)
-        if not table.empty:
-            found.append(
-                Panel(
-                    f"rdms-{benchmark}", f"RDMs of {benchmark}",
-                    f"Dissimilarities of {len(table.attrs['stimulus_ids'])} stimuli in the brain and in the "
-                    f"chosen layers, and MDS.",
-                    table, lambda style, t=table, b=benchmark: draw.rdms_figure(t, b, style),  # type: ignore[misc]
-                )
-            )  # fmt: skip
-    return found
-
-
-def _against(scores: pd.DataFrame, layouts: Sequence[Record]) -> list[Panel]:
-    measured = tables.layouts_table(layouts)
-    labels = {
-        "dimensionality": "participation ratio (corrected for n)",
-        "morans_i": "Moran's I of selectivity",
-    }
-    found = []
-    for measure, label in labels.items():
-        table = tables.against_table(scores, measured, measure)
-        if not table.empty:
-            found.append(
-                Panel(
-                    f"against-{measure.replace('_', '-')}", f"Alignment against {label}",
-                    f"{table['model'].nunique()} models: score against {label}.", table,
-                    lambda style, t=table, m=measure, x=label: draw.against_figure(t, m, x, style),  # type: ignore[misc]
-                )
-            )  # fmt: skip
-    return found
-
-
 def _report(path: Path) -> Record | None:
     """A layout report of a layer or a study of twins; None for anything else."""
     try:
@@ -388,15 +134,6 @@ def _report(path: Path) -> Record | None:
     return {**content, "file": str(path)} if known else None
 
 
-def _maps_of(report: Record) -> dict[str, np.ndarray[Any, Any]]:
-    path = Path(report["file"])
-    kept = path.with_name(f"{path.stem}.maps.npz")
-    if not kept.is_file():
-        return {}
-    with np.load(kept, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
 def _scores(run: Run) -> list[Record]:
     """The records of a run that are scores: those with arrays beside them."""
     return list(
@@ -409,3 +146,13 @@ def _scores(run: Run) -> list[Record]:
 def style_of(comparison: Comparison, *, dark: bool = False, width: str = "double") -> Style:
     """The style in which this comparison's models keep their colours."""
     return style_for(comparison.models, dark=dark, width=width)
+
+
+def maps_of(report: Record) -> dict[str, np.ndarray[Any, Any]]:
+    """The maps that lie beside a layout report; nothing where none were kept."""
+    path = Path(report["file"])
+    kept = path.with_name(f"{path.stem}.maps.npz")
+    if not kept.is_file():
+        return {}
+    with np.load(kept, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

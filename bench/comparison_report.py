@@ -16,7 +16,8 @@ from ..analysis.style import Style
 from ..errors import UserError
 from ..files import write_bytes
 from ..progress import track
-from .comparison import Comparison, Panel, differences, panels, style_of
+from .comparison import Comparison, style_of
+from .comparison_panels import Panel, differences, panels
 from .demo import bytes_of_figure
 from .methods_text import citations, methods, warnings
 

@@ -12,6 +12,7 @@ from matplotlib.testing.compare import compare_images
 from test_compare_tables import drawn, record
 
 from brodmann.analysis import compare_figures as draw
+from brodmann.analysis import compare_maps as draw_maps
 from brodmann.analysis import compare_tables as tables
 from brodmann.analysis.style import style_for
 
@@ -73,16 +74,16 @@ def figures(records, arrays, style):
     if len(units):
         made["units"] = draw.units_figure(units, style)
         if "x" in units:
-            made["unit-maps"] = draw.unit_maps_figure(units, style)
+            made["unit-maps"] = draw_maps.unit_maps_figure(units, style)
     rdms = tables.rdms_table(records, arrays, "data.IT-rsa")
     if len(rdms):
-        made["rdms"] = draw.rdms_figure(rdms, "data.IT-rsa", style)
+        made["rdms"] = draw_maps.rdms_figure(rdms, "data.IT-rsa", style)
     models = sorted(set(scores["model"]))
     against = scores.merge(
         tables.pd.DataFrame({"model": models, "measure": np.linspace(1, 9, len(models))}), on="model"
     )
     made["against"] = draw.against_figure(against, "measure", "participation ratio", style)
-    made["selectivity-maps"] = draw.selectivity_maps_figure(maps(models[:2]), style)
+    made["selectivity-maps"] = draw_maps.selectivity_maps_figure(maps(models[:2]), style)
     return made
 
 
