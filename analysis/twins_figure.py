@@ -175,13 +175,13 @@ def _small(one: Mapping[str, Any], method: str, share: float) -> Mapping[str, An
 
 
 def _legend(axes: "Axes") -> None:
+    from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
+    ink = rcParams["text.color"]
     kinds = [Line2D([], [], color=colour, label=kind) for kind, colour in _COLOURS.items()]
     ways = [
-        Line2D(
-            [], [], color="black", linestyle=style, marker=marker, markersize=3, linewidth=0.9, label=method
-        )
+        Line2D([], [], color=ink, linestyle=style, marker=marker, markersize=3, linewidth=0.9, label=method)
         for method, (style, marker) in _STYLES.items()
     ]
     axes.legend(handles=[*kinds, *ways], fontsize=6, frameon=False, loc="center")

@@ -66,7 +66,9 @@ def variance_partition_figure(
     _bars(axes, rows + 0.2, partition.shapley, weights, _SHAPLEY, "Shapley share", 0.38)
     _bars(axes, [len(names)], partition.shared[None], weights, _SHARED, "in no space alone", 0.5)
     _bars(axes, [len(names) + 1], partition.full[None], weights, _FULL, "all spaces", 0.5)
-    axes.axvline(0, color="black", linewidth=0.6)
+    from matplotlib import rcParams
+
+    axes.axvline(0, color=rcParams["axes.edgecolor"], linewidth=0.6)
     axes.set_yticks(range(len(names) + 2), [*names, "shared", "all"], fontsize=6)
     axes.invert_yaxis()
     axes.set_xlabel("explained variance (held-out R$^2$)", fontsize=7)
@@ -82,10 +84,12 @@ def variance_partition_figure(
 def _bars(
     axes: Any, rows: npt.ArrayLike, values: Floats, weights: Floats, color: str, label: str, height: float
 ) -> None:
+    from matplotlib import rcParams
+
     mean = values.mean(axis=1)
     ends = np.array([percentile_interval(draws) for draws in values @ weights.T])
     axes.barh(rows, mean, height, color=color, label=label)
-    axes.hlines(rows, ends[:, 0], ends[:, 1], color="black", linewidth=0.8)
+    axes.hlines(rows, ends[:, 0], ends[:, 1], color=rcParams["axes.edgecolor"], linewidth=0.8)
 
 
 def _short(name: str, longest: int = 24) -> str:
