@@ -56,7 +56,7 @@ class MoransI:
         Units without a neighbour, where they were kept.
     """
 
-    I: float  # noqa: E741
+    I: float  # noqa: E741  the statistic's name, in esda and in the papers
     p: float
     expected: float
     null_mean: float

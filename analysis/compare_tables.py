@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .comparison import rank_correlation
 from .resampling import benjamini_hochberg, percentile_interval
 
 Floats = npt.NDArray[np.float64]
@@ -328,10 +329,8 @@ def correlation_over_models(x: npt.ArrayLike, y: npt.ArrayLike, random_state: in
 
     generator = np.random.default_rng(random_state)
     draws = [r(first[rows], second[rows]) for rows in generator.integers(n, size=(_DRAWS, n))]
-    null = np.array([r(generator.permutation(first), second) for _ in range(_DRAWS)])
-    observed = r(first, second)
+    observed, p = rank_correlation(first, second, permutations=_DRAWS, generator=generator)
     low, high = percentile_interval(np.array(draws))
-    p = float(((np.abs(null) >= abs(observed) - 1e-12).sum() + 1) / (_DRAWS + 1))
     return {"r": observed, "low": low, "high": high, "p": p, "n": n}
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ..errors import UserError
 from .neighbours import Floats
+from .resampling import p_value
 
 _ALL_SIGNS = 14
 """Up to so many pairs all changes of sign are taken, 2 to that power."""
@@ -86,7 +87,7 @@ def paired_difference(
     count = f"all {len(signs)} changes" if exact else f"{permutations} random changes"
     return PairedDifference(
         mean,
-        _interval(difference, level),
+        t_interval(difference, level),
         p,
         n,
         f"{count} of the signs of {n} paired differences",
@@ -94,11 +95,39 @@ def paired_difference(
     )
 
 
-def _interval(difference: Floats, level: float) -> tuple[float, float]:
+def t_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a mean by the t distribution; NaN for one value.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+    level : float
+    """
     from scipy.stats import t
 
-    n = len(difference)
+    known = np.asarray(values, np.float64)
+    n, mean = len(known), float(known.mean())
     if n < 2:
         return float("nan"), float("nan")
-    half = float(t.ppf((1 + level) / 2, n - 1) * difference.std(ddof=1) / np.sqrt(n))
-    return float(difference.mean()) - half, float(difference.mean()) + half
+    half = float(t.ppf((1 + level) / 2, n - 1) * known.std(ddof=1) / np.sqrt(n))
+    return mean - half, mean + half
+
+
+def rank_correlation(
+    x: npt.ArrayLike, y: npt.ArrayLike, *, permutations: int, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Spearman's r, and its two-sided p from permuting one of the variables.
+
+    Parameters
+    ----------
+    x, y : array of shape (n,)
+        Neither all the same.
+    permutations : int
+    generator : numpy.random.Generator
+    """
+    from scipy.stats import rankdata
+
+    first, second = rankdata(np.asarray(x, np.float64)), rankdata(np.asarray(y, np.float64))
+    observed = float(np.corrcoef(first, second)[0, 1])
+    null = np.array([np.corrcoef(generator.permutation(first), second)[0, 1] for _ in range(permutations)])
+    return observed, p_value(abs(observed) - 1e-12, np.abs(null))

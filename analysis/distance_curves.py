@@ -1,5 +1,6 @@
 """How alike units are, by the distance between them: smoothness, and the length scale of tuning."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,19 +86,27 @@ def smoothness(
     random_state : int
         Above 2000 units, 25 draws of 500 are averaged.
     """
-    known, places = _fitting(values, positions)
-    found = []
-    for units in _samples(len(known), random_state):
-        curve = difference_curve(known[units], _subset(positions, places, units), period=period)
-        filled = np.flatnonzero(curve.n_pairs == 0)
-        values_by_bin = curve.value[: filled[0]] if len(filled) else curve.value
-        if len(values_by_bin) == 0:
-            raise UserError(
-                "no two units lie in the first bin of distance: there is no smoothness to measure"
-            )
-        top = float(values_by_bin.max())
-        found.append(1.0 if top <= 0 else (top - float(values_by_bin[0])) / top)
-    return float(np.mean(found))
+    return smoothness_of(positions, period=period, random_state=random_state)(values)
+
+
+def smoothness_of(
+    positions: Places, *, period: float | None = None, random_state: int = 0
+) -> Callable[[npt.ArrayLike], float]:
+    """:func:`smoothness` as a function of the values: which pair lies in which bin is found once for many maps.
+
+    Parameters
+    ----------
+    positions, period, random_state
+        As in :func:`smoothness`.
+    """
+    n_units = len(positions_of(positions))
+    draws = [(units, _smoothness_bins(positions, units)) for units in _samples(n_units, random_state)]
+
+    def measured(values: npt.ArrayLike) -> float:
+        known = _fitting(values, n_units)
+        return float(np.mean([_rise(bins.mean(_apart(known[units], bins, period))) for units, bins in draws]))
+
+    return measured
 
 
 def difference_curve(
@@ -113,22 +122,46 @@ def difference_curve(
     period : float, optional
         As in :func:`smoothness`.
     """
-    known, _ = _fitting(values, positions)
-    first, second, lengths = _pairs(positions)
-    longest = _LONGEST * _longer_side(positions)
-    apart_at_least = float(lengths[lengths > 0].min(initial=np.inf))
-    if not np.isfinite(apart_at_least):
-        raise UserError("all units lie on one place: there is no distance to compare them over")
-    n_fitting = int(longest / (apart_at_least * (1 + 1e-9)))
-    if n_fitting < 2:
-        raise UserError(f"{len(known)} units span no two bins of distance: there is no smoothness to measure")
-    edges = np.linspace(0, longest, min(n_bins, n_fitting) + 1)
-    edges[1:] *= 1 + 1e-9
-    apart = np.abs(known[first] - known[second])
-    if period is not None:
-        apart = np.mod(apart, period)
-        apart = np.minimum(apart, period - apart)
-    return _binned(lengths, apart, edges)
+    n_units = len(positions_of(positions))
+    known = _fitting(values, n_units)
+    bins = _smoothness_bins(positions, np.arange(n_units), n_bins)
+    return bins.mean(_apart(known, bins, period))
+
+
+@dataclass(frozen=True)
+class _PairBins:
+    """Pairs of units and the bin of distance that each lies in.
+
+    Attributes
+    ----------
+    first, second, bin : array of int, shape (n_pairs,)
+    lengths : array of shape (n_pairs,)
+    n_bins : int
+    """
+
+    first: npt.NDArray[np.intp]
+    second: npt.NDArray[np.intp]
+    bin: npt.NDArray[np.intp]
+    lengths: Floats
+    n_bins: int
+
+    @classmethod
+    def within(
+        cls, pairs: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats], edges: Floats
+    ) -> "_PairBins":
+        """Those of the pairs that lie below the last edge."""
+        first, second, lengths = pairs
+        bins = np.searchsorted(edges, lengths, side="right") - 1
+        used = np.flatnonzero(bins < len(edges) - 1)
+        return cls(first[used], second[used], bins[used], lengths[used], len(edges) - 1)
+
+    def mean(self, values: Floats) -> Curve:
+        """The mean of a value of every pair, by bin."""
+        n = np.bincount(self.bin, minlength=self.n_bins).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = np.bincount(self.bin, self.lengths, self.n_bins) / n
+            mean = np.bincount(self.bin, values, self.n_bins) / n
+        return Curve(distance, mean, n)
 
 
 def correlation_by_distance(
@@ -175,14 +208,14 @@ def correlation_by_distance(
         raise UserError(f"only {len(varies)} units vary over the stimuli: there is nothing to correlate")
     generator = np.random.default_rng(random_state)
     units = varies if len(varies) <= _UNITS else np.sort(generator.choice(varies, _UNITS, replace=False))
-    here = _subset(positions, places, units)
-    first, second, lengths = _pairs(here)
-    edges = np.linspace(0, longest or _longer_side(positions) / 2, n_bins + 1)
-    bins = np.searchsorted(edges, lengths, side="right") - 1
-    used = np.flatnonzero(bins < n_bins)
-    first, second, lengths, bins = first[used], second[used], lengths[used], bins[used]
+    edges = np.linspace(0, longest or _size(positions, places).max() / 2, n_bins + 1)
+    pairs = _PairBins.within(_pairs(positions, units), edges)
     z = values[:, units]
-    curve = _by_bin(lengths, _correlations(z, np.ones(len(z)))[first, second], bins, n_bins)
+
+    def by_bin(weights: Floats) -> Curve:
+        return pairs.mean(_correlations(z, weights)[pairs.first, pairs.second])
+
+    curve = by_bin(np.ones(len(z)))
     filled = np.flatnonzero(curve.n_pairs)
     if len(filled) < 3:
         raise UserError(
@@ -194,12 +227,7 @@ def correlation_by_distance(
     interval = float("nan"), float("nan")
     if n_bootstraps:
         weights = bootstrap_weights(len(z), n_bootstraps, random_state=random_state)
-        draws = np.stack(
-            [
-                _by_bin(lengths, _correlations(z, one)[first, second], bins, n_bins).value[filled]
-                for one in weights
-            ]
-        )
+        draws = np.stack([by_bin(one).value[filled] for one in weights])
         scales = _scales(curve.distance[filled], draws, curve.n_pairs[filled], shape)[0]
         interval = percentile_interval(scales, level)
     return Correlogram(curve, float(scale[0]), interval, shape, float(height[0]), float(floor[0]))
@@ -258,23 +286,47 @@ def _correlations(values: Floats, weights: Floats) -> Floats:
     return r
 
 
-def _binned(lengths: Floats, values: Floats, edges: Floats) -> Curve:
-    bins = np.searchsorted(edges, lengths, side="right") - 1
-    used = bins < len(edges) - 1
-    return _by_bin(lengths[used], values[used], bins[used], len(edges) - 1)
+def _smoothness_bins(
+    places: Places, units: npt.NDArray[np.intp], n_bins: int = _SMOOTHNESS_BINS
+) -> _PairBins:
+    """Bins up to 6/7 of the longer side; fewer, so that the first is wide enough for the nearest pair."""
+    pairs = _pairs(places, units)
+    longest = _LONGEST * float(_size(places, positions_of(places)[units]).max())
+    apart_at_least = float(pairs[2][pairs[2] > 0].min(initial=np.inf))
+    if not np.isfinite(apart_at_least):
+        raise UserError("all units lie on one place: there is no distance to compare them over")
+    n_fitting = int(longest / (apart_at_least * (1 + 1e-9)))
+    if n_fitting < 2:
+        raise UserError(f"{len(units)} units span no two bins of distance: there is no smoothness to measure")
+    edges = np.linspace(0, longest, min(n_bins, n_fitting) + 1)
+    edges[1:] *= 1 + 1e-9
+    return _PairBins.within(pairs, edges)
 
 
-def _by_bin(lengths: Floats, values: Floats, bins: npt.NDArray[np.intp], n_bins: int) -> Curve:
-    n = np.bincount(bins, minlength=n_bins).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        distance = np.bincount(bins, lengths, n_bins) / n
-        mean = np.bincount(bins, values, n_bins) / n
-    return Curve(distance, mean, n)
+def _apart(values: Floats, pairs: _PairBins, period: float | None) -> Floats:
+    """How much the values of every pair differ, around the period where there is one."""
+    apart = np.abs(values[pairs.first] - values[pairs.second])
+    if period is None:
+        return apart
+    apart = np.mod(apart, period)
+    return np.minimum(apart, period - apart)
 
 
-def _pairs(places: Places) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """Every pair of units once, and how far apart they are."""
-    positions = positions_of(places)
+def _rise(curve: Curve) -> float:
+    """(max - first) / max of a curve, cut at its first empty bin; 1 for a flat one at 0."""
+    empty = np.flatnonzero(curve.n_pairs == 0)
+    values = curve.value[: empty[0]] if len(empty) else curve.value
+    if len(values) == 0:
+        raise UserError("no two units lie in the first bin of distance: there is no smoothness to measure")
+    top = float(values.max())
+    return 1.0 if top <= 0 else (top - float(values[0])) / top
+
+
+def _pairs(
+    places: Places, units: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Every pair of some units once, as places in `units`, and how far apart they are."""
+    positions = positions_of(places)[units]
     first, second = np.triu_indices(len(positions), k=1)
     apart = np.abs(positions[first] - positions[second])
     if isinstance(places, Sheet) and places.periodic:
@@ -282,54 +334,23 @@ def _pairs(places: Places) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], 
     return first, second, np.sqrt((apart**2).sum(axis=1))
 
 
-def _subset(places: Places, positions: Floats, units: npt.NDArray[np.intp]) -> Places:
-    """Some units' places; a torus keeps its size, because its grid is no longer one."""
-    if len(units) == len(positions):
-        return places
-    if isinstance(places, Sheet) and places.periodic:
-        return _Torus.of(places, units)
-    return positions[units]
+def _size(places: Places, positions: Floats) -> Floats:
+    """Of the torus where the sheet is one, else of the box around the positions."""
+    size: Floats = (
+        places.extent() if isinstance(places, Sheet) and places.periodic else np.ptp(positions, axis=0)
+    )
+    return size
 
 
-@dataclass(frozen=True)
-class _Torus(Sheet):
-    """Part of a torus, as large as the whole."""
-
-    size: tuple[float, float] = (1.0, 1.0)
-
-    @classmethod
-    def of(cls, sheet: Sheet, units: npt.NDArray[np.intp]) -> "_Torus":
-        width, height = sheet.extent()
-        return cls(
-            sheet.layer,
-            sheet.positions[units],
-            sheet.unit,
-            None,
-            True,
-            sheet.reads,
-            sheet.layout,
-            size=(float(width), float(height)),
-        )
-
-    def extent(self) -> Floats:
-        return np.array(self.size)
-
-
-def _longer_side(places: Places) -> float:
-    if isinstance(places, Sheet):
-        return float(places.extent().max())
-    return float(np.ptp(positions_of(places), axis=0).max())
-
-
-def _fitting(values: npt.ArrayLike, positions: Places) -> tuple[Floats, Floats]:
-    known, places = np.asarray(values, np.float64), positions_of(positions)
-    if known.shape != (len(places),):
-        raise UserError(f"{known.shape} values do not fit {len(places)} positions")
+def _fitting(values: npt.ArrayLike, n_units: int) -> Floats:
+    known = np.asarray(values, np.float64)
+    if known.shape != (n_units,):
+        raise UserError(f"{known.shape} values do not fit {n_units} positions")
     if not np.isfinite(known).all():
         raise UserError(
             f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
         )
-    return known, places
+    return known
 
 
 def _samples(n_units: int, random_state: int) -> list[npt.NDArray[np.intp]]:

@@ -1,5 +1,7 @@
 """Patches: connected units above a threshold, and how much of the sheet they take."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -161,7 +163,7 @@ def _steps(places: Floats) -> list[float] | None:
     return None if scattered or not any(steps) else steps
 
 
-def _mean_position(positions: Places):  # type: ignore[no-untyped-def]
+def _mean_position(positions: Places) -> Callable[[npt.NDArray[np.intp], Floats], Floats]:
     """A function (units, weights) -> their weighted mean position; around a torus, the mean of angles."""
     places = positions_of(positions)
     size = positions.extent() if isinstance(positions, Sheet) and positions.periodic else None

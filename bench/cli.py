@@ -145,7 +145,7 @@ def score(
     if pool != "none" or project is not None or half:
         from ..models import Reading, load_model
 
-        opened = load_model(model, reading=Reading(pool, project, seed, half))  # type: ignore[arg-type]
+        opened = load_model(model, reading=Reading(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
     )

@@ -355,11 +355,11 @@ def _recipe_and_data(
 
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     recipe = Recipe(
-        modality,  # type: ignore[arg-type]
+        modality,  # type: ignore[arg-type]  # Recipe refuses other words
         tau=TAUS[modality] if tau is None else tau,
         seed=seed,
         learning_rate=learning_rate,
-        schedule=schedule,  # type: ignore[arg-type]
+        schedule=schedule,  # type: ignore[arg-type]  # likewise
         **given,
     )
     content = _data_for(modality, data, recipe)

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from ..analysis import compare_tables as tables
 from ..analysis.style import Style, style_for
 from ..errors import UserError
 from .banded import VariancePartition
@@ -50,6 +53,16 @@ class Comparison:
     sources: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """A row a score."""
+        return tables.scores_table(self.records)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """All pairs of models on each benchmark, with intervals and p under common draws."""
+        return tables.differences_table(self.records, self.arrays)
+
     @property
     def models(self) -> list[str]:
         """Every model that has a score or a layout."""
@@ -87,15 +100,17 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
                 f"no run at {run.folder}: make one with brodmann score MODEL BENCHMARK --run NAME"
             )
         found = 0
+        scored_here: list[Path] = []
         for path in sorted(run.folder.glob("*.json")):
-            report = _report(path)
-            if report is not None:
+            if path.with_suffix(".npz").exists():
+                scored_here.append(path)
+            elif (report := _report(path)) is not None:
                 (twins if "networks" in report else layouts).append(report)
                 found += 1
         for path in sorted(run.folder.glob(f"*{_PARTITION}")):
             partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
             found += 1
-        for record in _scores(run):
+        for record in run.records_of(scored_here):
             key = record["model"], record["benchmark"]
             time = Path(record["file"]).stat().st_mtime
             if key in newest:
@@ -132,15 +147,6 @@ def _report(path: Path) -> Record | None:
         "tau",
     } <= keys
     return {**content, "file": str(path)} if known else None
-
-
-def _scores(run: Run) -> list[Record]:
-    """The records of a run that are scores: those with arrays beside them."""
-    return list(
-        run.records_of(
-            path for path in sorted(run.folder.glob("*.json")) if path.with_suffix(".npz").exists()
-        )
-    )
 
 
 def style_of(comparison: Comparison, *, dark: bool = False, width: str = "double") -> Style:

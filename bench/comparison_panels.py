@@ -55,8 +55,7 @@ def panels(comparison: Comparison) -> list[Panel]:
     records, arrays = comparison.records, comparison.arrays
     found: list[Panel] = []
     if records:
-        scores = tables.scores_table(records)
-        pairs = tables.differences_table(records, arrays)
+        scores, pairs = comparison.scores, comparison.differences
         best = scores.sort_values("score", ascending=False).groupby("benchmark").first()
         first = "; ".join(f"{name}: {row['model']} ({row['score']:.3f})" for name, row in best.iterrows())
         n_models, n_benchmarks = scores["model"].nunique(), scores["benchmark"].nunique()
@@ -107,11 +106,6 @@ def panels(comparison: Comparison) -> list[Panel]:
     return found + [panel for panel in map(_of_task, comparison.twins) if panel is not None]
 
 
-def differences(comparison: Comparison) -> pd.DataFrame:
-    """All pairs of models on each benchmark, with intervals and p under common draws."""
-    return tables.differences_table(comparison.records, comparison.arrays)
-
-
 def _of_layers(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
     table = tables.layers_table(records, arrays)
     if table.empty:
@@ -147,30 +141,34 @@ def _of_units(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) ->
 
 
 def _of_cortex(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    """Voxels with positions in MNI space, on a glass brain and on fsaverage5."""
+    """Voxels with positions in MNI space, of the first records that have them."""
     found: list[Panel] = []
     for one, kept in zip(records, arrays, strict=True):
-        if not str(one.get("space", "")).startswith("MNI") or len(found) >= 2 * _MOST_BRAINS:
-            continue
-        table = tables.units_table([one], [kept])
-        if not {"x", "y", "z"} <= set(table.columns):
-            continue
-        table = table[np.isfinite(table["raw"])].reset_index(drop=True)
-        name, title = f"{one['model']}-{one['benchmark']}", f"{one['model']} on {one['benchmark']}"
-        values, places = table["raw"].to_numpy(float), table[["x", "y", "z"]].to_numpy(float)
-        found += [
-            Panel(
-                f"glass-brain-{name}", f"{title}, glass brain",
-                f"Raw value of {len(table)} voxels in MNI space.", table,
-                lambda style, v=values, p=places, t=title: brain_figure(v, p, t, dark=style.dark),  # type: ignore[misc]
-            ),
-            Panel(
-                f"surface-{name}", f"{title}, fsaverage5",
-                f"Raw value of {len(table)} voxels on the cortical surface.", table,
-                lambda style, v=values, p=places, t=title: cortical_surface_figure(v, p, t),  # type: ignore[misc]
-            ),
-        ]  # fmt: skip
+        if str(one.get("space", "")).startswith("MNI") and len(found) < 2 * _MOST_BRAINS:
+            found += _of_brain(one, kept)
     return found
+
+
+def _of_brain(record: Record, kept: Mapping[str, Any]) -> list[Panel]:
+    """The voxels of one score on a glass brain and on fsaverage5; nothing without positions."""
+    table = tables.units_table([record], [kept])
+    if not {"x", "y", "z"} <= set(table.columns):
+        return []
+    table = table[np.isfinite(table["raw"])].reset_index(drop=True)
+    name, title = f"{record['model']}-{record['benchmark']}", f"{record['model']} on {record['benchmark']}"
+    values, places = table["raw"].to_numpy(float), table[["x", "y", "z"]].to_numpy(float)
+    return [
+        Panel(
+            f"glass-brain-{name}", f"{title}, glass brain",
+            f"Raw value of {len(table)} voxels in MNI space.", table,
+            lambda style: brain_figure(values, places, title, dark=style.dark),
+        ),
+        Panel(
+            f"surface-{name}", f"{title}, fsaverage5",
+            f"Raw value of {len(table)} voxels on the cortical surface.", table,
+            lambda style: cortical_surface_figure(values, places, title),
+        ),
+    ]  # fmt: skip
 
 
 def _of_task(study: Record) -> Panel | None:
@@ -235,19 +233,18 @@ def _of_twins(study: Record) -> Panel:
 
 
 def _of_rdms(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    found = []
-    for benchmark in dict.fromkeys(one["benchmark"] for one in records):
-        table = tables.rdms_table(records, arrays, benchmark)
-        if not table.empty:
-            found.append(
-                Panel(
-                    f"rdms-{benchmark}", f"RDMs of {benchmark}",
-                    f"Dissimilarities of {len(table.attrs['stimulus_ids'])} stimuli in the brain and in the "
-                    f"chosen layers, and MDS.",
-                    table, lambda style, t=table, b=benchmark: draw_maps.rdms_figure(t, b, style),  # type: ignore[misc]
-                )
-            )  # fmt: skip
-    return found
+    benchmarks = dict.fromkeys(one["benchmark"] for one in records)
+    kept = {benchmark: tables.rdms_table(records, arrays, benchmark) for benchmark in benchmarks}
+    return [_rdm_panel(benchmark, table) for benchmark, table in kept.items() if not table.empty]
+
+
+def _rdm_panel(benchmark: str, table: pd.DataFrame) -> Panel:
+    n = len(table.attrs["stimulus_ids"])
+    alt = f"Dissimilarities of {n} stimuli in the brain and in the chosen layers, and MDS."
+    return Panel(
+        f"rdms-{benchmark}", f"RDMs of {benchmark}", alt, table,
+        lambda style: draw_maps.rdms_figure(table, benchmark, style),
+    )  # fmt: skip
 
 
 def _against(scores: pd.DataFrame, layouts: Sequence[Record]) -> list[Panel]:
@@ -256,15 +253,15 @@ def _against(scores: pd.DataFrame, layouts: Sequence[Record]) -> list[Panel]:
         "dimensionality": "participation ratio (corrected for n)",
         "morans_i": "Moran's I of selectivity",
     }
-    found = []
-    for measure, label in labels.items():
-        table = tables.against_table(scores, measured, measure)
-        if not table.empty:
-            found.append(
-                Panel(
-                    f"against-{measure.replace('_', '-')}", f"Alignment against {label}",
-                    f"{table['model'].nunique()} models: score against {label}.", table,
-                    lambda style, t=table, m=measure, x=label: draw.against_figure(t, m, x, style),  # type: ignore[misc]
-                )
-            )  # fmt: skip
-    return found
+    known = {measure: tables.against_table(scores, measured, measure) for measure in labels}
+    return [
+        _against_panel(table, measure, labels[measure]) for measure, table in known.items() if not table.empty
+    ]
+
+
+def _against_panel(table: pd.DataFrame, measure: str, label: str) -> Panel:
+    return Panel(
+        f"against-{measure.replace('_', '-')}", f"Alignment against {label}",
+        f"{table['model'].nunique()} models: score against {label}.", table,
+        lambda style: draw.against_figure(table, measure, label, style),
+    )  # fmt: skip

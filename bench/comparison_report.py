@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..files import write_bytes
 from ..progress import track
 from .comparison import Comparison, style_of
-from .comparison_panels import Panel, differences, panels
+from .comparison_panels import Panel, panels
 from .demo import bytes_of_figure
 from .methods_text import citations, methods, warnings
 
@@ -87,20 +87,19 @@ def write_report(
         raise UserError("there are no scores to compare: add a run of brodmann score")
     light, dark = style_of(comparison, width=width), style_of(comparison, dark=True, width=width)
     paths, figures = [folder / "report.html"], []
-    pairs = differences(comparison)
     for panel in track(panels(comparison), "figures"):
         files_of = {
             kind: folder / "figures" / f"{_file_name(panel.name)}.{kind}" for kind in ("png", "csv", "pdf")
         }
-        shown = {kind: _png(panel, style) for kind, style in (("light", light), ("dark", dark))}
-        write_bytes(files_of["png"], shown["light"])
+        pictures, pdf = _drawn(panel, light, dark, vector=vector)
+        write_bytes(files_of["png"], pictures["light"])
         write_bytes(files_of["csv"], csv_of(panel.table))
         paths += [files_of["png"], files_of["csv"]]
-        if vector:
-            write_bytes(files_of["pdf"], _pdf(panel, light))
+        if pdf is not None:
+            write_bytes(files_of["pdf"], pdf)
             paths.append(files_of["pdf"])
-        figures.append(_figure_html(panel, shown))
-    scores = panels(comparison)[0].table
+        figures.append(_figure_html(panel, pictures))
+    scores, pairs = comparison.scores, comparison.differences
     write_bytes(folder / "scores.csv", csv_of(scores))
     write_bytes(folder / "differences.csv", csv_of(pairs))
     write_bytes(folder / "citations.bib", citations(comparison.records).encode())
@@ -189,18 +188,16 @@ def _figure_html(panel: Panel, shown: dict[str, bytes]) -> str:
     )
 
 
-def _png(panel: Panel, style: Style) -> bytes:
-    with style.applied():
-        return bytes_of_figure(panel.figure(style), "png")
-
-
-def _pdf(panel: Panel, style: Style) -> bytes:
-    from io import BytesIO
-
-    stream = BytesIO()
-    with style.applied():  # without the date, so that the same results give the same bytes
-        panel.figure(style).savefig(stream, format="pdf", metadata={"CreationDate": None})
-    return stream.getvalue()
+def _drawn(panel: Panel, light: Style, dark: Style, *, vector: bool) -> tuple[dict[str, bytes], bytes | None]:
+    """A panel as PNG in both styles, and the light figure as PDF, too."""
+    with dark.applied():
+        pictures = {"dark": bytes_of_figure(panel.figure(dark), "png")}
+    with light.applied():
+        figure = panel.figure(light)
+        pictures["light"] = bytes_of_figure(figure, "png")
+        # without the date, so that the same results give the same bytes
+        pdf = bytes_of_figure(figure, "pdf", metadata={"CreationDate": None}) if vector else None
+    return pictures, pdf
 
 
 def _file_name(text: str) -> str:

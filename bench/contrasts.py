@@ -16,6 +16,8 @@ from .tissue import Tissue
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
 
+_FEW_NULLS = 99
+
 
 @dataclass(frozen=True)
 class Options:
@@ -41,6 +43,11 @@ class Options:
     permutations: int = 999
     threshold: float | None = None
     random_state: int = 0
+
+    @property
+    def few_permutations(self) -> int:
+        """For the statistics that take long; Moran's I has as many as were asked for."""
+        return min(_FEW_NULLS, self.permutations)
 
 
 @dataclass(frozen=True)

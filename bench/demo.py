@@ -1,7 +1,7 @@
 """The main job on the embedded default: four vision models and two language models, scored and drawn."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..files import write_bytes
 
@@ -54,10 +54,10 @@ def figure_bytes(record: dict[str, object], suffix: str) -> bytes:
     return bytes_of_figure(layer_curve(record), suffix)
 
 
-def bytes_of_figure(figure: "Figure", suffix: str) -> bytes:
+def bytes_of_figure(figure: "Figure", suffix: str, **options: Any) -> bytes:
     """A figure as the bytes of a PNG, PDF or SVG file."""
     from io import BytesIO
 
     stream = BytesIO()
-    figure.savefig(stream, format=suffix)
+    figure.savefig(stream, format=suffix, **options)
     return stream.getvalue()

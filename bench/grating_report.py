@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.distance_curves import smoothness
+from ..analysis.distance_curves import smoothness_of
 from ..analysis.grating_maps import PINWHEEL_DENSITY, grating_tuning, pinwheels
 from ..analysis.layout_null import layout_null
 from ..errors import UserError
@@ -15,7 +15,6 @@ from .layout_report import VERSION, dimensionality_of, said
 from .layouts import layout_name
 from .tissue import Tissue
 
-_FEW_NULLS = 99
 _SELECTIVE_CV = 0.6
 """Circular variance below which a unit counts as selective for orientation (Margalit et al. 2024)."""
 
@@ -60,7 +59,7 @@ def grating_report(
         report["space_missing"] = "these units have no positions, so nothing is said about their layout"
         return report, arrays
     arrays["places"] = places
-    few = min(_FEW_NULLS, options.permutations)
+    few = options.few_permutations
     maps = {
         "orientation": (tuning["orientation"].to_numpy(), 180.0),
         "frequency": (np.log2(tuning["frequency"].to_numpy(np.float64)), None),
@@ -73,7 +72,7 @@ def grating_report(
         if np.ptp(values) == 0:
             continue
         found = layout_null(
-            lambda one, period=period: smoothness(one, places, period=period),  # type: ignore[misc]
+            smoothness_of(places, period=period),
             values, places, permutations=few, random_state=options.random_state,
         )  # fmt: skip
         report["space"]["smoothness"][name] = said(found)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ..analysis.clustering import morans_i_of_maps
-from ..analysis.comparison import paired_difference
+from ..analysis.comparison import paired_difference, rank_correlation
 from ..analysis.resampling import benjamini_hochberg
 from ..analysis.selectivity import category_selectivity, fraction_selective
 from ..analysis.wiring import wiring_length
@@ -328,19 +328,12 @@ def dimensions_against_scores(
 
 
 def _rank(rows: Sequence[dict[str, Any]], random_state: int, permutations: int = 9999) -> dict[str, Any]:
-    from scipy.stats import rankdata
-
     n = len(rows)
-    if n < _FEWEST_MODELS:
+    x, y = ([row[key] for row in rows] for key in ("corrected", "score"))
+    if n < _FEWEST_MODELS or min(np.ptp(x), np.ptp(y)) == 0:
         return {"r": None, "p": None, "n": n, "permuted": "nothing"}
-    x, y = (rankdata([row[key] for row in rows]) for key in ("corrected", "score"))
-    if min(np.std(x), np.std(y)) == 0:
-        return {"r": None, "p": None, "n": n, "permuted": "nothing"}
-    observed = float(np.corrcoef(x, y)[0, 1])
-    generator = np.random.default_rng(random_state)
-    null = np.array([np.corrcoef(generator.permutation(x), y)[0, 1] for _ in range(permutations)])
-    p = float(((np.abs(null) >= abs(observed) - 1e-12).sum() + 1) / (permutations + 1))
-    return {"r": observed, "p": p, "n": n, "permuted": f"models, {permutations} times; two-sided"}
+    r, p = rank_correlation(x, y, permutations=permutations, generator=np.random.default_rng(random_state))
+    return {"r": r, "p": p, "n": n, "permuted": f"models, {permutations} times; two-sided"}
 
 
 def _fitting(model: Network, stimuli: StimulusSet) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..analysis.clustering import morans_i_of_maps
 from ..analysis.dimensionality import effective_dimensionality
-from ..analysis.distance_curves import Correlogram, correlation_by_distance, smoothness
+from ..analysis.distance_curves import Correlogram, correlation_by_distance, smoothness_of
 from ..analysis.geary import gearys_c
 from ..analysis.layout_null import LayoutNull, layout_null
 from ..analysis.neighbours import Kind, neighbours, positions_of
@@ -35,8 +35,6 @@ Labels = npt.NDArray[np.object_]
 
 VERSION = 1
 _Q = 0.05
-_FEW_NULLS = 99
-"""Permuted layouts for the statistics that take long; Moran's I has as many as were asked for."""
 
 
 def layout_report(
@@ -216,7 +214,8 @@ def _space(
             },
         }
     weights, reach = weights_for(places, options)
-    few = min(_FEW_NULLS, options.permutations)
+    few = options.few_permutations
+    smooth_here = smoothness_of(places)
     for i, name in track(list(zip(varying, kept, strict=True)), "smoothness and patches of each contrast"):
         geary = gearys_c(
             maps[i],
@@ -231,7 +230,7 @@ def _space(
         found["contrasts"][name] = {
             "smoothness": said(
                 layout_null(
-                    lambda one: smoothness(one, places),
+                    smooth_here,
                     maps[i], places, fwhm=options.fwhm, permutations=few, random_state=options.random_state,
                 )
             ),
@@ -275,7 +274,7 @@ def _patches(
     matrix = neighbours(places, weights, reach=reach)
     found = patches(values, places, threshold, weights, reach=reach, fwhm=options.fwhm)
     null = layout_null(
-        largest, values, places, fwhm=options.fwhm, permutations=min(_FEW_NULLS, options.permutations),
+        largest, values, places, fwhm=options.fwhm, permutations=options.few_permutations,
         random_state=options.random_state,
     )  # fmt: skip
     rows = found.drop(columns="units").head(20)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..analysis.clustering import morans_i_of_maps
+from ..analysis.neighbours import neighbours
 from ..analysis.resampling import benjamini_hochberg, p_value, percentile_interval, permutations
 from .contrasts import Options, map_again
 from .layouts import weights_for
@@ -90,7 +91,8 @@ def _values(
     options: Options,
 ) -> dict[str, Floats]:
     """Moran's I of every contrast's map, made of each tissue."""
-    weights, reach = weights_for(places, options)
+    kind, reach = weights_for(places, options)
+    weights = neighbours(places, kind, reach=reach)
     found: dict[str, list[float]] = {name: [] for name in names}
     for one in tissues:
         maps = np.stack([map_again(one, name, tables[name]) for name in names])
@@ -98,7 +100,7 @@ def _values(
         if len(varying) == 0:
             continue
         values = morans_i_of_maps(
-            maps[varying], places, weights, 0, reach=reach, fwhm=options.fwhm, islands="keep"
+            maps[varying], places, weights, 0, fwhm=options.fwhm, islands="keep"
         )["I"]  # fmt: skip
         for i, value in zip(varying, values, strict=True):
             found[names[i]].append(float(value))

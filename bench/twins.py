@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from torch import nn
 
 from ..analysis.clustering import morans_i
-from ..analysis.comparison import paired_difference
+from ..analysis.comparison import paired_difference, t_interval
 from ..analysis.dimensionality import corrected_participation_ratio, participation_ratio
 from ..analysis.selectivity import category_selectivity
 from ..brain_data.localizers import PICTURES, SENTENCES, localizer
@@ -290,7 +291,7 @@ def _summary(networks: list[dict[str, Any]]) -> dict[str, Any]:
     for method, share in sorted({(c["method"], c["share"]) for one in networks for c in one["compressed"]}):
         if method not in ("born small", "whole"):
             name = f"cost in {task}, {method}, {share:g} kept"
-            measures[name] = lambda one, m=method, s=share: _cost(one, task, m, s)  # type: ignore[misc]
+            measures[name] = partial(_cost, task=task, method=method, share=share)
     summary = {}
     for name, measure in measures.items():
         by_kind = {
@@ -320,12 +321,8 @@ def interval(values: npt.NDArray[np.float64]) -> dict[str, Any]:
     values : array of shape (n,)
     """
     mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return {"mean": mean, "low": None, "high": None, "n": n}
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+    low, high = t_interval(values) if n > 1 else (None, None)
+    return {"mean": mean, "low": low, "high": high, "n": n}
 
 
 def check_data(recipe: Recipe, data: Data) -> Recipe:

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..errors import UserError, unknown
 from .sheet import Sheet
+from .topoloss import incoming_weights
 
 Indices = npt.NDArray[np.intp]
 
@@ -182,7 +183,7 @@ def shrink(network: nn.Module, sharings: Mapping[str, Sharing]) -> nn.Module:
             raise unknown("layer that can shrink", layer, known)
         link = known[layer]
         first, reader = small.get_submodule(link.layer), small.get_submodule(link.reader)
-        n_units = len(_inner(first).weight)  # type: ignore[arg-type]
+        n_units = len(incoming_weights(first))
         if n_units != len(sharing.source):
             raise UserError(f"layer {layer!r} has {n_units} units, the sharing {len(sharing.source)}")
         if isinstance(first, nn.Linear) and isinstance(reader, nn.Linear):

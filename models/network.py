@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -262,7 +263,7 @@ class Network(Model):
         )
         for rows, batch in steps:
             with torch.autocast(self.device.type, self._half(), enabled=self.reading.half):
-                found, _ = record(self.module, names, lambda batch=batch: self._forward(batch), stop=stop)  # type: ignore[misc]
+                found, _ = record(self.module, names, partial(self._forward, batch), stop=stop)
             yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
 
     def _half(self) -> torch.dtype:

@@ -1,27 +1,18 @@
 """The command line as a person meets it: real processes, real messages, exit codes."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import run_brodmann as brodmann
 from PIL import Image
 
 from brodmann.bench.cli import main
 from brodmann.bench.terminal import card_text, layer_lines, score_text
 
 QUICK = ("--bootstraps", "30", "--permutations", "19")
-
-
-def brodmann(*words, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "brodmann.bench", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run_brodmann
 from matplotlib.testing.compare import compare_images
 
 import brodmann
@@ -22,29 +23,20 @@ MODELS = ("twin-vision-topographic", "twin-vision-baseline", "gabor-pyramid", "r
 BENCHMARKS = ("simulated-cortex.IT-rsa", "simulated-cortex.V1-ridge")
 
 
-def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "brodmann.bench", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-    )
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two twins and three baselines on simulated benchmarks, on 92 pictures where they are at hand, and two layouts."""
     folder = tmp_path_factory.mktemp("runs")
     benchmarks = list(BENCHMARKS)
-    data = os.environ.get("BRODMANN_TEST_DATA")
-    if data and os.path.isdir(os.path.join(data, "kriegeskorte2008-92")):  # noqa: PTH112, PTH118
-        brodmann.add_dataset("kriegeskorte2008", os.path.join(data, "kriegeskorte2008-92"))  # noqa: PTH118
+    pictures = Path(os.environ.get("BRODMANN_TEST_DATA", "absent")) / "kriegeskorte2008-92"
+    if pictures.is_dir():
+        brodmann.add_dataset("kriegeskorte2008", pictures)
         benchmarks.append("kriegeskorte2008.hIT-rsa")
     for benchmark in benchmarks:
         for model in MODELS:
             brodmann.score(model, benchmark, run=folder / "scores", n_bootstraps=200, n_permutations=50)
     for model in MODELS[:2]:
-        done = command(
+        done = run_brodmann(
             "analyze", model, "--layer", "layer4.0.conv1", "--permutations", 99, "--contrast", "face,place", "--folder",
             folder / "layouts",
         )  # fmt: skip
@@ -55,7 +47,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    done = command("compare", runs[0] / "scores", runs[0] / "layouts", "--folder", out, "--json")
+    done = run_brodmann("compare", runs[0] / "scores", runs[0] / "layouts", "--folder", out, "--json")
     assert done.returncode == 0, done.stderr
     return out, json.loads(done.stdout)
 
@@ -94,7 +86,7 @@ def test_without_the_models_the_same_report_is_made_again(report, runs, tmp_path
     moved = tmp_path / "runs"
     shutil.copytree(runs[0], moved)
     out = tmp_path / "again"
-    done = command("compare", moved / "scores", moved / "layouts", "--folder", out)
+    done = run_brodmann("compare", moved / "scores", moved / "layouts", "--folder", out)
     assert done.returncode == 0, done.stderr
     for path in sorted(report[0].rglob("*.csv")):
         other = out / path.relative_to(report[0])

@@ -1,9 +1,6 @@
 """Layout reports of layers and regions: nilearn's and esda's numbers on real voxels, known maps, the commands."""
 
 import json
-import os
-import subprocess
-import sys
 
 import esda
 import libpysal
@@ -11,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+from command_line import run_brodmann
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
@@ -30,24 +28,17 @@ from brodmann.models import grid_sheet, load_model
 QUICK = Options(permutations=99)
 
 
-def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "brodmann.bench", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-    )
-
-
 @pytest.fixture(scope="module")
 def haxby(test_data):
     brodmann.add_dataset("haxby2001-slice", test_data / "haxby2001-sub001")
     return brodmann.load_dataset("haxby2001-slice")
 
 
-def test_houses_against_faces_on_real_voxels_by_one_command(haxby, tmp_path):
+def test_houses_against_faces_on_real_voxels_by_one_run_brodmann(haxby, tmp_path):
     """The t values are scipy's on nilearn's patterns, Moran's I is esda's, far above permuted layouts and labels."""
-    done = command("analyze", "haxby2001-slice", "--contrast", "house-face", "--folder", tmp_path, "--json")
+    done = run_brodmann(
+        "analyze", "haxby2001-slice", "--contrast", "house-face", "--folder", tmp_path, "--json"
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     found, space = report["selectivity"]["house-face"], report["space"]
@@ -217,7 +208,7 @@ def test_every_layer_and_every_region(tmp_path):
     assert by_name["layer4.0.conv1"]["morans_i"]["face"]["clustered"]
     assert by_name["layer4.0"]["layout"] == "row-major"
     assert all(np.isfinite(row["score"]) for row in found["layers"])
-    done = command(
+    done = run_brodmann(
         "analyze", "simulated-cortex", "--contrast", "face", "--permutations", 99, "--folder", tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -227,7 +218,7 @@ def test_every_layer_and_every_region(tmp_path):
 
 def test_dimensions_against_scores_over_models(tmp_path):
     models = ["random-convnet", "twin-vision-baseline"]
-    done = command(
+    done = run_brodmann(
         "dimensions", *models, "--benchmark", "simulated-cortex.IT-rsa", "--localizer", "drawn-categories",
         "--folder", tmp_path, "--json",
     )  # fmt: skip
@@ -242,11 +233,11 @@ def test_dimensions_against_scores_over_models(tmp_path):
         )
 
 
-def test_toxic_texts_by_one_command(tmp_path):
+def test_toxic_texts_by_one_run_brodmann(tmp_path):
     toxic, neutral = tmp_path / "toxic.txt", tmp_path / "neutral.txt"
     toxic.write_text("".join(f"you fool number {i}\n" for i in range(20)))
     neutral.write_text("".join(f"the kind person number {i}\n" for i in range(20)))
-    done = command(
+    done = run_brodmann(
         "analyze", "twin-language-topographic", "--layer", "transformer.h.1.mlp.c_fc", "--positive", toxic,
         "--negative", neutral, "--contrast", "toxic", "--permutations", 99, "--folder", tmp_path, "--json",
     )  # fmt: skip
