@@ -195,3 +195,8 @@ def remember(path: Path, make: Callable[[Path], None]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def file_name(text: str) -> str:
+    """A text as part of a file's name: other signs than letters, numbers, ``-``, ``_`` and ``.`` become ``-``."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text).strip("-.")

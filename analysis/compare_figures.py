@@ -294,7 +294,7 @@ def ceilings_figure(table: pd.DataFrame, style: Style) -> "Figure":
         for y, benchmark in enumerate(reversed(benchmarks)):
             here = table[table["benchmark"] == benchmark]
             kind, value = str(here["ceiling_kind"].iloc[0]), float(here["ceiling"].iloc[0])
-            best = value**0.5 if kind == "reliability" else value
+            best = float(here["best_raw"].iloc[0])
             if np.isfinite(best):
                 axes.barh(y, best, color=style.faint, height=0.7)
                 axes.text(best, y, f" {kind} {value:.2f}", va="center", fontsize=5.5)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .comparison import rank_correlation
+from .figures import best_raw
 from .resampling import benjamini_hochberg, percentile_interval
 
 Floats = npt.NDArray[np.float64]
@@ -48,6 +49,7 @@ def scores_table(records: Sequence[Record]) -> pd.DataFrame:
                 "n_neuroids": one["n_neuroids"],
                 "left_out": "; ".join(f"{count} {reason}" for reason, count in one["left_out"].items()),
                 "normalisation": one["normalisation"],
+                "best_raw": _number(best_raw(one)),
                 "simulated": bool(one["simulated"]),
                 "version": one["benchmark_version"],
             }
@@ -85,8 +87,8 @@ def layers_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
                     "low": low,
                     "high": high,
                     "chosen": name == one["layer"],
-                    "ceiling_low": _best(one, "ceiling_lower"),
-                    "ceiling_high": _best(one, "ceiling_upper"),
+                    "ceiling_low": _bound(one, "ceiling_lower"),
+                    "ceiling_high": _bound(one, "ceiling_upper"),
                     "n_units": 0 if units is None else int(np.atleast_2d(units).shape[1]),
                     "unit": one["unit"],
                 }
@@ -347,14 +349,9 @@ def _same_draws(a: Record, b: Record) -> bool:
     return same and a["benchmark_version"] == b["benchmark_version"] and a["n_stimuli"] == b["n_stimuli"]
 
 
-def _best(record: Record, bound: str) -> float:
-    """The best raw value that the ceiling allows: bounds over subjects, or the root of a reliability."""
-    if record[bound] is not None:
-        return float(record[bound])
-    if record["ceiling"] is None:
-        return float("nan")
-    value = float(record["ceiling"])
-    return value**0.5 if record["ceiling_kind"] == "reliability" else value
+def _bound(record: Record, bound: str) -> float:
+    """A bound over subjects, or the best raw value where there are none."""
+    return _number(best_raw(record) if record[bound] is None else record[bound])
 
 
 def _number(value: Any) -> float:

@@ -24,22 +24,23 @@ def layer_curve(record: Mapping[str, Any]) -> "Figure":
     Figure
         Not shown and not saved; 85 mm wide (one column) up to 12 layers, wider beyond.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    # not at the top: the terminal reads this module, and needs no arrays
+    from .panels import new_figure, short
 
     names, values = list(record["layers"]), list(record["layers"].values())
     width = 3.35 if len(names) <= 12 else min(3.35 + 0.16 * (len(names) - 12), 12)
-    figure = Figure(figsize=(width, 3.2), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, 3.2, dpi=150)
     axes = figure.add_subplot()
     axes.axhline(0, color="black", linewidth=0.6)
     _draw_ceiling(axes, record)
     axes.plot(range(len(names)), values, color=_MODEL, marker="o", markersize=4, linewidth=1.2)
     if record["layer"] in names:
         chosen = names.index(record["layer"])
-        label = f"chosen on training stimuli: {_short(record['layer'])}"
+        label = f"chosen on training stimuli: {short(record['layer'], 28)}"
         axes.plot(chosen, values[chosen], "D", color=_CHOSEN, markersize=7, label=label)
-    axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=60, ha="right", fontsize=6)
+    axes.set_xticks(
+        range(len(names)), [short(name, 28) for name in names], rotation=60, ha="right", fontsize=6
+    )
     axes.set_xlabel("layer", fontsize=7)
     axes.set_ylabel(_unit(record), fontsize=7)
     axes.tick_params(axis="y", labelsize=6)
@@ -63,6 +64,22 @@ def counted(record: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def best_raw(record: Mapping[str, Any]) -> float | None:
+    """The ceiling in the units of the raw value: what the noise lets a model reach; None where there is none.
+
+    The root of a reliability or of Brain-Score's internal consistency; similarities of representations have none.
+
+    Parameters
+    ----------
+    record : mapping
+        A stored record of a score.
+    """
+    value: float | None = record["ceiling"]
+    if value is None or record["metric"] in ("cka", "cka_biased", "rdm"):
+        return None
+    return float(value**0.5) if record["ceiling_kind"] in ("reliability", "internal_consistency") else value
+
+
 def _draw_ceiling(axes: Any, record: Mapping[str, Any]) -> None:
     if record["ceiling"] is None:
         return
@@ -76,8 +93,9 @@ def _draw_ceiling(axes: Any, record: Mapping[str, Any]) -> None:
             label="ceiling",
         )
         return
-    best = record["ceiling"] ** 0.5 if record["ceiling_kind"] == "reliability" else record["ceiling"]
-    axes.axhline(best, color=_CEILING, linestyle="--", linewidth=1, label="ceiling")
+    best = best_raw(record)
+    if best is not None:
+        axes.axhline(best, color=_CEILING, linestyle="--", linewidth=1, label="ceiling")
 
 
 def _unit(record: Mapping[str, Any]) -> str:
@@ -86,7 +104,3 @@ def _unit(record: Mapping[str, Any]) -> str:
     if record["metric"] == "decoding":
         return "pairs identified (chance 0.5)"
     return "held-out correlation (Pearson r)" if record["unit"] == "neuroid" else "similarity"
-
-
-def _short(name: str, longest: int = 28) -> str:
-    return name if len(name) <= longest else "…" + name[1 - longest :]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from .panels import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -100,13 +102,8 @@ class Style:
         width_mm : float, optional
             The style's column by default.
         """
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         wide = WIDTHS_MM[self.width] if width_mm is None else width_mm
-        figure = Figure(figsize=(wide * MM, height_mm * MM), layout="constrained", dpi=200)
-        FigureCanvasAgg(figure)
-        return figure
+        return new_figure(wide * MM, height_mm * MM)
 
 
 def style_for(models: Sequence[str], *, dark: bool = False, width: str = "double") -> Style:

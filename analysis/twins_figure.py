@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .panels import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,13 +36,9 @@ def twins_figure(study: Mapping[str, Any]) -> "Figure":
     Figure
         180 mm wide. Dots are seeds, error bars 95 % intervals over seeds (t distribution).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     networks = study["networks"]
     task = "accuracy" if "accuracy" in networks[0]["task"] else "loss"
-    figure = Figure(figsize=(7.1, 5.8), layout="constrained", dpi=200)
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.1, 5.8)
     rows = figure.subfigures(3, 1, height_ratios=[1, 1.2, 1.2])
     places = [row.subplots(1, 4) for row in np.asarray(rows)]
     _maps(places[0], networks)

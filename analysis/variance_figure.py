@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .panels import new_figure, short
 from .resampling import bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:
@@ -52,14 +53,10 @@ def variance_partition_figure(
     Figure
         85 mm wide; not shown and not saved. Means, so that Shapley bars add up to the bar of all spaces.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     n_neuroids = len(partition.full)
     weights = bootstrap_weights(n_neuroids, n_draws, random_state=random_state) / n_neuroids
-    names = [_short(name) for name in partition.names]
-    figure = Figure(figsize=(3.35, 1.5 + 0.42 * (len(names) + 2)), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
+    names = [short(name, 24) for name in partition.names]
+    figure = new_figure(3.35, 1.5 + 0.42 * (len(names) + 2), dpi=150)
     axes = figure.add_subplot()
     rows = np.arange(len(names))
     _bars(axes, rows - 0.2, partition.unique, weights, _UNIQUE, "unique", 0.38)
@@ -90,7 +87,3 @@ def _bars(
     ends = np.array([percentile_interval(draws) for draws in values @ weights.T])
     axes.barh(rows, mean, height, color=color, label=label)
     axes.hlines(rows, ends[:, 0], ends[:, 1], color=rcParams["axes.edgecolor"], linewidth=0.8)
-
-
-def _short(name: str, longest: int = 24) -> str:
-    return name if len(name) <= longest else "…" + name[1 - longest :]

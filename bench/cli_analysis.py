@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
+from ..files import file_name
 from .cli_common import Json, console, print_json, width
 
 if TYPE_CHECKING:
@@ -333,6 +334,4 @@ def _print_files(paths: list[Path]) -> None:
 
 
 def _file_name(text: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text).strip("-.")[
-        -80:
-    ]
+    return file_name(text)[-80:]

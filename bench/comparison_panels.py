@@ -81,7 +81,7 @@ def panels(comparison: Comparison) -> list[Panel]:
             Panel(
                 "ceilings", "Ceilings and raw scores", "The best that noise allows on each benchmark, and raw "
                 "scores below it.",
-                scores[["benchmark", "model", "raw", "ceiling", "ceiling_kind"]], lambda style:
+                scores[["benchmark", "model", "raw", "ceiling", "ceiling_kind", "best_raw"]], lambda style:
                 draw.ceilings_figure(scores, style),
             )
         )  # fmt: skip

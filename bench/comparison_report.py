@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..analysis.style import Style
 from ..errors import UserError
-from ..files import write_bytes
+from ..files import file_name, write_bytes
 from ..progress import track
 from .comparison import Comparison, style_of
 from .comparison_panels import Panel, panels
@@ -89,7 +89,8 @@ def write_report(
     paths, figures = [folder / "report.html"], []
     for panel in track(panels(comparison), "figures"):
         files_of = {
-            kind: folder / "figures" / f"{_file_name(panel.name)}.{kind}" for kind in ("png", "csv", "pdf")
+            kind: folder / "figures" / f"{file_name(panel.name)[:80]}.{kind}"
+            for kind in ("png", "csv", "pdf")
         }
         pictures, pdf = _drawn(panel, light, dark, vector=vector)
         write_bytes(files_of["png"], pictures["light"])
@@ -181,7 +182,7 @@ def _figure_html(panel: Panel, shown: dict[str, bytes]) -> str:
         f"data:image/png;base64,{base64.b64encode(shown[kind]).decode()}" for kind in ("light", "dark")
     )
     return (
-        f'<figure id="figure-{html.escape(_file_name(panel.name))}"><picture>'
+        f'<figure id="figure-{html.escape(file_name(panel.name)[:80])}"><picture>'
         f'<source srcset="{dark}" media="screen and (prefers-color-scheme: dark)">'
         f'<img src="{light}" alt="{html.escape(panel.alt)}"></picture>'
         f"<figcaption><strong>{html.escape(panel.title)}.</strong> {html.escape(panel.alt)}</figcaption></figure>"
@@ -198,7 +199,3 @@ def _drawn(panel: Panel, light: Style, dark: Style, *, vector: bool) -> tuple[di
         # without the date, so that the same results give the same bytes
         pdf = bytes_of_figure(figure, "pdf", metadata={"CreationDate": None}) if vector else None
     return pictures, pdf
-
-
-def _file_name(text: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text).strip("-.")[:80]

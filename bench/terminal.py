@@ -7,7 +7,7 @@ from itertools import groupby
 from math import log2, prod
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.figures import counted
+from ..analysis.figures import best_raw, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +73,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
 def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
     """The layer curve as bars: raw value of each layer in forward order, the ceiling as a mark."""
     layers = record["layers"]
-    best = _best_raw(record)
+    best = best_raw(record)
     name_width = min(max(len(name) for name in layers), 28)
     room = max(width - name_width - 12, 10)
     top = max([*(value or 0.0 for value in layers.values()), best or 0.0, 1e-9])
@@ -217,14 +217,6 @@ def _ceiling(record: Mapping[str, Any]) -> str:
         return kind
     lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
     return f"{record['ceiling']:.3f}   {kind}{lower}"
-
-
-def _best_raw(record: Mapping[str, Any]) -> float | None:
-    """The ceiling in the units of the raw value."""
-    value: float | None = record["ceiling"]
-    if value is None or record["metric"] in ("cka", "cka_biased", "rdm"):
-        return None
-    return float(value**0.5) if record["ceiling_kind"] in ("reliability", "internal_consistency") else value
 
 
 def _bar(value: float, top: float, room: int) -> str:

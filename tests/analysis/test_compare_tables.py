@@ -155,3 +155,21 @@ def test_a_score_stands_beside_the_layout_of_its_model():
         tables.scores_table([record("a"), record("b"), record("c")]), layouts, "morans_i"
     )
     assert table[["model", "morans_i"]].to_numpy().tolist() == [["a", pytest.approx(0.3)]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "best"),
+    [
+        ({}, 0.8),
+        ({"ceiling_kind": "internal_consistency"}, 0.8),
+        ({"ceiling_kind": "r_max"}, 0.64),
+        ({"metric": "cka", "ceiling_kind": "internal_consistency"}, np.nan),
+        ({"ceiling": None, "ceiling_kind": "none"}, np.nan),
+    ],
+)
+def test_the_best_raw_value_is_in_the_units_of_the_score(changes, best):
+    table = tables.scores_table([record(**changes)])
+    assert table["best_raw"][0] == pytest.approx(best, nan_ok=True)
+    assert tables.layers_table([record(**changes)], [{}])["ceiling_high"][0] == pytest.approx(
+        best, nan_ok=True
+    )
