@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 from ..files import file_name
 from .cli_common import Json, console, print_json, width
 
@@ -83,20 +83,22 @@ def analyze(
       brodmann analyze haxby2001-slice --contrast house-face
     """
     from ..brain_data.catalogue import list_datasets
+    from ..models.catalogue import list_models
     from .contrasts import Options
 
     options = Options(weights.value, reach, fwhm, permutations, threshold, seed)
     if weights is Weights.band and reach is None:
         raise UserError("--weights band needs --reach, the distance within which units are neighbours")
     targets = [one.strip() for one in (contrast or "").split(",") if one.strip()]
-    if name in {card.identifier for card in list_datasets("*")}:
+    datasets = {card.identifier for card in list_datasets()}
+    if name in datasets:
         unwanted = {
             "--layer": layer,
             "--localizer": localizer,
             "--positive": positive,
             "--benchmark": benchmark,
+            "--wired-to": wired_to,
         }
-        unwanted["--wired-to"] = wired_to
         wrong = next((option for option, value in unwanted.items() if value is not None), None)
         if wrong:
             raise UserError(
@@ -110,6 +112,11 @@ def analyze(
             return
         report, arrays, stem = _of_data(dataset, region, subject, by, targets, options)
     else:
+        known = datasets | {card.identifier for card in list_models()}
+        if name not in known and ":" not in name:
+            raise unknown(
+                "model or data set", name, known, hint="list them with: brodmann models list, data list"
+            )
         if region or subject:
             raise UserError(f"{name} is no installed data set: --region and --subject are for data sets")
         stimuli = _stimuli(name, localizer, positive, negative, by)

@@ -128,7 +128,8 @@ def text_contrast(positive: str | Path, negative: str | Path) -> StimulusSet:
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} cannot be read as lines of text: {str(error)[:100]}") from error
+            why = getattr(error, "strerror", None) or str(error)[:100]
+            raise UserError(f"{path} cannot be read as lines of text: {why}") from error
         texts = [line.strip() for line in lines if line.strip()]
         if len(texts) < _LEAST:
             raise UserError(f"{path} holds {len(texts)} texts, one a line: at least {_LEAST} are needed")

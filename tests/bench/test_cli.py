@@ -216,6 +216,14 @@ MISTAKES = {
         ("analyze", "simulated-truth", "--layer", "V1"),
         "is no network: it has no layers of units to analyse",
     ),
+    "an analysis of an unknown name": (
+        ("analyze", "haxby2001-slic", "--contrast", "house-face"),
+        "unknown model or data set 'haxby2001-slic': did you mean 'haxby2001-slice' or 'haxby2001'",
+    ),
+    "texts that are not there": (
+        ("analyze", "twin-language-topographic", "--positive", "no.txt", "--negative", "no.txt"),
+        "no.txt cannot be read as lines of text: No such file or directory",
+    ),
     "an analysis of an unknown layer": (
         ("analyze", "twin-vision-topographic", "--layer", "layer4.0.conv9"),
         "unknown layer of twin-vision-topographic 'layer4.0.conv9': did you mean 'layer4.0.conv",
