@@ -10,7 +10,7 @@ from .lazy import attach
 
 if TYPE_CHECKING:
     from . import analysis, bench, brain_data, models
-    from .bench import compare, list_benchmarks, load_benchmark, score
+    from .bench import compare, list_benchmarks, load_benchmark, score, submit
     from .brain_data import add_dataset, list_datasets, load_dataset
     from .errors import UserError
     from .models import add_model, list_models, load_model
@@ -33,6 +33,7 @@ _WHERE = {
     "load_model": ".models",
     "models": "",
     "score": ".bench",
+    "submit": ".bench",
 }
 __all__ = [
     "UserError",
@@ -50,5 +51,6 @@ __all__ = [
     "load_model",
     "models",
     "score",
+    "submit",
 ]
 __getattr__, __dir__ = attach(__name__, _WHERE)

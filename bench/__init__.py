@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .comparison_panels import Panel, panels
     from .comparison_report import write_report
+    from .leaderboard import submit
     from .results import Run, arrays_of, open_run, record_of
     from .ridge import nested_ridge
     from .scoring import score
@@ -47,6 +48,7 @@ _WHERE = {
     "record_of": ".results",
     "score": ".scoring",
     "sparse_encoding": ".sparse",
+    "submit": ".leaderboard",
     "variance_partitioning": ".banded",
     "write_report": ".comparison_report",
 }
@@ -73,6 +75,7 @@ __all__ = [
     "record_of",
     "score",
     "sparse_encoding",
+    "submit",
     "variance_partitioning",
     "write_report",
 ]

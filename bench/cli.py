@@ -25,6 +25,7 @@ from .cli_common import (
 )
 from .cli_compare import compare
 from .cli_models import lesion, models, train, twins
+from .cli_submit import leaderboard, submit
 
 _INTERRUPTED = 130
 
@@ -51,12 +52,14 @@ benchmarks = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
+app.add_typer(leaderboard, name="leaderboard")
 app.command()(train)
 app.command()(twins)
 app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
 app.command()(compare)
+app.command()(submit)
 
 
 def main() -> None:

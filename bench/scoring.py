@@ -84,7 +84,7 @@ def score(
         if known is not None:
             return _as_score(known, cached=True)
         outcome = _decode_recording(loaded, options)
-        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, key, outcome, options, began)
+        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, {}, key, outcome, options, began)
         return _as_score(record, cached=False)
     opened = _opened(model)
     _check_match(opened, loaded)
@@ -95,7 +95,8 @@ def score(
     if known is not None:
         return _as_score(known, cached=True)
     outcome = _compare(opened, loaded, names, options)
-    record = _keep(store, loaded, opened.identifier, digest, key, outcome, options, began)
+    facts = _facts(opened)
+    record = _keep(store, loaded, opened.identifier, digest, facts, key, outcome, options, began)
     return _as_score(record, cached=False)
 
 
@@ -161,6 +162,20 @@ def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Op
     return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
 
 
+def _facts(model: "Model") -> dict[str, Any]:
+    """What a network tells of itself: its size, and whether its units have places of their own."""
+    module = getattr(model, "module", None)
+    if module is None:
+        return {}
+    sheets = [model.sheet(layer) for layer in model.layers]
+    return {
+        "architecture": type(module).__name__,
+        "parameters": sum(one.numel() for one in module.parameters()),
+        "n_layers": len(model.layers),
+        "topographic": any(sheet is not None and sheet.layout == "native" for sheet in sheets),
+    }
+
+
 def _how_read(model: "Model") -> dict[str, Any]:
     """How a network's layers were pooled, projected or changed, where they were."""
     reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
@@ -201,6 +216,7 @@ def _keep(
     benchmark: Benchmark,
     model: str,
     digest: str,
+    facts: Mapping[str, Any],
     key: str,
     outcome: Outcome,
     options: Options,
@@ -211,6 +227,7 @@ def _keep(
     record = {
         "key": key,
         "model": model,
+        "model_facts": dict(facts),
         "benchmark": card.identifier,
         "benchmark_version": card.version,
         "dataset": card.dataset,

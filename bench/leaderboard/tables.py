@@ -1,0 +1,240 @@
+"""The board's tables: Brain-Score's own, and beside them what brodmann adds.
+
+Brain-Score's tables keep their names and meaning (``brainscore_*``), so that its own tools read a board. Each
+table here hangs on one of them and says what they have no column for: layers,
+intervals, provenance, layouts, digests, history.
+"""
+
+import warnings
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
+    from brainscore_core.submission import database_models as database_models
+
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    DoubleField,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+)
+
+CURRENT, SUPERSEDED, WITHDRAWN = "current", "superseded", "withdrawn"
+LOCK = 0x62726F64
+"""Of PostgreSQL's advisory locks: whoever changes the board holds it."""
+_Base: Any = database_models.PeeweeBase
+
+
+class MigrationRow(_Base):  # type: ignore[misc]  # peewee has no types
+    """A change of the tables that this board has gone through."""
+
+    version = IntegerField(primary_key=True)
+    name = CharField()
+    applied_at = DateTimeField()
+
+    class Meta:
+        table_name = "brodmann_migration"
+
+
+class RevisionRow(_Base):  # type: ignore[misc]
+    """One row; its value rises with every change, so that pages know when they are out of date."""
+
+    id = IntegerField(primary_key=True)
+    value = BigIntegerField()
+
+    class Meta:
+        table_name = "brodmann_revision"
+
+
+class BenchmarkRow(_Base):  # type: ignore[misc]
+    """What a benchmark is, beside Brain-Score's type."""
+
+    benchmark = ForeignKeyField(
+        database_models.BenchmarkType, column_name="benchmark_type_id", primary_key=True
+    )
+    slug = CharField(unique=True)
+    kind = CharField(max_length=20)  # neural, behavior, engineering
+    dataset = CharField()
+    region = CharField()
+    metric = CharField()
+    description = TextField(default="")
+    unit = CharField(default="")
+    lower_is_better = BooleanField(default=False)
+    simulated = BooleanField(default=False)
+    license = CharField(max_length=300, default="")
+    citation = TextField(default="")
+
+    class Meta:
+        table_name = "brodmann_benchmark"
+
+
+class CeilingRow(_Base):  # type: ignore[misc]
+    """The ceiling of one version of a benchmark."""
+
+    instance = ForeignKeyField(
+        database_models.BenchmarkInstance, column_name="benchmarkinstance_id", primary_key=True
+    )
+    kind = CharField(max_length=40)
+    lower = DoubleField(null=True)
+    upper = DoubleField(null=True)
+    data_digest = CharField(max_length=64, default="")
+
+    class Meta:
+        table_name = "brodmann_ceiling"
+
+
+class ModelRow(_Base):  # type: ignore[misc]
+    """A model's card, beside Brain-Score's."""
+
+    model = ForeignKeyField(database_models.Model, column_name="model_id", primary_key=True)
+    slug = CharField(unique=True)
+    title = CharField(max_length=300, default="")
+    topographic = BooleanField(null=True)
+    license = CharField(max_length=300, default="")
+    citation = TextField(default="")
+    url = CharField(default="")
+    card = TextField(default="{}")  # the whole card as JSON
+
+    class Meta:
+        table_name = "brodmann_model"
+
+
+class SubmissionRow(_Base):  # type: ignore[misc]
+    """The document that was submitted, as it came."""
+
+    submission = ForeignKeyField(database_models.Submission, column_name="submission_id", primary_key=True)
+    digest = CharField(max_length=64)
+    attempt = IntegerField(default=1)  # rises where what was withdrawn comes again
+    title = CharField(max_length=300, default="")
+    document = TextField()
+
+    class Meta:
+        table_name = "brodmann_submission"
+        indexes = ((("digest", "attempt"), True),)
+
+
+class ScoreRow(_Base):  # type: ignore[misc]
+    """What a score stands on."""
+
+    score = ForeignKeyField(database_models.Score, column_name="score_id", primary_key=True)
+    submission = ForeignKeyField(database_models.Submission, column_name="submission_id")
+    state = CharField(max_length=12, default=CURRENT, index=True)
+    key = CharField(max_length=64, index=True)
+    layer = CharField(max_length=200)
+    normalisation = CharField(max_length=120, default="")
+    low = DoubleField(null=True)
+    high = DoubleField(null=True)
+    p = DoubleField(null=True)
+    n_stimuli = IntegerField(null=True)
+    n_neuroids = IntegerField(null=True)
+    n_left_out = IntegerField(null=True)
+    seed = BigIntegerField(null=True)
+    model_digest = CharField(max_length=64, default="")
+    code_digest = CharField(max_length=64, default="")
+    provenance = TextField(default="{}")  # versions, methods, left out: JSON
+
+    class Meta:
+        table_name = "brodmann_score"
+
+
+class LayerRow(_Base):  # type: ignore[misc]
+    """One layer's value: a point of the layer curve."""
+
+    id = AutoField()
+    score = ForeignKeyField(database_models.Score, column_name="score_id")
+    position = IntegerField()
+    layer = CharField(max_length=200)
+    value = DoubleField(null=True)
+    error = DoubleField(null=True)
+
+    class Meta:
+        table_name = "brodmann_layer"
+
+
+class LayoutRow(_Base):  # type: ignore[misc]
+    """A layer's layout: dimensionality, and the clustering of its maps as JSON."""
+
+    id = AutoField()
+    model = ForeignKeyField(database_models.Model, column_name="model_id")
+    submission = ForeignKeyField(database_models.Submission, column_name="submission_id")
+    state = CharField(max_length=12, default=CURRENT, index=True)
+    layer = CharField(max_length=200)
+    morans_i = DoubleField(null=True)
+    morans_i_null = DoubleField(null=True)
+    participation_ratio = DoubleField(null=True)
+    corrected = DoubleField(null=True)
+    n_units = IntegerField()
+    n_samples = IntegerField()
+    report = TextField()
+
+    class Meta:
+        table_name = "brodmann_layout"
+
+
+class EventRow(_Base):  # type: ignore[misc]
+    """The history of a score: who brought it to which state, when and why."""
+
+    id = AutoField()
+    score = ForeignKeyField(database_models.Score, column_name="score_id")
+    at = DateTimeField()
+    user = ForeignKeyField(database_models.User, column_name="user_id")
+    state = CharField(max_length=12)
+    reason = CharField(max_length=300, default="")
+
+    class Meta:
+        table_name = "brodmann_event"
+
+
+class TokenRow(_Base):  # type: ignore[misc]
+    """A right to submit; the secret itself is not kept, only its sha256."""
+
+    id = CharField(max_length=16, primary_key=True)
+    user = ForeignKeyField(database_models.User, column_name="user_id")
+    secret = CharField(max_length=64)
+    created_at = DateTimeField()
+    expires_at = DateTimeField(null=True)
+    revoked_at = DateTimeField(null=True)
+
+    class Meta:
+        table_name = "brodmann_token"
+
+
+class SessionRow(_Base):  # type: ignore[misc]
+    """A browser that signed in with a token; the cookie is not kept, only its sha256."""
+
+    secret = CharField(max_length=64, primary_key=True)
+    token = ForeignKeyField(TokenRow, column_name="token_id")
+    expires_at = DateTimeField()
+
+    class Meta:
+        table_name = "brodmann_session"
+
+
+class AuditRow(_Base):  # type: ignore[misc]
+    """Who did what, when: nothing here is ever changed."""
+
+    id = AutoField()
+    at = DateTimeField()
+    user = ForeignKeyField(database_models.User, column_name="user_id", null=True)
+    action = CharField(max_length=40)
+    subject = CharField(max_length=200, default="")
+    detail = CharField(max_length=500, default="")
+
+    class Meta:
+        table_name = "brodmann_audit"
+
+
+EXTENSION = (
+    RevisionRow, BenchmarkRow, CeilingRow, ModelRow, SubmissionRow, ScoreRow, LayerRow, LayoutRow, EventRow, TokenRow,
+    SessionRow, AuditRow,
+)  # fmt: skip
+BRAINSCORE = tuple(
+    one
+    for one in database_models.PeeweeBase.__subclasses__()
+    if one._meta.table_name.startswith("brainscore_")
+)
