@@ -191,7 +191,7 @@ def token(
     from .leaderboard.database import open_board
 
     opened = open_board(board)
-    with opened.change():
+    with opened.change(shown=False):
         made = accounts.new_token(accounts.person(name, staff=staff), days=days)
     print(made)
 
@@ -239,7 +239,7 @@ def revoke(
     from .leaderboard.database import open_board
 
     opened = open_board(board, create=False)
-    with opened.change():
+    with opened.change(shown=False):
         accounts.revoke_token(identifier)
     print(f"revoked   {identifier}")
 

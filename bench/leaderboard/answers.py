@@ -68,7 +68,7 @@ class Desk:
         sender = _sender(request)
         self.failures.check(sender)
         try:
-            with self.board.change():
+            with self.board.change(shown=False):
                 secret, _ = accounts.begin_session(token)
         except Refused:
             self.failures.take(sender)

@@ -59,9 +59,9 @@ class Board:
             yield
 
     @contextmanager
-    def change(self) -> Iterator[None]:
-        """A change that is whole or did not happen."""
-        with self._transactions.change():
+    def change(self, *, shown: bool = True) -> Iterator[None]:
+        """A change that is whole or did not happen; `shown` where pages show it."""
+        with self._transactions.change(shown=shown):
             yield
 
     def revision(self) -> int:
@@ -137,7 +137,7 @@ class Board:
 
     def person(self, name: str, *, staff: bool = False) -> Person:
         """Somebody who submits, made where they are new."""
-        with self.change():
+        with self.change(shown=False):
             return accounts.person(name, staff=staff)
 
     def _is_withdrawn(self, submission: int) -> bool:

@@ -77,18 +77,18 @@ class Transactions:
         self._turn = threading.Lock()
 
     @contextmanager
-    def change(self) -> Iterator[None]:
-        """A transaction that no other change overlaps; the board's revision rises when it ends."""
+    def change(self, *, shown: bool = True) -> Iterator[None]:
+        """A transaction that no other change overlaps; the revision rises with what pages show."""
         with self._turn, self.database.connection_context():
             if isinstance(self.database, peewee.SqliteDatabase):
                 with self.database.atomic("IMMEDIATE"):
                     yield
-                    self._next_revision()
+                    self._next_revision(shown)
                 return
             with self.database.atomic():
                 self.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
                 yield
-                self._next_revision()
+                self._next_revision(shown)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -101,8 +101,9 @@ class Transactions:
             with self.database.atomic(isolation_level="REPEATABLE READ"):
                 yield
 
-    def _next_revision(self) -> None:
-        RevisionRow.update(value=RevisionRow.value + 1).execute()
+    def _next_revision(self, shown: bool) -> None:
+        if shown:
+            RevisionRow.update(value=RevisionRow.value + 1).execute()
 
 
 def _database(address: str, *, create: bool) -> Any:

@@ -218,7 +218,7 @@ def _account(app: FastAPI, desk: Desk) -> None:
 
         def end() -> None:
             secret, _ = signed_in(request, form)
-            with desk.board.change():
+            with desk.board.change(shown=False):
                 accounts.end_session(secret)
 
         await run_in_threadpool(end)

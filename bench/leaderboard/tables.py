@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
+    warnings.simplefilter("ignore")  # of brainscore-core: no __slots__, an old name of a peewee field
     from brainscore_core.submission import database_models as database_models
 
 from peewee import (
