@@ -171,7 +171,7 @@ def parse_submission(body: bytes, *, max_bytes: int = MAX_BYTES) -> Submission:
     try:
         found = Submission.model_validate_json(body)
     except ValidationError as error:
-        raise UserError(f"the submission does not fit: {_reasons(error)}") from None
+        raise UserError(f"the submission does not fit: {reasons(error)}") from None
     content = json.loads(body)  # the form bounds its depth
     if digest_of_document(content) != found.digest:
         raise UserError(
@@ -198,7 +198,8 @@ def _check_names(found: Submission) -> None:
         raise UserError(f"the submission has a card but no score for {unscored[0]!r}")
 
 
-def _reasons(error: ValidationError) -> str:
+def reasons(error: ValidationError) -> str:
+    """The first reasons why something does not fit, each with its place."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     said = []
     for one in found[:_SHOWN_REASONS]:

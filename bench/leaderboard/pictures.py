@@ -13,10 +13,8 @@ from .document import Map
 
 WIDTH, HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 30
-_N_TICKS = 4
+_N_TICKS = 5
 _COOL, _WARM, _NONE = (33, 102, 172), (178, 82, 24), (128, 128, 128)
-
-Point = tuple[float, float]
 
 
 def layer_curve(layers: Sequence[tuple[str, float | None]], chosen: str) -> str:
@@ -35,7 +33,7 @@ def layer_curve(layers: Sequence[tuple[str, float | None]], chosen: str) -> str:
     there = [(i, name, value) for i, (name, value) in enumerate(layers) if value is not None]
     if len(there) < 2:
         return ""
-    low, high = _nice(min(0.0, *(one[2] for one in there)), max(one[2] for one in there))
+    low, high, ticks = _nice(min(0.0, *(one[2] for one in there)), max(one[2] for one in there))
 
     def x(place: int) -> float:
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * place / max(len(layers) - 1, 1)
@@ -54,7 +52,8 @@ def layer_curve(layers: Sequence[tuple[str, float | None]], chosen: str) -> str:
         f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{escape(_short(layers[-1][0]))}</text>'
     )
     return _svg(
-        f'{_grid(low, high)}<polyline points="{line}" class="line"/>{dots}{ends}', "Score of every layer"
+        f'{_grid(low, high, ticks)}<polyline points="{line}" class="line"/>{dots}{ends}',
+        "Score of every layer",
     )
 
 
@@ -69,7 +68,7 @@ def distribution(values: Sequence[float], ceiling: float | None = None, mark: fl
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    low, high = _nice(min(0.0, *finite), max(finite))
+    low, high, ticks = _nice(min(0.0, *finite), max(finite))
     counts, edges = np.histogram(finite, bins=20, range=(low, high))
     top = max(int(counts.max()), 1)
 
@@ -84,9 +83,9 @@ def distribution(values: Sequence[float], ceiling: float | None = None, mark: fl
                 f'<rect x="{x(left) + 1:.1f}" y="{HEIGHT - _BOTTOM - tall:.1f}" width="{x(right) - x(left) - 2:.1f}"'
                 f' height="{tall:.1f}" class="bar"><title>{left:.2f} to {right:.2f}: {count}</title></rect>'
             )
-    ticks = "".join(
+    below = "".join(
         f'<text x="{x(value):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{value:.2g}</text>'
-        for value in np.linspace(low, high, _N_TICKS + 1).tolist()
+        for value in ticks
     )
     sides = f'<text x="{_LEFT - 6}" y="{_TOP + 8}" text-anchor="end">{top}</text>'
     lines = "".join(
@@ -94,7 +93,7 @@ def distribution(values: Sequence[float], ceiling: float | None = None, mark: fl
         for value, name in ((ceiling, "ceiling"), (mark, "chosen"))
         if value is not None and low <= value <= high
     )
-    return _svg("".join(bars) + lines + ticks + sides, f"Scores of {len(finite)} models")
+    return _svg("".join(bars) + lines + below + sides, f"Scores of {len(finite)} models")
 
 
 def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str) -> str:
@@ -102,7 +101,7 @@ def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str
     if not points:
         return ""
     values = [value for _, a, b in points for value in (a, b)]
-    low, high = _nice(min(0.0, *values), max(values))
+    low, high, _ = _nice(min(0.0, *values), max(values))
     side = 320
 
     def place(value: float) -> float:
@@ -153,12 +152,12 @@ def _svg(content: str, said: str) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">{content}</svg>'
 
 
-def _grid(low: float, high: float) -> str:
+def _grid(low: float, high: float, ticks: Sequence[float]) -> str:
     return "".join(
         f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{_y(v, low, high):.1f}"'
         f' y2="{_y(v, low, high):.1f}" class="grid"/>'
         f'<text x="{_LEFT - 6}" y="{_y(v, low, high) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
-        for v in np.linspace(low, high, _N_TICKS + 1).tolist()
+        for v in ticks
     )
 
 
@@ -166,16 +165,14 @@ def _y(value: float, low: float, high: float) -> float:
     return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
 
 
-def _nice(low: float, high: float) -> Point:
-    """Ends of an axis that are round numbers around a range."""
+def _nice(low: float, high: float) -> tuple[float, float, list[float]]:
+    """Ends of an axis that are round numbers around a range, and the ticks between them."""
     span = max(high - low, 1e-9)
-    step = 10 ** math.floor(math.log10(span / _N_TICKS))
-    for factor in (1, 2, 2.5, 5, 10):
-        if span / (step * factor) <= _N_TICKS:
-            step *= factor
-            break
-    bottom = math.floor(low / step + 1e-9) * step
-    return bottom, max(bottom + step * _N_TICKS, math.ceil(high / step - 1e-9) * step)
+    power = 10.0 ** math.floor(math.log10(span / _N_TICKS))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= _N_TICKS)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+    return first * step, last * step, [i * step for i in range(first, last + 1)]
 
 
 def _short(text: str, most: int = 28) -> str:

@@ -9,28 +9,68 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ...errors import UserError
 from ...files import digest_of
 from ...progress import track
 from .accounts import Person, audit
 from .board import Board, Receipt
-from .document import Card
+from .document import Card, Domain, Part, reasons
 from .entries import add_layers, add_model, benchmark_type, current_score, set_state
 from .migrations import now
 from .names import average_of, engineering_of
 from .refusal import Refused
 from .tables import CURRENT, SUPERSEDED, CeilingRow, EventRow, ScoreRow, SubmissionRow
 from .tables import database_models as brainscore
-from .text import Identifier, LayerName
+from .text import Count, Identifier, LayerName, Text
+from .text import Line as Words
 
 _COLUMNS = ("benchmark", "model", "score")
 _MAX_BYTES = 64 << 20
 _UNTRAINED = "-untrained"
 _CHOSEN = "the best of its layers on the same data, as published"
+
+
+class Benchmark(Part):
+    """What a benchmark of the file is."""
+
+    region: Words = ""
+    kind: Literal["neural", "behavior", "engineering"] = "neural"
+    dataset: Words = ""
+    metric: Words = ""
+    description: Words = ""
+    unit: Words = ""
+    lower_is_better: bool = False
+    license: Words = ""
+
+    @property
+    def brain(self) -> bool:
+        """Whether it compares with a brain or with behaviour."""
+        return self.kind != "engineering"
+
+
+class Family(Part):
+    """The family of models whose name fits a pattern."""
+
+    pattern: str
+    family: Words
+
+
+class About(Part):
+    """What the benchmarks and models of a file are."""
+
+    domain: Domain = "vision"
+    citation: Text = ""
+    benchmarks: dict[Identifier, Benchmark] = Field(default={})
+    families: list[Family] = Field(default=[])
+    parameters: dict[Identifier, Count] = Field(default={})
+
+    def benchmark(self, name: str) -> Benchmark:
+        """What is said of a benchmark; a neural one where nothing is."""
+        return self.benchmarks.get(name, Benchmark())
 
 
 @dataclass(frozen=True)
@@ -160,10 +200,12 @@ def _content(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _about(path: Path | None) -> dict[str, Any]:
+def _about(path: Path | None) -> About:
     source = path or Path(__file__).with_name("published.toml")
     try:
-        return tomllib.loads(source.read_text(encoding="utf-8"))
+        return About.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise UserError(f"{source} does not fit: {reasons(error)}") from None
     except OSError as error:
         raise UserError(f"cannot read {source}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -171,7 +213,7 @@ def _about(path: Path | None) -> dict[str, Any]:
 
 
 def _add(
-    lines: Sequence[Line], known: Mapping[str, Any], entry: brainscore.Submission, who: Person, digest: str
+    lines: Sequence[Line], known: About, entry: brainscore.Submission, who: Person, digest: str
 ) -> dict[str, int]:
     grouped: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
@@ -180,8 +222,7 @@ def _add(
     instances = {name: _instance(name, known, who) for _, name in grouped}
     counted = {"new": 0, "replaced": 0}
     for (model, benchmark), layers in track(list(grouped.items()), "importing"):
-        lower = bool(_benchmark(benchmark, known).get("lower_is_better", False))
-        best = _best(layers, lower)
+        best = _best(layers, known.benchmark(benchmark).lower_is_better)
         if best is None:
             continue
         counted[_score(best, layers, models[model], instances[benchmark], known, entry, who, digest)] += 1
@@ -200,13 +241,13 @@ def _score(
     layers: Sequence[Line],
     model: brainscore.Model,
     instance: brainscore.BenchmarkInstance,
-    known: Mapping[str, Any],
+    known: About,
     entry: brainscore.Submission,
     who: Person,
     digest: str,
 ) -> str:
     earlier = current_score(model, instance)
-    brain = _benchmark(best.benchmark, known).get("kind", "neural") != "engineering"
+    brain = known.benchmark(best.benchmark).brain
     score = brainscore.Score.create(
         benchmark=instance,
         model=model,
@@ -232,47 +273,40 @@ def _score(
     return "new" if earlier is None else "replaced"
 
 
-def _benchmark(name: str, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = known.get("benchmarks", {}).get(name, {})
-    return found
-
-
-def _instance(name: str, known: Mapping[str, Any], who: Person) -> brainscore.BenchmarkInstance:
+def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInstance:
     made = brainscore.BenchmarkType.get_or_none(brainscore.BenchmarkType.identifier == name)
-    domain = str(known.get("domain", "vision"))
     if made is None:
-        said = dict(_benchmark(name, known))
-        brain = said.get("kind", "neural") != "engineering"
-        try:
-            made = benchmark_type(
-                name,
-                domain=domain,
-                region=str(said.pop("region", "other" if brain else "")),
-                owner=who.id,
-                root=average_of(domain) if brain else engineering_of(domain),
-                citation=str(known.get("citation", "")).strip(),
-                **said,
-            )
-        except TypeError as error:
-            raise UserError(f"the benchmark {name!r} has an unknown entry: {error}") from error
-    elif made.domain != domain:
-        raise Refused(f"{name!r} is a {made.domain} benchmark here, not {domain}", 409)
+        said = known.benchmark(name)
+        made = benchmark_type(
+            name,
+            domain=known.domain,
+            region=said.region or ("other" if said.brain else ""),
+            owner=who.id,
+            root=(average_of if said.brain else engineering_of)(known.domain),
+            kind=said.kind,
+            dataset=said.dataset or name,
+            metric=said.metric,
+            description=said.description,
+            unit=said.unit,
+            lower_is_better=said.lower_is_better,
+            license=said.license,
+            citation=known.citation.strip(),
+        )
+    elif made.domain != known.domain:
+        raise Refused(f"{name!r} is a {made.domain} benchmark here, not {known.domain}", 409)
     instance, new = brainscore.BenchmarkInstance.get_or_create(benchmark=made, version=1)
     if new:
         CeilingRow.create(instance=instance, kind="none")
     return instance
 
 
-def _card(name: str, known: Mapping[str, Any]) -> Card:
+def _card(name: str, known: About) -> Card:
     base = name.removesuffix(_UNTRAINED)
-    family = next(
-        (one["family"] for one in known.get("families", ()) if fnmatchcase(base, one["pattern"])), ""
-    )
     return Card(
         identifier=name,
-        domain=known.get("domain", "vision"),
-        family=family,
-        parameters=known.get("parameters", {}).get(base),
+        domain=known.domain,
+        family=next((one.family for one in known.families if fnmatchcase(base, one.pattern)), ""),
+        parameters=known.parameters.get(base),
         training_data="none (untrained)" if base != name else "",
-        citation=str(known.get("citation", "")).strip(),
+        citation=known.citation.strip(),
     )

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -122,15 +123,13 @@ def free_port():
 class Postgres:
     """A PostgreSQL server of its own, from Debian's package, in a folder that is thrown away."""
 
-    def __init__(self, folder):
+    def __init__(self):
         self.programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
-        self.folder, self.port, self.n = folder, free_port(), 0
-        folder.mkdir(parents=True)
+        # not in pytest's folder, which only its own user may enter: as root the server runs as `postgres`
+        self.folder, self.port, self.n = Path(tempfile.mkdtemp(prefix="brodmann-postgres-")), free_port(), 0
         if os.getuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-            for above in folder.parents:
-                if not above.stat().st_mode & 0o001:
-                    above.chmod(above.stat().st_mode | 0o011)
+            shutil.chown(self.folder, "postgres", "postgres")
+        folder = self.folder
         self.run(
             "initdb", "-D", folder / "data", "-A", "trust", "-U", "brodmann", "-E", "UTF8", "--no-locale"
         )
@@ -152,6 +151,7 @@ class Postgres:
 
     def stop(self):
         self.run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Server:

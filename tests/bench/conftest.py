@@ -9,11 +9,11 @@ from brodmann.bench.leaderboard.database import close_board, open_board
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server, where Debian's package is installed."""
     if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         pytest.skip("no PostgreSQL: apt-get install postgresql")
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+    server = Postgres()
     yield server
     server.stop()
 

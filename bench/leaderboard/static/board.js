@@ -63,7 +63,8 @@ function cell(kind, text) {
 
 async function comparing(place) {
   const form = document.getElementById("compare");
-  const board = await (await fetch(place.dataset.board)).json();
+  const boards = await Promise.all(place.dataset.boards.trim().split(" ").map(async (file) => (await fetch(file)).json()));
+  const board = { models: boards.flatMap((one) => one.models), scores: boards.flatMap((one) => one.scores) };
   const asked = new URLSearchParams(location.search);
   for (const name of ["a", "b"]) if (asked.get(name)) form.elements[name].value = asked.get(name);
   const names = {};
