@@ -227,6 +227,29 @@ def tokens(board: Board = None, as_json: Json = False) -> None:
 
 
 @leaderboard.command()
+def audit(
+    board: Board = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who changed a board, and when; newest first.
+
+    For example:  brodmann leaderboard audit --board board.sqlite
+    """
+    from .leaderboard import accounts
+    from .leaderboard.database import open_board
+    from .terminal import table
+
+    with open_board(board, create=False).reading():
+        found = accounts.audited(limit)
+    if as_json:
+        print_json({"audit": found})
+        return
+    heads = ("time", "who", "action", "subject", "detail")
+    table(console(), f"{len(found)} changes", heads, [tuple(one[name] for name in heads) for one in found])
+
+
+@leaderboard.command()
 def revoke(
     identifier: Annotated[str, typer.Argument(help="The token's id, as tokens lists it.")],
     board: Board = None,

@@ -165,6 +165,23 @@ def audit(who: Person | None, action: str, subject: object = "", detail: str = "
     )
 
 
+def audited(limit: int = 100) -> list[dict[str, Any]]:
+    """What was written down last, newest first."""
+    from peewee import JOIN
+
+    query = AuditRow.select(AuditRow, brainscore.User).join(brainscore.User, JOIN.LEFT_OUTER)
+    return [
+        {
+            "time": f"{one.at:%Y-%m-%d %H:%M:%S}",
+            "who": one.user.email if one.user_id else "",
+            "action": one.action,
+            "subject": one.subject,
+            "detail": one.detail,
+        }
+        for one in query.order_by(AuditRow.id.desc()).limit(limit)
+    ]
+
+
 def _over(token: Any) -> bool:
     ends: datetime | None = token.expires_at
     return token.revoked_at is not None or (ends is not None and ends < now())

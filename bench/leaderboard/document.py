@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...errors import UserError
 from ...files import digest_of
-from .text import Address, Count, Digest, Finite, Identifier, LayerName, Line, Text
+from .text import Address, Count, Digest, Finite, Identifier, Large, LayerName, Line, Text
 
 FORMAT = 1
 MAX_BYTES = 8 << 20
@@ -38,7 +38,7 @@ class Card(Part):
     title: Line = ""
     family: Line = ""
     architecture: Line = ""
-    parameters: Count | None = None
+    parameters: Large | None = None
     n_layers: Count | None = None
     training_data: Line = ""
     topographic: bool | None = None
@@ -82,7 +82,7 @@ class ScoreRecord(Part):
     ] = {}
     data_license: Line = ""
     bibtex: Text = ""
-    seed: Count
+    seed: Large
     model_digest: Digest
     data_digest: Digest
     code_digest: Digest
@@ -95,6 +95,12 @@ class Map(Part):
     rows: Annotated[int, Field(ge=1, le=256)]
     columns: Annotated[int, Field(ge=1, le=256)]
     values: Annotated[list[Finite | None], Field(max_length=_MAX_CELLS)]
+
+    @model_validator(mode="after")
+    def _a_value_a_cell(self) -> "Map":
+        if len(self.values) != self.rows * self.columns:
+            raise ValueError(f"{self.rows} x {self.columns} cells and {len(self.values)} values")
+        return self
 
 
 class Clustering(Part):

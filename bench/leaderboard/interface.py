@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .answers import Desk
 from .document import parse_submission
+from .questions import history_of, layers_of
 from .ranking import Selection, table_of
 from .refusal import Refused
 from .tables import ScoreRow, SubmissionRow
@@ -212,8 +213,6 @@ def _only_json(request: Request) -> None:
 
 
 def _score(number: int) -> dict[str, Any]:
-    from .pages import history_of, layers_of
-
     row = ScoreRow.get_or_none(ScoreRow.score == number)
     if row is None:
         raise Refused(f"there is no score {number}", 404)

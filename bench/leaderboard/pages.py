@@ -1,8 +1,6 @@
 """The pages as HTML. Every text that came from a submission is escaped by the templates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -11,29 +9,17 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from ...brain_data.catalogue import list_datasets
 from .document import Map
 from .links import Links, asked
 from .pictures import distribution, layer_curve, map_address, scatter
+from .questions import history_of, layers_of
 from .ranking import PAGE, Column, Row, Selection, Table, table_of
 from .snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
-from .tables import EventRow, LayerRow, ScoreRow
-from .tables import database_models as brainscore
 
 SITE = "brodmann leaderboard"
 _FEW_CURVES = 12
 _FEW_MAPS = 12
-
-
-@dataclass(frozen=True)
-class Event:
-    """A line of a model's history."""
-
-    at: datetime
-    score: int
-    benchmark: str
-    value: float | None
-    state: str
-    reason: str
 
 
 def board_page(snapshot: Snapshot, chosen: Selection, links: Links, *, page_size: int = PAGE) -> str:
@@ -102,6 +88,7 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         model=model,
         card=card,
         scores=ranked,
+        provenance=[(benchmark, one) for benchmark, one in scores if one.model_digest],
         curves=curves,
         layouts=layouts,
         layout_rows=found,
@@ -128,7 +115,7 @@ def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links
         limit = f"{benchmark.ceiling:.3f} ({benchmark.ceiling_kind.replace('_', ' ')}{bounds})"
     card = [
         ("version", benchmark.version),
-        ("data", benchmark.dataset),
+        *_data_said(benchmark.dataset),
         ("region", benchmark.region),
         ("metric", benchmark.metric),
         ("kind", benchmark.kind),
@@ -217,54 +204,6 @@ def problem_page(snapshot: Snapshot, links: Links, heading: str, problem: str) -
     )
 
 
-def layers_of(score: int) -> list[tuple[str, float | None]]:
-    """The layer curve of a score. Reads the board."""
-    query = LayerRow.select(LayerRow.layer, LayerRow.value).where(LayerRow.score == score)
-    return list(query.order_by(LayerRow.position).tuples())
-
-
-def history_of(model: int) -> list[Event]:
-    """What became of a model's scores, newest first. Reads the board."""
-    score, instance = brainscore.Score, brainscore.BenchmarkInstance
-    query = (
-        EventRow.select(
-            EventRow.at, score.id, instance.benchmark, score.score_ceiled, EventRow.state, EventRow.reason
-        )
-        .join(score, on=(EventRow.score == score.id))
-        .join(instance, on=(score.benchmark == instance.id))
-        .where(score.model == model)
-        .order_by(EventRow.id.desc())
-        .limit(200)
-        .tuples()
-    )
-    return [Event(*row) for row in query]
-
-
-def submissions_of(who: int) -> list[dict[str, Any]]:
-    """What somebody submitted, newest first. Reads the board."""
-    from .tables import CURRENT, SubmissionRow
-
-    query = (
-        SubmissionRow.select(SubmissionRow, brainscore.Submission)
-        .join(brainscore.Submission)
-        .where(brainscore.Submission.submitter == who)
-        .order_by(brainscore.Submission.id.desc())
-        .limit(200)
-    )
-    return [
-        {
-            "id": one.submission_id,
-            "at": one.submission.timestamp,
-            "title": one.title,
-            "digest": one.digest,
-            "n_current": ScoreRow.select()
-            .where(ScoreRow.submission == one.submission_id, ScoreRow.state == CURRENT)
-            .count(),
-        }
-        for one in query
-    ]
-
-
 def _pairs(snapshot: Snapshot, a: ModelEntry, b: ModelEntry) -> list[dict[str, Any]]:
     pairs = []
     for benchmark, one in snapshot.scores_of(a.id):
@@ -302,6 +241,21 @@ def _scores_on(snapshot: Snapshot, benchmark: BenchmarkEntry) -> list[tuple[Mode
 def _rank(snapshot: Snapshot, benchmark: BenchmarkEntry, one: ScoreEntry) -> str:
     ranked = [score.id for _, score in _scores_on(snapshot, benchmark)]
     return f"{ranked.index(one.id) + 1} of {len(ranked)}"
+
+
+def _data_said(name: str) -> list[tuple[str, object]]:
+    """What the catalogue knows of a data set; its name alone where it knows nothing."""
+    known = next((one for one in list_datasets() if one.identifier == name), None)
+    if known is None:
+        return [("data", name)]
+    return [
+        ("data", f"{name}: {known.title}"),
+        ("species", known.species),
+        ("technique", known.technique),
+        ("subjects", known.n_subjects),
+        ("stimuli", known.n_stimuli),
+        ("source", known.source),
+    ]
 
 
 def _groups(table: Table) -> list[tuple[str, int]]:

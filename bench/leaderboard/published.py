@@ -25,7 +25,7 @@ from .names import average_of, engineering_of
 from .refusal import Refused
 from .tables import CURRENT, SUPERSEDED, CeilingRow, EventRow, ScoreRow, SubmissionRow
 from .tables import database_models as brainscore
-from .text import Count, Identifier, LayerName, Text
+from .text import Identifier, Large, LayerName, Text
 from .text import Line as Words
 
 _COLUMNS = ("benchmark", "model", "score")
@@ -66,7 +66,7 @@ class About(Part):
     citation: Text = ""
     benchmarks: dict[Identifier, Benchmark] = Field(default={})
     families: list[Family] = Field(default=[])
-    parameters: dict[Identifier, Count] = Field(default={})
+    parameters: dict[Identifier, Large] = Field(default={})
 
     def benchmark(self, name: str) -> Benchmark:
         """What is said of a benchmark; a neural one where nothing is."""

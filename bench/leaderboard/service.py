@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
+import peewee
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -26,6 +27,7 @@ from .guard import Guard
 from .interface import routes, selection
 from .limits import Limits, Rate
 from .links import ServerLinks
+from .questions import submissions_of
 from .ranking import Selection
 from .reader import Made, Reader, packed
 from .refusal import Refused
@@ -175,7 +177,7 @@ def _account(app: FastAPI, desk: Desk) -> None:
         with desk.board.reading():
             who = accounts.session_holder(secret)
             known = (
-                {"who": who, "word": accounts.form_word(secret), "submissions": pages.submissions_of(who.id)}
+                {"who": who, "word": accounts.form_word(secret), "submissions": submissions_of(who.id)}
                 if who
                 else {}
             )
@@ -282,6 +284,14 @@ def _refusals(app: FastAPI, desk: Desk) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
+    async def silent(request: Request, error: Any) -> Response:
+        _log.error("%s %s: %s", request.method, request.url.path, error)
+        return JSONResponse(
+            {"error": "the board's database does not answer; ask again in a moment"},
+            503,
+            {"retry-after": "10"},
+        )
+
     async def broken(request: Request, error: Any) -> Response:
         _log.exception("%s %s", request.method, request.url.path, exc_info=error)
         return JSONResponse(
@@ -289,7 +299,8 @@ def _refusals(app: FastAPI, desk: Desk) -> None:
         )
 
     handlers: list[tuple[Any, Callable[[Request, Any], Awaitable[Response]]]] = [
-        (UserError, refused), (RequestValidationError, unfit), (HTTPException, other), (Exception, broken),
+        (UserError, refused), (RequestValidationError, unfit), (HTTPException, other),
+        (peewee.OperationalError, silent), (peewee.InterfaceError, silent), (Exception, broken),
     ]  # fmt: skip
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)

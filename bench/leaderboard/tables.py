@@ -132,7 +132,7 @@ class ScoreRow(_Base):  # type: ignore[misc]
     p = DoubleField(null=True)
     n_stimuli = IntegerField(null=True)
     n_neuroids = IntegerField(null=True)
-    n_left_out = IntegerField(null=True)
+    n_left_out = BigIntegerField(null=True)
     seed = BigIntegerField(null=True)
     model_digest = CharField(max_length=64, default="")
     code_digest = CharField(max_length=64, default="")

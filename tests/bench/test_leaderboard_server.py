@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from boards import REAL, Server, body, card, document, layout, score, simulated
 
-from brodmann.bench.leaderboard import accounts, open_board
+from brodmann.bench.leaderboard import accounts, open_board, parse_submission, write_site
 from brodmann.bench.leaderboard.database import close_board
 from brodmann.bench.leaderboard.limits import Rate
 from brodmann.bench.leaderboard.refusal import Refused
-from brodmann.bench.leaderboard.tables import AuditRow
+from brodmann.bench.leaderboard.tables import AuditRow, database_models
 
 
 def new_token(address, name, **options):
@@ -233,6 +233,46 @@ def test_every_answer_has_safe_headers(server):
     assert "style=" not in page
     assert not re.search(r"<script(?! src)", page)
     assert " on" + "click" not in page
+
+
+def test_no_text_of_the_database_becomes_markup(tmp_path):
+    """Pages escape what stands in the tables, however it came there."""
+    board = open_board(tmp_path / "board.sqlite")
+    content = document(scores=[score(), simulated()], layouts=[layout()])
+    board.submit(parse_submission(body(content)), body(content).decode(), board.person("ada"))
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    with board.change():
+        for table, columns in {
+            "brainscore_model": ["name"], "brainscore_modelmeta": ["architecture", "model_family", "extra_notes"],
+            "brodmann_model": ["title", "license", "citation", "url"], "brainscore_user": ["email"],
+            "brodmann_benchmark": ["dataset", "region", "metric", "description", "unit", "license", "citation"],
+            "brodmann_score": ["layer", "normalisation", "model_digest"], "brodmann_layer": ["layer"],
+            "brodmann_event": ["reason"], "brodmann_layout": ["layer"], "brodmann_submission": ["title"],
+        }.items():  # fmt: skip
+            for column in columns:
+                database_models.database_proxy.execute_sql(f"UPDATE {table} SET {column} = ?", (evil,))
+        report = json.dumps(layout()).replace("face", evil.replace('"', ""))
+        database_models.database_proxy.execute_sql("UPDATE brodmann_layout SET report = ?", (report,))
+    close_board()
+    server = Server(tmp_path / "board.sqlite")
+    try:
+        benchmark = f"/benchmarks/{REAL.lower()}"
+        for path in ("/", "/models/net-a", benchmark, "/compare?a=net-a&b=net-a", "/about", "/account"):
+            status, _, content = server.get(path)
+            assert status == 200, path
+            page = content.decode()
+            assert "alert(1)" in page or path in ("/about", "/account"), path
+            assert "<script>alert" not in page
+            assert "<img src=x" not in page
+            assert 'href="javascript' not in page
+    finally:
+        server.stop()
+    board = open_board(tmp_path / "board.sqlite")
+    for path in write_site(board, tmp_path / "site"):
+        if path.suffix == ".html":
+            assert "<script>alert" not in path.read_text()
+            assert "<img src=x" not in path.read_text()
+    close_board()
 
 
 def test_pages_are_compressed_and_known_again(server):

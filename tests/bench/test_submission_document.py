@@ -12,6 +12,14 @@ from brodmann.errors import UserError
 SCRIPT = "<script>alert(1)</script>"
 
 
+CELLS = {
+    "contrast": "c",
+    "morans_i": 0,
+    "null_mean": 0,
+    "map": {"rows": 2, "columns": 3, "values": [1.0] * 5},
+}
+
+
 def with_changed(part, **changed):
     """A document with other entries in its card, score or layout, and a digest that fits."""
     parts = {"card": card(), "score": score(), "layout": layout()}
@@ -133,6 +141,8 @@ def test_what_is_no_document(content, said):
         (with_changed("score", layers={}), "scores.0.layers"),
         (with_changed("score", methods={"a": {"b": "c"}}), "scores.0.methods"),
         (with_changed("layout", n_units=True), "layouts.0.n_units"),
+        (with_changed("layout", clustering=[CELLS]), "2 x 3 cells and 5 values"),
+        (with_changed("score", n_stimuli=2**31), "scores.0.n_stimuli"),
         (document([card(), card()]), "two cards"),
         (document([card(), card("net-b")]), "a card but no score"),
         (document(scores=[score(), score(raw=0.2)]), "twice on one benchmark"),
