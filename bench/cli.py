@@ -25,6 +25,7 @@ from .cli_common import (
 )
 from .cli_compare import compare
 from .cli_models import lesion, models, train, twins
+from .cli_plugins import export_benchmark
 from .cli_submit import leaderboard, submit
 
 _INTERRUPTED = 130
@@ -59,6 +60,7 @@ app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
 app.command()(compare)
+benchmarks.command("export")(export_benchmark)
 app.command()(submit)
 
 

@@ -37,16 +37,42 @@ def submit(
         str | None, typer.Option("--as", help="In whose name, on a file or database of one's own.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show what would be sent.")] = False,
+    brain_score: Annotated[
+        Path | None, typer.Option(help="Send nothing: write a Brain-Score plugin into this folder.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="For the plugin: which model, as brodmann score takes it.")
+    ] = None,
+    identifier: Annotated[str | None, typer.Option(help="For the plugin: its name.")] = None,
+    metadata: Annotated[
+        bool, typer.Option("--metadata", help="For the plugin: metadata.yml, too, for a pull request.")
+    ] = False,
+    python: Annotated[
+        Path | None, typer.Option(help="For the plugin: an interpreter that has Brain-Score, to check with.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Submit stored scores and layouts to a leaderboard: data, never code.
+    """Submit stored scores and layouts to a leaderboard: data, never code. Or write a plugin for Brain-Score.
 
     For example:
 
       brodmann submit mine --to board.sqlite
 
+      brodmann submit mine --brain-score plugins --model cifar10-resnet20
+
       BRODMANN_TOKEN=... brodmann submit mine layouts --card cards.toml --to https://board.example.org
     """
+    if brain_score is not None:
+        from .cli_plugins import export_model
+
+        if to is not None:
+            raise UserError("choose one: --to sends scores to a leaderboard, --brain-score writes a plugin")
+        export_model(
+            runs, model, brain_score, metadata=metadata, identifier=identifier, python=python, as_json=as_json
+        )
+        return
+    if model is not None or identifier is not None or metadata or python is not None:
+        raise UserError("--model, --identifier, --metadata and --python belong to --brain-score FOLDER")
     from .leaderboard.gather import gathered
     from .leaderboard.sending import renamed, send
 

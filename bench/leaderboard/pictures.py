@@ -84,7 +84,7 @@ def distribution(values: Sequence[float], ceiling: float | None = None, mark: fl
                 f' height="{tall:.1f}" class="bar"><title>{left:.2f} to {right:.2f}: {count}</title></rect>'
             )
     below = "".join(
-        f'<text x="{x(value):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{value:.2g}</text>'
+        f'<text x="{x(value):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{value:.3g}</text>'
         for value in ticks
     )
     sides = f'<text x="{_LEFT - 6}" y="{_TOP + 8}" text-anchor="end">{top}</text>'
@@ -113,8 +113,8 @@ def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str
         for name, a, b in points
     )
     ends = "".join(
-        f'<text x="{place(v):.1f}" y="{side - 24}" text-anchor="middle">{v:.2g}</text>'
-        f'<text x="34" y="{side - place(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
+        f'<text x="{place(v):.1f}" y="{side - 24}" text-anchor="middle">{v:.3g}</text>'
+        f'<text x="34" y="{side - place(v) + 4:.1f}" text-anchor="end">{v:.3g}</text>'
         for v in (low, high)
     )
     names = (
@@ -156,7 +156,7 @@ def _grid(low: float, high: float, ticks: Sequence[float]) -> str:
     return "".join(
         f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{_y(v, low, high):.1f}"'
         f' y2="{_y(v, low, high):.1f}" class="grid"/>'
-        f'<text x="{_LEFT - 6}" y="{_y(v, low, high) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
+        f'<text x="{_LEFT - 6}" y="{_y(v, low, high) + 4:.1f}" text-anchor="end">{v:.3g}</text>'
         for v in ticks
     )
 

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,7 @@ from .board import Receipt
 from .database import default_board, open_board
 from .document import digest_of_document, parse_submission
 from .gather import gathered
+from .text import IDENTIFIER
 
 if TYPE_CHECKING:
     from brainscore_core.metrics import Score
@@ -89,7 +91,7 @@ def renamed(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     Raises
     ------
     UserError
-        For a name that is not in it.
+        For a name that is not in it, or one that a board does not take.
     """
     known = {card["identifier"] for card in document["models"]}
     for old in names:
@@ -102,6 +104,12 @@ def renamed(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     ]
     for part in ("scores", "layouts"):
         changed[part] = [one | {"model": names.get(one["model"], one["model"])} for one in document[part]]
+    for card in changed["models"]:
+        if not re.match(IDENTIFIER, card["identifier"]):
+            raise UserError(
+                f"{card['identifier']!r} cannot be a name on a board (letters, numbers and _ . : / + @ = -): "
+                "give it another with --rename OLD=NEW"
+            )
     return changed | {"digest": digest_of_document(changed)}
 
 

@@ -42,7 +42,8 @@ def _secure(value: str) -> str:
 Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(plain), AfterValidator(_one_line)]
 Text = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(plain)]
 Address = Annotated[str, StringConstraints(max_length=250), AfterValidator(plain), AfterValidator(_secure)]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/+@=-]{0,119}$")]
+IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9_.:/+@=-]{0,119}$"
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/+@=\[\]() ,-]{0,199}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -183,6 +183,8 @@ def test_what_cannot_be_submitted(runs, tmp_path):
     document, _ = gathered([runs / "run"])
     with pytest.raises(UserError, match="no model 'nobody' to rename"):
         renamed(document, {"nobody": "x"})
+    with pytest.raises(UserError, match="'my net' cannot be a name on a board.*--rename"):
+        renamed(document, {"pixels": "my net"})
     for text, said in (
         ("[pixels]\ncolour = 'red'", "unknown entry of the card of pixels 'colour'"),
         ("[pixel]\nfamily = 'x'", "did you mean 'pixels'"),

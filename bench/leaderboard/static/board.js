@@ -58,6 +58,7 @@ function filtering(table, search) {
 function cell(kind, text) {
   const made = document.createElement(kind);
   made.textContent = text;
+  if (kind === "td") made.className = "number";
   return made;
 }
 
