@@ -1,5 +1,7 @@
 """The interface for programs: JSON under ``/api/v1``."""
 
+import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -13,6 +15,7 @@ from .document import parse_submission
 from .questions import history_of, layers_of
 from .ranking import Selection, table_of
 from .refusal import Refused
+from .snapshot import Snapshot
 from .tables import ScoreRow, SubmissionRow
 from .tabular import benchmark_said, model_said, score_said, table_said
 from .text import Line
@@ -91,50 +94,40 @@ def routes(desk: Desk) -> APIRouter:
     """The interface of a board."""
     api = APIRouter(prefix="/api/v1", responses=_REFUSALS, tags=["board"])
 
-    @api.get("/models", summary="The table: models, averages and benchmarks, filtered and sorted")
-    def models(chosen: Annotated[Selection, Depends(selection)]) -> dict[str, Any]:
-        return table_said(table_of(desk.reader.snapshot(), chosen))
-
-    @api.get("/models/{slug}", summary="A model with its scores")
-    def model(slug: Slug) -> dict[str, Any]:
-        snapshot = desk.reader.snapshot()
-        found = snapshot.model(slug)
-        if found is None:
-            raise Refused(f"there is no model {slug!r}", 404)
-        scores = [score_said(found, benchmark, one) for benchmark, one in snapshot.scores_of(found.id)]
-        layouts = [dict(one.report) for one in snapshot.layouts.get(found.id, [])]
-        return {**model_said(found), "scores": scores, "layouts": layouts}
-
-    @api.get("/benchmarks", summary="The benchmarks, every version")
-    def benchmarks() -> dict[str, Any]:
-        found = sorted(
-            desk.reader.snapshot().benchmarks.values(), key=lambda one: (one.identifier, one.version)
+    def sent(request: Request, key: str, make: Callable[[Snapshot], dict[str, Any]]) -> Response:
+        return desk.page(
+            request, f"json {key}", lambda now: json.dumps(make(now), allow_nan=False), "application/json"
         )
-        return {"benchmarks": [benchmark_said(one) for one in found]}
 
-    @api.get("/benchmarks/{slug}", summary="A benchmark, every version, newest first")
-    def benchmark(slug: Slug) -> dict[str, Any]:
-        found = desk.reader.snapshot().versions(slug)
-        if not found:
-            raise Refused(f"there is no benchmark {slug!r}", 404)
-        return {"versions": [benchmark_said(one) for one in found]}
+    table: dict[str, Any] = {"response_model": dict[str, Any]}
 
-    @api.get("/scores", summary="Scores that count, with what they stand on")
+    @api.get("/models", **table, summary="The table: models, averages and benchmarks, filtered and sorted")
+    def models(request: Request, chosen: Annotated[Selection, Depends(selection)]) -> Response:
+        return sent(request, f"models {chosen}", lambda now: table_said(table_of(now, chosen)))
+
+    @api.get("/models/{slug}", **table, summary="A model with its scores")
+    def model(request: Request, slug: Slug) -> Response:
+        return sent(request, f"model {slug}", lambda now: _model(now, slug))
+
+    @api.get("/benchmarks", **table, summary="The benchmarks, every version")
+    def benchmarks(request: Request) -> Response:
+        return sent(request, "benchmarks", _benchmarks)
+
+    @api.get("/benchmarks/{slug}", **table, summary="A benchmark, every version, newest first")
+    def benchmark(request: Request, slug: Slug) -> Response:
+        return sent(request, f"benchmark {slug}", lambda now: _benchmark(now, slug))
+
+    @api.get("/scores", **table, summary="Scores that count, with what they stand on")
     def scores(
+        request: Request,
         model: Annotated[str, Query(max_length=120)] = "",
         benchmark: Annotated[str, Query(max_length=120)] = "",
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    ) -> dict[str, Any]:
-        snapshot = desk.reader.snapshot()
-        found = [
-            (snapshot.models[key[0]], snapshot.benchmarks[key[1]], one)
-            for key, one in snapshot.scores.items()
-            if model in ("", snapshot.models[key[0]].name)
-            and benchmark in ("", snapshot.benchmarks[key[1]].identifier)
-        ]
-        found.sort(key=lambda part: part[2].id)
-        return {"n": len(found), "scores": [score_said(*part) for part in found[offset : offset + limit]]}
+    ) -> Response:
+        part = slice(offset, offset + limit)
+        key = f"scores {model!r} {benchmark!r} {part}"
+        return sent(request, key, lambda now: _scores(now, model, benchmark, part))
 
     @api.get("/scores/{number}", summary="A score in whatever state, with its history")
     def score(number: Number) -> dict[str, Any]:
@@ -210,6 +203,39 @@ def _only_json(request: Request) -> None:
     name, _, rest = kind.partition(";")
     if name.strip().lower() != "application/json" or rest.strip().lower() not in ("", "charset=utf-8"):
         raise Refused(f"a submission is application/json, not {kind[:60] or 'nothing'!r}", 415)
+
+
+def _model(now: Snapshot, slug: str) -> dict[str, Any]:
+    found = now.model(slug)
+    if found is None:
+        raise Refused(f"there is no model {slug!r}", 404)
+    return {
+        **model_said(found),
+        "scores": [score_said(found, benchmark, one) for benchmark, one in now.scores_of(found.id)],
+        "layouts": [dict(one.report) for one in now.layouts.get(found.id, [])],
+    }
+
+
+def _benchmarks(now: Snapshot) -> dict[str, Any]:
+    found = sorted(now.benchmarks.values(), key=lambda one: (one.identifier, one.version))
+    return {"benchmarks": [benchmark_said(one) for one in found]}
+
+
+def _benchmark(now: Snapshot, slug: str) -> dict[str, Any]:
+    found = now.versions(slug)
+    if not found:
+        raise Refused(f"there is no benchmark {slug!r}", 404)
+    return {"versions": [benchmark_said(one) for one in found]}
+
+
+def _scores(now: Snapshot, model: str, benchmark: str, part: slice) -> dict[str, Any]:
+    found = [
+        (now.models[key[0]], now.benchmarks[key[1]], one)
+        for key, one in now.scores.items()
+        if model in ("", now.models[key[0]].name) and benchmark in ("", now.benchmarks[key[1]].identifier)
+    ]
+    found.sort(key=lambda one: one[2].id)
+    return {"n": len(found), "scores": [score_said(*one) for one in found[part]]}
 
 
 def _score(number: int) -> dict[str, Any]:
