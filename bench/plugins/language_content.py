@@ -33,12 +33,15 @@ class CausalSource:
         What stands before a layer's name in the network with its language head.
     files : mapping
         What is taken along.
+    hub : str or None
+        Its name on the hub, where nothing is taken along.
     notes : tuple of str
     """
 
     place: str
     prefix: str
     files: Content
+    hub: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -51,7 +54,9 @@ def causal_source(model: LanguageModel) -> CausalSource:
         For any other language model, because Brain-Score's wrapper reads no other.
     """
     if model.changes:
-        raise UserError(f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network")
+        raise UserError(
+            f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network"
+        )
     if model.pooling != "last":
         raise UserError(
             f"{model.identifier!r} averages over a text's tokens, but Brain-Score's HuggingfaceSubject reads the last "
@@ -67,7 +72,7 @@ def causal_source(model: LanguageModel) -> CausalSource:
     prefix = f"{module.base_model_prefix}." if _has_head(module, place) else ""
     if not Path(place).is_dir():
         note = f"the weights are not in the plugin: Brain-Score downloads {place} from the hub"
-        return CausalSource(literal(place), prefix, {}, (note,))
+        return CausalSource(literal(place), prefix, {}, place, (note,))
     return CausalSource(f'str(HERE / "{_BUNDLED}")', prefix, _files(Path(place), model.identifier))
 
 
@@ -90,7 +95,9 @@ def _has_head(module: Any, place: str) -> bool:
 def _files(folder: Path, identifier: str) -> dict[str, "str | bytes | Path"]:
     weights = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.safetensors.index.json"))
     if not weights:
-        raise UserError(f"{folder} holds no .safetensors, so {identifier!r} cannot be taken along: save it with them")
+        raise UserError(
+            f"{folder} holds no .safetensors, so {identifier!r} cannot be taken along: save it with them"
+        )
     found = [*(folder / name for name in _TOKENIZER), *weights]
     return {f"{_BUNDLED}/{path.name}": path for path in found if path.is_file()}
 

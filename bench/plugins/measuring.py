@@ -17,13 +17,16 @@ from ...models.reading import EVERYTHING
 
 Floats = npt.NDArray[np.float32]
 
-SENTENCES = ("The dog saw a ball in the garden.", "Nobody in the small town knew why the old mill had stopped.")
+SENTENCES = (
+    "The dog saw a ball in the garden.",
+    "Nobody in the small town knew why the old mill had stopped.",
+)
 _KEPT = 12
 
 
 def draw_pixels() -> list[Any]:
     """Two small pictures, drawn with a seed: noise of 48 x 64 and stripes of 90 x 40 pixels."""
-    noise = np.random.RandomState(0).randint(0, 256, (48, 64, 3)).astype(np.uint8)  # noqa: NPY002 (never changes)
+    noise = np.random.RandomState(0).randint(0, 256, (48, 64, 3)).astype(np.uint8)
     rows, columns = np.mgrid[:90, :40]
     stripes = [(rows * 2) % 256, (columns * 6) % 256, (rows + columns) % 256]
     return [noise, np.stack(stripes, axis=-1).astype(np.uint8)]
@@ -31,7 +34,7 @@ def draw_pixels() -> list[Any]:
 
 def drawing_source() -> str:
     """The source of :func:`draw_pixels`, for a plugin's own test."""
-    return inspect.getsource(draw_pixels).replace("list[Any]", "list").replace("  # noqa: NPY002 (never changes)", "")
+    return inspect.getsource(draw_pixels).replace("list[Any]", "list")
 
 
 def picture_set(folder: Path) -> StimulusSet:

@@ -114,7 +114,9 @@ def _vision(model: VisionModel, loaded_as: str, name: str, chosen: RegionMap) ->
         content[f"region_layer_map/{name}.json"] = _json(dict(chosen.layers))
     missing = [region for region in ("V1", "V2", "V4", "IT") if region not in chosen.layers]
     if missing:
-        notes += (f"Brain-Score will choose the layer of {', '.join(missing)} on its own data: no score names it",)
+        notes += (
+            f"Brain-Score will choose the layer of {', '.join(missing)} on its own data: no score names it",
+        )
     return _Drafted(content, dict(chosen.layers), notes)
 
 
@@ -138,11 +140,11 @@ def _language(model: LanguageModel, name: str, chosen: RegionMap) -> _Drafted:
     content[f"region_layer_map/{name}.json"] = _json({LANGUAGE_SYSTEM: committed})
     content["expected.json"] = _json({committed: noted(measured(model, sentence_set(), [layer]))[layer]})
     note = (
-        "Brain-Score removes spaces before punctuation and reads a passage's sentences one after another: scores on its "
-        "own benchmarks may differ from brodmann's"
+        "Brain-Score removes spaces before punctuation and reads a passage's sentences one after another: scores on "
+        "its own benchmarks may differ from brodmann's"
     )
-    on_hub = None if source.files else str(model.module.config.name_or_path)
-    return _Drafted(content, {LANGUAGE_SYSTEM: committed}, (*chosen.notes, *source.notes, note), on_hub)
+    notes = (*chosen.notes, *source.notes, note)
+    return _Drafted(content, {LANGUAGE_SYSTEM: committed}, notes, source.hub)
 
 
 def _json(content: object) -> str:

@@ -24,7 +24,9 @@ def plugin_name(name: str) -> str:
     if not plain:
         raise UserError(f"{name!r} holds no letter or digit: name the plugin, e.g. my_model")
     if len(plain) > _LONGEST:
-        raise UserError(f"the plugin's name {plain[:40]!r}... is longer than {_LONGEST} signs: choose a shorter one")
+        raise UserError(
+            f"the plugin's name {plain[:40]!r}... is longer than {_LONGEST} signs: choose a shorter one"
+        )
     return plain
 
 
@@ -37,7 +39,9 @@ def given_name(name: str) -> str:
         For signs that belong to no identifier, such as slashes, quotes and spaces.
     """
     if not _GIVEN.fullmatch(name):
-        raise UserError(f"a plugin cannot be called {name!r}: use letters, digits and underscores, e.g. my_model")
+        raise UserError(
+            f"a plugin cannot be called {name!r}: use letters, digits and underscores, e.g. my_model"
+        )
     return plugin_name(name)
 
 

@@ -1,5 +1,6 @@
 """A plugin's folder and its zip, written whole or not at all."""
 
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -79,19 +80,27 @@ def write_plugin(folder: Path, kind: Kind, name: str, content: Content) -> tuple
     for path in (root, archive):
         if path.exists():
             raise UserError(f"{path} is there already: delete it, or write into another folder")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file: name a folder for the plugin")
     _check_size(content, name)
+    _make(folder)
     inside = Path(kind) / name
     try:
         with whole_folder(root) as growing:
-            for path, what in content.items():
-                _put(growing / inside / PurePosixPath(path), what)
+            for place, what in content.items():
+                _put(growing / inside / PurePosixPath(place), what)
             _zip(growing, archive, name)
     except BaseException:
-        archive.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)  # the folder could not be put beside it
         raise
     return root / inside, archive
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder}: {error.strerror or error}; name another folder") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} may not be written: chmod u+w it, or name another folder")
 
 
 def _check_size(content: Content, name: str) -> None:

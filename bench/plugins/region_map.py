@@ -11,7 +11,8 @@ VISION_REGIONS = {"V1": "V1", "V2": "V2", "V4": "V4", "IT": "IT", "hIT": "IT", "
 """brodmann's region -> Brain-Score's, which knows these four alone."""
 LANGUAGE_SYSTEM = "language_system"
 LANGUAGE_REGIONS = dict.fromkeys(
-    ("language", "language_system", "netw", "AngG", "AntTemp", "IFG", "IFGorb", "MFG", "PostTemp"), LANGUAGE_SYSTEM
+    ("language", "language_system", "netw", "AngG", "AntTemp", "IFG", "IFGorb", "MFG", "PostTemp"),
+    LANGUAGE_SYSTEM,
 )
 """The language network as a whole and its regions; Brain-Score knows the whole alone."""
 _WHOLE = ("language", "language_system", "netw")
@@ -73,7 +74,7 @@ def _doubts(target: str, found: list[Record]) -> list[str]:
     if first["simulated"]:
         notes.append(
             f"the layer of {target} ({first['layer']}) was chosen on simulated data ({first['benchmark']}): score a "
-            "real recording of that region, or let Brain-Score choose, before it is submitted"
+            "real recording of that region before it is submitted"
         )
     others = [one for one in found[1:] if one["layer"] != first["layer"]]
     if others:
@@ -102,7 +103,9 @@ def check_records(records: Sequence[Record], identifier: str, digest: str) -> tu
     for record in records:
         methods = record.get("methods", {})
         if methods.get("lesions"):
-            raise UserError(f"{record['benchmark']} scored {identifier!r} with lesions, which a plugin cannot carry")
+            raise UserError(
+                f"{record['benchmark']} scored {identifier!r} with lesions, which a plugin cannot carry"
+            )
         if methods.get("reading"):
             notes.append(
                 f"{record['benchmark']} read its layers by {methods['reading']}; Brain-Score reads every unit, so its "

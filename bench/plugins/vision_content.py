@@ -53,12 +53,16 @@ def vision_part(model: VisionModel, name: str) -> Part:
         For a model that cannot be taken along, with what would work.
     """
     if model.changes:
-        raise UserError(f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network")
+        raise UserError(
+            f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network"
+        )
     scheme, _, rest = name.partition(":")
     if ".py:" in name:
         return _own_file(model, name)
     if type(model.module).__module__.startswith("brodmann_user_"):
-        raise UserError(f"{model.identifier!r} was made by a file of your own: give its name, path/to/file.py:factory")
+        raise UserError(
+            f"{model.identifier!r} was made by a file of your own: give its name, path/to/file.py:factory"
+        )
     if scheme == "timm":
         return _timm(rest)
     if scheme == "torchvision":
@@ -125,7 +129,9 @@ def _own_file(model: VisionModel, name: str) -> Part:
     )
 
 
-def vision_content(part: Part, identifier: str, layers: list[str], bibtex: str) -> dict[str, "str | bytes | Path"]:
+def vision_content(
+    part: Part, identifier: str, layers: list[str], bibtex: str
+) -> dict[str, "str | bytes | Path"]:
     """Path inside the plugin -> content, without the numbers of its test.
 
     Parameters
