@@ -107,8 +107,8 @@ def _check_size(content: Content, name: str) -> None:
     size = sum(what.stat().st_size if isinstance(what, Path) else len(what) for what in content.values())
     if size > MOST_BYTES:
         raise UserError(
-            f"{name} would weigh {size / 2**20:.0f} MB, more than the {MOST_BYTES >> 20} MB that a plugin may: publish "
-            "the weights on a hub and export hf:ORG/NAME, timm:NAME, or a file.py:factory that downloads them"
+            f"{name} would weigh {size / 2**20:.0f} MB, more than the {MOST_BYTES >> 20} MB that a plugin may: put "
+            "what is large at a public address (weights on a hub: export hf:ORG/NAME, timm:NAME or a file.py:factory)"
         )
 
 
