@@ -114,12 +114,13 @@ def _language(benchmark: Benchmark, name: str) -> MetricSource:
 
 def _stratified_by(benchmark: Benchmark) -> str | None:
     """The column that balances the splits, where brodmann's splitter uses one."""
-    splitter = getattr(benchmark.metric, "splitter", None)
-    column: str | None = getattr(splitter, "stratify", None)
-    labels = benchmark.recording.columns.get(column or "")
-    if labels is None or splitter.group is not None or np.unique(labels, return_counts=True)[1].min() < 2:
+    metric = benchmark.metric
+    if not isinstance(metric, BrainScoreRegression) or metric.splitter.group is not None:
         return None
-    return column
+    labels = benchmark.recording.columns.get(metric.splitter.stratify or "")
+    if labels is None or np.unique(labels, return_counts=True)[1].min() < 2:
+        return None
+    return metric.splitter.stratify
 
 
 def normalised_by(normalisation: str) -> str:

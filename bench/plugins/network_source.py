@@ -50,8 +50,8 @@ def network_source(module: nn.Module, identifier: str) -> NetworkSource:
     constructor = _CONSTRUCTORS.get(type(module))
     if constructor is None:
         raise UserError(
-            f"{identifier!r} is a {type(module).__name__}, whose source brodmann cannot copy: export "
-            "hf:, timm:, torchvision: or catalogue models, or write a file.py:factory of your own"
+            f"{identifier!r} is a {type(module).__name__}, whose source brodmann cannot copy: export a catalogue "
+            "network, timm:, torchvision: or a causal hf: model, or write a file.py:factory of your own"
         )
     expression = constructor(module)
     names = tuple(name for name in _USED if name in expression.replace("(", " ").replace(",", " ").split())
