@@ -119,8 +119,8 @@ def check_plugin(
         What :func:`write_model_plugin` or :func:`write_benchmark_plugin` gave, or the folder ``FOLDER/IDENTIFIER``;
         the zip is looked for beside it.
     model : Model or str, optional
-        The brodmann model whose activations the plugin must give, to 1e-5 of a layer's largest value. Without it only
-        the numbers that the plugin noted are compared.
+        For a model's plugin: the brodmann model whose activations it must give, to 1e-5 of a layer's largest value.
+        Without it only the numbers that the plugin noted are compared.
     time_limit : float
         Seconds.
     python : str or Path, optional

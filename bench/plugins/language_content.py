@@ -69,7 +69,7 @@ def causal_source(model: LanguageModel) -> CausalSource:
             f"{model.identifier!r} is no Hugging Face model, and Brain-Score's HuggingfaceSubject reads no other: save "
             "it with save_pretrained and export hf:FOLDER"
         )
-    prefix = f"{module.base_model_prefix}." if _has_head(module, place) else ""
+    prefix = "" if _has_head(module, place) else f"{module.base_model_prefix}."
     if not Path(place).is_dir():
         note = f"the weights are not in the plugin: Brain-Score downloads {place} from the hub"
         return CausalSource(literal(place), prefix, {}, place, (note,))
@@ -77,19 +77,15 @@ def causal_source(model: LanguageModel) -> CausalSource:
 
 
 def _has_head(module: Any, place: str) -> bool:
-    """Whether the network with its language head holds this one under a prefix; raises where there is no such head."""
-    from transformers import AutoModelForCausalLM
+    """Whether this network has its language head, or is found below a prefix in the one that does."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
 
-    if hasattr(module, "lm_head"):
-        return False
-    try:
-        AutoModelForCausalLM._model_mapping[type(module.config)]
-    except KeyError as error:
+    if module.config.model_type not in KNOWN:
         raise UserError(
-            f"{place} is a {type(module).__name__}, which transformers cannot give a language head, and Brain-Score "
-            "reads causal models alone: export GPT-, Llama- or Pythia-like models"
-        ) from error
-    return True
+            f"{place} is a {type(module).__name__}, for which transformers has no language head, and Brain-Score reads "
+            "causal models alone: export GPT-, Llama- or Pythia-like models"
+        )
+    return type(module).__name__ == KNOWN[module.config.model_type]
 
 
 def _files(folder: Path, identifier: str) -> dict[str, "str | bytes | Path"]:

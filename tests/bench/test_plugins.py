@@ -447,6 +447,9 @@ def test_a_model_of_the_hub_is_named_not_copied(stories, tmp_path):
         in (files.plugin / "metadata.yml").read_text()
     )
     assert any("downloads org/it's-tiny from the hub" in note for note in files.notes)
+    model.module.config.model_type = "vit"
+    with pytest.raises(UserError, match="reads causal models alone"):
+        write_model_plugin([scored(model, "netw", "layers.2")], model, tmp_path, identifier="other")
 
 
 def test_pictures_are_seen_as_brodmann_sees_them(written, twin, tmp_path):
@@ -602,6 +605,7 @@ def _recordings(folder, modality, *, awkward=""):
             Image.fromarray(pixels).save(folder / "stimuli" / name)
     else:
         table["sentence"] = [f"Sentence {i} is {'very ' * (i % 7)}short{awkward}." for i in range(n_stimuli)]
+        table.loc[n_stimuli - 1, "sentence"] = table.loc[0, "sentence"]  # shown twice, under two ids
     table.to_csv(folder / "stimuli.csv", index=False)
     signal = rng.normal(size=(n_stimuli, 4)) @ rng.normal(size=(4, 7))
     values = signal.repeat(n_repetitions, axis=0) + 2 * rng.normal(size=(n_stimuli * n_repetitions, 7))
@@ -686,22 +690,46 @@ def test_a_layer_is_scored_through_the_plugin_as_brodmann_scores_it(own_data, tw
     """Model and benchmark as plugins side by side, in a process without brodmann."""
     score = brodmann.score(twin, "my-pictures.IT-ridge1", ["layer3.0"], n_bootstraps=0, n_permutations=0)
     files = write_benchmark_plugin("my-pictures.IT-ridge1", tmp_path)
-    put_package("vision", tmp_path / "site", Path(sys.executable), own=True)
-    for one in (files, written):
-        shutil.copytree(one.plugin, tmp_path / "site" / "brainscore_vision" / one.kind / one.plugin.name)
+    value, raw = _scored_by_plugins(files, written, tmp_path)
+    assert raw == pytest.approx(score.attrs["raw_value"], abs=1e-5)
+    assert value == pytest.approx(float(score), abs=1e-5)
+
+
+def _scored_by_plugins(benchmark, model, folder):
+    """Score and raw value of a plugin by a plugin."""
+    library = f"brainscore_{model.domain}"
+    put_package(model.domain, folder / "site", Path(sys.executable), own=True)
+    for one in (benchmark, model):
+        shutil.copytree(one.plugin, folder / "site" / library / one.kind / one.plugin.name)
     code = (
-        "import sys; from brainscore_vision import load_benchmark, load_model\n"
-        f"score = load_benchmark({files.identifier!r})(load_model({written.identifier!r}))\n"
+        f"import sys; from {library} import load_benchmark, load_model\n"
+        f"score = load_benchmark({benchmark.identifier!r})(load_model({model.identifier!r}))\n"
         "print(float(score), float(score.attrs['raw']), 'brodmann' in sys.modules)"
     )
-    environment = os.environ | {"BS_INSTALL_DEPENDENCIES": "no", "PYTHONPATH": str(tmp_path / "site")}
+    environment = os.environ | {"BS_INSTALL_DEPENDENCIES": "no", "PYTHONPATH": str(folder / "site")}
     command = [sys.executable, "-P", "-W", "ignore", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     assert done.returncode == 0, done.stderr
     value, raw, with_brodmann = done.stdout.split()
     assert with_brodmann == "False"
-    assert float(raw) == pytest.approx(score.attrs["raw_value"], abs=1e-5)
-    assert float(value) == pytest.approx(float(score), abs=1e-5)
+    return float(value), float(raw)
+
+
+def test_a_subject_reads_passages_as_brodmann_does(own_data, stories, tmp_path):
+    name = "my-sentences.PostTemp-language_ridge"
+    (tmp_path / "mine.toml").write_text(f'["{name}-read"]\ndataset = "my-sentences"\nregion = "PostTemp"\n'
+                                        'metric = "language_ridge"\ncontext = "passage"\nversion = 3\n')  # fmt: skip
+    brodmann.bench.add_benchmark(tmp_path / "mine.toml")
+    model = brodmann.load_model(stories)
+    score = brodmann.score(model, f"{name}-read", ["layers.2"], n_bootstraps=0, n_permutations=0)
+    subject = write_model_plugin([record_of(score)], model, tmp_path, identifier="reader")
+    files = write_benchmark_plugin(f"{name}-read", tmp_path)
+    assert "PASSAGE = 'story'" in (files.plugin / "benchmark.py").read_text()
+    value, raw = _scored_by_plugins(files, subject, tmp_path)
+    assert raw == pytest.approx(score.attrs["raw_value"], abs=1e-4)
+    assert value == pytest.approx(float(score), abs=1e-4)
+    alone = brodmann.score(model, name, ["layers.2"], n_bootstraps=0, n_permutations=0)
+    assert abs(alone.attrs["raw_value"] - raw) > 1e-3
 
 
 def test_what_brain_score_lacks_names_what_to_use(own_data, tmp_path):
