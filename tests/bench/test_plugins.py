@@ -1,31 +1,23 @@
-"""Models and benchmarks as Brain-Score plugins: what is written, what is checked, what is refused."""
+"""Models as Brain-Score plugins: what is written, what is checked, what is refused."""
 
 import importlib
 import importlib.util
 import json
-import os
-import shutil
-import subprocess
 import sys
-import warnings
 import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-import netCDF4
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from plugin_cases import TWIN, failures, scored
 from safetensors.torch import load
 
 import brodmann
 from brodmann import UserError
-from brodmann.bench import record_of
-from brodmann.bench.outcome import Options
-from brodmann.bench.plugins import check_plugin, packing, write_benchmark_plugin, write_model_plugin
-from brodmann.bench.plugins.installed import put_package
+from brodmann.bench.plugins import check_plugin, packing, write_model_plugin
 from brodmann.bench.plugins.naming import given_name, plugin_name
 from brodmann.bench.plugins.network_source import network_source
 from brodmann.bench.plugins.region_map import region_map
@@ -38,40 +30,6 @@ from brodmann.models.architectures.mlp import MLP
 from brodmann.models.architectures.mobilenet import MobileNetV2
 from brodmann.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
 from brodmann.models.architectures.squeezenet import SqueezeNet
-
-TWIN = "twin-vision-topographic"
-
-
-def scored(
-    model, region="IT", layer="layer3.0", *, simulated=False, n_stimuli=100, benchmark=None, **methods
-):
-    """A record as far as an export reads it."""
-    return {
-        "model": model.identifier,
-        "benchmark": benchmark or f"data.{region}-ridge",
-        "region": region,
-        "layer": layer,
-        "simulated": simulated,
-        "n_stimuli": n_stimuli,
-        "methods": methods,
-        "provenance": {"model_digest": model.digest},
-    }
-
-
-@pytest.fixture(scope="module")
-def twin():
-    return brodmann.load_model(TWIN)
-
-
-@pytest.fixture(scope="module")
-def written(twin, tmp_path_factory):
-    """The plugin of a twin, whose layers of two regions come from records."""
-    records = [scored(twin, "IT", "layer3.0"), scored(twin, "V1", "layer1.0.conv1")]
-    return write_model_plugin(records, TWIN, tmp_path_factory.mktemp("plugins"), metadata=True)
-
-
-def failures(report):
-    return {check.name: check.detail for check in report.checks if not check.passed}
 
 
 def test_the_folder_and_the_zip_are_what_brain_score_takes(written):
@@ -415,14 +373,6 @@ def _made(folder):
     return folder / "m"
 
 
-STORIES = "stories260k-llama"
-
-
-@pytest.fixture
-def stories(test_weights):
-    return f"hf:{test_weights / STORIES / 'hf'}"
-
-
 def test_a_causal_transformer_becomes_a_subject(stories, tmp_path):
     model = brodmann.load_model(stories)
     record = scored(model, "netw", "layers.2")
@@ -463,307 +413,3 @@ def test_pictures_are_seen_as_brodmann_sees_them(written, twin, tmp_path):
     seen = np.asarray(names["read_picture"](tmp_path / "deep.png"))
     assert seen[..., 0] == pytest.approx(deep // 257)
     assert Path(written.archive).is_file()
-
-
-CONSTRAINTS = str(Path(__file__).parents[2] / "constraints.txt")
-LIGHT = ("result-caching", "opencv-python-headless", "h5py", "psutil", "tqdm")
-"""What brainscore_vision imports when a model is loaded, of all that it asks for."""
-
-
-@pytest.fixture(scope="module")
-def clean_python(tmp_path_factory):
-    """An environment of Brain-Score's own packages, without brodmann."""
-    folder = tmp_path_factory.mktemp("clean")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
-    core = ("brainscore-core", "torch", "pillow", "safetensors", "transformers", "scikit-learn")
-    _install(python, "-c", CONSTRAINTS, *core, *LIGHT)
-    _install(python, "--no-deps", "brainscore-vision==2.4.2", "brainscore-language==2.3.0")
-    absent = subprocess.run(
-        [python, "-P", "-c", "import brodmann"], capture_output=True, text=True, cwd=folder
-    )
-    assert "No module named 'brodmann'" in absent.stderr
-    return python
-
-
-def _install(python, *words):
-    command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"Brain-Score's wheels are not to be had: {done.stderr.strip().splitlines()[-1]}")
-
-
-@pytest.fixture
-def vision_python(clean_python):
-    """With the scikit-learn that brainscore_vision asks for."""
-    _install(clean_python, "scikit-learn<1.6")
-    return clean_python
-
-
-@pytest.fixture
-def language_python(clean_python):
-    """With the scikit-learn that brainscore_language asks for."""
-    _install(clean_python, "-c", CONSTRAINTS, "scikit-learn>=1.6")
-    return clean_python
-
-
-@pytest.mark.slow
-def test_brain_score_itself_loads_the_plugin_and_gives_the_reported_score(
-    vision_python, test_weights, test_data, tmp_path
-):
-    brodmann.models.add_model("cifar10-resnet20", test_weights / "cifar10-resnets")
-    brodmann.brain_data.add_dataset("kriegeskorte2008", test_data / "kriegeskorte2008-92")
-    model, benchmark = (
-        brodmann.load_model("cifar10-resnet20"),
-        brodmann.load_benchmark("kriegeskorte2008.hIT-rsa"),
-    )
-    score = brodmann.score(model, benchmark, n_bootstraps=20, n_permutations=19)
-    files = write_model_plugin([record_of(score)], model, tmp_path)
-    layer = score.attrs["layer"]
-    assert files.layers == {"IT": layer}
-    report = check_plugin(files, model, python=vision_python)
-    assert report.passed, report.text()
-    assert report.package == "brainscore_vision 2.4.2"
-    ids = benchmark.recording.stimulus_ids.tolist()
-    shown = [str(benchmark.dataset.stimuli.stimulus_paths[one]) for one in ids]
-    values = _recorded_by_brain_score(vision_python, files, "IT", shown, tmp_path)
-    own = model.extract(benchmark.dataset.stimuli, [layer])[layer]
-    own = own.values[[own["stimulus_id"].values.tolist().index(one) for one in ids]]
-    difference = np.abs(values - own).max() / np.abs(own).max()
-    options = Options(n_bootstraps=0, n_permutations=0)
-    outcome = benchmark.metric.evaluate({layer: values}, benchmark.recording, benchmark.limit, options)
-    print(f"92 pictures, {layer}: relative difference {difference:.1e}, raw {outcome.raw:.10f}, "
-          f"brodmann's layer curve {score.attrs['layers'][layer]:.10f}")  # fmt: skip
-    assert difference <= 1e-5
-    assert outcome.layers[layer] == pytest.approx(score.attrs["layers"][layer], abs=1e-6)
-
-
-RECORD = """
-import json, sys
-import numpy as np, pandas as pd
-import brainscore_vision
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
-identifier, region, shown, out = sys.argv[1:]
-paths = {str(i): path for i, path in enumerate(json.loads(shown))}
-stimuli = StimulusSet(pd.DataFrame({"stimulus_id": list(paths)}))
-stimuli.stimulus_paths, stimuli.identifier = paths, "shown"
-model = brainscore_vision.load_model(identifier)
-model.start_recording(region, time_bins=[(70, 170)])
-found = model.look_at(stimuli).transpose("presentation", "neuroid")
-rows = [found["stimulus_id"].values.tolist().index(one) for one in paths]
-np.save(out, found.values[rows])
-assert "brodmann" not in sys.modules
-"""
-
-
-def _recorded_by_brain_score(python, files, region, shown, folder):
-    """Put the plugin into the installed brainscore_vision, load it by its identifier, record from it."""
-    where = [python, "-P", "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]
-    site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
-    shutil.copytree(files.plugin, site / "brainscore_vision" / "models" / files.plugin.name)
-    command = [
-        python,
-        "-P",
-        "-W",
-        "ignore",
-        "-c",
-        RECORD,
-        files.identifier,
-        region,
-        json.dumps(shown),
-        folder / "v.npy",
-    ]
-    environment = os.environ | {"BS_INSTALL_DEPENDENCIES": "no", "RESULTCACHING_DISABLE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return np.load(folder / "v.npy")
-
-
-@pytest.mark.slow
-def test_brain_scores_language_package_loads_the_plugin(language_python, stories, tmp_path):
-    model = brodmann.load_model(stories)
-    files = write_model_plugin([scored(model, "netw", "layers.3")], stories, tmp_path)
-    report = check_plugin(files, model, python=language_python)
-    assert report.passed, report.text()
-    assert report.package == "brainscore_language 2.3.0"
-    print(report.text())
-
-
-def _recordings(folder, modality, *, awkward=""):
-    """Recordings of one's own: 60 stimuli, 8 repetitions, 7 neuroids that share 4 signals."""
-    rng = np.random.default_rng(0)
-    n_stimuli, n_repetitions = 60, 8
-    folder.mkdir()
-    table = pd.DataFrame({"stimulus_id": [f"s{i:03d}" for i in rng.permutation(n_stimuli)]})
-    table["object_name"] = [f"object {i % 3}" for i in range(n_stimuli)]
-    table["story"] = [f"story {i // 5}" for i in range(n_stimuli)]
-    if modality == "vision":
-        (folder / "stimuli").mkdir()
-        table["filename"] = [f"my picture {i}.png" for i in range(n_stimuli)]
-        for name in table["filename"]:
-            pixels = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / "stimuli" / name)
-    else:
-        table["sentence"] = [f"Sentence {i} is {'very ' * (i % 7)}short{awkward}." for i in range(n_stimuli)]
-        table.loc[n_stimuli - 1, "sentence"] = table.loc[0, "sentence"]  # shown twice, under two ids
-    table.to_csv(folder / "stimuli.csv", index=False)
-    signal = rng.normal(size=(n_stimuli, 4)) @ rng.normal(size=(4, 7))
-    values = signal.repeat(n_repetitions, axis=0) + 2 * rng.normal(size=(n_stimuli * n_repetitions, 7))
-    np.savez(
-        folder / "responses.npz",
-        responses=values,
-        stimulus_id=np.repeat(table["stimulus_id"].to_numpy(str), n_repetitions),
-        repetition=np.tile(np.arange(n_repetitions), n_stimuli),
-        region=np.full(7, "IT" if modality == "vision" else "PostTemp"),
-    )
-    bibtex = '@article{me, title = {It\'s \\"mine\\"\\n and $X}}'
-    (folder / "dataset.toml").write_text(f'modality = "{modality}"\nbibtex = "{bibtex}"\n')
-    return folder
-
-
-@pytest.fixture(scope="module")
-def own_data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("recordings")
-    brodmann.brain_data.add_dataset("my-pictures", _recordings(folder / "pictures", "vision"))
-    brodmann.brain_data.add_dataset(
-        "my-sentences", _recordings(folder / "sentences", "language", awkward=' "so"')
-    )
-    return "my-pictures", "my-sentences"
-
-
-def test_a_benchmark_of_ones_own_passes_every_check_and_gives_brodmanns_score(own_data, tmp_path):
-    for identifier, registered in {
-        "my-pictures.IT-pls": "my_pictures.IT-pls",
-        "my-sentences.PostTemp-language_ridge": "my_sentences.PostTemp-ridge",
-    }.items():
-        files = write_benchmark_plugin(identifier, tmp_path)
-        assert files.identifier == registered
-        lines = (files.plugin / "__init__.py").read_text().splitlines()
-        assert sum(f"benchmark_registry['{registered}']" in line for line in lines) == 1
-        report = check_plugin(files)
-        assert report.passed, report.text()
-        own = brodmann.load_benchmark(identifier)
-        assert f"ceiling {own.limit.value:.4f}, version 1" in report.text()
-
-
-def test_a_changed_recording_is_seen_by_the_plugins_own_test(own_data, tmp_path):
-    files = write_benchmark_plugin("my-pictures.IT-rdm", tmp_path)
-    assert "its ceiling 1" in " ".join(files.notes)
-    with netCDF4.Dataset(files.plugin / "assembly.nc", "a") as stored:
-        stored["data"][:8] = 9
-    found = failures(check_plugin(files))
-    assert found.keys() == {"zip: it holds the folder's files", "its own test passes"}
-    assert found["its own test passes"].startswith("AssertionError")
-
-
-METRICS = ("pls", "ridge1", "linear_predictivity", "neuron_to_neuron", "ridgecv", "cka", "cka_biased", "rdm")
-
-
-@pytest.mark.parametrize("metric", [*METRICS, "language_linear", "language_ridge"])
-def test_the_stand_ins_metrics_give_brodmanns_numbers(metric, own_data, tmp_path, monkeypatch):
-    """Through the plugin's own test, in this process: the candidate's score is the one that was written there."""
-    language = metric.startswith("language")
-    identifier = f"my-sentences.PostTemp-{metric}" if language else f"my-pictures.IT-{metric}"
-    files = write_benchmark_plugin(identifier, tmp_path / "out")
-    library = f"brainscore_{files.domain}"
-    put_package(files.domain, tmp_path / "site", Path(sys.executable), own=True)
-    shutil.copytree(files.plugin, tmp_path / "site" / library / "benchmarks" / files.plugin.name)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setenv("BS_INSTALL_DEPENDENCIES", "no")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scikit-learn's of PLS, xarray's of subclasses
-            test = importlib.import_module(f"{library}.benchmarks.{files.plugin.name}.test")
-            test.test_the_score_is_brodmanns()
-            assert test.RAW > 0.2
-            test.RAW += 2 * test.TOLERANCE
-            with pytest.raises(AssertionError):
-                test.test_the_score_is_brodmanns()
-    finally:
-        for name in [
-            one for one in sys.modules if one.startswith("brainscore_v") or one.startswith("brainscore_l")
-        ]:
-            del sys.modules[name]
-
-
-def test_a_layer_is_scored_through_the_plugin_as_brodmann_scores_it(own_data, twin, written, tmp_path):
-    """Model and benchmark as plugins side by side, in a process without brodmann."""
-    score = brodmann.score(twin, "my-pictures.IT-ridge1", ["layer3.0"], n_bootstraps=0, n_permutations=0)
-    files = write_benchmark_plugin("my-pictures.IT-ridge1", tmp_path)
-    value, raw = _scored_by_plugins(files, written, tmp_path)
-    assert raw == pytest.approx(score.attrs["raw_value"], abs=1e-5)
-    assert value == pytest.approx(float(score), abs=1e-5)
-
-
-def _scored_by_plugins(benchmark, model, folder):
-    """Score and raw value of a plugin by a plugin."""
-    library = f"brainscore_{model.domain}"
-    put_package(model.domain, folder / "site", Path(sys.executable), own=True)
-    for one in (benchmark, model):
-        shutil.copytree(one.plugin, folder / "site" / library / one.kind / one.plugin.name)
-    code = (
-        f"import sys; from {library} import load_benchmark, load_model\n"
-        f"score = load_benchmark({benchmark.identifier!r})(load_model({model.identifier!r}))\n"
-        "print(float(score), float(score.attrs['raw']), 'brodmann' in sys.modules)"
-    )
-    environment = os.environ | {"BS_INSTALL_DEPENDENCIES": "no", "PYTHONPATH": str(folder / "site")}
-    command = [sys.executable, "-P", "-W", "ignore", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    value, raw, with_brodmann = done.stdout.split()
-    assert with_brodmann == "False"
-    return float(value), float(raw)
-
-
-def test_a_subject_reads_passages_as_brodmann_does(own_data, stories, tmp_path):
-    name = "my-sentences.PostTemp-language_ridge"
-    (tmp_path / "mine.toml").write_text(f'["{name}-read"]\ndataset = "my-sentences"\nregion = "PostTemp"\n'
-                                        'metric = "language_ridge"\ncontext = "passage"\nversion = 3\n')  # fmt: skip
-    brodmann.bench.add_benchmark(tmp_path / "mine.toml")
-    model = brodmann.load_model(stories)
-    score = brodmann.score(model, f"{name}-read", ["layers.2"], n_bootstraps=0, n_permutations=0)
-    subject = write_model_plugin([record_of(score)], model, tmp_path, identifier="reader")
-    files = write_benchmark_plugin(f"{name}-read", tmp_path)
-    assert "PASSAGE = 'story'" in (files.plugin / "benchmark.py").read_text()
-    value, raw = _scored_by_plugins(files, subject, tmp_path)
-    assert raw == pytest.approx(score.attrs["raw_value"], abs=1e-4)
-    assert value == pytest.approx(float(score), abs=1e-4)
-    alone = brodmann.score(model, name, ["layers.2"], n_bootstraps=0, n_permutations=0)
-    assert abs(alone.attrs["raw_value"] - raw) > 1e-3
-
-
-def test_what_brain_score_lacks_names_what_to_use(own_data, tmp_path):
-    cases = {
-        "my-pictures.IT-ridge": r"has no metric 'ridge': use ridgecv, or one of pls.*my-pictures\.IT-ridgecv",
-        "my-pictures.IT-rsa": "use rdm, or one of",
-        "my-sentences.PostTemp-linear": "use language_linear, or one of",
-        "my-sentences.PostTemp-pls": "use language_linear, language_ridge, e",
-        "simulated-cortex.IT-pls": "is not yours to publish",
-    }
-    for identifier, message in cases.items():
-        with pytest.raises(UserError, match=message):
-            write_benchmark_plugin(identifier, tmp_path)
-    with pytest.raises(UserError, match="unknown region of Brain-Score vision 'FFA'"):
-        write_benchmark_plugin("my-pictures.IT-pls", tmp_path, region="FFA")
-    files = write_benchmark_plugin("my-pictures.IT-pls", tmp_path, region="V4")
-    assert "models answer with the layer that they commit to V4" in files.notes
-    assert not any(" " in path.name for path in files.root.rglob("*"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("metric", METRICS)
-def test_brain_score_visions_own_metrics_give_brodmanns_numbers(metric, vision_python, own_data, tmp_path):
-    report = check_plugin(write_benchmark_plugin(f"my-pictures.IT-{metric}", tmp_path), python=vision_python)
-    assert report.passed, report.text()
-    assert report.package == "brainscore_vision 2.4.2"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("metric", ["language_linear", "language_ridge"])
-def test_brain_score_languages_own_metrics_give_brodmanns_numbers(
-    metric, language_python, own_data, tmp_path
-):
-    files = write_benchmark_plugin(f"my-sentences.PostTemp-{metric}", tmp_path)
-    report = check_plugin(files, python=language_python)
-    assert report.passed, report.text()
-    assert report.package == "brainscore_language 2.3.0"
