@@ -239,6 +239,7 @@ def _run(job: Mapping[str, Any], scratch: Path, python: Path, time_limit: float)
     command = [str(python), "-P", "-W", "ignore", str(_INSIDE), str(scratch / "job.json")]
     environment = os.environ | {
         "BS_INSTALL_DEPENDENCIES": "no",
+        "CUDA_VISIBLE_DEVICES": "",  # the same processor as brodmann's numbers
         "RESULTCACHING_DISABLE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

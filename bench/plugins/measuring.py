@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
 
@@ -60,20 +61,25 @@ def sentence_set(sentences: Sequence[str] = SENTENCES) -> StimulusSet:
 
 
 def measured(model: Network, stimuli: StimulusSet, layers: Sequence[str]) -> dict[str, Floats]:
-    """Every unit of the layers, (n_stimuli, n_units), as brodmann extracts them, without its cache."""
-    with _whole(model):
+    """Every unit of the layers, (n_stimuli, n_units), as brodmann extracts them on the processor, without its cache.
+
+    Graphics cards round convolutions to 10 bits (TF32), which would hide a plugin that differs a little.
+    """
+    with _exact(model):
         found = model.extract(stimuli, layers)
     return {name: np.asarray(found[name].values, np.float32) for name in layers}
 
 
 @contextmanager
-def _whole(model: Network) -> Iterator[None]:
-    kept = model.cache, model.reading
-    model.cache, model.reading = False, EVERYTHING
+def _exact(model: Network) -> Iterator[None]:
+    kept = model.cache, model.reading, model.device
+    model.cache, model.reading, model.device = False, EVERYTHING, torch.device("cpu")
+    model.module.to(model.device)
     try:
         yield
     finally:
-        model.cache, model.reading = kept
+        model.cache, model.reading, model.device = kept
+        model.module.to(model.device)
 
 
 def noted(activations: Mapping[str, Floats]) -> dict[str, Any]:
