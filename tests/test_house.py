@@ -12,7 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"": 0, "brain_data": 1, "models": 2, "analysis": 3, "bench": 4}
-ROOMS = [*FLOORS, "models/architectures", "models/families", "models/training", "bench/leaderboard"]
+ROOMS = [
+    *FLOORS,
+    "models/architectures",
+    "models/families",
+    "models/training",
+    "bench/leaderboard",
+    "bench/plugins",
+]
 MODULES = sorted(
     path.relative_to(ROOT)
     for folder in ROOMS
