@@ -1,6 +1,5 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..brain_data import dataset_card, list_datasets, load_dataset
 from ..errors import UserError, unknown
-from ..files import home, write_bytes
+from ..files import home, read_toml, write_bytes
 
 if TYPE_CHECKING:
     from brainscore_core.metrics import Score
@@ -138,12 +137,7 @@ def _declared() -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from error
+    content = read_toml(path)
     for name, entry in content.items():
         if not isinstance(entry, dict):
             raise UserError(

@@ -7,13 +7,13 @@ from typing import Any
 
 from . import accounts
 from .accounts import Person, audit
-from .database import Transactions
 from .document import Submission
 from .entries import add_layout, add_model, add_score, instance_of, set_state
 from .migrations import now
 from .refusal import Refused
 from .tables import CURRENT, WITHDRAWN, LayoutRow, RevisionRow, ScoreRow, SubmissionRow
 from .tables import database_models as brainscore
+from .transactions import Transactions
 
 __all__ = ["Board", "Receipt", "Refused"]
 

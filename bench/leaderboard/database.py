@@ -1,11 +1,8 @@
 """Opening a board: one SQLite file, or a PostgreSQL database; its tables brought up to date."""
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import peewee
@@ -13,11 +10,10 @@ from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from ...errors import UserError
 from ...files import home
-from .tables import BRAINSCORE, EXTENSION, LOCK, RevisionRow
+from .board import Board
+from .migrations import migrate
+from .tables import BRAINSCORE, EXTENSION
 from .tables import database_models as brainscore
-
-if TYPE_CHECKING:
-    from .board import Board
 
 _BUSY_S = 60
 _SQLITE = b"SQLite format 3\0"
@@ -28,7 +24,7 @@ def default_board() -> Path:
     return home() / "leaderboard.sqlite3"
 
 
-def open_board(address: str | Path | None = None, *, create: bool = True) -> "Board":
+def open_board(address: str | Path | None = None, *, create: bool = True) -> Board:
     """Open a board and bring its tables up to date.
 
     A process has one board open at a time: Brain-Score's tables belong to the last one that was opened.
@@ -46,9 +42,6 @@ def open_board(address: str | Path | None = None, *, create: bool = True) -> "Bo
     UserError
         For a file that is no board, a server that does not answer, or a board of a later version.
     """
-    from .board import Board
-    from .migrations import migrate
-
     database = _database(str(address or default_board()), create=create)
     close_board()
     brainscore.database_proxy.initialize(database)
@@ -67,43 +60,6 @@ def close_board() -> None:
     open_now = brainscore.database_proxy.obj
     if open_now is not None and hasattr(open_now, "close_all"):
         open_now.close_all()
-
-
-class Transactions:
-    """Changes of a board, one after the other: each is whole or did not happen."""
-
-    def __init__(self, database: Any) -> None:
-        self.database = database
-        self._turn = threading.Lock()
-
-    @contextmanager
-    def change(self, *, shown: bool = True) -> Iterator[None]:
-        """A transaction that no other change overlaps; the revision rises with what pages show."""
-        with self._turn, self.database.connection_context():
-            if isinstance(self.database, peewee.SqliteDatabase):
-                with self.database.atomic("IMMEDIATE"):
-                    yield
-                    self._next_revision(shown)
-                return
-            with self.database.atomic():
-                self.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-                yield
-                self._next_revision(shown)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """One state of the board, whatever is written meanwhile."""
-        with self.database.connection_context():
-            if isinstance(self.database, peewee.SqliteDatabase):
-                with self.database.atomic("DEFERRED"):
-                    yield
-                return
-            with self.database.atomic(isolation_level="REPEATABLE READ"):
-                yield
-
-    def _next_revision(self, shown: bool) -> None:
-        if shown:
-            RevisionRow.update(value=RevisionRow.value + 1).execute()
 
 
 def _database(address: str, *, create: bool) -> Any:

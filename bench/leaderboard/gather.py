@@ -1,6 +1,5 @@
 """From stored results to a submission: records, arrays and layout reports, with a card for every model."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError, unknown
+from ...files import read_toml
 from ..comparison import Comparison, compare, maps_of
 from .document import FORMAT, Card, digest_of_document
 
@@ -112,12 +112,7 @@ def _citation(key: str) -> str:
 def _own_cards(path: Path | None) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the cards in {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from error
+    content = read_toml(path)
     for name, entry in content.items():
         if not isinstance(entry, dict):
             raise UserError(f'{path}: {name!r} stands outside a card: begin with a line ["MODEL"]')

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,7 +13,7 @@ from typing import Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ...errors import UserError
-from ...files import digest_of
+from ...files import digest_of, read_toml
 from ...progress import track
 from .accounts import Person, audit
 from .board import Board, Receipt
@@ -202,14 +201,11 @@ def _content(path: Path) -> bytes:
 
 def _about(path: Path | None) -> About:
     source = path or Path(__file__).with_name("published.toml")
+    content = read_toml(source)
     try:
-        return About.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
+        return About.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{source} does not fit: {reasons(error)}") from None
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{source} is not valid TOML: {error}") from error
 
 
 def _add(
