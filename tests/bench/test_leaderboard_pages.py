@@ -15,8 +15,7 @@ from brodmann.bench.leaderboard import open_board, parse_submission, write_site
 from brodmann.bench.leaderboard.database import close_board
 from brodmann.bench.leaderboard.published import import_scores
 
-WAY = "tr => tr.cells[1].firstChild.textContent"
-NAMES = f"[...document.querySelectorAll('#board tbody tr:not([hidden])')].map({WAY})"
+NAMES = "[...document.querySelectorAll('#board tbody tr:not([hidden])')].map(r => r.cells[1].firstChild.textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -140,20 +139,30 @@ def test_with_the_keyboard_alone(server, browser):
 
 
 def test_without_scripts(server, browser):
+    """Sorting, filtering and comparing are questions to the server."""
     browser.scripts(False)
     browser.open(f"{server.url}/?domain=language")
-    browser.scripts(True)
-    page = server.get("/?domain=language")[2].decode()
-    link = re.search(r'<a href="([^"]*sort=wikitext-2[^"]*)"', page).group(1).replace("&amp;", "&")
-    browser.scripts(False)
-    browser.open(server.url + link)
-    order = re.findall(r'class="name"><a href="/models/[^"]+">([^<]+)<', server.get(link)[2].decode())
-    assert order[0] == "ctrl" or order[0] != "albert-xxlarge-v2-untrained"
-    filtered = server.get("/?domain=language&q=gpt2&family=GPT&min_parameters=300_000_000")[2].decode()
-    found = set(re.findall(r'class="name"><a href="/models/[^"]+">([^<]+)<', filtered))
-    assert found == {
-        f"gpt2-{size}{kind}" for size in ("medium", "large", "xl") for kind in ("", "-untrained")
-    }
+    assert browser.run("document.getElementById('count').textContent") == ""
+    browser.tab_to("e.textContent.startsWith('wikitext')")
+    browser.press("Enter")
+    browser.wait("location.search.includes('sort=wikitext-2') && document.readyState === 'complete'")
+    values = browser.run(
+        "[...document.querySelectorAll('#board tbody tr')].map(r => r.lastElementChild.dataset.v).filter(Boolean)"
+    )
+    assert len(values) == 82
+    assert [float(one) for one in values] == sorted(map(float, values))  # lower is better: the lowest first
+    browser.tab_to("e.id === 'search'")
+    browser.type("gpt2 untrained")
+    browser.press("Enter")
+    browser.wait("location.search.includes('q=gpt2') && document.readyState === 'complete'")
+    names = ("distilgpt2", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+    assert set(browser.run(NAMES)) == {f"{name}-untrained" for name in names}
+    browser.open(f"{server.url}/?domain=language&q=gpt2&family=GPT&min_parameters=300_000_000&topographic=no")
+    found = {f"gpt2-{size}{kind}" for size in ("medium", "large", "xl") for kind in ("", "-untrained")}
+    assert set(browser.run(NAMES)) == found
+    assert browser.run("document.querySelector('details').open")  # one sees what is filtered
+    browser.open(f"{server.url}/compare?a=gpt2&b=gpt2-xl")
+    assert browser.run("document.querySelectorAll('main tbody tr').length") == 13
 
 
 def test_the_static_site_is_the_same_pages(filled, server, browser, tmp_path, pictures):
