@@ -10,6 +10,7 @@ from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from ...errors import UserError
 from ...files import home
+from .adoption import adopt
 from .board import Board
 from .migrations import migrate
 from .tables import BRAINSCORE, EXTENSION
@@ -50,6 +51,7 @@ def open_board(address: str | Path | None = None, *, create: bool = True) -> Boa
     try:
         with database.connection_context():
             migrate(database)
+            adopt(database)
     except peewee.PeeweeException as error:
         raise UserError(f"cannot open the board {_said(str(address))}: {_first_line(error)}") from error
     return Board(database)

@@ -162,7 +162,7 @@ def add_score(
         benchmark=instance,
         model=model,
         score_raw=one.raw,
-        score_ceiled=one.score,
+        score_ceiled=None if one.ceiling is None else one.score,  # as Brain-Score stores it
         error=None if low is None or high is None else (high - low) / (2 * 1.96),
         start_timestamp=now(),
         end_timestamp=now(),
@@ -172,6 +172,9 @@ def add_score(
         score=made,
         submission=entry,
         key=one.key,
+        value=one.score,
+        raw=one.raw,
+        error=made.error,
         layer=one.layer,
         normalisation=one.normalisation,
         low=low,
@@ -244,8 +247,11 @@ def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submissio
 
 
 def set_state(row: ScoreRow, state: str, who: Person, reason: str) -> None:
-    """Bring a score to another state, and keep that in its history."""
+    """Take a score out of the count, for Brain-Score's tools too, and keep that in its history."""
     ScoreRow.update(state=state).where(ScoreRow.score == row.score_id).execute()
+    brainscore.Score.update(
+        score_raw=None, score_ceiled=None, error=None, comment=f"{state} {reason}"[:1000]
+    ).where(brainscore.Score.id == row.score_id).execute()
     _note(row, state, who, reason)
 
 
@@ -254,7 +260,7 @@ def _note(row: ScoreRow, state: str, who: Person, reason: str) -> None:
 
 
 def _same_value(row: ScoreRow, one: ScoreRecord) -> bool:
-    return bool(row.score.score_ceiled == one.score and row.score.score_raw == one.raw)
+    return bool(row.value == one.score and row.raw == one.raw)
 
 
 def _slug(table: Any, name: str) -> str:

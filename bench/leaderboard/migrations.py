@@ -1,7 +1,4 @@
-"""How a board's tables change over time: numbered steps, each whole or not at all.
-
-A board that Brain-Score's own code made has none of these steps behind it; it is opened like an older board of ours.
-"""
+"""How a board's tables change over time: numbered steps, each whole or not at all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,20 +8,13 @@ from typing import Any
 import peewee
 
 from ...errors import UserError
-from .names import free_slug
 from .tables import (
     BRAINSCORE,
-    CURRENT,
     EXTENSION,
     LOCK,
-    BenchmarkRow,
-    CeilingRow,
     MigrationRow,
-    ModelRow,
     RevisionRow,
-    ScoreRow,
 )
-from .tables import database_models as brainscore
 
 Step = tuple[int, str, Callable[[Any], None]]
 
@@ -46,7 +36,7 @@ def migrate(database: Any) -> None:
         )
     for version, name, change in STEPS:
         if version > reached:
-            with _alone(database):
+            with alone(database):
                 if not MigrationRow.select().where(MigrationRow.version == version).exists():
                     change(database)
                     MigrationRow.create(version=version, name=name, applied_at=now())
@@ -58,7 +48,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def _alone(database: Any) -> Iterator[None]:
+def alone(database: Any) -> Iterator[None]:
     """A transaction that excludes other processes which open the same board."""
     if isinstance(database, peewee.SqliteDatabase):
         with database.atomic("IMMEDIATE"):
@@ -70,38 +60,11 @@ def _alone(database: Any) -> Iterator[None]:
 
 
 def _first_tables(database: Any) -> None:
-    """All tables; what Brain-Score's own code had stored becomes part of the board."""
+    """All tables, Brain-Score's own where they are not there yet."""
     database.create_tables([*BRAINSCORE, *EXTENSION], safe=True)
     if isinstance(database, peewee.PostgresqlDatabase):
         _double_precision(database)
     RevisionRow.create(id=1, value=1)
-    taken: set[str] = set()
-    for benchmark in brainscore.BenchmarkType.select():
-        BenchmarkRow.create(
-            benchmark=benchmark,
-            slug=free_slug(benchmark.identifier, taken),
-            kind="neural",
-            dataset=benchmark.identifier.split(".")[0],
-            region=benchmark.parent_id or "",
-            metric=benchmark.identifier.rpartition("-")[2],
-        )
-    for instance in brainscore.BenchmarkInstance.select():
-        CeilingRow.create(instance=instance, kind="internal_consistency")
-    taken = set()
-    for model in brainscore.Model.select():
-        ModelRow.create(model=model, slug=free_slug(model.name, taken))
-    newest: dict[tuple[int, int], Any] = {}
-    for score in brainscore.Score.select().order_by(brainscore.Score.id):
-        newest[score.model_id, score.benchmark_id] = score
-    for score in newest.values():
-        ScoreRow.create(
-            score=score,
-            submission=score.model.submission_id,
-            state=CURRENT,
-            key="",
-            layer="",
-            normalisation="",
-        )
 
 
 def _double_precision(database: Any) -> None:

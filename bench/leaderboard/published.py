@@ -258,6 +258,8 @@ def _score(
         score=score,
         submission=entry,
         key=digest_of(digest, best.model, best.benchmark),
+        value=best.score,
+        error=best.error,
         layer=best.layer,
         normalisation="as published",
         provenance=json.dumps({"methods": methods}),

@@ -31,9 +31,11 @@ def history_of(model: int) -> list[Event]:
     score, instance = brainscore.Score, brainscore.BenchmarkInstance
     query = (
         EventRow.select(
-            EventRow.at, score.id, instance.benchmark, score.score_ceiled, EventRow.state, EventRow.reason
+            EventRow.at, score.id, instance.benchmark, ScoreRow.value, EventRow.state, EventRow.reason
         )
         .join(score, on=(EventRow.score == score.id))
+        .join(ScoreRow, on=(ScoreRow.score == score.id))
+        .switch(score)
         .join(instance, on=(score.benchmark == instance.id))
         .where(score.model == model)
         .order_by(EventRow.id.desc())

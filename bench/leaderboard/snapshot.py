@@ -250,8 +250,8 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
     score = brainscore.Score
     query = (
         ScoreRow.select(
-            score.id, score.model, score.benchmark, ScoreRow.submission, score.score_ceiled, score.score_raw,
-            ScoreRow.low, ScoreRow.high, score.error, ScoreRow.p, ScoreRow.layer, ScoreRow.normalisation,
+            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.raw,
+            ScoreRow.low, ScoreRow.high, ScoreRow.error, ScoreRow.p, ScoreRow.layer, ScoreRow.normalisation,
             ScoreRow.n_stimuli, ScoreRow.n_neuroids, ScoreRow.n_left_out, ScoreRow.seed, ScoreRow.model_digest,
             ScoreRow.code_digest, score.end_timestamp,
         )
@@ -259,12 +259,7 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
         .where(ScoreRow.state == CURRENT)
         .tuples()
     )  # fmt: skip
-    found = {}
-    for key, model, benchmark, submission, value, raw, *rest in query.iterator():
-        # a benchmark without a ceiling has only the raw value, as Brain-Score stores it
-        headline = raw if value is None else value
-        found[model, benchmark] = ScoreEntry(key, model, benchmark, submission, headline, raw, *rest)
-    return found
+    return {(row[1], row[2]): ScoreEntry(*row) for row in query.iterator()}
 
 
 def _layouts() -> dict[int, list[LayoutEntry]]:

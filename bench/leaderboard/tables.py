@@ -119,12 +119,15 @@ class SubmissionRow(_Base):  # type: ignore[misc]
 
 
 class ScoreRow(_Base):  # type: ignore[misc]
-    """What a score stands on."""
+    """A score and what it stands on; Brain-Score's row of it holds the values for as long as they count."""
 
     score = ForeignKeyField(database_models.Score, column_name="score_id", primary_key=True)
     submission = ForeignKeyField(database_models.Submission, column_name="submission_id")
     state = CharField(max_length=12, default=CURRENT, index=True)
     key = CharField(max_length=64, index=True)
+    value = DoubleField(null=True)  # the headline
+    raw = DoubleField(null=True)
+    error = DoubleField(null=True)
     layer = CharField(max_length=200)
     normalisation = CharField(max_length=120, default="")
     low = DoubleField(null=True)

@@ -137,10 +137,9 @@ class Postgres:
         self.run("pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
 
     def run(self, program, *words):
+        as_whom = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
         command = [str(self.programs / program), *map(str, words)]
-        if os.getuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **as_whom)
 
     def database(self):
         """The address of a new, empty database."""

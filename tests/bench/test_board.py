@@ -92,7 +92,11 @@ def test_a_run_made_again_takes_its_place_and_keeps_the_history(board):
     with board.reading():
         assert [row.state for row in ScoreRow.select().order_by(ScoreRow.score)] == ["superseded", "current"]
         events = [(row.score_id, row.state) for row in EventRow.select().order_by(EventRow.id)]
+        ours = [row.value for row in ScoreRow.select().order_by(ScoreRow.score)]
+        theirs = [row.score_ceiled for row in brainscore.Score.select().order_by(brainscore.Score.id)]
     assert events == [(1, "current"), (1, "superseded"), (2, "current")]
+    assert ours == [pytest.approx(0.5), pytest.approx(2 / 3)]
+    assert theirs == [None, pytest.approx(2 / 3)]  # Brain-Score's own tools see what counts
 
 
 def test_withdrawing_and_sending_again(board):
@@ -269,7 +273,17 @@ def test_a_board_of_brainscores_own_making_opens(tmp_path):
     assert row.values["MajajHong2015.IT-pls"] == 0.6
     assert row.values["region:IT"] == 0.6
     close_board()
-    assert len(state(open_board(path)).scores) == 1
+    board = open_board(path)
+    revision = board.revision()
+    assert len(state(board).scores) == 1
+    # Brain-Score goes on writing into the same file: a newer score counts, an unfinished one does not
+    brainscore.Score.create(benchmark=instance, model=model, score_raw=0.6, score_ceiled=0.7)
+    brainscore.Score.create(benchmark=instance, model=model, comment="still running")
+    close_board()
+    board = open_board(path)
+    assert [one.value for one in state(board).scores.values()] == [0.7]
+    assert board.revision() == revision + 1
+    assert open_board(path).revision() == revision + 1
     close_board()
 
 
