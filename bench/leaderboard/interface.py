@@ -129,7 +129,7 @@ def routes(desk: Desk) -> APIRouter:
         key = f"scores {model!r} {benchmark!r} {part}"
         return sent(request, key, lambda now: _scores(now, model, benchmark, part))
 
-    @api.get("/scores/{number}", summary="A score in whatever state, with its history")
+    @api.get("/scores/{number}", summary="A score in whatever state: what it stands on, its history")
     def score(number: Number) -> dict[str, Any]:
         with desk.board.reading():
             return _score(number)
@@ -251,6 +251,16 @@ def _score(number: int) -> dict[str, Any]:
         "state": row.state,
         "score": row.value,
         "raw": row.raw,
+        "low": row.low,
+        "high": row.high,
+        "p": row.p,
+        "normalisation": row.normalisation,
+        "n_stimuli": row.n_stimuli,
+        "n_neuroids": row.n_neuroids,
+        "seed": row.seed,
+        "model_digest": row.model_digest,
+        "code_digest": row.code_digest,
+        "provenance": json.loads(row.provenance),
         "layer": row.layer,
         "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
         "submission": row.submission_id,

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from .packing import METADATA
@@ -41,8 +42,8 @@ def zip_rules(archive: Path) -> dict[str, str]:
     }
 
 
-def _first(found: "object") -> str:
-    return str(next(iter(found), ""))  # type: ignore[call-overload]
+def _first(found: Iterable[str]) -> str:
+    return next(iter(found), "")
 
 
 def _roots(names: list[str]) -> str:

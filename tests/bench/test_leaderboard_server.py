@@ -70,6 +70,9 @@ def test_submit_read_and_withdraw(server):
     status, history = said(server.get(f"/api/v1/scores/{number}"))
     assert [one["state"] for one in history["history"]] == ["withdrawn", "current"]
     assert history["state"] == "withdrawn"
+    assert history["score"] == found["scores"][0]["score"]  # what is withdrawn is still known
+    assert history["provenance"]["left_out"] == {"stimuli without a picture": 2}
+    assert history["provenance"]["versions"] == {"brodmann": "0.1.0"}
     assert said(server.get("/api/v1/scores"))[1]["n"] == 1
 
 
