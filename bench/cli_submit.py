@@ -1,5 +1,7 @@
 """The commands that submit results, and those of whoever runs a board."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -116,9 +118,11 @@ def serve(
 
     shown = address or f"http://{host if ':' not in host else f'[{host}]'}:{port}"
     limits = Limits(reads_per_minute=reads, writes_per_minute=writes, max_bytes=megabytes << 20)
-    app = make_app(board, limits=limits, address=shown)
-    print(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_keep_alive=20)
+    with _listening(host, port) as listening:
+        app = make_app(board, limits=limits, address=shown)
+        print(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
+        config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_keep_alive=20)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 @leaderboard.command()
@@ -315,6 +319,15 @@ def withdraw(
         raise UserError(f"the reason does not fit: {error}") from error
     n = opened.withdraw_submission(submission, opened.person(who or account_name()), said)
     print(f"withdrawn {n} scores of submission {submission}")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise UserError(f"cannot listen at {host}, port {port}: {reason}; choose another") from error
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

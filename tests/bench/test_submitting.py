@@ -3,6 +3,7 @@
 import csv
 import http.server
 import json
+import socket
 import threading
 
 import pytest
@@ -209,3 +210,11 @@ def test_what_cannot_be_submitted(runs, tmp_path):
         done = run_brodmann("leaderboard", *words, "--board", tmp_path / "absent.sqlite")
         assert (done.returncode, "no board at" in done.stderr) == (2, True), words
     assert not (tmp_path / "absent.sqlite").exists()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_brodmann("leaderboard", "serve", "--board", tmp_path / "b.sqlite", "--port", port)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"brodmann: cannot listen at 127.0.0.1, port {port}: Address already in use; choose another"
+    ]
+    assert done.stdout == ""
