@@ -118,7 +118,8 @@ def _again(one: ScoreRecord) -> float | None:
     if one.normalisation == "none":
         return raw
     if one.normalisation == "above_chance":
-        return (raw - _CHANCE) / (1 - _CHANCE)
+        best = ceiling if one.ceiling_kind == "accuracy" and ceiling is not None else 1.0
+        return (raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
     if ceiling is None:
         return None
     if one.normalisation == "r2_over_ceiling":

@@ -11,6 +11,7 @@ from boards import Server
 from command_line import run_brodmann
 
 import brodmann
+from brodmann.bench.benchmark import METRICS
 from brodmann.bench.leaderboard import accounts, gathered, open_board
 from brodmann.bench.leaderboard.database import close_board
 from brodmann.bench.leaderboard.sending import renamed, send
@@ -98,6 +99,30 @@ def test_a_run_becomes_a_board_in_one_command(runs, tmp_path):
     done = run_brodmann("leaderboard", "withdraw", 1, "--board", board, "--as", "ada", "--reason", "a try")
     assert "withdrawn 4 scores" in done.stdout
     assert state(board).scores == {}
+
+
+def test_a_score_of_every_metric_is_taken(tmp_path):
+    """What a board computes again is what each metric computed."""
+    n = 0
+    for metric in METRICS:
+        if not metric.startswith("language"):
+            brodmann.score(
+                "pixels",
+                f"simulated-cortex.IT-{metric}",
+                run=tmp_path / "run",
+                n_bootstraps=0,
+                n_permutations=0,
+            )
+            n += 1
+    for metric in ("ridge", "language_linear"):  # language_ridge needs stories
+        benchmark = f"simulated-cortex-language.language-{metric}"
+        brodmann.score(
+            "word-length-frequency", benchmark, run=tmp_path / "run", n_bootstraps=0, n_permutations=0
+        )
+        n += 1
+    receipt = brodmann.submit(tmp_path / "run", tmp_path / "board.sqlite", who="ada")
+    close_board()
+    assert receipt.new == n == 15
 
 
 def test_to_a_server_with_a_token(runs, tmp_path, monkeypatch):
