@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ...errors import UserError
 from .board import Receipt
-from .database import default_board, open_board
+from .database import close_board, default_board, open_board
 from .document import digest_of_document, parse_submission
 from .gather import gathered
 from .text import IDENTIFIER
@@ -81,8 +81,16 @@ def send(
     address = str(leaderboard or default_board())
     if address.startswith(("http://", "https://")):
         return _post(address, text.encode())
+    fresh = "://" not in address and not Path(address).expanduser().exists()
     board = open_board(address)
-    return board.submit(found, text, board.person(who or account_name()))
+    try:
+        return board.submit(found, text, board.person(who or account_name()))
+    except UserError:
+        if fresh:  # what was refused leaves no board behind
+            close_board()
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{Path(address).expanduser()}{ending}").unlink(missing_ok=True)
+        raise
 
 
 def renamed(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

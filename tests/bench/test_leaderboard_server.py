@@ -7,13 +7,16 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 
+import peewee
 import pytest
 from boards import REAL, Server, body, card, document, layout, score, simulated
+from starlette.testclient import TestClient
 
-from brodmann.bench.leaderboard import accounts, open_board, parse_submission, write_site
+from brodmann.bench.leaderboard import Board, accounts, make_app, open_board, parse_submission, write_site
 from brodmann.bench.leaderboard.database import close_board
 from brodmann.bench.leaderboard.limits import Rate
 from brodmann.bench.leaderboard.refusal import Refused
@@ -276,6 +279,31 @@ def test_no_text_of_the_database_becomes_markup(tmp_path):
             assert "<script>alert" not in path.read_text()
             assert "<img src=x" not in path.read_text()
     close_board()
+
+
+def test_a_fault_is_said_and_not_shown(tmp_path, monkeypatch):
+    """503 where the database is silent, 500 where the program is wrong; the reason stays in the log."""
+    app = make_app(tmp_path / "board.sqlite")
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/").status_code == 200
+        for error, status, said in (
+            (peewee.OperationalError("secret host down"), 503, "database does not answer"),
+            (RuntimeError("secret state"), 500, "could not answer"),
+        ):
+
+            def fails(*_, error=error):
+                raise error
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Board, "revision", fails)
+                time.sleep(0.3)  # the revision is looked up again
+                for path in ("/", "/api/v1/models", "/health"):
+                    answer = client.get(path)
+                    assert answer.status_code == status, path
+                    assert said in answer.json()["error"]
+                    assert "secret" not in answer.text
+        time.sleep(0.3)
+        assert client.get("/").status_code == 200
 
 
 def test_pages_are_compressed_and_known_again(server):

@@ -14,6 +14,7 @@ import brodmann
 from brodmann.bench.benchmark import METRICS
 from brodmann.bench.leaderboard import accounts, gathered, open_board
 from brodmann.bench.leaderboard.database import close_board
+from brodmann.bench.leaderboard.document import digest_of_document
 from brodmann.bench.leaderboard.sending import renamed, send
 from brodmann.bench.leaderboard.snapshot import read_snapshot
 from brodmann.errors import UserError
@@ -229,6 +230,12 @@ def test_what_cannot_be_submitted(runs, tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "models.2.url" in done.stderr or "url" in done.stderr
+    forged, _ = gathered([runs / "run"])
+    forged["scores"][0]["score"] += 0.01
+    forged["digest"] = digest_of_document(forged)
+    with pytest.raises(UserError, match="does not follow"):
+        send(forged, tmp_path / "b.sqlite", who="ada")
+    assert not list(tmp_path.glob("b.sqlite*"))
     done = run_brodmann("submit", runs / "run", "--rename", "pixels", "--to", tmp_path / "b.sqlite")
     assert "--rename takes OLD=NEW" in done.stderr
     for words in (("show",), ("tokens",), ("export", tmp_path / "s"), ("revoke", "0" * 16), ("withdraw", 1)):
