@@ -323,11 +323,17 @@ def withdraw(
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # named as TCP, or else asyncio leaves small answers waiting for an acknowledgement (40 ms each)
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(2048)
     except OSError as error:
+        made.close()
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise UserError(f"cannot listen at {host}, port {port}: {reason}; choose another") from error
+    return made
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

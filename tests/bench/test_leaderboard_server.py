@@ -5,6 +5,7 @@ import html
 import http.client
 import json
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -279,6 +280,27 @@ def test_no_text_of_the_database_becomes_markup(tmp_path):
             assert "<script>alert" not in path.read_text()
             assert "<img src=x" not in path.read_text()
     close_board()
+
+
+def test_asking_on_over_one_connection_is_not_slower(server):
+    """Answers do not wait for an acknowledgement (Nagle's algorithm), which would cost 40 ms each."""
+
+    def took(connection):
+        began = time.perf_counter()
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        return time.perf_counter() - began
+
+    def new():
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        found = took(connection)
+        connection.close()
+        return found
+
+    kept = http.client.HTTPConnection("127.0.0.1", server.port)
+    pairs = [(took(kept), new()) for _ in range(30)]
+    kept.close()
+    assert statistics.median(a / b for a, b in pairs) < 3
 
 
 def test_a_fault_is_said_and_not_shown(tmp_path, monkeypatch):
