@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import UserError
 from ..benchmark import BenchmarkCard, benchmark_card
+from ..normalisation import NORMALISATIONS, Floats
 from .document import ScoreRecord
 from .refusal import Refused
 from .tables import BenchmarkRow, CeilingRow
@@ -114,27 +115,19 @@ def _check_formula(one: ScoreRecord) -> None:
 
 
 def _again(one: ScoreRecord) -> float | None:
-    raw, ceiling = one.raw, one.ceiling
-    if one.normalisation == "none":
-        return raw
     if one.normalisation == "above_chance":
-        best = ceiling if one.ceiling_kind == "accuracy" and ceiling is not None else 1.0
-        return (raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
-    if ceiling is None:
+        best = one.ceiling if one.ceiling_kind == "accuracy" and one.ceiling is not None else 1.0
+        return (one.raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
+    normalise = NORMALISATIONS.get(one.normalisation)
+    if normalise is None or (one.ceiling is None and one.normalisation != "none"):
         return None
-    if one.normalisation == "r2_over_ceiling":
-        return math.copysign(raw**2, raw) / ceiling
-    if one.normalisation == "r_over_ceiling_squared":
-        return math.copysign((raw / ceiling) ** 2, raw)
-    if one.normalisation == "r_over_ceiling":
-        return min(max(raw / ceiling, 0.0), 1.0)
     if one.normalisation == "r_over_sqrt_reliability":
-        return _median_ratio(one, ceiling)
-    return None
+        return float(normalise(*_neuroids(one)))
+    return float(normalise(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
 
 
-def _median_ratio(one: ScoreRecord, ceiling: float) -> float:
-    """The median over neuroids of r / r_max; a neuroid without a raw value was left out."""
+def _neuroids(one: ScoreRecord) -> tuple[Floats, Floats]:
+    """The r of every neuroid, as one split, and its r_max; a neuroid without a raw value was left out."""
     said = f"{one.model} on {one.benchmark}"
     values = np.array(one.raw_values, dtype=float)
     limits = np.array(one.ceiling_values, dtype=float)
@@ -143,14 +136,14 @@ def _median_ratio(one: ScoreRecord, ceiling: float) -> float:
     kept = np.isfinite(values)
     if kept.sum() != one.n_neuroids or not kept.any():
         raise Refused(f"{said}: it has raw values of {kept.sum()} neuroids, and says {one.n_neuroids}")
-    best = (limits if len(limits) else np.full(len(values), ceiling))[kept]
+    best = (limits if len(limits) else np.full(len(values), one.ceiling, dtype=float))[kept]
     if one.ceiling_kind == "reliability":
         best = np.sqrt(np.clip(np.nan_to_num(best), 0, None))
     if not (best > 0).all():
         raise Refused(f"{said}: a neuroid's ceiling is not positive")
     if not math.isclose(float(np.median(values[kept])), one.raw, rel_tol=_ROUNDED, abs_tol=_ROUNDED):
         raise Refused(f"{said}: the raw score {one.raw:.4f} is not the median of its neuroids")
-    return float(np.median(values[kept] / best))
+    return values[kept][None], best
 
 
 def _close(a: float | None, b: float | None) -> bool:

@@ -53,12 +53,12 @@ class Guard:
                 ]
             await send(message)
 
+        most = self._limits.max_bytes if scope["path"].startswith("/api/") else _MOST_FORM_BYTES
         try:
-            self._check(scope)
+            self._check(scope, most)
         except Refused as refused:
             await _answer(send_safely, refused)
             return
-        most = _MOST_FORM_BYTES if not scope["path"].startswith("/api/") else self._limits.max_bytes
         seen = 0
 
         async def receive_bounded() -> Any:
@@ -71,12 +71,11 @@ class Guard:
 
         await self.app(scope, receive_bounded, send_safely)
 
-    def _check(self, scope: Any) -> None:
+    def _check(self, scope: Any, most: int) -> None:
         client = scope.get("client")
         self._reads.take(client[0] if client else "nobody")
         if len(scope.get("raw_path", b"")) + len(scope.get("query_string", b"")) > _LONGEST_ADDRESS:
             raise Refused("the address is too long", 414)
-        most = _MOST_FORM_BYTES if not scope["path"].startswith("/api/") else self._limits.max_bytes
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value[:20]) > most:
                 raise Refused(_too_large(most), 413)

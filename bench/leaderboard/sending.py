@@ -68,7 +68,7 @@ def submit(
         For results that cannot be submitted, or what the leaderboard answered.
     """
     several = [runs] if isinstance(runs, (str, Path)) or hasattr(runs, "attrs") else list(runs)
-    document, _ = gathered(several, cards=cards, title=title)  # type: ignore[arg-type]
+    document, _ = gathered(several, cards=cards, title=title)  # type: ignore[arg-type]  # compare takes scores, too
     return send(renamed(document, rename or {}), leaderboard, who=who)
 
 

@@ -165,7 +165,7 @@ def _pages(app: FastAPI, desk: Desk) -> None:
         ("/about", about), ("/docs", interface), ("/export/{name}", export), ("/static/{name}", static),
         ("/health", health),
     ):  # fmt: skip
-        app.add_api_route(path, answer, response_model=None, **get)  # type: ignore[arg-type]
+        app.add_api_route(path, answer, response_model=None, **get)  # type: ignore[arg-type]  # kinds of `get` differ
 
 
 def _account(app: FastAPI, desk: Desk) -> None:
@@ -320,4 +320,4 @@ def _schema(app: FastAPI) -> None:
             app.openapi_schema = schema
         return app.openapi_schema
 
-    app.openapi = made  # type: ignore[method-assign]
+    app.openapi = made  # type: ignore[method-assign]  # as FastAPI documents it

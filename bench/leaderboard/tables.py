@@ -30,7 +30,7 @@ LOCK = 0x62726F64
 _Base: Any = database_models.PeeweeBase
 
 
-class MigrationRow(_Base):  # type: ignore[misc]  # peewee has no types
+class MigrationRow(_Base):
     """A change of the tables that this board has gone through."""
 
     version = IntegerField(primary_key=True)
@@ -41,7 +41,7 @@ class MigrationRow(_Base):  # type: ignore[misc]  # peewee has no types
         table_name = "brodmann_migration"
 
 
-class RevisionRow(_Base):  # type: ignore[misc]
+class RevisionRow(_Base):
     """One row; its value rises with every change, so that pages know when they are out of date."""
 
     id = IntegerField(primary_key=True)
@@ -51,7 +51,7 @@ class RevisionRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_revision"
 
 
-class BenchmarkRow(_Base):  # type: ignore[misc]
+class BenchmarkRow(_Base):
     """What a benchmark is, beside Brain-Score's type."""
 
     benchmark = ForeignKeyField(
@@ -73,7 +73,7 @@ class BenchmarkRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_benchmark"
 
 
-class CeilingRow(_Base):  # type: ignore[misc]
+class CeilingRow(_Base):
     """The ceiling of one version of a benchmark."""
 
     instance = ForeignKeyField(
@@ -88,7 +88,7 @@ class CeilingRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_ceiling"
 
 
-class ModelRow(_Base):  # type: ignore[misc]
+class ModelRow(_Base):
     """A model's card, beside Brain-Score's."""
 
     model = ForeignKeyField(database_models.Model, column_name="model_id", primary_key=True)
@@ -104,7 +104,7 @@ class ModelRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_model"
 
 
-class SubmissionRow(_Base):  # type: ignore[misc]
+class SubmissionRow(_Base):
     """The document that was submitted, as it came."""
 
     submission = ForeignKeyField(database_models.Submission, column_name="submission_id", primary_key=True)
@@ -118,7 +118,7 @@ class SubmissionRow(_Base):  # type: ignore[misc]
         indexes = ((("digest", "attempt"), True),)
 
 
-class ScoreRow(_Base):  # type: ignore[misc]
+class ScoreRow(_Base):
     """A score and what it stands on; Brain-Score's row of it holds the values for as long as they count."""
 
     score = ForeignKeyField(database_models.Score, column_name="score_id", primary_key=True)
@@ -145,7 +145,7 @@ class ScoreRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_score"
 
 
-class LayerRow(_Base):  # type: ignore[misc]
+class LayerRow(_Base):
     """One layer's value: a point of the layer curve."""
 
     id = AutoField()
@@ -159,7 +159,7 @@ class LayerRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_layer"
 
 
-class LayoutRow(_Base):  # type: ignore[misc]
+class LayoutRow(_Base):
     """A layer's layout: dimensionality, and the clustering of its maps as JSON."""
 
     id = AutoField()
@@ -179,7 +179,7 @@ class LayoutRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_layout"
 
 
-class EventRow(_Base):  # type: ignore[misc]
+class EventRow(_Base):
     """The history of a score: who brought it to which state, when and why."""
 
     id = AutoField()
@@ -193,7 +193,7 @@ class EventRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_event"
 
 
-class TokenRow(_Base):  # type: ignore[misc]
+class TokenRow(_Base):
     """A right to submit; the secret itself is not kept, only its sha256."""
 
     id = CharField(max_length=16, primary_key=True)
@@ -207,7 +207,7 @@ class TokenRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_token"
 
 
-class SessionRow(_Base):  # type: ignore[misc]
+class SessionRow(_Base):
     """A browser that signed in with a token; the cookie is not kept, only its sha256."""
 
     secret = CharField(max_length=64, primary_key=True)
@@ -218,7 +218,7 @@ class SessionRow(_Base):  # type: ignore[misc]
         table_name = "brodmann_session"
 
 
-class AuditRow(_Base):  # type: ignore[misc]
+class AuditRow(_Base):
     """Who did what, when: nothing here is ever changed."""
 
     id = AutoField()
