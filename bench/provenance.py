@@ -2,12 +2,8 @@
 
 import platform
 import sys
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
-
-from ..files import digest_of, sha256_file
 
 _PACKAGES = (
     "brodmann",
@@ -34,18 +30,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-@lru_cache
-def code_digest() -> str:
-    """sha256 over the source of everything that a number passes through."""
-    root = Path(__file__).parents[1]
-    folders = [root, *(root / name for name in ("brain_data", "models", "analysis", "bench"))]
-    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
-    shown = {"cli.py", "terminal.py", "demo.py"}
-    return digest_of(
-        [(str(path.relative_to(root)), sha256_file(path)) for path in files if path.name not in shown]
-    )
-
-
 def provenance(**known: Any) -> dict[str, Any]:
-    """Versions, code digest and whatever the caller knows, as one dictionary."""
-    return {"versions": versions(), "code": code_digest(), **known}
+    """Versions and whatever the caller knows, as one dictionary."""
+    return {"versions": versions(), **known}

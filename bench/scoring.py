@@ -2,21 +2,22 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ..errors import UserError
 from ..files import digest_of
+from ..fingerprint import fingerprint
+from ..source_digest import code_digest
 from .benchmark import Benchmark, load_benchmark
 from .decoding import Decoding
-from .memory import require
+from .layer_comparison import compare_layers
 from .outcome import Ceiling, Options, Outcome
-from .provenance import code_digest, provenance
+from .provenance import provenance
 from .results import Record, Run, arrays_of, open_run
 from .scores import Score, ceiling_score
 
@@ -79,24 +80,23 @@ def score(
     options = Options(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
     if model == BRAIN:
-        key = _key(loaded, BRAIN, loaded.dataset.digest, [BRAIN], options)
-        known = store.find(BRAIN, loaded.identifier, key)
+        key = score_key(loaded, None, [BRAIN], options)
+        known = store.find(BRAIN, loaded.identifier, key.digest)
         if known is not None:
             return _as_score(known, cached=True)
         outcome = _decode_recording(loaded, options)
-        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, {}, key, outcome, options, began)
+        record = _keep(store, loaded, BRAIN, {}, key, outcome, options, began)
         return _as_score(record, cached=False)
     opened = _opened(model)
     _check_match(opened, loaded)
     names = _layer_names(opened, layers)
-    digest = opened.digest
-    key = _key(loaded, opened.identifier, digest, names, options)
-    known = store.find(opened.identifier, loaded.identifier, key)
+    key = score_key(loaded, opened, names, options)
+    known = store.find(opened.identifier, loaded.identifier, key.digest)
     if known is not None:
         return _as_score(known, cached=True)
-    outcome = _compare(opened, loaded, names, options)
+    outcome = compare_layers(opened, loaded, names, options)
     facts = _facts(opened)
-    record = _keep(store, loaded, opened.identifier, digest, facts, key, outcome, options, began)
+    record = _keep(store, loaded, opened.identifier, facts, key, outcome, options, began)
     return _as_score(record, cached=False)
 
 
@@ -143,25 +143,6 @@ def _decode_recording(benchmark: Benchmark, options: Options) -> Outcome:
     return benchmark.metric.evaluate_recording(benchmark.recording, options)
 
 
-def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Options) -> Outcome:
-    stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
-    if benchmark.card.context == "none":
-        # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
-        rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
-        stimuli = stimuli.iloc[rows]
-    sizes = model.sizes(stimuli, names)
-    largest = max(sizes, key=sizes.__getitem__)
-    needed = benchmark.metric.memory(recorded, sizes[largest])
-    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
-        needed += 4 * len(stimuli) * sum(sizes.values())
-    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
-    activations = model.extract(stimuli, names, context=benchmark.card.context)
-    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-    outcome = benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
-    said = _how_read(model)
-    return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
-
-
 def _facts(model: "Model") -> dict[str, Any]:
     """What a network tells of itself: its size, and whether its units have places of their own."""
     module = getattr(model, "module", None)
@@ -176,38 +157,45 @@ def _facts(model: "Model") -> dict[str, Any]:
     }
 
 
-def _how_read(model: "Model") -> dict[str, Any]:
-    """How a network's layers were pooled, projected or changed, where they were."""
-    reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
-    said: dict[str, Any] = {}
-    if reading is not None and reading.said():
-        said["reading"] = reading.said()
-    if changes:
-        said["lesions"] = len(changes)
-    return said
+@dataclass(frozen=True)
+class Key:
+    """What a score depends on.
+
+    Attributes
+    ----------
+    digest : str
+        Of everything: the model, the data, the benchmark's card, the metric, the draws, and the code of all of them.
+    model : str
+        Of what the model is.
+    code : str
+        Of the code alone.
+    """
+
+    digest: str
+    model: str
+    code: str
 
 
-def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:
-    """A layer's values with rows in the recording's order; a memory map is read only when it is used."""
-    given = activations["stimulus_id"].values.tolist()
-    place = {stimulus: row for row, stimulus in enumerate(given)}
-    missing = [stimulus for stimulus in stimulus_ids if stimulus not in place]
-    if missing:
-        raise UserError(f"the model gave no activations for {len(missing)} stimuli (first: {missing[0]!r})")
-    order = np.array([place[stimulus] for stimulus in stimulus_ids])
-    values: npt.ArrayLike = (
-        activations.data if (order == np.arange(len(given))).all() else activations.data[order]
-    )
-    return values
-
-
-def _key(benchmark: Benchmark, model: str, digest: str, layers: Sequence[str], options: Options) -> str:
-    return digest_of(
-        [model, digest, list(layers)],
-        [benchmark.identifier, benchmark.version, benchmark.dataset.digest, benchmark.card.context],
-        {str(name): value for name, value in benchmark.card.options.items()},
-        [options.seed, options.n_bootstraps, options.n_permutations, options.level],
-        code_digest(),
+def score_key(
+    benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: Options = Options()
+) -> Key:
+    """What a score will be kept by; `model` None stands for the recording itself."""
+    digest = benchmark.dataset.digest if model is None else model.digest
+    shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
+    metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
+    built = () if model is None else model.made_by
+    code = digest_of(code_digest(["bench.layer_comparison", *built]), kinds.digest)
+    data = fingerprint(benchmark.recording).digest, benchmark.dataset.digest
+    return Key(
+        digest_of(
+            [*shown, digest, list(layers)],
+            [asdict(benchmark.card), *data],
+            [metric.digest, metric.versions],
+            asdict(options),
+            code,
+        ),
+        digest,
+        code,
     )
 
 
@@ -215,9 +203,8 @@ def _keep(
     store: Run,
     benchmark: Benchmark,
     model: str,
-    digest: str,
     facts: Mapping[str, Any],
-    key: str,
+    key: Key,
     outcome: Outcome,
     options: Options,
     began: float,
@@ -225,7 +212,7 @@ def _keep(
     limit, card = benchmark.limit, benchmark.card
     neuroids = benchmark.recording.neuroids
     record = {
-        "key": key,
+        "key": key.digest,
         "model": model,
         "model_facts": dict(facts),
         "benchmark": card.identifier,
@@ -257,7 +244,8 @@ def _keep(
         "bibtex": benchmark.dataset.bibtex,
         "seconds": time.perf_counter() - began,
         "provenance": provenance(
-            model_digest=digest,
+            code=key.code,
+            model_digest=key.model,
             data_digest=benchmark.dataset.digest,
             seed=options.seed,
             n_bootstraps=options.n_bootstraps,
@@ -276,7 +264,7 @@ def _keep(
             arrays["neuroid_subject"] = neuroids["subject"].to_numpy(str)
     arrays |= {"draws": outcome.draws} | dict(outcome.arrays)
     store.keep(record, arrays)
-    known = store.find(model, card.identifier, key)
+    known = store.find(model, card.identifier, key.digest)
     if known is None:
         raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
     return known

@@ -32,7 +32,7 @@ class WordLengthFrequency(Model):
 
     identifier = "word-length-frequency"
     modality = "language"
-    digest = digest_of("word-length-frequency", 1, FEATURES)
+    digest = digest_of("word-length-frequency", FEATURES)
 
     @property
     def layers(self) -> list[str]:

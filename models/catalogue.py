@@ -103,16 +103,19 @@ def add_model(name: str, source: str | Path | None = None) -> Path:
 def load_catalogue_model(name: str) -> "Model":
     """A model of the catalogue, its weights verified."""
     card = model_card(name)
-    module, _, function = card.loader.partition(":")
-    load = getattr(import_module(f".{module}", __package__), function)
-    if not card.files:
-        made: Model = load()
-        return made
-    if not folder_of(name).is_dir():
-        raise NotAvailableError(f"the weights of {name!r} are not installed: {_hint(name)}")
-    verify_installed(name, card.files, folder_of(name), hint=_hint(name))
-    loaded: Model = load(folder_of(name))
-    return loaded
+    if card.files:
+        if not folder_of(name).is_dir():
+            raise NotAvailableError(f"the weights of {name!r} are not installed: {_hint(name)}")
+        verify_installed(name, card.files, folder_of(name), hint=_hint(name))
+    return made_by(card.loader, *([folder_of(name)] if card.files else []))
+
+
+def made_by(loader: str, *arguments: Path) -> "Model":
+    """A model by a loader of this package, ``module:function``, which the model remembers."""
+    module, _, function = loader.partition(":")
+    model: Model = getattr(import_module(f".{module}", __package__), function)(*arguments)
+    model.made_by = (f"models.{module}",)
+    return model
 
 
 def folder_of(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..fingerprint import fingerprint
 from .hooks import run
 from .model import Context
 from .network import Network
@@ -223,11 +225,12 @@ class LanguageModel(Network):
         return self._padded([self._cut(*self._encode("", "The dog saw a ball."))[:2]])
 
     def _reading(self) -> list[object]:
-        seen = [
-            self._encode("", text)[0]
-            for text in ("The dog saw a ball.", "Colourless green ideas, 7 of them!")
-        ]
-        return [seen, self.pooling, self.max_tokens]
+        return [self._tokenizer_digest, self.pooling, self.max_tokens]
+
+    @cached_property
+    def _tokenizer_digest(self) -> str:
+        """Of the whole tokenizer, found once: some keep what they have seen."""
+        return fingerprint(self.tokenizer).digest
 
 
 def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:

@@ -3,7 +3,6 @@
 import importlib.util
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,10 +11,11 @@ from torch import nn
 
 from ..errors import NotAvailableError, UserError, missing_extra, unknown
 from ..files import digest_of
-from .catalogue import list_models, load_catalogue_model
+from .catalogue import list_models, load_catalogue_model, made_by
 from .language import LanguageModel
 from .model import Model
 from .network import Network
+from .preprocessing import ProcessorPreprocessing
 from .reading import Reading
 from .vision import VisionModel
 
@@ -150,10 +150,7 @@ def _hugging_face_vision(place: str, identifier: str) -> Model:
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
     module = _pretrained(place, place)
-
-    def preprocess(image: Any) -> Any:
-        return processor(images=image, return_tensors="pt")["pixel_values"][0]
-
+    preprocess = ProcessorPreprocessing(processor)
     return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
 
 
@@ -227,15 +224,9 @@ def _torchvision(name: str) -> Model:
     return VisionModel(module, identifier=f"torchvision:{name}", preprocess=weights.transforms())
 
 
-def _family(where: str) -> Callable[[str], Model]:
+def _family(loader: str) -> Callable[[str], Model]:
     """A loader that is imported when it is asked for: ``module:function``, which takes a path."""
-    module, _, function = where.partition(":")
-
-    def load(path: str) -> Model:
-        made: Model = getattr(import_module(f".{module}", __package__), function)(Path(path).expanduser())
-        return made
-
-    return load
+    return lambda path: made_by(loader, Path(path).expanduser())
 
 
 _SCHEMES: dict[str, Callable[[str], Model]] = {

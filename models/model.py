@@ -1,7 +1,7 @@
 """The contract: what every model offers, network or not."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,12 +22,18 @@ class Model(ABC):
         The name under which its scores are kept.
     modality : {"vision", "language"}
     digest : str
-        sha256 over everything that an activation depends on: weights, architecture, preprocessing.
+        sha256 over what the model is: weights, architecture, preprocessing, readout.
+    numerics : mapping of str to str
+        What else its numbers depend on: device class, precision, versions of packages.
+    made_by : tuple of str
+        The modules of this package that built it.
     """
 
     identifier: str
     modality: Literal["vision", "language"]
     digest: str
+    numerics: Mapping[str, str] = {}
+    made_by: tuple[str, ...] = ()
 
     @property
     @abstractmethod

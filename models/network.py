@@ -1,12 +1,9 @@
 """What vision and language networks share: layers, digests, extraction in one pass, the cache."""
 
-import hashlib
-import inspect
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +16,7 @@ from torch import Tensor, nn
 from ..brain_data.dataset import stimuli_digest
 from ..errors import UserError
 from ..files import digest_of
+from ..fingerprint import Fingerprint, fingerprint, is_installed_code, package_version
 from ..progress import track
 from . import store
 from .hooks import Stop, check_layers, forward_order, record
@@ -29,11 +27,9 @@ from .sheet import Sheet, grid_sheet
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
-EXTRACTION_VERSION = 2
-"""Part of every cache key: it rises when the same network would give other numbers."""
-
-
 _WRITERS = min(4, os.cpu_count() or 1)
+_NOT_SETTINGS = frozenset(vars(nn.Module()))
+"""What every module has: parameters, submodules, hooks, whether it trains."""
 
 
 class Network(Model):
@@ -135,22 +131,34 @@ class Network(Model):
 
     @property
     def digest(self) -> str:  # type: ignore[override]
-        """sha256 over weights, buffers, architecture, the modules' sources and what the preprocessing does.
+        """sha256 over weights, buffers, architecture, preprocessing and readout: values, parameters and code.
 
-        Found anew each time, because the module may have been trained on since. Other things that an output
-        may depend on (a function in another file, a global) are not seen.
+        Found anew each time, because the module may have been trained on since.
         """
+        return self._made.digest
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """Device class, precision, and the versions of the packages that compute."""
+        precision = torch.get_float32_matmul_precision()
+        if self.device.type == "cuda":
+            precision += f", tf32 {torch.backends.cuda.matmul.allow_tf32} {torch.backends.cudnn.allow_tf32}"
+        half = {"half": str(self._half())} if self.reading.half else {}
+        return {
+            "device": self.device.type,
+            "matmul": precision,
+            "torch": package_version("torch"),
+            **half,
+            **self._made.versions,
+        }
+
+    @property
+    def _made(self) -> Fingerprint:
         # a state dict leaves out the buffers that are not saved
-        values = dict(self.module.named_buffers()) | self.module.state_dict()
-        weights = [
-            [name, str(value.dtype), list(value.shape), _digest(value)]
-            for name, value in sorted(values.items())
-            if isinstance(value, Tensor)
-        ]
-        made_of = [repr(self.module), _sources(self.module), _settings(self.module)]
-        kept: list[object] = [] if self.reading == EVERYTHING else [asdict(self.reading)]
-        kept += [list(self.changes)] if self.changes else []
-        return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading(), *kept)
+        weights = dict(self.module.named_buffers()) | self.module.state_dict()
+        parts = [[name, type(one), _settings(one)] for name, one in self.module.named_modules()]
+        shown = self._reading()
+        return fingerprint(type(self), weights, repr(self.module), parts, shown, self.reading, self.changes)
 
     def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
         """How many units each layer has, found on one stimulus."""
@@ -172,7 +180,7 @@ class Network(Model):
         notes: dict[str, dict[str, Any]] = {}
         keys: dict[str, str] = {}
         if self.cache:
-            own, shown = self.digest, stimuli_digest(stimuli)
+            own, shown = digest_of(self.digest, self.numerics), stimuli_digest(stimuli)
             keys = {name: digest_of(own, name, shown, context) for name in names}
             for name, key in keys.items():
                 known = store.find(key)
@@ -348,35 +356,14 @@ def _names(layers: Sequence[str]) -> list[str]:
     return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
 
 
-def _digest(value: Tensor) -> str:
-    """sha256 of a tensor's bytes, one tensor in memory at a time."""
-    flat = value.detach().cpu().contiguous().reshape(-1)
-    raw = flat.view(torch.uint8).numpy().data if flat.numel() else b""
-    return hashlib.sha256(raw).hexdigest()
-
-
-def _sources(module: nn.Module) -> list[str]:
-    """Digests of the files that define the modules' classes; torch's own are known by their names in repr."""
-    kinds = {type(one) for one in module.modules()}
-    own = {kind for kind in kinds if not kind.__module__.startswith("torch.")}
-    return sorted({digest_of(_source(kind)) for kind in own})
-
-
-def _source(kind: type) -> str:
-    try:
-        return inspect.getsource(inspect.getmodule(kind) or kind)
-    except (OSError, TypeError):  # made in a console or compiled: repr and weights must do
-        return kind.__qualname__
-
-
-def _settings(module: nn.Module) -> list[object]:
-    """The numbers and switches that modules keep as plain attributes, such as a stride."""
-    return [
-        [name, key, value]
-        for name, one in module.named_modules()
-        for key, value in sorted(vars(one).items())
-        if isinstance(value, (bool, int, float)) and key != "training" and not key.startswith("_")
-    ]
+def _settings(module: nn.Module) -> object:
+    """What a module keeps beside its weights: of an installed package's class the numbers and switches, else all."""
+    values = {name: value for name, value in vars(module).items() if name not in _NOT_SETTINGS}
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    if is_installed_code(type(module)):
+        kept = {name: value for name, value in values.items() if isinstance(value, (bool, int, float))}
+        return [hooks, {name: value for name, value in kept.items() if not name.startswith("_")}]
+    return [hooks, values]
 
 
 def _finish(writing: "list[Future[None]]") -> None:

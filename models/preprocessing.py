@@ -1,7 +1,7 @@
 """From a picture to a tensor, with PIL and torch alone."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -50,3 +50,20 @@ class ImagePreprocessing:
             image = image.crop((left, top, left + self.size, top + self.size))
         pixels = torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)
         return (pixels - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
+
+
+@dataclass(frozen=True)
+class ProcessorPreprocessing:
+    """What a Hugging Face image processor does.
+
+    Attributes
+    ----------
+    processor : callable
+    """
+
+    processor: Any
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """A float tensor (channels, height, width)."""
+        pixels: Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return pixels

@@ -11,8 +11,7 @@ from ..model import Model
 from ..preprocessing import ImagePreprocessing
 from ..vision import VisionModel
 from ..weights import load_into, read_weights
-from .loop import CARD, TOKENIZER, WEIGHTS
-from .recipe import Card, Recipe
+from .recipe import CARD, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import TextTokenizer
 
 PACKAGED = Path(__file__).parents[1] / "twins"

@@ -22,16 +22,9 @@ from ...files import write_bytes, write_json
 from ...progress import track
 from ..topoloss import incoming_weights, neighbour_similarity
 from .images import LabelledImages
-from .recipe import Card, Recipe
+from .recipe import CARD, CHECKPOINT, LOG, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import Corpus
 
-WEIGHTS, CARD, LOG, TOKENIZER, CHECKPOINT = (
-    "weights.safetensors",
-    "training.json",
-    "log.csv",
-    "tokenizer.json",
-    "checkpoint.pt",
-)
 _SHA_BYTES = 32
 _MEAN, _STD = 0.5, 0.25
 _SHIFT = 2

@@ -20,6 +20,13 @@ Modality = Literal["vision", "language"]
 Schedule = Literal["constant", "warm-up", "decay"]
 SCHEDULES = {"constant": None, "warm-up": linear_warm_up, "decay": cosine_decay}
 FORMAT = 1
+WEIGHTS, CARD, LOG, TOKENIZER, CHECKPOINT = (
+    "weights.safetensors",
+    "training.json",
+    "log.csv",
+    "tokenizer.json",
+    "checkpoint.pt",
+)
 
 
 @dataclass(frozen=True)

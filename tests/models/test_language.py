@@ -210,3 +210,40 @@ def test_a_real_sentence_encoder_in_context_is_pooled_over_its_own_tokens():
     with torch.inference_mode():
         hidden = model.module(input_ids=whole).last_hidden_state[0]
     np.testing.assert_allclose(found[1], hidden[before:].mean(dim=0).numpy(), atol=1e-5)
+
+
+def test_tokenizers_that_agree_on_two_sentences_and_differ_elsewhere_are_other_models():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    probes = "The dog saw a ball .", "Colourless green ideas , 7 of them !"
+    words = {word: i for i, word in enumerate(sorted({w for probe in probes for w in probe.split()}))}
+    other = {**words, "zebra": len(words) + 1, "yak": len(words)}
+    words |= {"zebra": len(words), "yak": len(words) + 1}
+
+    def made(vocabulary):
+        tokenizer = Tokenizer(models.WordLevel({**vocabulary, "?": 99}, unk_token="?"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+        return LanguageModel(random_transformer().module, fast, identifier="words", layers=["blocks.1"])
+
+    one, same, another = made(words), made(words), made(other)
+    for probe in probes:
+        assert one.tokenizer(probe)["input_ids"] == another.tokenizer(probe)["input_ids"]
+    assert one.tokenizer("zebra")["input_ids"] != another.tokenizer("zebra")["input_ids"]
+    assert one.digest == same.digest
+    assert one.digest != another.digest
+
+
+def test_what_a_call_leaves_in_a_tokenizer_is_no_part_of_it():
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    def made():
+        words = Tokenizer(models.WordLevel({"a": 0, "?": 1}, unk_token="?"))
+        fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
+        return LanguageModel(random_transformer().module, fast, identifier="words", layers=["blocks.1"])
+
+    plain, used = made(), made()
+    used.tokenizer(["a", "a"], padding="max_length", max_length=7, truncation=True)
+    assert plain.digest == used.digest

@@ -1,0 +1,68 @@
+"""A model's layers, put before a benchmark's metric."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import UserError
+from .memory import require
+from .outcome import Options, Outcome
+
+if TYPE_CHECKING:
+    from ..models import Model
+    from .benchmark import Benchmark
+
+
+def compare_layers(model: "Model", benchmark: "Benchmark", names: Sequence[str], options: Options) -> Outcome:
+    """Show a model the benchmark's stimuli and have the metric compare its layers with the recording.
+
+    Raises
+    ------
+    UserError
+        For work that does not fit in memory, and for what the model or the metric refuses.
+    """
+    stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
+    if benchmark.card.context == "none":
+        # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
+        rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
+        stimuli = stimuli.iloc[rows]
+    sizes = model.sizes(stimuli, names)
+    largest = max(sizes, key=sizes.__getitem__)
+    needed = benchmark.metric.memory(recorded, sizes[largest])
+    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
+        needed += 4 * len(stimuli) * sum(sizes.values())
+    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
+    activations = model.extract(stimuli, names, context=benchmark.card.context)
+    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
+    outcome = benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+    said = _how_read(model)
+    return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
+
+
+def _how_read(model: "Model") -> dict[str, Any]:
+    """How a network's layers were pooled, projected or changed, where they were."""
+    reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
+    said: dict[str, Any] = {}
+    if reading is not None and reading.said():
+        said["reading"] = reading.said()
+    if changes:
+        said["lesions"] = len(changes)
+    return said
+
+
+def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:
+    """A layer's values with rows in the recording's order; a memory map is read only when it is used."""
+    given = activations["stimulus_id"].values.tolist()
+    place = {stimulus: row for row, stimulus in enumerate(given)}
+    missing = [stimulus for stimulus in stimulus_ids if stimulus not in place]
+    if missing:
+        raise UserError(f"the model gave no activations for {len(missing)} stimuli (first: {missing[0]!r})")
+    order = np.array([place[stimulus] for stimulus in stimulus_ids])
+    values: npt.ArrayLike = (
+        activations.data if (order == np.arange(len(given))).all() else activations.data[order]
+    )
+    return values

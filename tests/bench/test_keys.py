@@ -1,0 +1,158 @@
+"""A stored score answers the same question alone: what a key holds, and what it does not."""
+
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import brodmann
+from brodmann.models import ImagePreprocessing, VisionModel
+
+QUICK = {"n_bootstraps": 0, "n_permutations": 0}
+METRIC = """
+from brodmann.bench import MetricResult
+import numpy as np
+
+class Mine:
+    name = "mine"
+
+    def ceiling(self, recorded):
+        from brodmann.bench import Ceiling
+        return Ceiling("none", float("nan"))
+
+    def memory(self, recorded, n_units):
+        return 0
+
+    def evaluate(self, layers, recorded, ceiling, options):
+        layer = next(iter(layers))
+        value = VALUE
+        return MetricResult(
+            value=value, raw=value, per_unit=np.array([value]), unit="none", normalization="none", layer=layer,
+            layer_by_split=[layer], layers={layer: value}, ci=(np.nan, np.nan), p=np.nan,
+            n_stimuli=recorded.n_stimuli, n_neuroids=1,
+        )
+"""
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return brodmann.load_benchmark("simulated-cortex.V1-ridge")
+
+
+def own_metric(value, place):
+    source = METRIC.replace("VALUE", str(value))
+    space = {"__name__": "__main__"}
+    if place == "console":
+        exec(source, space)
+    else:
+        path = place / "my_metric.py"
+        path.write_text(source)
+        exec(compile(source, path, "exec"), space)
+    return space["Mine"]()
+
+
+@pytest.mark.parametrize("place", ["console", "file"])
+def test_a_metric_of_ones_own_that_was_edited_is_computed_anew(benchmark, tmp_path, place):
+    where = tmp_path if place == "file" else place
+    scores = [
+        brodmann.score(
+            "pixels", replace(benchmark, metric=own_metric(value, where)), run=tmp_path / "run", **QUICK
+        )
+        for value in (0.25, 0.75, 0.25)
+    ]
+    assert [float(score) for score in scores] == [0.25, 0.75, 0.25]
+    assert [score.attrs["cached"] for score in scores] == [False, False, True]
+
+
+def small_network(preprocess, **options):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    return VisionModel(module, identifier="small", preprocess=preprocess, layers=["1"], **options)
+
+
+def test_preprocessing_that_differs_for_small_pictures_alone_is_another_model():
+    whole = ImagePreprocessing(16)
+
+    def crops_the_small(image):
+        return whole(image.crop((0, 0, 8, 8)) if min(image.size) < 97 else image)
+
+    large, small = (
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (n, n, 3), dtype=np.uint8))
+        for n in (97, 96)
+    )
+    assert torch.equal(whole(large), crops_the_small(large))
+    assert not torch.equal(whole(small), crops_the_small(small))
+    assert small_network(whole).digest != small_network(crops_the_small).digest
+    assert small_network(crops_the_small).digest == small_network(crops_the_small).digest
+
+
+@pytest.mark.parametrize("way", ["precision", "half", "dtype", "pool"])
+def test_how_numbers_are_computed_stands_in_the_key(benchmark, way, tmp_path, monkeypatch):
+    from brodmann.bench.scoring import score_key
+    from brodmann.models import Readout
+
+    plain = small_network(ImagePreprocessing(16))
+    other = small_network(
+        ImagePreprocessing(16), readout=Readout(half=way == "half", pool="mean" if way == "pool" else "none")
+    )
+    before = torch.get_float32_matmul_precision()
+    key = score_key(benchmark, plain, ["1"]).digest
+    assert key == score_key(benchmark, small_network(ImagePreprocessing(16)), ["1"]).digest
+    if way == "dtype":
+        other.module.double()
+    try:
+        if way == "precision":
+            torch.set_float32_matmul_precision("medium")
+        assert score_key(benchmark, other, ["1"]).digest != key
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_the_class_of_device_stands_in_the_key_of_activations_and_not_in_what_the_model_is():
+    model = small_network(ImagePreprocessing(16))
+    digest, numerics = model.digest, dict(model.numerics)
+    assert numerics["device"] == "cpu"
+    model.device = torch.device("cuda")
+    assert model.numerics["device"] == "cuda"
+    assert "tf32" in model.numerics["matmul"]
+    assert model.digest == digest
+
+
+def test_a_recording_that_was_replaced_is_another_question(benchmark):
+    from brodmann.bench.scoring import score_key
+
+    model = small_network(ImagePreprocessing(16))
+    key = score_key(benchmark, model, ["1"]).digest
+    assert (
+        benchmark.recording.mean.shape[0] == 500
+    )  # what a recording keeps of its own answers does not count
+    assert score_key(benchmark, model, ["1"]).digest == key
+    other = replace(benchmark, recording=replace(benchmark.recording, cube=benchmark.recording.cube + 1))
+    assert score_key(other, model, ["1"]).digest != key
+
+
+def test_a_comment_in_a_metrics_module_changes_no_key_and_its_code_does(tmp_path):
+    from brodmann.source_digest import PACKAGE, code_digest
+
+    for path in PACKAGE.rglob("*.py"):
+        if "tests" not in path.relative_to(PACKAGE).parts:
+            target = tmp_path / path.relative_to(PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    before = code_digest(["bench.metrics.ridge"], tmp_path)
+    edited = tmp_path / "bench" / "metrics" / "normalization.py"
+    text = edited.read_text()
+    edited.write_text("# a comment\n" + text)
+    assert code_digest(["bench.metrics.ridge"], tmp_path) == before
+    edited.write_text(
+        text
+        + textwrap.dedent("""
+        def edited():
+            return 1
+    """)
+    )
+    assert code_digest(["bench.metrics.ridge"], tmp_path) != before
