@@ -19,6 +19,7 @@ WITHOUT_NUMBERS = frozenset(
         "progress",
         "fingerprint",  # what stands in a key, not what is computed
         "source_digest",
+        "registry",
         "models.sheet",  # places of units, which no score looks at
         "bench.memory",  # refuses, and changes nothing
     }

@@ -177,9 +177,10 @@ class Key:
 
 
 def score_key(
-    benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: Options = Options()
+    benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: Options | None = None
 ) -> Key:
     """What a score will be kept by; `model` None stands for the recording itself."""
+    options = options or Options()
     digest = benchmark.dataset.digest if model is None else model.digest
     shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
