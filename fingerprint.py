@@ -150,8 +150,8 @@ class _Walk:
             return ["mapping", *self._items(value)]
         if hasattr(value, "backend_tokenizer"):
             return self._tokenizer(value)
-        if (parts := _table(value)) is not None:
-            return [type(value).__name__, *map(self.of, parts)]
+        if (table := _table(value)) is not None:
+            return [type(value).__name__, *map(self.of, table)]
         return [self.of(type(value)), *self._state(value)]
 
     def _array(self, value: np.ndarray[Any, Any]) -> object:

@@ -138,7 +138,7 @@ class Network(Model):
         return self._made.digest
 
     @property
-    def numerics(self) -> dict[str, str]:
+    def numerics(self) -> dict[str, str]:  # type: ignore[override]
         """Device class, precision, and the versions of the packages that compute."""
         precision = torch.get_float32_matmul_precision()
         if self.device.type == "cuda":
