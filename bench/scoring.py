@@ -13,12 +13,11 @@ import pandas as pd
 from ..errors import UserError
 from ..files import digest_of
 from .benchmark import Benchmark, load_benchmark
-from .decoding import Decoding
-from .memory import require
-from .outcome import Ceiling, Options, Outcome
-from .provenance import code_digest, provenance
-from .results import Record, Run, arrays_of, open_run
-from .scores import Score, ceiling_score
+from .metrics.base import Ceiling, Options, Outcome, Score, ceiling_score
+from .metrics.decoding import Decoding
+from .metrics.memory import require
+from .results.provenance import code_digest, provenance
+from .results.store import Record, Run, arrays_of, open_run
 
 if TYPE_CHECKING:
     from ..models import Model

@@ -13,11 +13,11 @@ from torch import nn
 from ..errors import NotAvailableError, UserError, missing_extra, unknown
 from ..files import digest_of
 from .catalogue import list_models, load_catalogue_model
-from .language import LanguageModel
+from .extraction.language_model import LanguageModel
+from .extraction.readout import Reading
+from .extraction.torch_model import Network
+from .extraction.vision_model import VisionModel
 from .model import Model
-from .network import Network
-from .reading import Reading
-from .vision import VisionModel
 
 
 def load_model(name: str, *, reading: Reading | None = None) -> Model:
@@ -243,9 +243,9 @@ _SCHEMES: dict[str, Callable[[str], Model]] = {
     "timm": _timm,
     "torchvision": _torchvision,
     "trained": _family("training.load:load_trained"),
-    "weights": _family("families.toponets:load_weights"),
-    "tdann": _family("families.tdann:load_tdann"),
-    "topolm": _family("families.topolm:load_topolm"),
-    "topoformer": _family("families.topoformer:load_topoformer"),
-    "all-tnn": _family("families.all_tnn:load_all_tnn"),
+    "weights": _family("zoo.toponets:load_weights"),
+    "tdann": _family("zoo.tdann:load_tdann"),
+    "topolm": _family("zoo.topolm:load_topolm"),
+    "topoformer": _family("zoo.topoformer:load_topoformer"),
+    "all-tnn": _family("zoo.all_tnn:load_all_tnn"),
 }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ...brain_data.pictures import CATEGORIES, Nuisance, picture
+from ...brain_data.stimuli.drawn_images import CATEGORIES, Nuisance, picture
 from ...errors import UserError
 from ...files import digest_of, home, remember
 from ...progress import track

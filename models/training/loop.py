@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ...errors import UserError
 from ...files import write_bytes, write_json
 from ...progress import track
-from ..topoloss import incoming_weights, neighbour_similarity
+from ..topography.topoloss import incoming_weights, neighbour_similarity
 from .images import LabelledImages
 from .recipe import Card, Recipe
 from .texts import Corpus

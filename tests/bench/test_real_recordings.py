@@ -14,10 +14,10 @@ from rsatoolbox.inference import boot_noise_ceiling
 from scipy.stats import spearmanr
 
 import brodmann
-from brodmann.analysis.dissimilarity import pairs
+from brodmann.analysis.representation.rdm import pairs
 from brodmann.bench import make_benchmark
-from brodmann.bench.outcome import Options
-from brodmann.bench.recording import Recording
+from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.recording import Recording
 
 QUICK = {"n_bootstraps": 200, "n_permutations": 199}
 NO_DRAWS = Options(n_bootstraps=0, n_permutations=0)

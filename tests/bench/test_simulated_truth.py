@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from brodmann.bench.encoding import Encoding
-from brodmann.bench.outcome import Options
-from brodmann.bench.recording import Recording, recording
-from brodmann.bench.splits import Splitter
-from brodmann.brain_data.simulated import simulated_cortex, simulated_language
+from brodmann.analysis.encoding.cross_validation import Splitter
+from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.recording import Recording, recording
+from brodmann.bench.metrics.ridge import Encoding
+from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
 
 SEEDS = 200
 N_STIMULI = 200
