@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .spatial.permutation_null import LayoutNull
     from .spatial.pinwheels import Pinwheels, grating_tuning, pinwheels
     from .spatial.smoothing import smooth
-    from .spatial.spatial_weights import mesh_distances, mesh_neighbours
+    from .spatial.spatial_weights import mesh_distances, mesh_neighbors
     from .spatial.wiring import wiring_length
     from .statistics.paired_tests import PairedDifference, paired_difference
     from .statistics.resampling import benjamini_hochberg
@@ -72,7 +72,7 @@ _WHERE = {
     "kendall_tau_a": ".representation.rdm",
     "local_morans_i": ".spatial.local_morans_i",
     "mesh_distances": ".spatial.spatial_weights",
-    "mesh_neighbours": ".spatial.spatial_weights",
+    "mesh_neighbors": ".spatial.spatial_weights",
     "morans_i": ".spatial.morans_i",
     "morans_i_of_maps": ".spatial.morans_i",
     "paired_difference": ".statistics.paired_tests",
@@ -120,7 +120,7 @@ __all__ = [
     "kendall_tau_a",
     "local_morans_i",
     "mesh_distances",
-    "mesh_neighbours",
+    "mesh_neighbors",
     "morans_i",
     "morans_i_of_maps",
     "paired_difference",

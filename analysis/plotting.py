@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 NULL = "#BBBBBB"
 _SMALL = 6.0
 
@@ -32,7 +32,7 @@ def draw_map(
     values: npt.ArrayLike,
     places: Places,
     *,
-    colours: str = "RdBu_r",
+    colors: str = "RdBu_r",
     limits: tuple[float, float] | None = None,
 ) -> Any:
     """Values where their units lie, as squares that fill the grid or as dots; around 0 unless limits are given.
@@ -43,7 +43,7 @@ def draw_map(
     values : array of shape (n_units,)
     places : array of shape (n_units, 2) or (n_units, 3), or Sheet
         Of three axes the two longest are shown, the strongest value in front.
-    colours : str
+    colors : str
     limits : (float, float), optional
     """
     known, positions = np.asarray(values, np.float64), positions_of(places)
@@ -53,7 +53,7 @@ def draw_map(
         known, positions = known[order], positions[order]
     top = float(np.abs(known).max()) or 1.0
     low, high = limits or (
-        (-top, top) if colours == "RdBu_r" else (float(known.min()), float(known.max()) + 1e-12)
+        (-top, top) if colors == "RdBu_r" else (float(known.min()), float(known.max()) + 1e-12)
     )
     image = _as_image(known, positions)
     axes.set_axis_on()
@@ -63,7 +63,7 @@ def draw_map(
     if image is not None:
         field, extent = image
         return axes.imshow(
-            field, cmap=colours, vmin=low, vmax=high, extent=extent, origin="lower", interpolation="nearest"
+            field, cmap=colors, vmin=low, vmax=high, extent=extent, origin="lower", interpolation="nearest"
         )
     size = 6000 / max(len(known), 60)
     return axes.scatter(
@@ -71,7 +71,7 @@ def draw_map(
         positions[:, 1],
         c=known,
         s=min(size, 14),
-        cmap=colours,
+        cmap=colors,
         vmin=low,
         vmax=high,
         linewidths=0,
@@ -106,12 +106,12 @@ def draw_spectrum(axes: "Axes", eigenvalues: Floats, found: Mapping[str, Any]) -
     """Eigenvalues as shares of the variance, the fitted power law, participation ratio and exponent."""
     rank = np.arange(1, len(eigenvalues) + 1)
     kept = eigenvalues > 1e-9 * eigenvalues[0]
-    axes.loglog(rank[kept], eigenvalues[kept] / eigenvalues.sum(), color=COLOURS[0], linewidth=1)
+    axes.loglog(rank[kept], eigenvalues[kept] / eigenvalues.sum(), color=COLORS[0], linewidth=1)
     first, last = found["fit_range"]
     if np.isfinite(found["exponent"]):
         k = np.arange(first, last + 1)
         logs = np.log(eigenvalues[first - 1 : last] / eigenvalues.sum()) + found["exponent"] * np.log(k)
-        axes.loglog(k, np.exp(logs.mean()) * k ** -found["exponent"], "--", color=COLOURS[1], linewidth=1)
+        axes.loglog(k, np.exp(logs.mean()) * k ** -found["exponent"], "--", color=COLORS[1], linewidth=1)
     low, high = found["interval"]
     axes.set_title(
         f"PR {found['corrected']:.3g} ({low:.3g} to {high:.3g}), raw {found['participation_ratio']:.3g}\n"

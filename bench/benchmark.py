@@ -205,7 +205,7 @@ class Benchmark:
         return self.dataset.bibtex
 
     @cached_property
-    def limit(self) -> "Ceiling":
+    def noise_ceiling(self) -> "Ceiling":
         """The ceiling as the metric uses it."""
         return self.metric.ceiling(self.recording)
 
@@ -214,7 +214,7 @@ class Benchmark:
         """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
         from .metrics.base import ceiling_score
 
-        return ceiling_score(self.limit)
+        return ceiling_score(self.noise_ceiling)
 
 
 def load_benchmark(identifier: str) -> Benchmark:

@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import UserError
 from ..files import digest_of
 from .benchmark import Benchmark, load_benchmark
-from .metrics.base import Ceiling, Options, Outcome, Score, ceiling_score
+from .metrics.base import Ceiling, MetricResult, Score, ScoringOptions, ceiling_score
 from .metrics.decoding import Decoding
 from .metrics.memory import require
 from .results.provenance import code_digest, provenance
@@ -75,15 +75,15 @@ def score(
     if seed < 0:
         raise UserError(f"the seed must not be negative, and is {seed}")
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    options = Options(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
+    options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
     if model == BRAIN:
         key = _key(loaded, BRAIN, loaded.dataset.digest, [BRAIN], options)
         known = store.find(BRAIN, loaded.identifier, key)
         if known is not None:
             return _as_score(known, cached=True)
-        outcome = _decode_recording(loaded, options)
-        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, {}, key, outcome, options, began)
+        metric_result = _decode_recording(loaded, options)
+        record = _keep(store, loaded, BRAIN, loaded.dataset.digest, {}, key, metric_result, options, began)
         return _as_score(record, cached=False)
     opened = _opened(model)
     _check_match(opened, loaded)
@@ -93,9 +93,9 @@ def score(
     known = store.find(opened.identifier, loaded.identifier, key)
     if known is not None:
         return _as_score(known, cached=True)
-    outcome = _compare(opened, loaded, names, options)
+    metric_result = _compare(opened, loaded, names, options)
     facts = _facts(opened)
-    record = _keep(store, loaded, opened.identifier, digest, facts, key, outcome, options, began)
+    record = _keep(store, loaded, opened.identifier, digest, facts, key, metric_result, options, began)
     return _as_score(record, cached=False)
 
 
@@ -134,7 +134,7 @@ def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _decode_recording(benchmark: Benchmark, options: Options) -> Outcome:
+def _decode_recording(benchmark: Benchmark, options: ScoringOptions) -> MetricResult:
     if not isinstance(benchmark.metric, Decoding):
         raise UserError(
             f"'brain' decodes a recording from itself and needs a decoding benchmark, not {benchmark.identifier}"
@@ -142,7 +142,7 @@ def _decode_recording(benchmark: Benchmark, options: Options) -> Outcome:
     return benchmark.metric.evaluate_recording(benchmark.recording, options)
 
 
-def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Options) -> Outcome:
+def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: ScoringOptions) -> MetricResult:
     stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
     if benchmark.card.context == "none":
         # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
@@ -156,9 +156,9 @@ def _compare(model: "Model", benchmark: Benchmark, names: list[str], options: Op
     require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     activations = model.extract(stimuli, names, context=benchmark.card.context)
     features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-    outcome = benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+    metric_result = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     said = _how_read(model)
-    return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
+    return replace(metric_result, methods={**metric_result.methods, **said}) if said else metric_result
 
 
 def _facts(model: "Model") -> dict[str, Any]:
@@ -177,10 +177,10 @@ def _facts(model: "Model") -> dict[str, Any]:
 
 def _how_read(model: "Model") -> dict[str, Any]:
     """How a network's layers were pooled, projected or changed, where they were."""
-    reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
+    readout, changes = getattr(model, "readout", None), getattr(model, "changes", ())
     said: dict[str, Any] = {}
-    if reading is not None and reading.said():
-        said["reading"] = reading.said()
+    if readout is not None and readout.describe():
+        said["reading"] = readout.describe()
     if changes:
         said["lesions"] = len(changes)
     return said
@@ -200,7 +200,9 @@ def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.Ar
     return values
 
 
-def _key(benchmark: Benchmark, model: str, digest: str, layers: Sequence[str], options: Options) -> str:
+def _key(
+    benchmark: Benchmark, model: str, digest: str, layers: Sequence[str], options: ScoringOptions
+) -> str:
     return digest_of(
         [model, digest, list(layers)],
         [benchmark.identifier, benchmark.version, benchmark.dataset.digest, benchmark.card.context],
@@ -217,11 +219,11 @@ def _keep(
     digest: str,
     facts: Mapping[str, Any],
     key: str,
-    outcome: Outcome,
-    options: Options,
+    metric_result: MetricResult,
+    options: ScoringOptions,
     began: float,
 ) -> Record:
-    limit, card = benchmark.limit, benchmark.card
+    noise_ceiling, card = benchmark.noise_ceiling, benchmark.card
     neuroids = benchmark.recording.neuroids
     record = {
         "key": key,
@@ -235,23 +237,23 @@ def _keep(
         "modality": card.modality,
         "simulated": card.simulated,
         "space": _space(benchmark),
-        "layer": outcome.layer,
-        "layer_by_split": list(outcome.layer_by_split),
-        "score": outcome.value,
-        "raw": outcome.raw,
-        "ceiling": limit.value,
-        "ceiling_kind": limit.kind,
-        "ceiling_lower": limit.lower,
-        "ceiling_upper": limit.upper,
-        "normalisation": outcome.normalisation,
-        "ci": list(outcome.ci),
-        "p": outcome.p,
-        "n_stimuli": outcome.n_stimuli,
-        "n_neuroids": outcome.n_neuroids,
-        "left_out": dict(outcome.left_out),
-        "layers": dict(outcome.layers),
-        "unit": outcome.unit,
-        "methods": dict(outcome.methods),
+        "layer": metric_result.layer,
+        "layer_by_split": list(metric_result.layer_by_split),
+        "score": metric_result.value,
+        "raw": metric_result.raw,
+        "ceiling": noise_ceiling.value,
+        "ceiling_kind": noise_ceiling.kind,
+        "ceiling_lower": noise_ceiling.lower,
+        "ceiling_upper": noise_ceiling.upper,
+        "normalisation": metric_result.normalization,
+        "ci": list(metric_result.ci),
+        "p": metric_result.p,
+        "n_stimuli": metric_result.n_stimuli,
+        "n_neuroids": metric_result.n_neuroids,
+        "left_out": dict(metric_result.left_out),
+        "layers": dict(metric_result.layers),
+        "unit": metric_result.unit,
+        "methods": dict(metric_result.methods),
         "license": benchmark.dataset.license,
         "bibtex": benchmark.dataset.bibtex,
         "seconds": time.perf_counter() - began,
@@ -265,15 +267,15 @@ def _keep(
             options=dict(card.options),
         ),
     }
-    arrays: dict[str, np.ndarray[Any, Any]] = {"raw": outcome.per_unit}
-    if limit.per_neuroid is not None:
-        arrays["ceiling"] = limit.per_neuroid
-    if outcome.unit == "neuroid" and "neuroid_id" in neuroids:
+    arrays: dict[str, np.ndarray[Any, Any]] = {"raw": metric_result.per_unit}
+    if noise_ceiling.per_neuroid is not None:
+        arrays["ceiling"] = noise_ceiling.per_neuroid
+    if metric_result.unit == "neuroid" and "neuroid_id" in neuroids:
         arrays["neuroid_id"] = neuroids["neuroid_id"].to_numpy(str)
         arrays |= {f"neuroid_{name}": neuroids[name].to_numpy() for name in "xyz" if name in neuroids}
         if "subject" in neuroids:
             arrays["neuroid_subject"] = neuroids["subject"].to_numpy(str)
-    arrays |= {"draws": outcome.draws} | dict(outcome.arrays)
+    arrays |= {"draws": metric_result.draws} | dict(metric_result.arrays)
     store.keep(record, arrays)
     known = store.find(model, card.identifier, key)
     if known is None:

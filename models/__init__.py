@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .catalogue import ModelCard, add_model, list_models, model_card
     from .extraction.language_model import LanguageModel
     from .extraction.preprocessing import ImagePreprocessing
-    from .extraction.readout import Reading
+    from .extraction.readout import Readout
     from .extraction.vision_model import VisionModel
     from .interventions.lesions import Lesion, contiguous_units, lesioned, random_units
     from .loading import load_model
@@ -24,7 +24,7 @@ _WHERE = {
     "Lesion": ".interventions.lesions",
     "Model": ".model",
     "ModelCard": ".catalogue",
-    "Reading": ".extraction.readout",
+    "Readout": ".extraction.readout",
     "Recipe": ".training.recipe",
     "Sheet": ".sheet",
     "TopoLoss": ".topography.topoloss",
@@ -49,7 +49,7 @@ __all__ = [
     "Lesion",
     "Model",
     "ModelCard",
-    "Reading",
+    "Readout",
     "Recipe",
     "Sheet",
     "TopoLoss",

@@ -239,7 +239,7 @@ def _fit(
     r, errors, squares, log_weights, predictions = [], 0.0, 0.0, [], []
     for fold in track(folds, description):
         train, test = fold.split.train, fold.split.test
-        kernels = [_centred(one, train, test) for one in grams.values()]
+        kernels = [_centered(one, train, test) for one in grams.values()]
         mean, spread = targets[train].mean(axis=0), _spread(targets[train])
         deltas, dual = _solve(
             np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold, weightings
@@ -277,14 +277,14 @@ def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:
     return weightings
 
 
-def _centred(products: Floats, train: Indices, test: Indices) -> tuple[Floats, Floats]:
+def _centered(products: Floats, train: Indices, test: Indices) -> tuple[Floats, Floats]:
     """Training and test kernels of features centred on the training rows, with a mean eigenvalue of 1."""
     block, across = products[np.ix_(train, train)], products[np.ix_(test, train)]
     means = block.mean(axis=0)
-    centred = block - means - means[:, None] + means.mean()
+    centered = block - means - means[:, None] + means.mean()
     across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
-    scale = max(float(np.trace(centred)) / (len(train) - 1), 1e-300)
-    return centred / scale, across / scale
+    scale = max(float(np.trace(centered)) / (len(train) - 1), 1e-300)
+    return centered / scale, across / scale
 
 
 def _solve(kernels: Floats, targets: Floats, fold: Fold, weightings: Floats) -> tuple[Floats, Floats]:

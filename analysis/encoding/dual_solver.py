@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 
 from .cross_validation import Indices, Split
-from .gram_eigen import Features, Wide
-from .penalty_grid import Nodes, span
+from .gram_eigen import DualFeatures, Features
+from .penalty_grid import PenaltyInterpolation, span
 
 Floats = npt.NDArray[np.float64]
 Tensor = torch.Tensor
@@ -26,7 +26,7 @@ KEPT_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
-class Map:
+class PredictionMap:
     """Predictions of held-out rows, less the training mean, at every penalty.
 
     At penalty j they are sum_s weights[j, s] basis[s] reduced(Y).
@@ -55,14 +55,14 @@ class Map:
         return rows, mean
 
 
-def through_eigenvectors(features: Features, split: Split, alphas: Floats, device: str) -> Map:
+def through_eigenvectors(features: Features, split: Split, alphas: Floats, device: str) -> PredictionMap:
     """The map of one training set, from its own eigenvectors: for few features, or no penalty."""
-    basis = features.diagonalise(split.train, split.test)
+    basis = features.diagonalize(split.train, split.test)
     functions, weights = span(basis.eigenvalues, alphas * basis.mean_eigenvalue)
     maps = (functions / basis.eigenvalues[:, None]).T[:, None, :] * basis.to_test
     rows = basis.rows - basis.rows.mean(axis=0)
     factors = [rows] if basis.rotation is None else [rows, basis.rotation]
-    return Map(
+    return PredictionMap(
         split.train,
         split.test,
         torch.from_numpy(maps.astype(np.float32)).to(device),
@@ -84,13 +84,15 @@ class LeaveOut:
     device : str
     """
 
-    def __init__(self, features: Wide, training_sets: Sequence[Indices], alphas: Floats, device: str) -> None:
+    def __init__(
+        self, features: DualFeatures, training_sets: Sequence[Indices], alphas: Floats, device: str
+    ) -> None:
         self._alphas, self._device = alphas, device
         low, self._high = features.spectrum()
         self._features = features
         means = self._means(training_sets)
         wanted = np.outer(np.linspace(means.min(), means.max(), 5), alphas)  # what lies between follows them
-        self._nodes = Nodes(np.unique(wanted), (low, self._high))
+        self._nodes = PenaltyInterpolation(np.unique(wanted), (low, self._high))
         self._gram = torch.from_numpy(features.gram).to(device)
         b = self._nodes.penalties
         # where a penalty dwarfs the spectrum, a map is the small difference of large numbers
@@ -102,7 +104,7 @@ class LeaveOut:
         means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
         return means
 
-    def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[Map, list[Map]]:
+    def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
         """The map of an outer split, and those of the inner splits of its training rows."""
         rows = np.sort(outer.train)
         places = [Split(np.searchsorted(rows, s.train), np.searchsorted(rows, s.test)) for s in inner]
@@ -118,7 +120,7 @@ class LeaveOut:
         splits = (Split(rows, outer.test), *inner)
         means = self._means([split.train for split in splits])
         maps = [
-            Map(
+            PredictionMap(
                 split.train,
                 split.test,
                 torch.stack(found),

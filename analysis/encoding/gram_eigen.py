@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 class Features(Protocol):
     """Features of which any training set can be diagonalised."""
 
-    def diagonalise(self, train: Indices, test: Indices) -> "Basis":
+    def diagonalize(self, train: Indices, test: Indices) -> "Basis":
         """The basis of one training set."""
 
 
@@ -74,14 +74,14 @@ class Basis:
 
     def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
         """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
-        centred = targets - targets.mean(axis=0)
-        fitted = self.to_train @ self.shrink(self.project(centred), alpha)
+        centered = targets - targets.mean(axis=0)
+        fitted = self.to_train @ self.shrink(self.project(centered), alpha)
         leverage = (self.to_train * self.from_train) @ self.shrink(np.ones((len(self.eigenvalues), 1)), alpha)
-        residuals: Floats = (centred - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
+        residuals: Floats = (centered - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
         return residuals
 
 
-class Wide:
+class DualFeatures:
     """More features than stimuli: everything from the Gram matrix.
 
     Attributes
@@ -114,19 +114,19 @@ class Wide:
         second = float(values[1]) if len(values) > 1 else 0.0  # the first belongs to the constant
         return max(second, 0.0), high
 
-    def diagonalise(self, train: Indices, test: Indices) -> Basis:
+    def diagonalize(self, train: Indices, test: Indices) -> Basis:
         """The eigenvectors of the training rows' centred X X'."""
         block = self.gram[np.ix_(train, train)]
         means = block.mean(axis=0)
-        centred = block - means - means[:, None] + means.mean()
+        centered = block - means - means[:, None] + means.mean()
         across = self.gram[np.ix_(test, train)]
         across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
-        values, vectors = _positive(*eigh(centred, overwrite_a=True, check_finite=False, driver="evd"))
+        values, vectors = _positive(*eigh(centered, overwrite_a=True, check_finite=False, driver="evd"))
         mean = float(values.sum()) / min(len(train) - 1, self._n_features)
         return Basis(values, across @ vectors, vectors, None, mean)
 
 
-class Tall:
+class PrimalFeatures:
     """Fewer features than stimuli: everything from the features themselves.
 
     A training set's X'X is that of all stimuli less that of the others, which are fewer.
@@ -149,7 +149,7 @@ class Tall:
         inside: Floats = self._product - others.T @ others - len(train) * np.outer(mean, mean)
         return inside
 
-    def diagonalise(self, train: Indices, test: Indices) -> Basis:
+    def diagonalize(self, train: Indices, test: Indices) -> Basis:
         """The eigenvectors of the training rows' centred X'X."""
         mean = self.features[train].mean(axis=0)
         product = self.product(train)
@@ -167,7 +167,7 @@ def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
     return values[keep], vectors[:, keep]
 
 
-def prepare(features: npt.ArrayLike) -> Wide | Tall:
+def prepare(features: npt.ArrayLike) -> DualFeatures | PrimalFeatures:
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features)."""
     n_stimuli, n_features = np.shape(features)
-    return Tall(features) if n_features < n_stimuli else Wide(features)
+    return PrimalFeatures(features) if n_features < n_stimuli else DualFeatures(features)

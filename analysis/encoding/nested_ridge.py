@@ -19,8 +19,8 @@ import torch
 
 from ...correlation import pearson
 from .cross_validation import Fold, Indices, Split
-from .dual_solver import KEPT_BYTES, LeaveOut, Map, through_eigenvectors
-from .gram_eigen import Basis, Features, Wide, prepare
+from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
+from .gram_eigen import Basis, DualFeatures, Features, prepare
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class Fit:
     @cached_property
     def basis(self) -> Basis:
         """The training set, diagonalised: what intervals and p values are computed through."""
-        return self.features.diagonalise(self.split.train, self.split.test)
+        return self.features.diagonalize(self.split.train, self.split.test)
 
 
 class Targets:
@@ -68,9 +68,9 @@ class Targets:
     def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
         self.values: Floats = np.asarray(values, np.float64)
         self.mean = self.values.mean(axis=0)
-        centred = np.empty(self.values.shape[::-1], np.float32)
-        np.subtract(self.values.T, self.mean[:, None], out=centred, casting="same_kind")
-        self.columns = torch.from_numpy(centred).to(device)
+        centered = np.empty(self.values.shape[::-1], np.float32)
+        np.subtract(self.values.T, self.mean[:, None], out=centered, casting="same_kind")
+        self.columns = torch.from_numpy(centered).to(device)
 
 
 class NestedRidge:
@@ -92,7 +92,7 @@ class NestedRidge:
     ) -> None:
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._leave_out: LeaveOut | None = None
-        if isinstance(self._features, Wide) and (self._alphas > 0).all():
+        if isinstance(self._features, DualFeatures) and (self._alphas > 0).all():
             sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
             self._leave_out = LeaveOut(self._features, sets, self._alphas, device)
 
@@ -125,7 +125,7 @@ class NestedRidge:
             prediction[:, block] = _predict(outer, columns, chosen[block])
         return Fit(fold.split, self._features, self._alphas[chosen], prediction + targets.mean, score)
 
-    def _maps(self, fold: Fold) -> tuple[Map, list[Map]]:
+    def _maps(self, fold: Fold) -> tuple[PredictionMap, list[PredictionMap]]:
         if self._leave_out is not None:
             return self._leave_out.maps(fold.split, fold.parts())
         outer, *inner = [
@@ -135,7 +135,7 @@ class NestedRidge:
         return outer, inner
 
 
-def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
+def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
     """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
     rank, n_test, _ = part.basis.shape
     room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
@@ -149,7 +149,7 @@ def _errors(part: Map, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[
     return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
 
 
-def _predict(outer: Map, columns: torch.Tensor, chosen: Indices) -> Floats:
+def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Floats:
     """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
     reduced, mean = outer.reduced(columns)
     prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)

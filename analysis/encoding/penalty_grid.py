@@ -25,7 +25,7 @@ def shrinkage(eigenvalues: Floats, penalties: Floats) -> Floats:
     return eigenvalues[:, None] / (eigenvalues[:, None] + penalties)
 
 
-class Nodes:
+class PenaltyInterpolation:
     """The fewest penalties from which the predictions at all wanted ones follow.
 
     Parameters

@@ -76,8 +76,8 @@ def _factor(features: npt.ArrayLike) -> Floats:
     n_stimuli, n_features = np.shape(features)
     if n_features <= n_stimuli:
         whole = np.asarray(features, np.float64)
-        centred: Floats = whole - whole.mean(axis=0)
-        return centred
+        centered: Floats = whole - whole.mean(axis=0)
+        return centered
     products = gram(features)
     try:
         # a constant feature changes nothing, and makes the matrix positive definite

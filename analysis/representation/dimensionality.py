@@ -192,8 +192,8 @@ def _products(source: npt.NDArray[Any]) -> tuple[Floats, int]:
     if n_samples < 2:
         raise UserError(f"a dimensionality needs at least 2 samples, not {n_samples}")
     if n_units < n_samples:
-        centred = source - source.mean(axis=0, dtype=np.float64)
-        products: Floats = centred.T @ centred
+        centered = source - source.mean(axis=0, dtype=np.float64)
+        products: Floats = centered.T @ centered
     else:
         products = gram(source, precision=np.float32 if source.dtype == np.float32 else np.float64)
     if not float(np.trace(products)) > 1e-12 * n_samples * float(

@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from ..plotting import COLOURS, NULL, finish, new_figure, short
+from ..plotting import COLORS, NULL, finish, new_figure, short
 
 
 def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
@@ -36,28 +36,28 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         np.maximum(np.nan_to_num(error), 0),
         marker="o",
         markersize=3,
-        color=COLOURS[0],
+        color=COLORS[0],
         label="corrected for n",
     )
     places[0].plot(
-        x, [row["participation_ratio"] for row in rows], ":", color=COLOURS[0], linewidth=1, label="raw"
+        x, [row["participation_ratio"] for row in rows], ":", color=COLORS[0], linewidth=1, label="raw"
     )
     places[0].legend(fontsize=5, frameon=False)
     finish(places[0], "", "participation ratio")
     for i, contrast in enumerate(rows[0]["selective"]):
-        colour = COLOURS[i % len(COLOURS)]
+        color = COLORS[i % len(COLORS)]
         places[1].plot(
             x,
             [100 * row["selective"][contrast] for row in rows],
             "o-",
             markersize=2.5,
             linewidth=1,
-            color=colour,
+            color=color,
             label=contrast,
         )
         if rows[0]["morans_i"]:
             values = [row["morans_i"].get(contrast, {}).get("I", np.nan) for row in rows]
-            places[2].plot(x, values, "o-", markersize=2.5, linewidth=1, color=colour)
+            places[2].plot(x, values, "o-", markersize=2.5, linewidth=1, color=color)
     if rows[0]["morans_i"]:
         null = np.array(
             [2 * np.nanmean([one["null_sd"] for one in row["morans_i"].values()] or [np.nan]) for row in rows]
@@ -73,7 +73,7 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     for axes in places[:3]:
         axes.set_xticks(x, names, rotation=70, ha="right", fontsize=4.5)
     if scored:
-        places[3].plot(middle, [row["score"] for row in rows], "o", color=COLOURS[1], markersize=4)
+        places[3].plot(middle, [row["score"] for row in rows], "o", color=COLORS[1], markersize=4)
         for row, value in zip(rows, middle, strict=True):
             places[3].annotate(
                 short(row["layer"], 12),
@@ -112,7 +112,7 @@ def dimensions_figure(rows: Sequence[Mapping[str, Any]], benchmark: str, rank: M
             row["score"],
             xerr=np.maximum([[row["corrected"] - row["low"]], [row["high"] - row["corrected"]]], 0),
             yerr=None if low is None else np.maximum([[row["score"] - low], [high - row["score"]]], 0),
-            fmt="o", markersize=4, color=COLOURS[i % len(COLOURS)], elinewidth=0.6,
+            fmt="o", markersize=4, color=COLORS[i % len(COLORS)], elinewidth=0.6,
         )  # fmt: skip
         axes.annotate(
             row["model"],

@@ -36,7 +36,7 @@ def gram(features: npt.ArrayLike, *, precision: type[np.floating[Any]] = np.floa
     return _whole(total)
 
 
-def centred_patterns_gram(patterns: npt.ArrayLike) -> tuple[Floats, Floats]:
+def centered_patterns_gram(patterns: npt.ArrayLike) -> tuple[Floats, Floats]:
     """X X' of the patterns less the mean of each row, in the precision of the input.
 
     Parameters

@@ -6,7 +6,7 @@ from scipy.stats import kendalltau, rankdata
 
 from ...correlation import pearson
 from ...errors import UserError
-from .gram import centred_patterns_gram
+from .gram import centered_patterns_gram
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     UserError
         Where a pattern does not vary over neuroids.
     """
-    products, mean = centred_patterns_gram(patterns)
+    products, mean = centered_patterns_gram(patterns)
     n_neuroids = np.shape(patterns)[1]
     size = np.sqrt(np.diag(products))
     flat = size <= 1e-12 * np.maximum(np.abs(mean), 1e-300) * np.sqrt(n_neuroids)

@@ -80,7 +80,7 @@ def whitened_cosine(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     array of shape (n_models,)
     """
     m, d = _prepared(models, data)
-    m, d = _double_centred(m), _double_centred(d[None])[0]
+    m, d = _double_centered(m), _double_centered(d[None])[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine: Floats = (m * d).sum(axis=(1, 2)) / np.sqrt((m * m).sum(axis=(1, 2)) * (d * d).sum())
     return cosine
@@ -181,7 +181,7 @@ def _sums_over_pairs(matrices: Floats, weights: npt.ArrayLike) -> Floats:
     return sums
 
 
-def _double_centred(rdms: Floats) -> Floats:
+def _double_centered(rdms: Floats) -> Floats:
     rows = rdms - rdms.mean(axis=2, keepdims=True)
-    centred: Floats = rows - rows.mean(axis=1, keepdims=True)
-    return centred
+    centered: Floats = rows - rows.mean(axis=1, keepdims=True)
+    return centered

@@ -258,11 +258,11 @@ def _scales(
     basis = np.exp(-ratio if shape == "exponential" else -(ratio**2))
     share = weights / weights.sum()
     mean_basis = basis @ share
-    centred = basis - mean_basis[:, None]
-    spread = (centred**2) @ share
+    centered = basis - mean_basis[:, None]
+    spread = (centered**2) @ share
     mean_curve = curves @ share
     off = curves - mean_curve[:, None]
-    product = (off * share) @ centred.T
+    product = (off * share) @ centered.T
     explained = np.where((spread > 1e-12) & (product > 0), product**2 / np.maximum(spread, 1e-300), 0.0)
     at = np.clip(explained.argmax(axis=1), 1, _TRIALS - 2)
     row = np.arange(len(curves))
@@ -279,9 +279,9 @@ def _scales(
 
 def _correlations(values: Floats, weights: Floats) -> Floats:
     share = weights / weights.sum()
-    centred = (values - share @ values) * np.sqrt(share)[:, None]
-    norm = np.linalg.norm(centred, axis=0)
-    unit = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 1e-12)
+    centered = (values - share @ values) * np.sqrt(share)[:, None]
+    norm = np.linalg.norm(centered, axis=0)
+    unit = np.divide(centered, norm, out=np.zeros_like(centered), where=norm > 1e-12)
     r: Floats = unit.T @ unit
     return r
 

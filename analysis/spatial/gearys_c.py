@@ -50,7 +50,7 @@ def gearys_c(
     random_state: int = 0,
     *,
     reach: float | None = None,
-    standardised: bool = True,
+    standardized: bool = True,
     fwhm: float = 0.0,
     islands: Islands = "refuse",
 ) -> GearysC:
@@ -66,7 +66,7 @@ def gearys_c(
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, kernel = prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
+    z, form, kernel = prepared(known[None], positions, weights, reach, standardized, fwhm, islands)
     n_units = len(known)
     sums = np.asarray(form.sum(axis=0)).ravel() + np.asarray(form.sum(axis=1)).ravel()
     laplacian = sparse.csr_array(

@@ -18,7 +18,7 @@ def local_morans_i(
     random_state: int = 0,
     *,
     reach: float | None = None,
-    standardised: bool = True,
+    standardized: bool = True,
     islands: Islands = "refuse",
 ) -> pd.DataFrame:
     """Where values cluster: the local Moran's I of every unit (Anselin 1995, Geogr. Anal. 27:93).
@@ -42,28 +42,28 @@ def local_morans_i(
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, _ = prepared(known[None], positions, weights, reach, standardised, 0.0, islands)
-    centred = z[0]
-    lag: Floats = form @ centred
-    scale = (len(centred) - 1) / (centred**2).sum()
-    observed = scale * centred * lag
+    z, form, _ = prepared(known[None], positions, weights, reach, standardized, 0.0, islands)
+    centered = z[0]
+    lag: Floats = form @ centered
+    scale = (len(centered) - 1) / (centered**2).sum()
+    observed = scale * centered * lag
     generator = np.random.default_rng(random_state)
     most = int(np.diff(form.indptr).max())
-    p = np.full(len(centred), np.nan)
+    p = np.full(len(centered), np.nan)
     if permutations:
-        draws = _without_replacement(generator, permutations, len(centred) - 1, most)
-        before = centred[draws]  # the values of the others, where they come before the unit, and where after
-        step = centred[draws + 1] - before
-        for unit in range(len(centred)):
+        draws = _without_replacement(generator, permutations, len(centered) - 1, most)
+        before = centered[draws]  # the values of the others, where they come before the unit, and where after
+        step = centered[draws + 1] - before
+        for unit in range(len(centered)):
             own = form.data[form.indptr[unit] : form.indptr[unit + 1]]
             if len(own) == 0:
                 continue
             k = len(own)
             others = before[:, :k] + step[:, :k] * (draws[:, :k] >= unit)
-            null = scale * centred[unit] * (others @ own)
+            null = scale * centered[unit] * (others @ own)
             above = int((null >= observed[unit]).sum())
             p[unit] = min(1.0, 2 * (min(above, permutations - above) + 1) / (permutations + 1))
-    high, near = centred > 0, lag > 0
+    high, near = centered > 0, lag > 0
     kind = np.where(
         high & near,
         "high",

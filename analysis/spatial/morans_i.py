@@ -21,10 +21,10 @@ from .spatial_weights import (
     Places,
     Weights,
     islands_of,
-    neighbours,
+    neighbors,
     positions_of,
     refuse_islands,
-    standardise,
+    standardize,
 )
 
 _COLUMNS = 512
@@ -85,7 +85,7 @@ def morans_i(
     random_state: int = 0,
     *,
     reach: float | None = None,
-    standardised: bool = True,
+    standardized: bool = True,
     fwhm: float = 0.0,
     islands: Islands = "refuse",
 ) -> MoransI:
@@ -101,13 +101,13 @@ def morans_i(
     positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
         A sheet that is a torus has neighbours across its edges.
     weights : {"queen", "rook", "nearest", "band"} or csr_array
-        As in :func:`.spatial_weights.neighbours`, or weights of one's own, e.g. a mesh's.
+        As in :func:`.spatial_weights.neighbors`, or weights of one's own, e.g. a mesh's.
     permutations : int
         Layouts of the null.
     random_state : int
     reach : float, optional
         Number of units for ``nearest``; distance for ``band``.
-    standardised : bool
+    standardized : bool
         Whether every unit's weights sum to 1 (esda's default) or stay as they are.
     fwhm : float
         Values are smoothed first, and permuted values are smoothed likewise; see :mod:`.smoothing`.
@@ -122,7 +122,7 @@ def morans_i(
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}: see morans_i_of_maps")
-    z, form, kernel = prepared(known[None], positions, weights, reach, standardised, fwhm, islands)
+    z, form, kernel = prepared(known[None], positions, weights, reach, standardized, fwhm, islands)
     observed = _ratio(form, z, kernel)
     null = _permuted(form, z, kernel, permutations, random_state)
     sd, p = _exact(form, z, observed) if kernel is None else (_nan(1), _nan(1))
@@ -147,7 +147,7 @@ def morans_i_of_maps(
     random_state: int = 0,
     *,
     reach: float | None = None,
-    standardised: bool = True,
+    standardized: bool = True,
     fwhm: float = 0.0,
     islands: Islands = "refuse",
 ) -> pd.DataFrame:
@@ -169,7 +169,7 @@ def morans_i_of_maps(
     known = np.asarray(maps, np.float64)
     if known.ndim != 2:
         raise UserError(f"maps have the shape (n_maps, n_units), not {known.shape}")
-    z, form, kernel = prepared(known, positions, weights, reach, standardised, fwhm, islands)
+    z, form, kernel = prepared(known, positions, weights, reach, standardized, fwhm, islands)
     observed = _ratio(form, z, kernel)
     null = _permuted(form, z, kernel, permutations, random_state)
     mean, sd = _mean(null), _sd(null)
@@ -205,7 +205,7 @@ def prepared(
     positions: Places,
     weights: Weights,
     reach: float | None,
-    standardised: bool,
+    standardized: bool,
     fwhm: float,
     islands: Islands,
 ) -> tuple[Floats, sparse.csr_array, sparse.csr_array | None]:
@@ -222,7 +222,7 @@ def prepared(
         which = f"of map {int(still.argmax())} " if len(maps) > 1 else ""
         raise UserError(f"all values {which}are the same: there is nothing to cluster")
     if not sparse.issparse(weights):
-        matrix = neighbours(positions, weights, reach=reach)
+        matrix = neighbors(positions, weights, reach=reach)
     else:
         matrix = sparse.csr_array(weights, dtype=np.float64)
         if matrix.shape != (n_units, n_units):
@@ -232,8 +232,8 @@ def prepared(
         if matrix.diagonal().any():
             raise UserError("a unit is its own neighbour in these weights: set their diagonal to 0")
     refuse_islands(matrix, islands)
-    if standardised:
-        matrix = standardise(matrix)
+    if standardized:
+        matrix = standardize(matrix)
     return z, matrix, smoothing_matrix(positions, fwhm) if fwhm else None
 
 
@@ -297,8 +297,8 @@ def smoothed(columns: Floats, kernel: sparse.csr_array | None) -> Floats:
     if kernel is None:
         return columns
     smoothed = kernel @ columns
-    centred: Floats = smoothed - smoothed.mean(axis=0)
-    return centred
+    centered: Floats = smoothed - smoothed.mean(axis=0)
+    return centered
 
 
 def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats, Floats]:

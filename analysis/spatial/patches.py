@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ...errors import UserError
 from ...models.sheet import Sheet
 from .smoothing import smooth
-from .spatial_weights import Floats, Places, Weights, neighbours, positions_of
+from .spatial_weights import Floats, Places, Weights, neighbors, positions_of
 
 _POINTS = 400
 """Of the raster on the longer side, to share out the area between scattered units."""
@@ -40,7 +40,7 @@ def patches(
     threshold : float
         In the unit of the values.
     weights, reach
-        As in :func:`.spatial_weights.neighbours`.
+        As in :func:`.spatial_weights.neighbors`.
     fwhm : float
         Values are smoothed first.
     smallest : int
@@ -65,7 +65,7 @@ def patches(
     if smallest < 1:
         raise UserError(f"the smallest patch has at least 1 unit, not {smallest}")
     smoothed = smooth(known, positions, fwhm)
-    matrix = weights if issparse(weights) else neighbours(positions, weights, reach=reach)
+    matrix = weights if issparse(weights) else neighbors(positions, weights, reach=reach)
     above = np.flatnonzero(smoothed > threshold)
     _, label = (
         connected_components(matrix[above][:, above], directed=False) if len(above) else (0, np.empty(0, int))
@@ -80,7 +80,7 @@ def patches(
             continue
         height = smoothed[units] - threshold
         peak = int(units[np.argmax(smoothed[units])])
-        centre = mean_position(units, height)
+        center = mean_position(units, height)
         rows.append(
             {
                 "n_units": len(units),
@@ -89,7 +89,7 @@ def patches(
                 "peak_unit": peak,
             }
             | {f"peak_{axis}": float(places[peak, i]) for i, axis in enumerate("xyz"[: places.shape[1]])}
-            | {f"centre_{axis}": float(centre[i]) for i, axis in enumerate("xyz"[: places.shape[1]])}
+            | {f"centre_{axis}": float(center[i]) for i, axis in enumerate("xyz"[: places.shape[1]])}
             | {"units": units}
         )
     axes = "xyz"[: places.shape[1]]

@@ -61,12 +61,12 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     ----------
     responses : array of shape (n_gratings, n_units)
     gratings : DataFrame
-        ``orientation`` in degrees from 0 to below 180, ``frequency``, and, where colour is varied, ``colour``.
+        ``orientation`` in degrees from 0 to below 180, ``frequency``, and, where color is varied, ``color``.
 
     Returns
     -------
     DataFrame
-        A row a unit: ``orientation`` (degrees), ``circular_variance``, ``frequency``, ``colour``, ``peak`` (peak to
+        A row a unit: ``orientation`` (degrees), ``circular_variance``, ``frequency``, ``color``, ``peak`` (peak to
         peak of the orientation curve).
 
     Raises
@@ -171,8 +171,8 @@ def _grid_order(sheet: Sheet) -> tuple[npt.NDArray[np.intp], tuple[int, int], Fl
 def _period(field: npt.NDArray[np.complex128], steps: Floats) -> float:
     """1 over the mean spatial frequency, weighted by squared power, of the map less its mean under a Hann window."""
     window = np.hanning(field.shape[0] + 2)[1:-1, None] * np.hanning(field.shape[1] + 2)[1:-1]
-    centred = (field - (field * window).sum() / window.sum()) * window
-    weight = np.abs(np.fft.fft2(centred, s=[4 * n for n in field.shape])) ** 4
+    centered = (field - (field * window).sum() / window.sum()) * window
+    weight = np.abs(np.fft.fft2(centered, s=[4 * n for n in field.shape])) ** 4
     fy = np.fft.fftfreq(4 * field.shape[0], steps[1])[:, None]
     fx = np.fft.fftfreq(4 * field.shape[1], steps[0])[None]
     total = float(weight.sum())

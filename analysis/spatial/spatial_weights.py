@@ -38,7 +38,7 @@ def positions_of(places: Places) -> Floats:
     return positions
 
 
-def neighbours(places: Places, weights: Kind = "queen", *, reach: float | None = None) -> sparse.csr_array:
+def neighbors(places: Places, weights: Kind = "queen", *, reach: float | None = None) -> sparse.csr_array:
     """Who is next to whom: 1 for neighbours, 0 else.
 
     Parameters
@@ -84,7 +84,7 @@ def neighbours(places: Places, weights: Kind = "queen", *, reach: float | None =
     return sparse.csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_units, n_units))
 
 
-def mesh_neighbours(
+def mesh_neighbors(
     faces: npt.ArrayLike, positions: npt.ArrayLike, *, reach: float | None = None
 ) -> sparse.csr_array:
     """Who is next to whom on a surface of triangles.
@@ -126,7 +126,7 @@ def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: f
     Parameters
     ----------
     faces, positions
-        As in :func:`mesh_neighbours`.
+        As in :func:`mesh_neighbors`.
     longest : float
     """
     from scipy.sparse.csgraph import dijkstra
@@ -176,7 +176,7 @@ def islands_of(matrix: sparse.csr_array) -> npt.NDArray[np.intp]:
     return alone
 
 
-def standardise(matrix: sparse.csr_array) -> sparse.csr_array:
+def standardize(matrix: sparse.csr_array) -> sparse.csr_array:
     """Every unit's weights divided by their sum, so that a neighbourhood counts 1 (esda's default)."""
     sums = np.asarray(matrix.sum(axis=1)).ravel()
     inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)

@@ -9,7 +9,7 @@ from ...models.sheet import Sheet
 from .spatial_weights import Floats
 
 _SIDES = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "above": (0.0, -1.0), "below": (0.0, 1.0)}
-_MOST_FIBRES = 100
+_MOST_FIBERS = 100
 
 
 def wiring_length(
@@ -86,25 +86,25 @@ def _active(responses: Floats, sheet: Sheet, share: float) -> Floats:
 def _length(
     here: Floats, there: Floats, source_sheet: Sheet, target_sheet: Sheet, within: float, random_state: int
 ) -> float:
-    centres = _centres(here, within, random_state)
-    others = _clusters(there, min(len(centres), len(np.unique(there, axis=0))), random_state)[0]
+    centers = _centers(here, within, random_state)
+    others = _clusters(there, min(len(centers), len(np.unique(there, axis=0))), random_state)[0]
     size = np.maximum(np.ptp(source_sheet.positions, axis=0), np.ptp(target_sheet.positions, axis=0))
     lengths = []
     for side in _SIDES.values():
         moved = others + np.array(side) * size
-        apart = np.linalg.norm(centres[:, None] - moved, axis=2)
+        apart = np.linalg.norm(centers[:, None] - moved, axis=2)
         lengths.append(float(apart[linear_sum_assignment(apart)].sum()))
     return float(np.mean(lengths))
 
 
-def _centres(places: Floats, within: float, random_state: int) -> Floats:
+def _centers(places: Floats, within: float, random_state: int) -> Floats:
     """As few centres as keep the mean squared distance below `within` squared."""
-    most = min(_MOST_FIBRES, len(np.unique(places, axis=0)))
+    most = min(_MOST_FIBERS, len(np.unique(places, axis=0)))
     for n_clusters in range(1, most + 1):
-        centres, inertia = _clusters(places, n_clusters, random_state)
+        centers, inertia = _clusters(places, n_clusters, random_state)
         if inertia <= len(places) * within**2:
             break
-    return centres
+    return centers
 
 
 def _clusters(places: Floats, n_clusters: int, random_state: int) -> tuple[Floats, float]:

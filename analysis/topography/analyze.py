@@ -18,14 +18,14 @@ from ..spatial.morans_i import morans_i_of_maps
 from ..spatial.wiring import wiring_length
 from ..statistics.paired_tests import paired_difference
 from ..statistics.resampling import benjamini_hochberg
-from .contrasts import Contrast, Options, contrasts_of
+from .contrasts import Contrast, LayoutOptions, contrasts_of
 from .control_layouts import weights_for
 from .grating_report import grating_report
 from .report import dimensionality_of, layout_report
-from .unit_responses import Tissue, layer_tissue, of_subject, region_tissue
+from .unit_responses import UnitResponses, layer_unit_responses, of_subject, region_unit_responses
 
 _Q = 0.05
-_ACTIVE, _FIBRE = 0.05, 0.1
+_ACTIVE, _FIBER = 0.05, 0.1
 """Share of the units that count as active, and how wide a fibre is, in widths of a sheet."""
 
 
@@ -34,7 +34,7 @@ def layer_report(
     layer: str,
     stimuli: StimulusSet,
     targets: Sequence[str] = (),
-    options: Options | None = None,
+    options: LayoutOptions | None = None,
     wired_to: str | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The layout of one layer; see :func:`.report.layout_report`.
@@ -51,33 +51,44 @@ def layer_report(
     wired_to : str, optional
         Another layer: adds the length of the fibres between both sheets.
     """
-    chosen = options or Options()
+    chosen = options or LayoutOptions()
     of_gratings = "category" not in stimuli.columns
     model.sheet(layer)  # an unknown layer is said before anything is extracted
     check_modality(model, stimuli)
     if not of_gratings:
         contrasts_of(np.asarray(list(stimuli["category"]), dtype=object), targets)
-    tissue = layer_tissue(model, layer, stimuli)
-    control = model.control_sheet(layer) if tissue.places is None or tissue.neuroids == "channels" else None
-    if control is not None and len(control) != tissue.responses.shape[1]:
+    unit_responses = layer_unit_responses(model, layer, stimuli)
+    control = (
+        model.control_sheet(layer)
+        if unit_responses.places is None or unit_responses.neuroids == "channels"
+        else None
+    )
+    if control is not None and len(control) != unit_responses.responses.shape[1]:
         control = None
     if of_gratings:
-        report, arrays = grating_report(tissue, stimuli, chosen, control)
+        report, arrays = grating_report(unit_responses, stimuli, chosen, control)
     else:
-        report, arrays = layout_report(tissue, contrasts_of(tissue.labels, targets), chosen, control)
+        report, arrays = layout_report(
+            unit_responses, contrasts_of(unit_responses.labels, targets), chosen, control
+        )
     report |= {"model": model.identifier, "layer": layer, "stimuli": stimuli.identifier}
     report["provenance"] = {"model": model.digest, "stimuli": stimuli_digest(stimuli)}
     if wired_to is not None:
-        other = layer_tissue(model, wired_to, stimuli)
-        report["wiring"], arrays["wiring"] = _wiring(tissue, control, other, model, wired_to, chosen)
+        other = layer_unit_responses(model, wired_to, stimuli)
+        report["wiring"], arrays["wiring"] = _wiring(unit_responses, control, other, model, wired_to, chosen)
     return report, arrays
 
 
 def _wiring(
-    tissue: Tissue, control: Sheet | None, other: Tissue, model: Network, layer: str, options: Options
+    unit_responses: UnitResponses,
+    control: Sheet | None,
+    other: UnitResponses,
+    model: Network,
+    layer: str,
+    options: LayoutOptions,
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.float64]]]:
     """The length of fibres between two sheets of width 1, as they are and with permuted layouts."""
-    here = tissue.places if isinstance(tissue.places, Sheet) else control
+    here = unit_responses.places if isinstance(unit_responses.places, Sheet) else control
     there = other.places if isinstance(other.places, Sheet) else model.control_sheet(layer)
     if (
         here is None
@@ -94,7 +105,7 @@ def _wiring(
         "permuted": (first.permuted(options.random_state), second.permuted(options.random_state + 1)),
     }.items():
         lengths[kind] = wiring_length(
-            tissue.responses, pair[0], other.responses, pair[1], active=_ACTIVE, within=_FIBRE,
+            unit_responses.responses, pair[0], other.responses, pair[1], active=_ACTIVE, within=_FIBER,
             random_state=options.random_state,
         )  # fmt: skip
     difference = paired_difference(lengths["native"], lengths["permuted"], random_state=options.random_state)
@@ -119,7 +130,7 @@ def region_report(
     subject: str | None = None,
     by: str = "",
     targets: Sequence[str] = (),
-    options: Options | None = None,
+    options: LayoutOptions | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The layout of recorded neuroids, of one region or of all.
 
@@ -133,12 +144,14 @@ def region_report(
         As in :func:`layer_report`.
     """
     whole = dataset if subject is None else of_subject(dataset, subject)
-    tissue = region_tissue(whole, region, by=by)
-    report, arrays = layout_report(tissue, _contrasts(tissue, targets), options or Options())
+    unit_responses = region_unit_responses(whole, region, by=by)
+    report, arrays = layout_report(
+        unit_responses, _contrasts(unit_responses, targets), options or LayoutOptions()
+    )
     report |= {
         "dataset": dataset.identifier,
         "region": region or whole.regions[0],
-        "standard_space": tissue.space,
+        "standard_space": unit_responses.space,
     }
     report["provenance"] = {"dataset": dataset.digest}
     return report, arrays
@@ -148,7 +161,7 @@ def layers_report(
     model: Network,
     stimuli: StimulusSet,
     targets: Sequence[str] = (),
-    options: Options | None = None,
+    options: LayoutOptions | None = None,
     benchmark: str | None = None,
     layer_scores: Callable[[Network, str], Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
@@ -164,7 +177,7 @@ def layers_report(
     layer_scores : callable, optional
         Model and benchmark -> each layer's raw score.
     """
-    chosen = options or Options()
+    chosen = options or LayoutOptions()
     if "category" not in stimuli.columns:
         raise UserError("gratings are analysed layer by layer: name one with --layer")
     check_modality(model, stimuli)
@@ -174,16 +187,16 @@ def layers_report(
         scores |= layer_scores(model, benchmark)
     rows = []
     for layer in track(list(model.layers), "layers"):
-        tissue = layer_tissue(model, layer, stimuli)
-        control = None if tissue.places is not None else model.control_sheet(layer)
-        rows.append(_row(layer, tissue, contrasts, chosen, control) | {"score": scores[layer]})
+        unit_responses = layer_unit_responses(model, layer, stimuli)
+        control = None if unit_responses.places is not None else model.control_sheet(layer)
+        rows.append(_row(layer, unit_responses, contrasts, chosen, control) | {"score": scores[layer]})
     return {
         "model": model.identifier,
         "stimuli": stimuli.identifier,
         "benchmark": benchmark,
         "layers": _corrected(rows),
         "provenance": {"model": model.digest, "stimuli": stimuli_digest(stimuli)},
-    } | _said(chosen)
+    } | _describe_options(chosen)
 
 
 def regions_report(
@@ -191,7 +204,7 @@ def regions_report(
     subject: str | None = None,
     by: str = "",
     targets: Sequence[str] = (),
-    options: Options | None = None,
+    options: LayoutOptions | None = None,
 ) -> dict[str, Any]:
     """Dimensionality, selectivity and clustering of every region of a data set.
 
@@ -200,46 +213,56 @@ def regions_report(
     dataset, subject, by, targets, options
         As in :func:`region_report`.
     """
-    chosen = options or Options()
+    chosen = options or LayoutOptions()
     whole = dataset if subject is None else of_subject(dataset, subject)
     rows = []
     for region in track(whole.regions, "regions"):
-        tissue = region_tissue(whole, region, by=by)
-        rows.append(_row(region, tissue, _contrasts(tissue, targets), chosen, None) | {"score": None})
+        unit_responses = region_unit_responses(whole, region, by=by)
+        rows.append(
+            _row(region, unit_responses, _contrasts(unit_responses, targets), chosen, None) | {"score": None}
+        )
     return {
         "model": dataset.identifier,
         "stimuli": f"{rows[0]['n_samples']} {rows[0]['samples']}",
         "benchmark": None,
         "layers": _corrected(rows),
         "provenance": {"dataset": dataset.digest},
-    } | _said(chosen)
+    } | _describe_options(chosen)
 
 
 def _row(
-    name: str, tissue: Tissue, contrasts: Sequence[Contrast], options: Options, control: Sheet | None
+    name: str,
+    unit_responses: UnitResponses,
+    contrasts: Sequence[Contrast],
+    options: LayoutOptions,
+    control: Sheet | None,
 ) -> dict[str, Any]:
     """One layer or region: dimensionality, fraction selective and Moran's I by contrast."""
-    places = tissue.places if tissue.places is not None else control
+    places = unit_responses.places if unit_responses.places is not None else control
     tables = {
         one.name: category_selectivity(
-            tissue.responses, tissue.labels, one.target, against=one.against, stimuli=tissue.averaged_over
+            unit_responses.responses,
+            unit_responses.labels,
+            one.target,
+            against=one.against,
+            stimuli=unit_responses.averaged_over,
         )
         for one in contrasts
     }
     varying = {kind: table["t"].to_numpy() for kind, table in tables.items() if table["t"].std() > 0}
     found: dict[str, Any] = {}
-    if places is not None and len(places) == tissue.responses.shape[1] and varying:
+    if places is not None and len(places) == unit_responses.responses.shape[1] and varying:
         weights, reach = weights_for(places, options)
         table = morans_i_of_maps(
             np.stack(list(varying.values())), places, weights, options.permutations, options.random_state, reach=reach,
             fwhm=options.fwhm, islands="keep",
         )  # fmt: skip
         found = {kind: row.to_dict() for kind, (_, row) in zip(varying, table.iterrows(), strict=True)}
-    dimensionality = dimensionality_of(tissue)
+    dimensionality = dimensionality_of(unit_responses)
     low, high = dimensionality["interval"]
     return {
         "layer": name,
-        "n_units": tissue.responses.shape[1],
+        "n_units": unit_responses.responses.shape[1],
         "layout": "none" if places is None else getattr(places, "layout", "native"),
         "participation_ratio": dimensionality["participation_ratio"],
         "corrected": dimensionality["corrected"],
@@ -250,7 +273,7 @@ def _row(
         "selective": {kind: fraction_selective(table) for kind, table in tables.items()},
         "morans_i": found,
         "n_samples": dimensionality["n_samples"],
-        "samples": tissue.samples,
+        "samples": unit_responses.samples,
     }
 
 
@@ -262,14 +285,14 @@ def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _contrasts(tissue: Tissue, targets: Sequence[str]) -> list[Contrast]:
+def _contrasts(unit_responses: UnitResponses, targets: Sequence[str]) -> list[Contrast]:
     """The contrasts of a recording; none where its stimuli have no labels and nobody asked for one."""
-    if set(tissue.labels.tolist()) == {""} and not targets:
+    if set(unit_responses.labels.tolist()) == {""} and not targets:
         return []
-    return contrasts_of(tissue.labels, targets)
+    return contrasts_of(unit_responses.labels, targets)
 
 
-def _said(options: Options) -> dict[str, Any]:
+def _describe_options(options: LayoutOptions) -> dict[str, Any]:
     return {
         "weights": options.weights,
         "fwhm": options.fwhm,

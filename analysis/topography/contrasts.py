@@ -11,7 +11,7 @@ from ...brain_data.stimuli.localizers import SCRAMBLED
 from ...errors import UserError, unknown
 from ..representation.selectivity import category_selectivity
 from ..spatial.spatial_weights import Kind
-from .unit_responses import Tissue
+from .unit_responses import UnitResponses
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
@@ -20,7 +20,7 @@ _FEW_NULLS = 99
 
 
 @dataclass(frozen=True)
-class Options:
+class LayoutOptions:
     """What a report is made with.
 
     Attributes
@@ -98,17 +98,19 @@ def contrasts_of(labels: Labels, targets: Sequence[str] = ()) -> list[Contrast]:
     return found
 
 
-def table_of(tissue: Tissue, contrast: Contrast) -> pd.DataFrame:
+def table_of(unit_responses: UnitResponses, contrast: Contrast) -> pd.DataFrame:
     """Selectivity of every unit for a contrast."""
     return category_selectivity(
-        tissue.responses,
-        tissue.labels,
+        unit_responses.responses,
+        unit_responses.labels,
         contrast.target,
         against=contrast.against,
-        stimuli=tissue.averaged_over,
+        stimuli=unit_responses.averaged_over,
     )
 
 
-def map_again(tissue: Tissue, name: str, table: pd.DataFrame) -> Floats:
+def map_again(unit_responses: UnitResponses, name: str, table: pd.DataFrame) -> Floats:
     """The t map of the contrast that a table was made with, on other responses or labels."""
-    return table_of(tissue, Contrast(name, table.attrs["target"], table.attrs["against"]))["t"].to_numpy()
+    return table_of(unit_responses, Contrast(name, table.attrs["target"], table.attrs["against"]))[
+        "t"
+    ].to_numpy()

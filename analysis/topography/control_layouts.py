@@ -11,18 +11,20 @@ import pandas as pd
 from ...errors import UserError
 from ...models.sheet import Sheet, grid_sheet
 from ...models.topography.position_search import fitted_positions
-from ..spatial.spatial_weights import Kind, neighbours
-from .contrasts import Options, map_again
-from .unit_responses import Tissue
+from ..spatial.spatial_weights import Kind, neighbors
+from .contrasts import LayoutOptions, map_again
+from .unit_responses import UnitResponses
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
 _MOST_FITTED = 30_000
 
 
-def layouts_of(tissue: Tissue, control: Sheet | None, options: Options) -> dict[str, Any]:
+def layouts_of(
+    unit_responses: UnitResponses, control: Sheet | None, options: LayoutOptions
+) -> dict[str, Any]:
     """The units' own places first, then the controls."""
-    own = tissue.places if tissue.places is not None else control
+    own = unit_responses.places if unit_responses.places is not None else control
     if own is None:
         return {}
     found: dict[str, Any] = {layout_name(own): own}
@@ -34,21 +36,23 @@ def layouts_of(tissue: Tissue, control: Sheet | None, options: Options) -> dict[
         found["row-major"] = plain
     shuffled = own.permuted(options.random_state)
     found[shuffled.layout] = shuffled
-    if len(own) <= _MOST_FITTED and tissue.samples == "stimuli":
-        fit, _ = _halves(tissue)
-        fitted = fitted_positions(own, tissue.responses[fit], random_state=options.random_state)
+    if len(own) <= _MOST_FITTED and unit_responses.samples == "stimuli":
+        fit, _ = _halves(unit_responses)
+        fitted = fitted_positions(own, unit_responses.responses[fit], random_state=options.random_state)
         found[fitted.layout] = fitted
     return found
 
 
-def held_out_maps(tissue: Tissue, names: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> Floats:
+def held_out_maps(
+    unit_responses: UnitResponses, names: Sequence[str], tables: Mapping[str, pd.DataFrame]
+) -> Floats:
     """The t maps of the half of the stimuli that the layout was not fitted to."""
-    _, held = _halves(tissue)
+    _, held = _halves(unit_responses)
     half = replace(
-        tissue,
-        responses=tissue.responses[held],
-        labels=tissue.labels[held],
-        stimulus_ids=tissue.stimulus_ids[held],
+        unit_responses,
+        responses=unit_responses.responses[held],
+        labels=unit_responses.labels[held],
+        stimulus_ids=unit_responses.stimulus_ids[held],
     )
     maps = []
     for name in names:
@@ -56,11 +60,11 @@ def held_out_maps(tissue: Tissue, names: Sequence[str], tables: Mapping[str, pd.
     return np.stack(maps)
 
 
-def weights_for(places: Any, options: Options) -> tuple[Kind, float | None]:
+def weights_for(places: Any, options: LayoutOptions) -> tuple[Kind, float | None]:
     """The weights that were asked for; where queen or rook find no grid, the 8 nearest units."""
     if options.weights in ("queen", "rook"):
         try:
-            neighbours(places, options.weights)
+            neighbors(places, options.weights)
         except UserError:
             return "nearest", 8.0
     return options.weights, options.reach
@@ -78,9 +82,9 @@ def _order_of(sheet: Sheet) -> npt.NDArray[np.intp]:
     return order
 
 
-def _halves(tissue: Tissue) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _halves(unit_responses: UnitResponses) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Alternate stimuli of every category: the even ones, the odd ones."""
-    first = np.zeros(len(tissue.labels), bool)
-    for kind in set(tissue.labels.tolist()):
-        first[np.flatnonzero(tissue.labels == kind)[::2]] = True
+    first = np.zeros(len(unit_responses.labels), bool)
+    for kind in set(unit_responses.labels.tolist()):
+        first[np.flatnonzero(unit_responses.labels == kind)[::2]] = True
     return np.flatnonzero(first), np.flatnonzero(~first)

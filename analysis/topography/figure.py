@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plotting import COLOURS, NULL, draw_map, draw_spectrum, finish, new_figure, short
+from ..plotting import COLORS, NULL, draw_map, draw_spectrum, finish, new_figure, short
 from ..spatial.spatial_weights import Floats
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def layout_figure(report: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Figu
             axes.set_title(
                 f"{name} (t to {top:.0f})\nI = {found['I']:.2f}, z = {found['z']:.1f}", fontsize=_SMALL
             )
-        row.suptitle(_layout_said(layout), fontsize=7, x=0.01, ha="left")
+        row.suptitle(_describe_layout(layout), fontsize=7, x=0.01, ha="left")
     n_more = int("wiring" in arrays)
     bottom = rows[-1].subplots(1, 4 + n_more, width_ratios=[1.5, 1, 1, 1] + [0.6] * n_more)
     if layouts:
@@ -77,7 +77,7 @@ def _clustering(axes: "Axes", report: Mapping[str, Any], names: Sequence[str]) -
         x = np.arange(len(names)) + (i - (len(layouts) - 1) / 2) * width
         entries = [found["morans_i"].get(name) for name in names]
         values = [np.nan if one is None else one["I"] for one in entries]
-        axes.plot(x, values, "o", color=COLOURS[i % len(COLOURS)], markersize=3, label=layout.split("(")[0])
+        axes.plot(x, values, "o", color=COLORS[i % len(COLORS)], markersize=3, label=layout.split("(")[0])
         for place, one in zip(x, entries, strict=True):
             if one is not None:
                 middle, half = one["null_mean"], 1.96 * one["null_sd"]
@@ -90,10 +90,10 @@ def _clustering(axes: "Axes", report: Mapping[str, Any], names: Sequence[str]) -
                     zorder=0,
                 )
     first = np.arange(len(names)) - (len(layouts) - 1) / 2 * width
-    labelled = report["space"]["labels_permuted"]["contrasts"]
+    labeled = report["space"]["labels_permuted"]["contrasts"]
     for place, name in zip(first, names, strict=True):
-        if name in labelled:
-            one = labelled[name]
+        if name in labeled:
+            one = labeled[name]
             half = 1.96 * one["null_sd"]
             box = [one["null_mean"] - half, one["null_mean"] + half]
             axes.plot([place, place], box, color=_LABELS, linewidth=3, solid_capstyle="butt", zorder=0)
@@ -108,11 +108,11 @@ def _curve(axes: "Axes", found: Any, unit: str) -> None:
         axes.set_axis_off()
         return
     filled = found.curve.n_pairs > 0
-    axes.plot(found.curve.distance[filled], found.curve.value[filled], "o", color=COLOURS[0], markersize=3)
+    axes.plot(found.curve.distance[filled], found.curve.value[filled], "o", color=COLORS[0], markersize=3)
     at = np.linspace(0, float(found.curve.distance[filled].max()), 100)
     ratio = at / found.length_scale
     fitted = found.height * np.exp(-ratio if found.shape == "exponential" else -(ratio**2)) + found.floor
-    axes.plot(at, fitted, color=COLOURS[1], linewidth=1)
+    axes.plot(at, fitted, color=COLORS[1], linewidth=1)
     low, high = found.interval
     axes.set_title(f"length scale {found.length_scale:.2g} ({low:.2g} to {high:.2g}) {unit}", fontsize=5.5)
     axes.axhline(0, color="black", linewidth=0.4)
@@ -121,8 +121,8 @@ def _curve(axes: "Axes", found: Any, unit: str) -> None:
 
 def _wiring(axes: "Axes", lengths: Mapping[str, Floats], found: Mapping[str, Any]) -> None:
     parts = axes.boxplot(list(lengths.values()), widths=0.6, showfliers=False, patch_artist=True)
-    for box, colour in zip(parts["boxes"], COLOURS, strict=False):
-        box.set_facecolor(colour)
+    for box, color in zip(parts["boxes"], COLORS, strict=False):
+        box.set_facecolor(color)
     axes.set_xticks([1, 2], list(lengths), rotation=40, ha="right", fontsize=5)
     axes.set_title(f"to {short(found['to'], 18)}", fontsize=5)
     finish(axes, "", f"length of fibres ({found['unit']})")
@@ -156,7 +156,7 @@ def _caption(report: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _layout_said(layout: str) -> str:
+def _describe_layout(layout: str) -> str:
     if layout.startswith("fitted"):
         return f"{layout} to half of the stimuli, shown for the other half"
     return {"row-major": "row by row (units in their order)"}.get(layout, layout)

@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from ..plotting import COLOURS, draw_map, draw_spectrum, finish, new_figure
+from ..plotting import COLORS, draw_map, draw_spectrum, finish, new_figure
 
 _SMALL = 6.0
 
@@ -38,8 +38,8 @@ def grating_figure(report: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Fig
             shown.append(
                 ("colour", coded, "cividis", " / ".join(f"{i}: {one}" for i, one in enumerate(levels)), None)
             )
-        for axes, (name, values, colours, unit, limits) in zip(row, shown, strict=False):
-            image = draw_map(axes, values, places, colours=colours, limits=limits)
+        for axes, (name, values, colors, unit, limits) in zip(row, shown, strict=False):
+            image = draw_map(axes, values, places, colors=colors, limits=limits)
             smooth = report["space"]["smoothness"].get(name)
             said = f"\nS = {smooth['value']:.2f}, z = {smooth['z']:.1f}" if smooth else ""
             axes.set_title(f"{name}{said}", fontsize=_SMALL)
@@ -53,7 +53,7 @@ def grating_figure(report: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Fig
                 row[0].plot(
                     here[:, 0], here[:, 1], marker, color="white", markeredgecolor="black", markersize=2.5
                 )
-    row[3].hist(tuning["circular_variance"], bins=np.linspace(0, 1, 21), color=COLOURS[0])
+    row[3].hist(tuning["circular_variance"], bins=np.linspace(0, 1, 21), color=COLORS[0])
     row[3].axvline(
         report["orientation"]["circular_variance_below"], color="black", linestyle="--", linewidth=0.7
     )

@@ -10,17 +10,20 @@ from ...models.sheet import Sheet
 from ..spatial.correlogram import smoothness_of
 from ..spatial.permutation_null import layout_null
 from ..spatial.pinwheels import PINWHEEL_DENSITY, grating_tuning, pinwheels
-from .contrasts import Options
+from .contrasts import LayoutOptions
 from .control_layouts import layout_name
-from .report import VERSION, dimensionality_of, said
-from .unit_responses import Tissue
+from .report import VERSION, describe, dimensionality_of
+from .unit_responses import UnitResponses
 
 _SELECTIVE_CV = 0.6
 """Circular variance below which a unit counts as selective for orientation (Margalit et al. 2024)."""
 
 
 def grating_report(
-    tissue: Tissue, gratings: pd.DataFrame, options: Options, control: Sheet | None = None
+    unit_responses: UnitResponses,
+    gratings: pd.DataFrame,
+    options: LayoutOptions,
+    control: Sheet | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What units prefer among gratings, how smooth the maps are against their nulls, and pinwheels.
 
@@ -31,15 +34,15 @@ def grating_report(
     gratings : DataFrame
         The stimuli, in the order of the responses.
     """
-    tuning = grating_tuning(tissue.responses, gratings)
+    tuning = grating_tuning(unit_responses.responses, gratings)
     selective = tuning["circular_variance"].to_numpy() < _SELECTIVE_CV
     report: dict[str, Any] = {
         "version": VERSION,
-        "units": tissue.name,
+        "units": unit_responses.name,
         "n_units": len(tuning),
-        "unit_kind": tissue.neuroids,
-        "simulated": tissue.simulated,
-        "left_out": tissue.left_out,
+        "unit_kind": unit_responses.neuroids,
+        "simulated": unit_responses.simulated,
+        "left_out": unit_responses.left_out,
         "samples": f"{len(gratings)} gratings",
         "orientation": {
             "fraction_selective": float(selective.mean()),
@@ -47,13 +50,13 @@ def grating_report(
             "circular_variance_median": float(tuning["circular_variance"].median()),
         },
         "frequency": {f"{level:g}": float(share) for level, share in _shares(tuning["frequency"]).items()},
-        "dimensionality": dimensionality_of(tissue),
+        "dimensionality": dimensionality_of(unit_responses),
     }
     if "colour" in tuning.columns:
         report["colour"] = {str(level): float(share) for level, share in _shares(tuning["colour"]).items()}
     arrays: dict[str, Any] = {"tuning": tuning}
     arrays["eigenvalues"] = np.asarray(report["dimensionality"].pop("eigenvalues"))
-    places = tissue.places if tissue.places is not None else control
+    places = unit_responses.places if unit_responses.places is not None else control
     if places is None:
         report["space"] = None
         report["space_missing"] = "these units have no positions, so nothing is said about their layout"
@@ -75,7 +78,7 @@ def grating_report(
             smoothness_of(places, period=period),
             values, places, permutations=few, random_state=options.random_state,
         )  # fmt: skip
-        report["space"]["smoothness"][name] = said(found)
+        report["space"]["smoothness"][name] = describe(found)
     if isinstance(places, Sheet):
         try:
             found_pinwheels = pinwheels(tuning["orientation"], places, fwhm=options.fwhm)
@@ -88,7 +91,7 @@ def grating_report(
                 "density": found_pinwheels.density,
                 "spacing": found_pinwheels.spacing,
                 "density_in_cortex": PINWHEEL_DENSITY,
-                "null": said(
+                "null": describe(
                     layout_null(
                         lambda one: float(pinwheels(one, places, fwhm=options.fwhm).count),
                         tuning["orientation"], places, permutations=few, random_state=options.random_state,

@@ -24,11 +24,11 @@ from ..spatial.morans_i import morans_i_of_maps
 from ..spatial.patches import patches
 from ..spatial.permutation_null import LayoutNull, layout_null
 from ..spatial.smoothing import smooth
-from ..spatial.spatial_weights import Kind, neighbours, positions_of
-from .contrasts import Contrast, Options, table_of
+from ..spatial.spatial_weights import Kind, neighbors, positions_of
+from .contrasts import Contrast, LayoutOptions, table_of
 from .control_layouts import held_out_maps, layouts_of, weights_for
 from .label_null import labels_permuted, samples_redrawn
-from .unit_responses import Tissue, means
+from .unit_responses import UnitResponses, means
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
@@ -38,7 +38,10 @@ _Q = 0.05
 
 
 def layout_report(
-    tissue: Tissue, contrasts: Sequence[Contrast], options: Options, control: Sheet | None = None
+    unit_responses: UnitResponses,
+    contrasts: Sequence[Contrast],
+    options: LayoutOptions,
+    control: Sheet | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Selectivity, clustering against the nulls, patches and dimensionality of some units.
 
@@ -47,7 +50,7 @@ def layout_report(
 
     Parameters
     ----------
-    tissue : Tissue
+    unit_responses : Tissue
     contrasts : sequence of Contrast
     options : Options
     control : Sheet, optional
@@ -60,20 +63,23 @@ def layout_report(
     arrays : dict
         What figures need besides: ``maps``, ``places``, ``layouts``, ``correlogram``, ``eigenvalues``.
     """
-    tables = {one.name: table_of(tissue, one) for one in contrasts}
+    tables = {one.name: table_of(unit_responses, one) for one in contrasts}
     report: dict[str, Any] = {
         "version": VERSION,
-        "units": tissue.name,
-        "n_units": tissue.responses.shape[1],
-        "unit_kind": tissue.neuroids,
-        "simulated": tissue.simulated,
-        "left_out": tissue.left_out,
-        "samples": _samples_said(tissue),
+        "units": unit_responses.name,
+        "n_units": unit_responses.responses.shape[1],
+        "unit_kind": unit_responses.neuroids,
+        "simulated": unit_responses.simulated,
+        "left_out": unit_responses.left_out,
+        "samples": _describe_samples(unit_responses),
         "presentations": {
-            kind: int((tissue.labels == kind).sum()) for kind in sorted(set(tissue.labels.tolist()))
+            kind: int((unit_responses.labels == kind).sum())
+            for kind in sorted(set(unit_responses.labels.tolist()))
         },
-        "selectivity": {one.name: _selectivity(tissue, one, tables[one.name], options) for one in contrasts},
-        "dimensionality": dimensionality_of(tissue),
+        "selectivity": {
+            one.name: _selectivity(unit_responses, one, tables[one.name], options) for one in contrasts
+        },
+        "dimensionality": dimensionality_of(unit_responses),
     }
     arrays: dict[str, Any] = {"tables": tables}
     arrays["eigenvalues"] = np.asarray(report["dimensionality"].pop("eigenvalues"))
@@ -88,15 +94,15 @@ def layout_report(
     if len(maps) > 1:
         r = np.corrcoef(maps) if maps.std(axis=1).min() > 0 else np.full((len(maps), len(maps)), np.nan)
         report["map_correlations"] = {"contrasts": list(tables), "r": r.tolist()}
-    layouts = layouts_of(tissue, control, options)
+    layouts = layouts_of(unit_responses, control, options)
     if not layouts:
         report["space"] = None
         report["space_missing"] = "these units have no positions, so nothing is said about their layout"
         return report, arrays
     own = next(iter(layouts))
-    report["space"] = _space(tissue, list(tables), maps, tables, layouts, options)
+    report["space"] = _space(unit_responses, list(tables), maps, tables, layouts, options)
     places = layouts[own]
-    correlogram = _correlogram(tissue, places, options)
+    correlogram = _correlogram(unit_responses, places, options)
     arrays |= {"places": places, "layouts": layouts, "correlogram": correlogram}
     arrays["layout_maps"] = report["space"].pop("maps")
     report["space"]["length_scale"] = _said_correlogram(correlogram)
@@ -129,9 +135,9 @@ def write_maps(arrays: Mapping[str, Any], path: Path) -> None:
     write_bytes(path, stream.getvalue())
 
 
-def dimensionality_of(tissue: Tissue) -> dict[str, Any]:
+def dimensionality_of(unit_responses: UnitResponses) -> dict[str, Any]:
     """Effective dimensionality of the responses, of means over repetitions where there are enough stimuli."""
-    values = means(tissue) if tissue.samples == "stimuli" else tissue.responses
+    values = means(unit_responses) if unit_responses.samples == "stimuli" else unit_responses.responses
     found = effective_dimensionality(values)
     return {
         "participation_ratio": found.participation_ratio,
@@ -141,22 +147,24 @@ def dimensionality_of(tissue: Tissue) -> dict[str, Any]:
         "fit_range": list(found.fit_range),
         "components": {f"{share:g}": n for share, n in found.components.items()},
         "n_samples": found.n_samples,
-        "samples": tissue.samples,
+        "samples": unit_responses.samples,
         "eigenvalues": found.eigenvalues.tolist(),
     }
 
 
-def _selectivity(tissue: Tissue, contrast: Contrast, table: pd.DataFrame, options: Options) -> dict[str, Any]:
+def _selectivity(
+    unit_responses: UnitResponses, contrast: Contrast, table: pd.DataFrame, options: LayoutOptions
+) -> dict[str, Any]:
     reliability = None
-    counts = [int((tissue.labels == kind).sum()) for kind in (contrast.target, *contrast.against)]
+    counts = [int((unit_responses.labels == kind).sum()) for kind in (contrast.target, *contrast.against)]
     if min(counts) >= 4 and len(table) >= 3:
         found = selectivity_reliability(
-            tissue.responses,
-            tissue.labels,
+            unit_responses.responses,
+            unit_responses.labels,
             contrast.target,
             against=contrast.against,
             random_state=options.random_state,
-            stimuli=tissue.averaged_over,
+            stimuli=unit_responses.averaged_over,
         )
         reliability = found.corrected
     best = int(table["t"].argmax())
@@ -174,16 +182,18 @@ def _selectivity(tissue: Tissue, contrast: Contrast, table: pd.DataFrame, option
 
 
 def _space(
-    tissue: Tissue,
+    unit_responses: UnitResponses,
     names: list[str],
     maps: Floats,
     tables: Mapping[str, pd.DataFrame],
     layouts: Mapping[str, Any],
-    options: Options,
+    options: LayoutOptions,
 ) -> dict[str, Any]:
     varying = [i for i in range(len(maps)) if maps[i].std() > 0]
     if not varying:
-        raise UserError(f"no unit of {tissue.name} answers any contrast differently: its maps are constant")
+        raise UserError(
+            f"no unit of {unit_responses.name} answers any contrast differently: its maps are constant"
+        )
     own, places = next(iter(layouts.items()))
     found: dict[str, Any] = {
         "layouts": {},
@@ -193,7 +203,11 @@ def _space(
     }
     kept = [names[i] for i in varying]
     for kind, those in track(list(layouts.items()), "clustering of each layout"):
-        shown = maps[varying] if "fitted" not in kind or kind == own else held_out_maps(tissue, kept, tables)
+        shown = (
+            maps[varying]
+            if "fitted" not in kind or kind == own
+            else held_out_maps(unit_responses, kept, tables)
+        )
         weights, reach = weights_for(those, options)
         table = morans_i_of_maps(
             shown, those, weights, options.permutations, options.random_state, reach=reach, fwhm=options.fwhm,
@@ -228,7 +242,7 @@ def _space(
             islands="keep",
         )
         found["contrasts"][name] = {
-            "smoothness": said(
+            "smoothness": describe(
                 layout_null(
                     smooth_here,
                     maps[i], places, fwhm=options.fwhm, permutations=few, random_state=options.random_state,
@@ -238,22 +252,27 @@ def _space(
             "patches": _patches(maps[i], tables[name], places, weights, reach, options),
         }  # fmt: skip
     native = found["layouts"][own]["morans_i"]
-    found["labels_permuted"] = labels_permuted(tissue, kept, tables, native, places, options)
-    found["samples_redrawn"] = samples_redrawn(tissue, kept, tables, places, options)
+    found["labels_permuted"] = labels_permuted(unit_responses, kept, tables, native, places, options)
+    found["samples_redrawn"] = samples_redrawn(unit_responses, kept, tables, places, options)
     found |= {
         "layout": own,
         "permuted": f"the places of the units, {options.permutations} times, smoothed alike",
         "permutations": options.permutations,
         "permutations_of_smoothness_and_gearys_c": few,
         "fwhm": options.fwhm,
-        "unit": tissue.unit,
+        "unit": unit_responses.unit,
         "random_state": options.random_state,
     }
     return found
 
 
 def _patches(
-    values: Floats, table: pd.DataFrame, places: Any, weights: Kind, reach: float | None, options: Options
+    values: Floats,
+    table: pd.DataFrame,
+    places: Any,
+    weights: Kind,
+    reach: float | None,
+    options: LayoutOptions,
 ) -> dict[str, Any]:
     threshold = options.threshold
     if threshold is None:
@@ -271,7 +290,7 @@ def _patches(
             return 0.0
         return float(np.bincount(connected_components(matrix[above][:, above], directed=False)[1]).max())
 
-    matrix = neighbours(places, weights, reach=reach)
+    matrix = neighbors(places, weights, reach=reach)
     found = patches(values, places, threshold, weights, reach=reach, fwhm=options.fwhm)
     null = layout_null(
         largest, values, places, fwhm=options.fwhm, permutations=options.few_permutations,
@@ -290,13 +309,13 @@ def _patches(
             }
             for row in rows.to_dict("records")
         ],
-        "largest_against_permuted": said(null),
+        "largest_against_permuted": describe(null),
     }
 
 
-def _correlogram(tissue: Tissue, places: Any, options: Options) -> Correlogram | None:
+def _correlogram(unit_responses: UnitResponses, places: Any, options: LayoutOptions) -> Correlogram | None:
     try:
-        return correlation_by_distance(means(tissue), places, random_state=options.random_state)
+        return correlation_by_distance(means(unit_responses), places, random_state=options.random_state)
     except UserError:
         return None
 
@@ -314,7 +333,7 @@ def _said_correlogram(found: Correlogram | None) -> dict[str, Any] | None:
     }
 
 
-def said(null: LayoutNull) -> dict[str, Any]:
+def describe(null: LayoutNull) -> dict[str, Any]:
     """A null as JSON."""
     return {
         "value": null.observed,
@@ -327,10 +346,10 @@ def said(null: LayoutNull) -> dict[str, Any]:
     }
 
 
-def _samples_said(tissue: Tissue) -> str:
-    n_stimuli = len(set(tissue.stimulus_ids.tolist()))
-    n = len(tissue.labels)
-    if tissue.samples == "stimuli":
+def _describe_samples(unit_responses: UnitResponses) -> str:
+    n_stimuli = len(set(unit_responses.stimulus_ids.tolist()))
+    n = len(unit_responses.labels)
+    if unit_responses.samples == "stimuli":
         return f"{n_stimuli} stimuli" + ("" if n == n_stimuli else f", means of {n} presentations")
     return (
         f"{n} presentations of {n_stimuli} stimuli, each a sample: too few stimuli a category to count them"

@@ -12,7 +12,7 @@ from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from ...brain_data.dataset import Dataset
 from ...errors import UserError, unknown
 from ...models.extraction.language_model import LanguageModel
-from ...models.extraction.readout import Reading
+from ...models.extraction.readout import Readout
 from ...models.extraction.torch_model import Network
 from ...models.sheet import Sheet
 
@@ -24,7 +24,7 @@ _MOST_LABELS = 40
 
 
 @dataclass(frozen=True)
-class Tissue:
+class UnitResponses:
     """Responses of units, what was shown, and where the units lie.
 
     Attributes
@@ -74,7 +74,7 @@ class Tissue:
         return self.places.unit if isinstance(self.places, Sheet) else "mm"
 
 
-def layer_tissue(model: Network, layer: str, stimuli: StimulusSet) -> Tissue:
+def layer_unit_responses(model: Network, layer: str, stimuli: StimulusSet) -> UnitResponses:
     """A layer's units: channels of a feature map (mean over space), features of texts, or single units.
 
     Parameters
@@ -91,7 +91,7 @@ def layer_tissue(model: Network, layer: str, stimuli: StimulusSet) -> Tissue:
             f"layer {layer!r} answers with {responses.shape[1]} units, and its sheet has {len(sheet)} places"
         )
     kinds = stimuli["category"] if "category" in stimuli.columns else [""] * len(stimuli)
-    return Tissue(
+    return UnitResponses(
         f"{layer} of {model.identifier}",
         responses,
         np.asarray(list(kinds), dtype=object),
@@ -102,7 +102,7 @@ def layer_tissue(model: Network, layer: str, stimuli: StimulusSet) -> Tissue:
     )
 
 
-def region_tissue(dataset: Dataset, region: str | None = None, *, by: str = "") -> Tissue:
+def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: str = "") -> UnitResponses:
     """A region's voxels, sites or cells; their positions are ``x``, ``y`` and ``z`` in mm where the data set has them.
 
     Parameters
@@ -146,7 +146,7 @@ def region_tissue(dataset: Dataset, region: str | None = None, *, by: str = "") 
         if fixed == [2]:
             places = places[:, :2]
     left_out: Any = responses.attrs.get("left_out", {})
-    return Tissue(
+    return UnitResponses(
         f"{region or dataset.regions[0]} of {dataset.identifier}",
         responses.values.astype(np.float64),
         labels,
@@ -190,12 +190,12 @@ def what_is_a_unit(model: Network, layer: str) -> Literal["channel", "unit"]:
 def unit_responses(model: Network, stimuli: StimulusSet, layer: str) -> Floats:
     """A layer's responses, one column a unit as :func:`what_is_a_unit` says, (n_stimuli, n_units)."""
     whole = isinstance(model, LanguageModel) or what_is_a_unit(model, layer) == "unit"
-    before = model.reading
-    model.reading = Reading(pool="none" if whole else "mean")
+    before = model.readout
+    model.readout = Readout(pool="none" if whole else "mean")
     try:
         return np.asarray(model.extract(stimuli, [layer])[layer], np.float64)
     finally:
-        model.reading = before
+        model.readout = before
 
 
 def labels_of(dataset: Dataset) -> list[str]:
@@ -211,9 +211,9 @@ def labels_of(dataset: Dataset) -> list[str]:
     return sorted(known, key=lambda name: name != "category")
 
 
-def means(tissue: Tissue) -> Floats:
+def means(unit_responses: UnitResponses) -> Floats:
     """The mean response to every stimulus, (n_stimuli, n_units)."""
-    _, member = np.unique(tissue.stimulus_ids.astype(str), return_inverse=True)
-    sums = np.zeros((member.max() + 1, tissue.responses.shape[1]))
-    np.add.at(sums, member, tissue.responses)
+    _, member = np.unique(unit_responses.stimulus_ids.astype(str), return_inverse=True)
+    sums = np.zeros((member.max() + 1, unit_responses.responses.shape[1]))
+    np.add.at(sums, member, unit_responses.responses)
     return sums / np.bincount(member)[:, None]

@@ -18,8 +18,8 @@ from ...brain_data.formats.brainio import to_assembly
 from ...errors import UserError, unknown
 from ...models.extraction.language_model import PASSAGE_COLUMNS, TEXT_COLUMNS, text_of
 from ..benchmark import Benchmark, load_benchmark
-from ..metrics.base import Options, Outcome
-from .metric_source import MetricSource, metric_source, normalised_by
+from ..metrics.base import MetricResult, ScoringOptions
+from .metric_source import MetricSource, metric_source, normalized_by
 from .packing import PluginFiles, filled, literal, plugin_name, renamed, write_plugin
 from .region_map import BRAINSCORE_REGIONS
 
@@ -106,7 +106,7 @@ def _notes(benchmark: Benchmark, target: str) -> tuple[str, ...]:
         notes.append(f"models answer with the layer that they commit to {target}")
     if data.modality == "vision":
         notes.append("pictures are shown as they are, not placed on a screen of the model's visual degrees")
-    if benchmark.limit.kind == "none":
+    if benchmark.noise_ceiling.kind == "none":
         notes.append("no ceiling is known: the score is the raw value, its ceiling 1")
     if data.simulated:
         notes.append("the recordings are SIMULATED")
@@ -118,8 +118,8 @@ def _content(
 ) -> dict[str, "str | bytes | Path"]:
     data, domain = benchmark.dataset, benchmark.dataset.modality
     text = None if domain == "vision" else next(one for one in TEXT_COLUMNS if one in data.stimuli)
-    outcome = _expected(benchmark, text)
-    has_ceiling = outcome.normalisation != "none"
+    metric_result = _expected(benchmark, text)
+    has_ceiling = metric_result.normalization != "none"
     record = "record_vision" if domain == "vision" else "record_language"
     passage = _passage(benchmark)
     code = filled(
@@ -130,19 +130,19 @@ def _content(
         VERSION=literal(benchmark.version),
         REGION=literal(target),
         PARENT=literal(target if domain == "vision" else "neural_language"),
-        CEILING=literal(float(benchmark.limit.value) if has_ceiling else 1.0),
+        CEILING=literal(float(benchmark.noise_ceiling.value) if has_ceiling else 1.0),
         BIBTEX=literal(benchmark.bibtex),
         IMPORTS=metric.imports,
         METRIC=metric.expression,
         RECORD=filled(record, PASSAGE=literal(passage), COLUMN=literal(text)),
-        NORMALISED=normalised_by(outcome.normalisation),
+        NORMALISED=normalized_by(metric_result.normalization),
     )
     test = filled(
         "benchmark_test",
         DOMAIN=domain,
         IDENTIFIER=literal(identifier),
-        RAW=literal(outcome.raw),
-        SCORE=literal(outcome.value),
+        RAW=literal(metric_result.raw),
+        SCORE=literal(metric_result.value),
         TOLERANCE=literal(metric.tolerance),
         KEY=literal(text),
         MIXING=inspect.getsource(mixed_features).replace(": Floats) -> Floats", ")"),
@@ -188,7 +188,7 @@ def _assembly(benchmark: Benchmark) -> bytes:
         return path.read_bytes()
 
 
-def _expected(benchmark: Benchmark, text: str | None) -> Outcome:
+def _expected(benchmark: Benchmark, text: str | None) -> MetricResult:
     """What brodmann's metric gives the candidate of the plugin's own test."""
     features = mixed_features(benchmark.recording.mean)
     if text is not None:  # of a text that was shown twice, that candidate knows the last
@@ -197,8 +197,10 @@ def _expected(benchmark: Benchmark, text: str | None) -> Outcome:
         last = dict(zip(texts, ids, strict=True))
         said = dict(zip(ids, texts, strict=True))
         features = features[[place[last[said[one]]] for one in place]]
-    options = Options(n_bootstraps=0, n_permutations=0)
-    return benchmark.metric.evaluate({"lookup": features}, benchmark.recording, benchmark.limit, options)
+    options = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    return benchmark.metric.evaluate(
+        {"lookup": features}, benchmark.recording, benchmark.noise_ceiling, options
+    )
 
 
 def mixed_features(responses: Floats) -> Floats:

@@ -24,7 +24,7 @@ _ADVICE = {
     "linear": "linear_predictivity or language_linear",
     "rsa": "rdm",
 }
-_NORMALISED = {
+_NORMALIZED = {
     "r2_over_ceiling": "np.sign(raw) * raw**2 / CEILING",  # a negative r never becomes a positive score
     "r_over_ceiling": "np.clip(raw / CEILING, 0, 1)",
     "none": "raw",
@@ -123,6 +123,6 @@ def _stratified_by(benchmark: Benchmark) -> str | None:
     return metric.splitter.stratify
 
 
-def normalised_by(normalisation: str) -> str:
+def normalized_by(normalization: str) -> str:
     """The expression of a score, from ``raw`` and ``CEILING``."""
-    return _NORMALISED[normalisation]
+    return _NORMALIZED[normalization]

@@ -11,7 +11,7 @@ from ...files import file_name
 from .common import Json, console, print_json, width
 
 if TYPE_CHECKING:
-    from ...analysis.topography.contrasts import Options
+    from ...analysis.topography.contrasts import LayoutOptions
     from ...brain_data.dataset import Dataset
     from ...models.extraction.torch_model import Network
 
@@ -82,11 +82,11 @@ def analyze(
 
       brodmann analyze haxby2001-slice --contrast house-face
     """
-    from ...analysis.topography.contrasts import Options
+    from ...analysis.topography.contrasts import LayoutOptions
     from ...brain_data.catalogue import list_datasets
     from ...models.catalogue import list_models
 
-    options = Options(weights.value, reach, fwhm, permutations, threshold, seed)
+    options = LayoutOptions(weights.value, reach, fwhm, permutations, threshold, seed)
     if weights is Weights.band and reach is None:
         raise UserError("--weights band needs --reach, the distance within which units are neighbours")
     targets = [one.strip() for one in (contrast or "").split(",") if one.strip()]
@@ -214,7 +214,7 @@ def _network(name: str) -> "Network":
 
 
 def _of_layer(
-    name: str, layer: str, stimuli: Any, targets: list[str], options: "Options", wired_to: str | None
+    name: str, layer: str, stimuli: Any, targets: list[str], options: "LayoutOptions", wired_to: str | None
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     from ...analysis.topography.analyze import layer_report
 
@@ -228,7 +228,7 @@ def _of_data(
     subject: str | None,
     by: str | None,
     targets: list[str],
-    options: "Options",
+    options: "LayoutOptions",
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     from ...analysis.topography.analyze import region_report
 
@@ -271,7 +271,7 @@ def _all_layers(
     stimuli: Any,
     targets: list[str],
     benchmark: str | None,
-    options: "Options",
+    options: "LayoutOptions",
     folder: Path,
     as_json: bool,
 ) -> None:
@@ -287,7 +287,7 @@ def _all_regions(
     subject: str | None,
     by: str | None,
     targets: list[str],
-    options: "Options",
+    options: "LayoutOptions",
     folder: Path,
     as_json: bool,
 ) -> None:

@@ -185,7 +185,7 @@ def show_board(
     """
     from ..leaderboard.storage.database import open_board
     from ..leaderboard.storage.snapshot import read_snapshot
-    from ..leaderboard.web.exports import table_said
+    from ..leaderboard.web.exports import describe_table
     from ..leaderboard.web.ranking import Selection, table_of
     from .terminal import table
 
@@ -195,7 +195,7 @@ def show_board(
         snapshot = read_snapshot(revision)
     found = table_of(snapshot, Selection(domain=domain or snapshot.domains[0], sort=sort))
     if as_json:
-        print_json(table_said(found))
+        print_json(describe_table(found))
         return
     columns = found.columns[:6]
     rows = [

@@ -148,9 +148,9 @@ def score(
 
     opened: Any = model
     if pool != "none" or project is not None or half:
-        from ...models import Reading, load_model
+        from ...models import Readout, load_model
 
-        opened = load_model(model, reading=Reading(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
+        opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
     )
@@ -290,10 +290,10 @@ def benchmark_info(name: Name, as_json: Json = False) -> None:
     card = benchmark_card(name)
     shown = plain(card) | {"installed": is_installed(card.dataset)}
     if shown["installed"]:
-        limit = load_benchmark(name).limit
-        shown |= {"ceiling": limit.value, "ceiling_kind": limit.kind}
-        if limit.lower is not None:
-            shown |= {"ceiling_lower": limit.lower, "ceiling_upper": limit.upper}
+        noise_ceiling = load_benchmark(name).noise_ceiling
+        shown |= {"ceiling": noise_ceiling.value, "ceiling_kind": noise_ceiling.kind}
+        if noise_ceiling.lower is not None:
+            shown |= {"ceiling_lower": noise_ceiling.lower, "ceiling_upper": noise_ceiling.upper}
     print_card(shown, as_json)
 
 

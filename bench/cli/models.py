@@ -116,7 +116,9 @@ def _layer_rows(name: str, every: bool) -> list[dict[str, Any]]:
     rows = []
     for layer, shape in shapes.items():
         sheet = model.sheet(layer)
-        rows.append({"layer": layer, "shape": list(shape), "sheet": None if sheet is None else sheet.said()})
+        rows.append(
+            {"layer": layer, "shape": list(shape), "sheet": None if sheet is None else sheet.describe()}
+        )
     return rows
 
 
@@ -289,14 +291,14 @@ def lesion(
     from ...models import load_model
     from ...models.extraction.torch_model import Network
     from ...models.training.load import card_of
-    from ..studies.lesion_study import lesion_study, localise, task_of
+    from ..studies.lesion_study import lesion_study, localize, task_of
     from ..studies.matched_pairs import LOCALIZERS
 
     opened = load_model(model)
     if not isinstance(opened, Network):
         raise UserError(f"{model!r} is no network: it has no units to lesion")
     stimuli = load_localizer(localizer or LOCALIZERS[opened.modality])
-    found = localise(opened, stimuli, layer, target, share=share)
+    found = localize(opened, stimuli, layer, target, share=share)
     card = card_of(model)
     task = None
     if card is not None and (opened.modality == "vision" or data is not None):

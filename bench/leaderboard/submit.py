@@ -156,7 +156,7 @@ def _post(address: str, body: bytes) -> Receipt:
                 return _receipt(json.loads(answer.read(_MOST_ANSWER)), address)
         except urllib.error.HTTPError as error:
             with error:
-                problem = _said(error)
+                problem = _problem_of(error)
             if error.code not in (429, 502, 503, 504):
                 raise UserError(f"{parts.hostname} refused the submission: {problem}") from None
         except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
@@ -177,7 +177,7 @@ def _receipt(answer: Any, address: str) -> Receipt:
         raise UserError(f"{address} is not a leaderboard: its answer is none of one") from error
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _problem_of(error: urllib.error.HTTPError) -> str:
     if 300 <= error.code < 400:
         return f"it leads to {error.headers.get('Location', 'elsewhere')}; give that address"
     try:

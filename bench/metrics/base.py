@@ -46,7 +46,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
-class Options:
+class ScoringOptions:
     """How sure to be.
 
     Attributes
@@ -66,7 +66,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MetricResult:
     """What a metric found.
 
     Attributes
@@ -79,7 +79,7 @@ class Outcome:
         Raw value of each neuroid (or subject, for RDMs).
     unit : {"neuroid", "subject", "none"}
         What `per_unit` counts.
-    normalisation : str
+    normalization : str
         The name of the formula from `raw` to `value`.
     layer : str
         The layer chosen most often on training stimuli.
@@ -108,7 +108,7 @@ class Outcome:
     raw: float
     per_unit: Floats
     unit: Literal["neuroid", "subject", "none"]
-    normalisation: str
+    normalization: str
     layer: str
     layer_by_split: Sequence[str]
     layers: Mapping[str, float]
@@ -133,21 +133,27 @@ class Metric(Protocol):
         """The best that any model could score."""
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Compare layers (features of shape (n_stimuli, n_units), in the recording's order)."""
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Bytes that comparing the largest layer takes, beside its features."""
 
 
-def ceiling_score(limit: Ceiling) -> Score:
+def ceiling_score(noise_ceiling: Ceiling) -> Score:
     """A ceiling as a Brain-Score ``Score``, its kind and parts in ``attrs``."""
-    result = Score(limit.value)
-    result.attrs["kind"] = limit.kind
-    if limit.per_neuroid is not None:
-        result.attrs["raw"] = Score(limit.per_neuroid, dims=("neuroid",))
-    if limit.lower is not None and limit.upper is not None:
-        result.attrs |= {"lower": limit.lower, "upper": limit.upper}
-        result.attrs["subjects"] = {name: values.tolist() for name, values in limit.per_subject.items()}
+    result = Score(noise_ceiling.value)
+    result.attrs["kind"] = noise_ceiling.kind
+    if noise_ceiling.per_neuroid is not None:
+        result.attrs["raw"] = Score(noise_ceiling.per_neuroid, dims=("neuroid",))
+    if noise_ceiling.lower is not None and noise_ceiling.upper is not None:
+        result.attrs |= {"lower": noise_ceiling.lower, "upper": noise_ceiling.upper}
+        result.attrs["subjects"] = {
+            name: values.tolist() for name, values in noise_ceiling.per_subject.items()
+        }
     return result

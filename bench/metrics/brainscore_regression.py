@@ -22,7 +22,7 @@ from ...analysis.statistics.resampling import p_value, percentile_interval
 from ...correlation import pearson
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, Options, Outcome
+from .base import Ceiling, MetricResult, ScoringOptions
 from .brainscore_similarity import (
     BrainScoreSimilarity,
     biased_cka,
@@ -30,7 +30,7 @@ from .brainscore_similarity import (
     similarities,
     unbiased_cka,
 )
-from .normalization import NORMALISATIONS, mean_of_medians
+from .normalization import NORMALIZATIONS, mean_of_medians
 from .recording import Recording
 from .uncertainty import HeldOut
 
@@ -72,17 +72,17 @@ def fixed_ridge(x: Floats, y: Floats, x_test: Floats) -> Floats:
     return _column(Ridge(1.0).fit(x, y).predict(x_test), y)
 
 
-def generalised_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats) -> Floats:
+def generalized_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats) -> Floats:
     """Ridge whose one penalty for all targets is chosen by leave-one-out error."""
     return _column(RidgeCV(penalties).fit(x, y).predict(x_test), y)
 
 
 def best_unit(x: Floats, y: Floats, x_test: Floats) -> Floats:
     """Every target is predicted by the one unit that correlates most with it on the training stimuli."""
-    x_centred, y_centred = x - x.mean(axis=0), y - y.mean(axis=0)
-    size = np.linalg.norm(x_centred, axis=0)[:, None] * np.linalg.norm(y_centred, axis=0)
+    x_centered, y_centered = x - x.mean(axis=0), y - y.mean(axis=0)
+    size = np.linalg.norm(x_centered, axis=0)[:, None] * np.linalg.norm(y_centered, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.where(size > 0, x_centred.T @ y_centred / size, -np.inf)
+        r = np.where(size > 0, x_centered.T @ y_centered / size, -np.inf)
     return x_test[:, r.argmax(axis=0)]
 
 
@@ -102,7 +102,7 @@ class BrainScoreRegression:
     predict : callable
         ``(features, targets, splits)`` -> predictions of the test rows of every split.
     splitter : Splitter
-    normalisation : str
+    normalization : str
         ``r2_over_ceiling`` for vision, ``r_over_ceiling`` for language.
     """
 
@@ -111,7 +111,7 @@ class BrainScoreRegression:
     splitter: Splitter = field(
         default_factory=lambda: Splitter(n_splits=10, kind="shuffles", stratify="object_name", seed=1)
     )
-    normalisation: Literal["r2_over_ceiling", "r_over_ceiling", "r_over_ceiling_squared"] = "r2_over_ceiling"
+    normalization: Literal["r2_over_ceiling", "r_over_ceiling", "r_over_ceiling_squared"] = "r2_over_ceiling"
     epsilon: float = 0.0
     """Added to both norms of a correlation, as Brain-Score language does."""
 
@@ -130,8 +130,12 @@ class BrainScoreRegression:
         return 8 * (3 * recorded.n_stimuli * n_units + 2 * n_units * n_neuroids)
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Score every layer on the ten splits; the layer is chosen on a tenth of each training set."""
         targets = recorded.mean
         labels = recorded.columns.get(self.splitter.stratify or "")
@@ -142,17 +146,20 @@ class BrainScoreRegression:
         r = self._r(held_out, targets)
         constant = int(np.isnan(r).any(axis=0).sum())
         r = np.nan_to_num(r)
-        name = "none" if ceiling.kind == "none" else self.normalisation
-        normalise, limit = NORMALISATIONS[name], np.asarray(1.0 if ceiling.kind == "none" else ceiling.value)
+        name = "none" if ceiling.kind == "none" else self.normalization
+        normalize, noise_ceiling = (
+            NORMALIZATIONS[name],
+            np.asarray(1.0 if ceiling.kind == "none" else ceiling.value),
+        )
         raw = float(mean_of_medians(r))
         reason = "neuroids predicted as a constant in some split (counted as r = 0)"
-        draws = self._draws(held_out, targets, name, limit, groups, options)
-        return Outcome(
-            value=raw if name == "none" else float(normalise(r, limit)),
+        draws = self._draws(held_out, targets, name, noise_ceiling, groups, options)
+        return MetricResult(
+            value=raw if name == "none" else float(normalize(r, noise_ceiling)),
             raw=raw,
             per_unit=r.mean(axis=0),
             unit="neuroid",
-            normalisation=name,
+            normalization=name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
@@ -211,9 +218,9 @@ class BrainScoreRegression:
         held_out: list[HeldOut],
         targets: Floats,
         name: str,
-        limit: Floats,
+        noise_ceiling: Floats,
         groups: npt.ArrayLike | None,
-        options: Options,
+        options: ScoringOptions,
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.empty(0)
@@ -224,10 +231,10 @@ class BrainScoreRegression:
             for start in range(0, len(weights), step)
         ]
         r = np.concatenate(draws)
-        values = mean_of_medians(r) if name == "none" else NORMALISATIONS[name](r, limit)
+        values = mean_of_medians(r) if name == "none" else NORMALIZATIONS[name](r, noise_ceiling)
         return np.asarray(values, np.float64)
 
-    def _p(self, first: HeldOut, targets: Floats, options: Options) -> float:
+    def _p(self, first: HeldOut, targets: Floats, options: ScoringOptions) -> float:
         if options.n_permutations == 0:
             return float("nan")
         orders = uncertainty.stimulus_orders(
@@ -290,7 +297,7 @@ PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
     ),
     "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", on_every_split(best_unit)),
     "ridgecv": BrainScoreRegression(
-        "ridgecv", on_every_split(partial(generalised_ridge, penalties=VISION_PENALTIES))
+        "ridgecv", on_every_split(partial(generalized_ridge, penalties=VISION_PENALTIES))
     ),
     "cka": BrainScoreSimilarity("cka", similarities, unbiased_cka),
     "cka_biased": BrainScoreSimilarity("cka_biased", similarities, biased_cka),
@@ -300,7 +307,7 @@ PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
     ),
     "language_ridge": BrainScoreRegression(
         "language_ridge",
-        on_every_split(partial(generalised_ridge, penalties=LANGUAGE_PENALTIES)),
+        on_every_split(partial(generalized_ridge, penalties=LANGUAGE_PENALTIES)),
         _LANGUAGE_FOLDS,
         "r_over_ceiling",
         1e-8,

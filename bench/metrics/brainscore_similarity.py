@@ -11,7 +11,7 @@ from ...analysis.representation.rdm import pairs, spearman
 from ...analysis.statistics.resampling import p_value, percentile_interval
 from ...errors import UserError
 from ...progress import track
-from .base import Ceiling, Options, Outcome
+from .base import Ceiling, MetricResult, ScoringOptions
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
@@ -46,8 +46,12 @@ class BrainScoreSimilarity:
         return 8 * (recorded.n_stimuli * min(n_units, 1 << 16) + 10 * recorded.n_stimuli**2)
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Compare every layer; among several, the layer is chosen on half of the stimuli, reported on the rest."""
         y = recorded.mean
         if len(y) < 8:
@@ -72,12 +76,12 @@ class BrainScoreSimilarity:
         # two thirds without replacement spread by 1 / sqrt(2) of what a bootstrap does
         spread = np.sqrt(2) * (drawn - drawn.mean()) if len(drawn) else drawn
         chosen = [layer for layer, _ in parts]
-        return Outcome(
+        return MetricResult(
             value=observed,
             raw=observed,
             per_unit=np.array([]),
             unit="none",
-            normalisation="none",
+            normalization="none",
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
@@ -154,11 +158,11 @@ def _hsic(k: Floats, m: Floats) -> float:
 
 def biased_cka(model: Floats, brain: Floats) -> float:
     """Linear CKA of Kornblith et al. (2019), from Gram matrices that are centred here."""
-    k, m = _centred(model), _centred(brain)
+    k, m = _centered(model), _centered(brain)
     return float((k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum()))
 
 
-def _centred(gram: Floats) -> Floats:
+def _centered(gram: Floats) -> Floats:
     means = gram.mean(axis=0)
-    centred: Floats = gram - means - means[:, None] + means.mean()
-    return centred
+    centered: Floats = gram - means - means[:, None] + means.mean()
+    return centered

@@ -10,7 +10,7 @@ from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.resampling import p_value, percentile_interval
 from ...errors import UserError
 from . import uncertainty
-from .base import Ceiling, Options, Outcome
+from .base import Ceiling, MetricResult, ScoringOptions
 from .recording import Recording
 from .ridge import Encoding
 
@@ -60,7 +60,7 @@ class Decoding:
         """As for encoding."""
         return self.encoding.memory(recorded, n_units)
 
-    def evaluate_recording(self, recorded: Recording, options: Options) -> Outcome:
+    def evaluate_recording(self, recorded: Recording, options: ScoringOptions) -> MetricResult:
         """Decode the recording from itself, across its repetitions."""
         cube = recorded.responses
         if cube.shape[1] < 2:
@@ -76,12 +76,12 @@ class Decoding:
         drawn = np.array([_mean_of_pairs(correct, w) for w in weights])
         low, high = percentile_interval(drawn, options.level)
         reliable = self.encoding.ceiling(recorded).per_neuroid
-        return Outcome(
+        return MetricResult(
             value=(observed - CHANCE) / (1 - CHANCE),
             raw=observed,
             per_unit=np.array([]) if reliable is None else reliable,
             unit="neuroid",
-            normalisation="above_chance",
+            normalization="above_chance",
             layer="brain",
             layer_by_split=["brain"],
             layers={"brain": observed},
@@ -103,8 +103,12 @@ class Decoding:
         )
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Identify held-out stimuli by the patterns that a layer predicts."""
         targets = recorded.mean
         scale = targets.std(axis=0)
@@ -139,12 +143,12 @@ class Decoding:
         span = (ceiling.value if known else 1.0) - CHANCE
         low, high = percentile_interval(drawn, options.level)
         chosen = [layer for layer, _ in best]
-        return Outcome(
+        return MetricResult(
             value=(observed - CHANCE) / span,
             raw=observed,
             per_unit=np.array([]),
             unit="none",
-            normalisation="above_chance",
+            normalization="above_chance",
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
@@ -195,8 +199,8 @@ def _label_patterns(cube: Floats, member: Indices) -> Floats:
     """Mean pattern of each label, less the mean over labels, ``(n_labels, n_neuroids)``."""
     mean = np.nanmean(cube, axis=1)
     patterns = np.array([mean[member == label].mean(axis=0) for label in np.unique(member)])
-    centred: Floats = patterns - patterns.mean(axis=0)
-    return centred
+    centered: Floats = patterns - patterns.mean(axis=0)
+    return centered
 
 
 def _agreement(a: Floats, b: Floats) -> Floats:
@@ -230,7 +234,7 @@ def _pairwise(a: Floats, b: Floats) -> float:
 
 def _relabel(cube: Floats, generator: np.random.Generator) -> Floats:
     """Shuffle the stimuli within each even repetition."""
-    relabelled = cube.copy()
+    relabeled = cube.copy()
     for repetition in range(1, cube.shape[1], 2):
-        relabelled[:, repetition] = cube[generator.permutation(len(cube)), repetition]
-    return relabelled
+        relabeled[:, repetition] = cube[generator.permutation(len(cube)), repetition]
+    return relabeled

@@ -56,7 +56,7 @@ def none(r: Floats, ceiling: Floats) -> Floats:
     return median_r(r)
 
 
-NORMALISATIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
+NORMALIZATIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "r_over_sqrt_reliability": r_over_sqrt_reliability,
     "r2_over_ceiling": r2_over_ceiling,
     "r_over_ceiling_squared": r_over_ceiling_squared,

@@ -21,8 +21,8 @@ from ...brain_data.noise_ceiling import reliability, variance_reliability
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, Options, Outcome
-from .normalization import NORMALISATIONS, median_r
+from .base import Ceiling, MetricResult, ScoringOptions
+from .normalization import NORMALIZATIONS, median_r
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
@@ -80,8 +80,12 @@ class Encoding:
         )
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         kept, left_out = self._kept(recorded, ceiling)
         targets = recorded.mean[:, kept]
@@ -95,20 +99,20 @@ class Encoding:
         if constant:
             left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
         r = np.nan_to_num(r)
-        name, r_max = self._normaliser(ceiling, kept)
-        subset = uncertainty.tested(len(kept), options.seed)
-        some = [uncertainty.of_targets(one, subset) for one in fits]
-        normalise = NORMALISATIONS[name]
-        value = float(normalise(r, r_max))
+        name, r_max = self._normalizer(ceiling, kept)
+        subset = uncertainty.subsample_targets(len(kept), options.seed)
+        some = [uncertainty.select_targets(one, subset) for one in fits]
+        normalize = NORMALIZATIONS[name]
+        value = float(normalize(r, r_max))
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r.mean(axis=0)
         draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options)
-        return Outcome(
+        return MetricResult(
             value=value,
             raw=float(median_r(r)),
             per_unit=everyone,
             unit="neuroid",
-            normalisation=name,
+            normalization=name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
@@ -190,7 +194,7 @@ class Encoding:
                     curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
-    def _normaliser(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
+    def _normalizer(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
         if ceiling.kind == "none" or ceiling.per_neuroid is None:
             return "none", np.ones(len(kept))
         value = ceiling.per_neuroid[kept]
@@ -207,31 +211,31 @@ class Encoding:
         r_max: Floats,
         name: str,
         groups: npt.ArrayLike | None,
-        options: Options,
+        options: ScoringOptions,
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.empty(0)
-        normalise, targets = NORMALISATIONS[name], recorded.mean[:, kept]
+        normalize, targets = NORMALIZATIONS[name], recorded.mean[:, kept]
         weights = uncertainty.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
         step = max(1, uncertainty.ENTRIES // (len(fits) * len(kept)))
         draws = []
         for start in range(0, len(weights), step):
             block = weights[start : start + step]
-            limit = (
+            noise_ceiling = (
                 r_max if ceiling.kind != "reliability" else self._drawn_r_max(recorded, kept, r_max, block)
             )
-            draws.append(normalise(uncertainty.held_out_draws(fits, targets, block), limit))
+            draws.append(normalize(uncertainty.held_out_draws(fits, targets, block), noise_ceiling))
         drawn = np.concatenate(draws)
         n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
         again = uncertainty.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
-        training = normalise(uncertainty.training_draws(some, targets[:, subset], again), r_max[subset])
-        return uncertainty.moved(drawn, training)
+        training = normalize(uncertainty.training_draws(some, targets[:, subset], again), r_max[subset])
+        return uncertainty.combine_draws(drawn, training)
 
     def _drawn_r_max(self, recorded: Recording, kept: Indices, r_max: Floats, weights: Floats) -> Floats:
         cube = recorded.responses[:, :, kept]
         moved = r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
-        limit: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
-        return limit
+        noise_ceiling: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
+        return noise_ceiling
 
     def _p(
         self,
@@ -242,16 +246,18 @@ class Encoding:
         r_max: Floats,
         name: str,
         groups: npt.ArrayLike | None,
-        options: Options,
+        options: ScoringOptions,
     ) -> float:
         if options.n_permutations == 0:
             return float("nan")
         orders = uncertainty.stimulus_orders(len(targets), options.n_permutations, options.seed + 2, groups)
-        normalise, limit = NORMALISATIONS[name], r_max[subset]
-        null = normalise(uncertainty.permuted_draws(some, targets[:, subset], orders), limit)
-        return p_value(float(normalise(r[:, subset], limit)), null)
+        normalize, noise_ceiling = NORMALIZATIONS[name], r_max[subset]
+        null = normalize(uncertainty.permuted_draws(some, targets[:, subset], orders), noise_ceiling)
+        return p_value(float(normalize(r[:, subset], noise_ceiling)), null)
 
-    def _methods(self, n_neuroids: int, groups: npt.ArrayLike | None, options: Options) -> dict[str, object]:
+    def _methods(
+        self, n_neuroids: int, groups: npt.ArrayLike | None, options: ScoringOptions
+    ) -> dict[str, object]:
         tested = min(n_neuroids, uncertainty.MOST_TESTED)
         return {
             "folds": self.splitter.n_splits,

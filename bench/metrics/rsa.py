@@ -15,7 +15,7 @@ from ...brain_data.noise_ceiling import rdm_ceiling
 from ...correlation import weighted_pearson
 from ...errors import UserError
 from ...progress import track
-from .base import Ceiling, Options, Outcome
+from .base import Ceiling, MetricResult, ScoringOptions
 from .recording import Recording
 from .uncertainty import ENTRIES
 
@@ -67,8 +67,12 @@ class Similarity:
         return 8 * (recorded.n_stimuli * min(n_units, 1 << 16) + 8 * recorded.n_stimuli**2 + 3 * ENTRIES)
 
     def evaluate(
-        self, layers: Mapping[str, npt.ArrayLike], recorded: Recording, ceiling: Ceiling, options: Options
-    ) -> Outcome:
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
         brain = self._brain(recorded)
         if recorded.n_stimuli < 8:
@@ -87,20 +91,20 @@ class Similarity:
         raw, chosen = float(per_subject.mean()), [layer for layer, _ in parts]
         known = ceiling.kind != "none"
         draws = self._draws(model_ranks, brain_ranks, parts, options)
-        normalised = (
+        normalized = (
             np.clip(np.array([raw, *draws]) / ceiling.value, 0, 1) if known else np.array([raw, *draws])
         )
         layer = max(dict.fromkeys(chosen), key=chosen.count)
-        return Outcome(
-            value=float(normalised[0]),
+        return MetricResult(
+            value=float(normalized[0]),
             raw=raw,
             per_unit=per_subject,
             unit="subject",
-            normalisation="r_over_ceiling" if known else "none",
+            normalization="r_over_ceiling" if known else "none",
             layer=layer,
             layer_by_split=chosen,
             layers=curve,
-            ci=percentile_interval(normalised[1:], options.level),
+            ci=percentile_interval(normalized[1:], options.level),
             p=self._p(raw, model_ranks, brain_ranks, parts, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=0 if recorded.cube is None else recorded.cube.shape[2],
@@ -116,7 +120,7 @@ class Similarity:
                 "p": f"stimulus labels permuted {options.n_permutations} times",
                 "seed": options.seed,
             },
-            draws=normalised[1:],
+            draws=normalized[1:],
             arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}
             | _rdms(layers[layer], brain, recorded),
         )
@@ -149,7 +153,11 @@ class Similarity:
         return parts
 
     def _draws(
-        self, model: Mapping[str, Floats], brain: Floats, parts: list[tuple[str, Indices]], options: Options
+        self,
+        model: Mapping[str, Floats],
+        brain: Floats,
+        parts: list[tuple[str, Indices]],
+        options: ScoringOptions,
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.array([])
@@ -177,7 +185,7 @@ class Similarity:
         model: Mapping[str, Floats],
         brain: Floats,
         parts: list[tuple[str, Indices]],
-        options: Options,
+        options: ScoringOptions,
     ) -> float:
         if options.n_permutations == 0:
             return float("nan")

@@ -130,14 +130,14 @@ def _through_hat(fit: Fit, training: Iterator[Floats], n_draws: int) -> Iterator
         yield moved
 
 
-def tested(n_targets: int, seed: int) -> Indices:
+def subsample_targets(n_targets: int, seed: int) -> Indices:
     """The neuroids, at most ``MOST_TESTED``, that permutations and training draws are computed for."""
     if n_targets <= MOST_TESTED:
         return np.arange(n_targets)
     return np.sort(np.random.default_rng([seed, 7]).choice(n_targets, MOST_TESTED, replace=False))
 
 
-def of_targets(fit: Fit, chosen: Indices) -> Fit:
+def select_targets(fit: Fit, chosen: Indices) -> Fit:
     """The same fit for some of its targets."""
     return replace(
         fit,
@@ -157,7 +157,7 @@ def stimulus_orders(n_stimuli: int, n_draws: int, seed: int, groups: npt.ArrayLi
     return permutations(n_stimuli, n_draws, random_state=seed, blocks=groups)
 
 
-def moved(held_out: Floats, training: Floats) -> Floats:
+def combine_draws(held_out: Floats, training: Floats) -> Floats:
     """Held-out draws, each moved by what a training draw changes; their quantiles are the interval.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .style import MM, Style, panel_grid, said_below, shortened
+from .style import MM, Style, panel_grid, shortened, text_below
 from .tables import correlation_over_models
 
 if TYPE_CHECKING:
@@ -35,25 +35,25 @@ def layer_curves_figure(table: pd.DataFrame, style: Style) -> "Figure":
             here = table[table["benchmark"] == benchmark]
             _ceiling(axes, here, style)
             for model, one in here.groupby("model", sort=True):
-                name, colour = str(model), style.colour(str(model))
+                name, color = str(model), style.color(str(model))
                 axes.plot(
                     one["depth"],
                     one["raw"],
-                    color=colour,
+                    color=color,
                     linewidth=1,
                     marker=style.marker(name),
                     markersize=2.2,
                 )
                 if one["low"].notna().all():
                     axes.fill_between(
-                        one["depth"], one["low"], one["high"], color=colour, alpha=0.18, linewidth=0
+                        one["depth"], one["low"], one["high"], color=color, alpha=0.18, linewidth=0
                     )
                 chosen = one[one["chosen"]]
                 axes.plot(
                     chosen["depth"],
                     chosen["raw"],
                     "D",
-                    color=colour,
+                    color=color,
                     markersize=4.5,
                     markeredgecolor=style.ink,
                     markeredgewidth=0.5,
@@ -65,7 +65,7 @@ def layer_curves_figure(table: pd.DataFrame, style: Style) -> "Figure":
         _legend(figure, models, style)
         units = sorted({f"{n} {u}s" for n, u in zip(table["n_units"], table["unit"], strict=True) if n > 1})
         bands = f"bands: 95 % over {', '.join(units)}; " if units else ""
-        said_below(figure, f"diamonds: layer chosen on training stimuli; {bands}grey: ceiling")
+        text_below(figure, f"diamonds: layer chosen on training stimuli; {bands}grey: ceiling")
         return figure
 
 
@@ -118,7 +118,7 @@ def heat_map_figure(table: pd.DataFrame, style: Style) -> "Figure":
                     )
         bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
         bar.set_label("score")
-        said_below(
+        text_below(
             figure,
             f"{n_models} models, {n_benchmarks} benchmarks; grey cells were not scored; rows by average linkage",
         )
@@ -145,8 +145,8 @@ def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) 
                 "score", ascending=True, na_position="first"
             )
             y = np.arange(len(here))
-            colours = [style.colour(str(name)) for name in here["model"]]
-            axes.barh(y, here["score"], color=colours, height=0.7)
+            colors = [style.color(str(name)) for name in here["model"]]
+            axes.barh(y, here["score"], color=colors, height=0.7)
             error = np.array([here["score"] - here["low"], here["high"] - here["score"]], float)
             known = np.isfinite(error).all(axis=0)
             axes.errorbar(
@@ -170,7 +170,7 @@ def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) 
             simulated = "SIMULATED  " if bool(here["simulated"].iloc[0]) else ""
             axes.set_title(f"{simulated}{shortened(benchmark, 40)}")
         n_draws = int(differences["n_draws"].max()) if len(differences) else 0
-        said_below(
+        text_below(
             figure,
             f"bars: 95 % bootstrap over stimuli (and subjects); * below the best model: q < 0.05 over all "
             f"pairs, differences "
@@ -206,7 +206,7 @@ def against_figure(table: pd.DataFrame, measure: str, label: str, style: Style) 
                     row[measure],
                     row["score"],
                     yerr=error,
-                    color=style.colour(name),
+                    color=style.color(name),
                     marker=style.marker(name),
                     markersize=4,
                     elinewidth=0.6,
@@ -228,7 +228,7 @@ def against_figure(table: pd.DataFrame, measure: str, label: str, style: Style) 
             axes.set_title(f"{shortened(benchmark, 38)}\n{said}, n {len(here)}", fontsize=6)
             axes.set_xlabel(label)
             axes.set_ylabel("score")
-        said_below(
+        text_below(
             figure,
             "Spearman's r over models, 95 % with models drawn anew, p with models permuted; bars: 95 % over stimuli",
         )
@@ -259,7 +259,7 @@ def units_figure(table: pd.DataFrame, style: Style) -> "Figure":
                     shown,
                     y + generator.uniform(-0.28, 0.28, len(shown)),
                     ".",
-                    color=style.colour(model),
+                    color=style.color(model),
                     markersize=1.6 if len(shown) > 20 else 4,
                     alpha=0.5,
                 )
@@ -272,7 +272,7 @@ def units_figure(table: pd.DataFrame, style: Style) -> "Figure":
             counts = here.groupby("model").size()
             axes.set_title(f"{shortened(benchmark, 36)}: {int(counts.max()) if len(counts) else 0} {unit}s")
             axes.set_xlabel(f"raw value of a {unit}")
-        said_below(
+        text_below(
             figure, "lines: quartiles; bars: medians; of more than 400 units 400 are shown, drawn by a seed"
         )
         return figure
@@ -300,12 +300,12 @@ def ceilings_figure(table: pd.DataFrame, style: Style) -> "Figure":
                 axes.text(best, y, f" {kind} {value:.2f}", va="center", fontsize=5.5)
             for _, row in here.iterrows():
                 name = str(row["model"])
-                axes.plot(row["raw"], y, style.marker(name), color=style.colour(name), markersize=4)
+                axes.plot(row["raw"], y, style.marker(name), color=style.color(name), markersize=4)
         axes.set_yticks(range(len(benchmarks)), [shortened(name, 40) for name in reversed(benchmarks)])
         axes.axvline(0, color=style.ink, linewidth=0.4)
         axes.set_xlabel("raw score; grey: the best that the noise allows")
         _legend(figure, sorted(set(table["model"])), style)
-        said_below(
+        text_below(
             figure,
             "of a reliability the best r is its square root; no bar: these recordings allow no ceiling",
         )
@@ -317,7 +317,7 @@ def _legend(figure: "Figure", models: list[str], style: Style) -> None:
 
     shown = models[:40]
     handles = [
-        Line2D([], [], color=style.colour(name), marker=style.marker(name), markersize=3.5, linewidth=1)
+        Line2D([], [], color=style.color(name), marker=style.marker(name), markersize=3.5, linewidth=1)
         for name in shown
     ]
     columns = 1 if style.width == "single" else min(len(shown), 4)

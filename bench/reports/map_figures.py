@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.plotting import draw_map
-from .style import Style, panel_grid, plain_axes, said_below, shortened
+from .style import Style, panel_grid, plain_axes, shortened, text_below
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,13 +31,13 @@ def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
             here = known[(known["benchmark"] == benchmark) & (known["model"] == model)]
             axis = [name for name in "xyz" if np.ptp(here[name]) > 0][:3]
             image = draw_map(
-                axes, here["raw"], here[axis].to_numpy(float), colours="cividis", limits=(0.0, top)
+                axes, here["raw"], here[axis].to_numpy(float), colors="cividis", limits=(0.0, top)
             )
             axes.set_title(f"{shortened(str(model), 24)}\n{shortened(str(benchmark), 28)}", fontsize=6)
         if image is not None:
             bar = figure.colorbar(image, ax=list(grid), shrink=0.6)
             bar.set_label("raw value")
-        said_below(
+        text_below(
             figure, f"positions in mm; the first {len(pairs)} pairs of model and benchmark with positions"
         )
         return figure
@@ -71,12 +71,12 @@ def rdms_figure(table: pd.DataFrame, benchmark: str, style: Style) -> "Figure":
             places = _mds(table[name].to_numpy(float), n)
             for k, kind in enumerate(kinds):
                 member = [j for j, one in enumerate(categories) if one == kind]
-                colour = _category_colour(k)
+                color = _category_color(k)
                 grid[1, i].plot(
                     places[member, 0],
                     places[member, 1],
                     ".",
-                    color=colour,
+                    color=color,
                     markersize=3,
                     label=shortened(kind or "stimuli", 18),
                 )
@@ -129,7 +129,7 @@ def selectivity_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
             line[0].set_ylabel(
                 f"{shortened(str(model), 22)}\n{shortened(str(layer), 22)}\n{said}", fontsize=5.5
             )
-        said_below(
+        text_below(
             figure,
             "t maps, red above 0; I: Moran's, z against permuted layouts; every second row: a permuted layout",
         )
@@ -141,8 +141,8 @@ def _mds(dissimilarities: "np.typing.NDArray[np.float64]", n: int) -> "np.typing
     squared = np.zeros((n, n))
     row, column = np.triu_indices(n, k=1)
     squared[row, column] = squared[column, row] = dissimilarities**2
-    centred = squared - squared.mean(axis=0) - squared.mean(axis=1)[:, None] + squared.mean()
-    values, vectors = np.linalg.eigh(-centred / 2)
+    centered = squared - squared.mean(axis=0) - squared.mean(axis=1)[:, None] + squared.mean()
+    values, vectors = np.linalg.eigh(-centered / 2)
     places: np.typing.NDArray[np.float64] = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
     flipped: np.typing.NDArray[np.float64] = places * np.where(
         places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1, 1
@@ -150,7 +150,7 @@ def _mds(dissimilarities: "np.typing.NDArray[np.float64]", n: int) -> "np.typing
     return flipped
 
 
-def _category_colour(index: int) -> str:
-    from ...analysis.plotting import COLOURS
+def _category_color(index: int) -> str:
+    from ...analysis.plotting import COLORS
 
-    return COLOURS[index % (len(COLOURS) - 1)]
+    return COLORS[index % (len(COLORS) - 1)]

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"topographic": "#D55E00", "baseline": "#0072B2"}
+_COLORS = {"topographic": "#D55E00", "baseline": "#0072B2"}
 _STYLES: dict[str, tuple[Any, str]] = {
     "nearest": ("-", "o"),
     "random layout": (":", "s"),
     "k-means": ("--", "^"),
     "L1": ("-.", "v"),
-    "born small": ((0, (1, 1)), "D"),
+    "trained small": ((0, (1, 1)), "D"),
 }
 _SMALL = 6.5
 
@@ -72,7 +72,7 @@ def twins_figure(study: Mapping[str, Any]) -> "Figure":
 
 def _maps(row: Sequence["Axes"], networks: Sequence[Mapping[str, Any]]) -> None:
     """The tuning of one layer, the largest sheet, as it lies: topographic and baseline, for up to two categories."""
-    kinds = [next(one for one in networks if one["kind"] == kind) for kind in _COLOURS]
+    kinds = [next(one for one in networks if one["kind"] == kind) for kind in _COLORS]
     largest = max(range(len(kinds[0]["layers"])), key=lambda i: kinds[0]["layers"][i]["n_units"])
     targets = list(kinds[0]["layers"][largest]["maps"])[:2]
     shown = [(kind, target) for target in targets for kind in kinds][: len(row)]
@@ -90,7 +90,7 @@ def _maps(row: Sequence["Axes"], networks: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _by_kind(networks: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    return {kind: [one for one in networks if one["kind"] == kind] for kind in _COLOURS}
+    return {kind: [one for one in networks if one["kind"] == kind] for kind in _COLORS}
 
 
 def _layers(axes: "Axes", networks: Sequence[Mapping[str, Any]], measure: str, label: str) -> None:
@@ -104,7 +104,7 @@ def _layers(axes: "Axes", networks: Sequence[Mapping[str, Any]], measure: str, l
     for kind, group in _by_kind(networks).items():
         values = np.array([[layer[measure] for layer in one["layers"]] for one in group], float)
         axes.errorbar(
-            x, values.mean(axis=0), _half(values), color=_COLOURS[kind], marker="o", markersize=3, linewidth=1
+            x, values.mean(axis=0), _half(values), color=_COLORS[kind], marker="o", markersize=3, linewidth=1
         )
     axes.set_xticks(x, [_short(name) for name in names], rotation=70, ha="right", fontsize=5)
     _finish(axes, label, bottom=0.0 if measure != "morans_i" else None)
@@ -117,7 +117,7 @@ def _seeds(axes: "Axes", networks: Sequence[Mapping[str, Any]], task: str) -> No
         axes.plot([0, 1], [one["task"][task] for one in pair], color="#999999", linewidth=0.7, zorder=1)
     for place, (kind, group) in enumerate(groups.items()):
         values = np.array([one["task"][task] for one in group])
-        axes.plot(np.full(len(values), place), values, "o", color=_COLOURS[kind], markersize=4)
+        axes.plot(np.full(len(values), place), values, "o", color=_COLORS[kind], markersize=4)
     axes.set_xticks([0, 1], list(groups), fontsize=6)
     axes.set_xlim(-0.5, 1.5)
     _finish(axes, f"held-out {_unit(task)}")
@@ -139,12 +139,12 @@ def _curve(
                     for one in group
                 ]
             )  # fmt: skip
-            style, marker = _STYLES[method]
+            style, marker = _STYLES.get(method, _STYLES["trained small"])
             axes.errorbar(
                 100 * np.array(shares),
                 values.mean(axis=0),
                 _half(values),
-                color=_COLOURS[kind],
+                color=_COLORS[kind],
                 linestyle=style,
                 marker=marker,
                 markersize=2.5,
@@ -177,7 +177,7 @@ def _legend(axes: "Axes") -> None:
     from matplotlib.lines import Line2D
 
     ink = rcParams["text.color"]
-    kinds = [Line2D([], [], color=colour, label=kind) for kind, colour in _COLOURS.items()]
+    kinds = [Line2D([], [], color=color, label=kind) for kind, color in _COLORS.items()]
     ways = [
         Line2D([], [], color=ink, linestyle=style, marker=marker, markersize=3, linewidth=0.9, label=method)
         for method, (style, marker) in _STYLES.items()

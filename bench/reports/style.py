@@ -26,7 +26,7 @@ class Style:
 
     Attributes
     ----------
-    colours : mapping of str to str
+    colors : mapping of str to str
         Model -> colour, the same in all figures.
     markers : mapping of str to str
         Model -> marker: with more models than colours, colours come again with another marker.
@@ -35,7 +35,7 @@ class Style:
         85 or 180 mm.
     """
 
-    colours: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[str, str] = field(default_factory=dict)
     markers: Mapping[str, str] = field(default_factory=dict)
     dark: bool = False
     width: str = "double"
@@ -55,9 +55,9 @@ class Style:
         """Of ceilings and nulls."""
         return "#555B66" if self.dark else "#C8C8C8"
 
-    def colour(self, model: str) -> str:
+    def color(self, model: str) -> str:
         """Of a model."""
-        return self.colours.get(model, _PALETTE[-1])
+        return self.colors.get(model, _PALETTE[-1])
 
     def marker(self, model: str) -> str:
         """Of a model."""
@@ -117,9 +117,9 @@ def style_for(models: Sequence[str], *, dark: bool = False, width: str = "double
     """
     names = sorted(set(models) - set(_KNOWN))
     n = len(_PALETTE) - 1
-    colours = {name: _PALETTE[i % n] for i, name in enumerate(names)} | _KNOWN
+    colors = {name: _PALETTE[i % n] for i, name in enumerate(names)} | _KNOWN
     markers = {name: _MARKERS[(i // n) % len(_MARKERS)] for i, name in enumerate(names)} | {"brain": "o"}
-    return Style(colours, markers, dark, width)
+    return Style(colors, markers, dark, width)
 
 
 def shortened(name: str, longest: int = 26) -> str:
@@ -130,7 +130,7 @@ def shortened(name: str, longest: int = 26) -> str:
     return f"{name[:head]}…{name[len(name) - (longest - 1 - head) :]}"
 
 
-def said_below(figure: "Figure", text: str) -> None:
+def text_below(figure: "Figure", text: str) -> None:
     """The caption's facts under a figure: n, intervals, what was permuted."""
     import textwrap
 

@@ -9,7 +9,7 @@ from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.topography.analyze import check_modality
 from ...analysis.topography.report import dimensionality_of
-from ...analysis.topography.unit_responses import layer_tissue
+from ...analysis.topography.unit_responses import layer_unit_responses
 from ...errors import UserError
 from ...models import load_model
 from ...models.extraction.torch_model import Network
@@ -54,7 +54,7 @@ def dimensions_against_scores(
         stimuli = stimuli_for(name)
         check_modality(model, stimuli)
         record = score(model, benchmark, seed=random_state).attrs["record"]
-        found = dimensionality_of(layer_tissue(model, record["layer"], stimuli))
+        found = dimensionality_of(layer_unit_responses(model, record["layer"], stimuli))
         low, high = found["interval"]
         rows.append(
             {

@@ -46,7 +46,7 @@ class Found:
     reads: Literal["channel", "unit"] = "channel"
 
 
-def localise(model: Network, stimuli: StimulusSet, layer: str, target: str, *, share: float = 0.05) -> Found:
+def localize(model: Network, stimuli: StimulusSet, layer: str, target: str, *, share: float = 0.05) -> Found:
     """The most selective units of a layer for one category against the others.
 
     Feature maps are averaged over space, texts over their tokens, so that a unit is a channel or a feature; unless the
@@ -101,7 +101,7 @@ def lesion_study(
     ----------
     model : Network
     found : Found
-        From :func:`localise`.
+        From :func:`localize`.
     kind, factor
         As in :class:`brodmann.models.interventions.lesions.Lesion`.
     n_controls : int
@@ -117,7 +117,7 @@ def lesion_study(
     Returns
     -------
     dict
-        ``units``, ``n_units``, ``whole`` (scores without a lesion), ``localised``, ``random``, ``contiguous``: for each
+        ``units``, ``n_units``, ``whole`` (scores without a lesion), ``localized``, ``random``, ``contiguous``: for each
         condition the change of every score; for the controls its mean, standard deviation and n, and
         ``p``, the share of controls (and of the lesion itself) that change at least as much in the same direction.
     """
@@ -125,7 +125,7 @@ def lesion_study(
     first = Lesion(found.layer, found.units, kind, factor, random_state, found.reads)
     whole = _scores(model, found, benchmark, stimuli, task)
     with lesioned(model, first):
-        localised = _minus(_scores(model, found, benchmark, stimuli, task), whole)
+        localized = _minus(_scores(model, found, benchmark, stimuli, task), whole)
     result: dict[str, Any] = {
         "layer": found.layer,
         "target": found.target,
@@ -133,14 +133,14 @@ def lesion_study(
         "n_units": n_units,
         "units": found.units.tolist(),
         "whole": whole,
-        "localised": localised,
+        "localised": localized,
     }
     for name, draws in _controls(model, found, n_controls, random_state).items():
         changes = []
         for units in track(list(draws), f"control: {name} units"):
             with lesioned(model, replace(first, units=units)):
                 changes.append(_minus(_scores(model, found, benchmark, stimuli, task), whole))
-        result[name] = {key: _against(localised[key], [one[key] for one in changes]) for key in localised}
+        result[name] = {key: _against(localized[key], [one[key] for one in changes]) for key in localized}
     return result
 
 

@@ -18,12 +18,12 @@ from ...analysis.statistics.paired_tests import paired_difference, t_interval
 from ...brain_data.stimuli.localizers import PICTURES, SENTENCES, localizer
 from ...errors import UserError
 from ...files import digest_of, write_json
-from ...models.extraction.readout import Reading
+from ...models.extraction.readout import Readout
 from ...models.extraction.torch_model import Network
 from ...models.interventions import compression
 from ...models.interventions.compression import Sharing
-from ...models.topography.topoloss import incoming_weights, neighbour_similarity
-from ...models.training.images import LabelledImages
+from ...models.topography.topoloss import incoming_weights, neighbor_similarity
+from ...models.training.images import LabeledImages
 from ...models.training.load import as_model, read_network
 from ...models.training.loop import Data, evaluate, recalibrated, train
 from ...models.training.recipe import Recipe
@@ -36,7 +36,7 @@ BENCHMARKS = {"vision": "simulated-cortex.IT-ridge", "language": "simulated-cort
 LOCALIZERS = {"vision": PICTURES, "language": SENTENCES}
 TAUS = {"vision": 30.0, "language": 1.0}
 """Strengths at which the small networks of :mod:`brodmann.models.training` keep their task score nearly whole."""
-METHODS = ("nearest", "random layout", "k-means", "L1", "born small")
+METHODS = ("nearest", "random layout", "k-means", "L1", "trained small")
 _N_NULL = 200
 _VERSION = 1
 
@@ -146,7 +146,7 @@ def _measured(study: TwinStudy, recipe: Recipe, data: Data, folder: Path) -> dic
 def _whole(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> dict[str, Any]:
     """Task, tuning and dimensionality of the network as it was trained."""
     stimuli = localizer(study.localizer)
-    model = _model(recipe, network, data, Reading(pool="mean" if recipe.modality == "vision" else "none"))
+    model = _model(recipe, network, data, Readout(pool="mean" if recipe.modality == "vision" else "none"))
     sheets = {sheet.layer: sheet for sheet in recipe.sheets(network)}
     activations = model.extract(stimuli, list(sheets))
     kinds = stimuli["category"].to_numpy()
@@ -168,7 +168,7 @@ def _whole(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
                 "morans_i_p": float(max(one.p for one in found)),
                 "maps": {str(target): [round(float(v), 4) for v in one] for target, one in maps.items()},
                 "shape": list(sheet.shape or ()),
-                "smoothness": float(neighbour_similarity(weights, sheet.shape)),
+                "smoothness": float(neighbor_similarity(weights, sheet.shape)),
                 "participation_ratio": participation_ratio(values),
                 "participation_ratio_corrected": corrected_participation_ratio(values),
                 "n_stimuli": len(values),
@@ -217,7 +217,7 @@ def _compressed(
         "L1": lambda share: compression.pruned(network, names, share),
     }
     if not recipe.tau:
-        ways["born small"] = lambda share: _born_small(recipe, share, data, folder)
+        ways["trained small"] = lambda share: _trained_small(recipe, share, data, folder)
     yield {
         "method": "whole",
         "share": 1.0,
@@ -229,7 +229,7 @@ def _compressed(
     steps = [(method, share) for method in ways for share in study.shares]
     for method, share in track(steps, f"compressing {recipe.identifier}"):
         small = ways[method](share)
-        if method != "born small":
+        if method != "trained small":
             small = recalibrated(small, data)
         yield {
             "method": method,
@@ -241,18 +241,18 @@ def _compressed(
         }
 
 
-def _born_small(recipe: Recipe, share: float, data: Data, folder: Path) -> nn.Module:
+def _trained_small(recipe: Recipe, share: float, data: Data, folder: Path) -> nn.Module:
     small = _with(recipe, inner_share=share)
     train(small, data, folder / small.identifier)
     return read_network(folder / small.identifier, small)
 
 
-def _model(recipe: Recipe, network: nn.Module, data: Data, reading: Reading | None = None) -> Network:
+def _model(recipe: Recipe, network: nn.Module, data: Data, readout: Readout | None = None) -> Network:
     tokenizer = TextTokenizer(data.tokenizer, recipe.size) if isinstance(data, Corpus) else None
     model = as_model(recipe, network, recipe.identifier, tokenizer, cache=False)
     assert isinstance(model, Network)
-    if reading is not None:
-        model.reading = reading
+    if readout is not None:
+        model.readout = readout
     return model
 
 
@@ -272,7 +272,7 @@ def _brain(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
 
 def _dimensionality(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> float:
     """Participation ratio of the blocks' outputs to the localizer's stimuli, mean over blocks."""
-    model = _model(recipe, network, data, Reading(pool="mean" if recipe.modality == "vision" else "none"))
+    model = _model(recipe, network, data, Readout(pool="mean" if recipe.modality == "vision" else "none"))
     found = model.extract(localizer(study.localizer), _blocks(recipe, model))
     return float(np.mean([participation_ratio(np.asarray(one)) for one in found.values()]))
 
@@ -289,7 +289,7 @@ def _summary(networks: list[dict[str, Any]]) -> dict[str, Any]:
         "brain": lambda one: float(one["compressed"][0]["brain"]),
     }
     for method, share in sorted({(c["method"], c["share"]) for one in networks for c in one["compressed"]}):
-        if method not in ("born small", "whole"):
+        if method not in ("trained small", "whole"):
             name = f"cost in {task}, {method}, {share:g} kept"
             measures[name] = partial(_cost, task=task, method=method, share=share)
     summary = {}
@@ -327,6 +327,6 @@ def interval(values: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 def check_data(recipe: Recipe, data: Data) -> Recipe:
     """The recipe with the number of classes that the pictures have."""
-    if isinstance(data, LabelledImages):
+    if isinstance(data, LabeledImages):
         return _with(recipe, n_classes=len(data.classes))
     return recipe

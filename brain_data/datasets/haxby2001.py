@@ -128,7 +128,7 @@ def load_full(card: "DatasetCard", folder: Path) -> Dataset:
             bold, affine = _read_image(where / "bold.nii.gz")
             mask = _read_image(where / "mask4_vt.nii.gz")[0] > 0
             labels = pd.read_csv(where / "labels.txt", sep=" ")
-            return patterns(labelled_runs(bold, labels), mask, affine)
+            return patterns(labeled_runs(bold, labels), mask, affine)
 
         people.append(_remembered(folder / "derived", subject, make))
     pictures = sorted(path for path in (folder / "stimuli").rglob("*.jpg"))
@@ -250,7 +250,7 @@ def bright_voxels(runs: Sequence[Run]) -> npt.NDArray[np.bool_]:
     return bright
 
 
-def labelled_runs(bold: Floats, labels: pd.DataFrame) -> list[Run]:
+def labeled_runs(bold: Floats, labels: pd.DataFrame) -> list[Run]:
     """The runs of a recording in which every volume has a label.
 
     Parameters

@@ -71,8 +71,8 @@ def simulated_cortex(
     stimuli, energy = _pictures(stimulus_seed, n_stimuli)
     kind = pd.get_dummies(stimuli["category"])[list(CATEGORIES)].to_numpy(float)
     features = {
-        "V1": _standardised(energy),
-        "IT": np.hstack([2 * kind, 0.5 * _standardised(stimuli[["x", "y", "size"]].to_numpy(float))]),
+        "V1": _standardized(energy),
+        "IT": np.hstack([2 * kind, 0.5 * _standardized(stimuli[["x", "y", "size"]].to_numpy(float))]),
     }
     generator = np.random.default_rng([seed, 1])
     weights = {"V1": _orientation_maps(generator), "IT": _smooth_maps(generator, features["IT"].shape[1])}
@@ -105,7 +105,7 @@ def simulated_language(
             "n_words": [one.n_words for one in sentences],
         }
     )
-    features = {"language": _standardised(properties)}
+    features = {"language": _standardized(properties)}
     weights = {"language": _smooth_maps(generator, properties.shape[1])}
     return _record(
         "simulated-cortex-language",
@@ -128,7 +128,7 @@ def _check(n_stimuli: int, n_kinds: int, n_repetitions: int, reliability: float)
         raise UserError(f"reliability must be above 0 and at most 1, not {reliability}")
 
 
-def _standardised(values: Floats) -> Floats:
+def _standardized(values: Floats) -> Floats:
     z: Floats = (values - values.mean(axis=0)) / values.std(axis=0)
     return z
 
@@ -187,8 +187,8 @@ def oriented_energy(images: Floats) -> Floats:
     channels = []
     for frequency in (1 / 16, 1 / 8):
         for orientation in np.arange(4) * np.pi / 4:
-            centre = frequency * np.cos(orientation), frequency * np.sin(orientation)
-            envelope = np.exp(-((fx - centre[0]) ** 2 + (fy - centre[1]) ** 2) / (2 * (frequency / 3) ** 2))
+            center = frequency * np.cos(orientation), frequency * np.sin(orientation)
+            envelope = np.exp(-((fx - center[0]) ** 2 + (fy - center[1]) ** 2) / (2 * (frequency / 3) ** 2))
             channels.append(np.log1p((power * envelope**2).sum(axis=(1, 2))))
     return np.stack(channels, axis=1)
 

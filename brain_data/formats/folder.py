@@ -90,7 +90,7 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
     stimuli.identifier = identifier
     parts = read_responses(folder)
     neuroids = _neuroids(folder / "neuroids.csv", parts)
-    responses = _labelled(parts, neuroids, about.region, folder)
+    responses = _labeled(parts, neuroids, about.region, folder)
     if about.space:
         responses.attrs["space"] = about.space
     regions = list(dict.fromkeys(responses["region"].values.tolist()))
@@ -308,7 +308,7 @@ def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, np
     return known | {str(column): table[column].to_numpy() for column in table.columns}
 
 
-def _labelled(
+def _labeled(
     parts: Mapping[str, npt.NDArray[Any]],
     neuroids: Mapping[str, npt.NDArray[Any]],
     region: str,

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 SIZE = 64
 _OVERSAMPLED = 4 * SIZE
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Point = tuple[float, float]
 
 
@@ -52,7 +52,7 @@ class _Canvas:
         self._nuisance = nuisance
         self._hue = hue
 
-    def ink(self, lightness: float) -> Colour:
+    def ink(self, lightness: float) -> Color:
         level = 0.5 + (lightness - 0.5) * self._nuisance.contrast
         red, green, blue = colorsys.hls_to_rgb(self._hue, level, 0.4)
         return round(255 * red), round(255 * green), round(255 * blue)
@@ -67,9 +67,9 @@ class _Canvas:
     def polygon(self, points: list[Point], lightness: float) -> None:
         self._draw.polygon([self.place(point) for point in points], fill=self.ink(lightness))
 
-    def ellipse(self, centre: Point, radii: Point, lightness: float) -> None:
+    def ellipse(self, center: Point, radii: Point, lightness: float) -> None:
         angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-        outline = zip(centre[0] + radii[0] * np.cos(angle), centre[1] + radii[1] * np.sin(angle), strict=True)
+        outline = zip(center[0] + radii[0] * np.cos(angle), center[1] + radii[1] * np.sin(angle), strict=True)
         self.polygon([(float(x), float(y)) for x, y in outline], lightness)
 
     def line(self, points: list[Point], width: float, lightness: float) -> None:

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
 from .hooks import run
-from .readout import EVERYTHING, Reading
+from .readout import EVERYTHING, Readout
 from .torch_model import Network
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LanguageModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    reading : Reading
+    readout : Reading
         Projection of wide layers, half precision; tokens are pooled by `pooling`.
 
     Raises
@@ -91,7 +91,7 @@ class LanguageModel(Network):
         device: str | None = None,
         cache: bool = True,
         sheets: Sequence[Sheet] = (),
-        reading: Reading = EVERYTHING,
+        readout: Readout = EVERYTHING,
     ) -> None:
         if pooling not in ("last", "mean"):
             raise UserError(f"{identifier}: pooling must be 'last' or 'mean', not {pooling!r}")
@@ -110,7 +110,7 @@ class LanguageModel(Network):
             device=device,
             cache=cache,
             sheets=sheets,
-            reading=reading,
+            readout=readout,
         )
 
     def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:

@@ -14,7 +14,7 @@ Pool = Literal["none", "mean", "max"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Readout:
     """What is kept of a layer.
 
     Attributes
@@ -65,7 +65,7 @@ class Reading:
         matrix = _sparse_matrix(n_units, self.project, self.seed, output.device)
         return (matrix @ output.flatten(1).float().T).T
 
-    def said(self) -> str:
+    def describe(self) -> str:
         """In words, empty for all units as they are."""
         parts = [
             "" if self.pool == "none" else f"{self.pool} over space",
@@ -77,7 +77,7 @@ class Reading:
         return ", ".join(filter(None, parts))
 
 
-EVERYTHING = Reading()
+EVERYTHING = Readout()
 
 
 @lru_cache(maxsize=64)

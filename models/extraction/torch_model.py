@@ -24,7 +24,7 @@ from ..model import Context, Model
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache
 from .hooks import Stop, check_layers, forward_order, record
-from .readout import EVERYTHING, Reading
+from .readout import EVERYTHING, Readout
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
@@ -53,7 +53,7 @@ class Network(Model):
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    reading : Reading
+    readout : Reading
         Pooling over space, projection of wide layers, half precision.
     """
 
@@ -67,7 +67,7 @@ class Network(Model):
         device: str | None,
         cache: bool,
         sheets: Sequence[Sheet] = (),
-        reading: Reading = EVERYTHING,
+        readout: Readout = EVERYTHING,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
@@ -81,7 +81,7 @@ class Network(Model):
         self._layers = None if layers is None else _names(layers)
         if self._layers is not None:
             check_layers(module, self._layers, identifier)
-        self.reading = reading
+        self.readout = readout
         self.changes: tuple[str, ...] = ()
         """Digests of what is done to units while the network runs, such as lesions."""
         self._sheets = {sheet.layer: sheet for sheet in sheets}
@@ -148,7 +148,7 @@ class Network(Model):
             if isinstance(value, Tensor)
         ]
         made_of = [repr(self.module), _sources(self.module), _settings(self.module)]
-        kept: list[object] = [] if self.reading == EVERYTHING else [asdict(self.reading)]
+        kept: list[object] = [] if self.readout == EVERYTHING else [asdict(self.readout)]
         kept += [list(self.changes)] if self.changes else []
         return digest_of(EXTRACTION_VERSION, made_of, weights, *self._reading(), *kept)
 
@@ -188,18 +188,18 @@ class Network(Model):
                 by_key = {keys[name]: notes[name] for name in missing}
                 on_disk = {keys[name]: sizes[name] for name in missing}
                 plan = digest_of(self.batch_size, len(stimuli))
-                with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.reading.dtype) as arrays:
+                with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
                     self._stream({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
             else:
-                fresh = {name: np.empty(sizes[name], self.reading.dtype) for name in missing}
+                fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
                 for rows, found in self._passes(missing, stimuli, context, stop):
                     for name, read in found.items():
                         fresh[name][rows] = read
                 values |= fresh
-        return {name: _labelled(values[name], notes[name], stimuli) for name in names}
+        return {name: _labeled(values[name], notes[name], stimuli) for name in names}
 
     def _asked(self, layers: Sequence[str] | None) -> list[str]:
         names = list(self.layers) if layers is None else _names(layers)
@@ -224,7 +224,7 @@ class Network(Model):
         return shapes, Stop(order[-1], order.count(order[-1]))
 
     def _kept(self, output: Tensor, batch: Any, name: str) -> Tensor:
-        return self.reading.projected(self._read(output, batch, name))
+        return self.readout.projected(self._read(output, batch, name))
 
     def _stream(
         self,
@@ -268,7 +268,7 @@ class Network(Model):
             self._batches(stimuli, context, skip=first), f"running {self.identifier}", total=len(plan) - first
         )
         for rows, batch in steps:
-            with torch.autocast(self.device.type, self._half(), enabled=self.reading.half):
+            with torch.autocast(self.device.type, self._half(), enabled=self.readout.half):
                 found, _ = record(self.module, names, partial(self._forward, batch), stop=stop)
             yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
 
@@ -279,13 +279,13 @@ class Network(Model):
         self, output: Tensor, batch: Any, name: str, rows: npt.NDArray[np.intp], stimuli: "StimulusSet"
     ) -> activation_cache.Values:
         read = self._kept(output, batch, name)
-        read = read.half() if self.reading.half else read.float()
+        read = read.half() if self.readout.half else read.float()
         if not bool(torch.isfinite(read.sum(dtype=torch.float32))):  # one sum is cheaper than looking at each
             n_bad = int((~torch.isfinite(read)).sum())
             if n_bad:
                 raise UserError(
                     f"layer {name!r} of {self.identifier} gives {n_bad} values that are NaN or infinite"
-                    f"{' in half precision' if self.reading.half else ''} "
+                    f"{' in half precision' if self.readout.half else ''} "
                     f"(first stimulus: {_first_bad(read, rows, stimuli)!r})"
                 )
         values: activation_cache.Values = read.flatten(1).cpu().numpy()
@@ -408,7 +408,7 @@ def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet")
     return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
 
 
-def _labelled(values: activation_cache.Values, notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
+def _labeled(values: activation_cache.Values, notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
     n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
     place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
     index = np.unravel_index(np.arange(n_units), shape) if place else ()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
-from .readout import EVERYTHING, Reading
+from .readout import EVERYTHING, Readout
 from .torch_model import Network
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class VisionModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    reading : Reading
+    readout : Reading
         Pooling over space, projection of wide layers, half precision.
 
     Raises
@@ -69,7 +69,7 @@ class VisionModel(Network):
         device: str | None = None,
         cache: bool = True,
         sheets: Sequence[Sheet] = (),
-        reading: Reading = EVERYTHING,
+        readout: Readout = EVERYTHING,
     ) -> None:
         self.preprocess = preprocess
         super().__init__(
@@ -80,7 +80,7 @@ class VisionModel(Network):
             device=device,
             cache=cache,
             sheets=sheets,
-            reading=reading,
+            readout=readout,
         )
 
     def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
@@ -155,7 +155,7 @@ class VisionModel(Network):
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} for {len(batch)} pictures: "
                 "its first axis must be the batch"
             )
-        return self.reading.pooled(output)
+        return self.readout.pooled(output)
 
     def _probe(self) -> Tensor:
         return self.preprocess(_probe_pictures()[0])[None].to(self.device)

@@ -80,8 +80,8 @@ def groups_by_weights(weights: npt.ArrayLike, share: float, *, random_state: int
     rows = np.asarray(weights, np.float64)
     n_groups = max(1, round(share * len(rows)))
     found = KMeans(n_groups, n_init=1, random_state=random_state).fit(rows)
-    centres = found.cluster_centers_[np.unique(found.labels_)]
-    kept = np.unique(_nearest(centres, rows))
+    centers = found.cluster_centers_[np.unique(found.labels_)]
+    kept = np.unique(_nearest(centers, rows))
     return Sharing(kept, _nearest(rows, rows[kept]))
 
 

@@ -163,8 +163,8 @@ def contiguous_units(
     free = np.setdiff1d(np.arange(len(sheet)), np.asarray(besides, np.intp))
     if not 1 <= n_chosen <= len(free):
         raise UserError(f"{n_chosen} units cannot be drawn from {len(free)}")
-    centre = np.random.default_rng(random_state).choice(free)
-    nearest = np.argsort(sheet.distances_from(int(centre))[free], kind="stable")
+    center = np.random.default_rng(random_state).choice(free)
+    nearest = np.argsort(sheet.distances_from(int(center))[free], kind="stable")
     return np.sort(free[nearest[:n_chosen]])
 
 

@@ -24,8 +24,8 @@ def swapped_positions(
     sheet: Sheet,
     responses: npt.ArrayLike,
     *,
-    n_neighbourhoods: int = 1000,
-    neighbourhood_size: int = 64,
+    n_neighborhoods: int = 1000,
+    neighborhood_size: int = 64,
     swaps: int = 8,
     random_state: int = 0,
 ) -> Sheet:
@@ -37,9 +37,9 @@ def swapped_positions(
         Places to begin with; no place is lost or used twice.
     responses : array of shape (n_stimuli, n_units)
         E.g. an untrained network's to gratings.
-    n_neighbourhoods : int
+    n_neighborhoods : int
         Each is the units around one drawn at random.
-    neighbourhood_size : int
+    neighborhood_size : int
         Units.
     swaps : int
         At most so many in a neighbourhood, each the best that is left.
@@ -62,15 +62,15 @@ def swapped_positions(
         raise UserError(
             f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
         )
-    if min(n_neighbourhoods, swaps) < 1 or neighbourhood_size < 3:
+    if min(n_neighborhoods, swaps) < 1 or neighborhood_size < 3:
         raise UserError("neighbourhoods, swaps and their size must be at least 1, 1 and 3")
-    size = min(neighbourhood_size, len(sheet))
-    units = _standardised(values)
+    size = min(neighborhood_size, len(sheet))
+    units = _standardized(values)
     generator = np.random.default_rng(random_state)
     places = sheet
-    for _ in track(range(n_neighbourhoods), "swapping units"):
-        centre = int(generator.integers(len(sheet)))
-        near = np.argpartition(places.distances_from(centre), size - 1)[:size]
+    for _ in track(range(n_neighborhoods), "swapping units"):
+        center = int(generator.integers(len(sheet)))
+        near = np.argpartition(places.distances_from(center), size - 1)[:size]
         order = _swapped(units[:, near], places.distances(near), swaps)
         positions = places.positions.copy()
         positions[near] = places.positions[near[order]]
@@ -79,7 +79,7 @@ def swapped_positions(
 
 
 def fitted_positions(
-    sheet: Sheet, responses: npt.ArrayLike, *, n_neighbourhoods: int | None = None, random_state: int = 0
+    sheet: Sheet, responses: npt.ArrayLike, *, n_neighborhoods: int | None = None, random_state: int = 0
 ) -> Sheet:
     """The same places, dealt to the units so that they cluster as well as can be: what any network can look like.
 
@@ -91,7 +91,7 @@ def fitted_positions(
     ----------
     sheet : Sheet
     responses : array of shape (n_stimuli, n_units)
-    n_neighbourhoods : int, optional
+    n_neighborhoods : int, optional
         Of the swapping; as many as units by default, at most 2000.
     random_state : int
 
@@ -107,15 +107,15 @@ def fitted_positions(
         raise UserError(
             f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
         )
-    axes = np.linalg.svd(_standardised(values), full_matrices=False)[2][:2].T
+    axes = np.linalg.svd(_standardized(values), full_matrices=False)[2][:2].T
     if axes.shape[1] < 2:
         axes = np.column_stack([axes, np.zeros(len(axes))])
     strip = max(1, round(np.sqrt(len(sheet))))
     positions = np.empty_like(sheet.positions)
     positions[_in_strips(axes, strip)] = sheet.positions[_in_strips(sheet.positions, strip)]
     placed = replace(sheet, positions=positions, shape=None, layout=f"fitted({random_state})")
-    n_swapped = min(len(sheet), 2000) if n_neighbourhoods is None else n_neighbourhoods
-    return swapped_positions(placed, values, n_neighbourhoods=n_swapped, random_state=random_state)
+    n_swapped = min(len(sheet), 2000) if n_neighborhoods is None else n_neighborhoods
+    return swapped_positions(placed, values, n_neighborhoods=n_swapped, random_state=random_state)
 
 
 def _in_strips(points: Floats, strip: int) -> npt.NDArray[np.intp]:
@@ -143,9 +143,9 @@ def _swapped(units: Floats, distances: Floats, swaps: int) -> npt.NDArray[np.int
     return order
 
 
-def _standardised(values: Floats) -> Floats:
+def _standardized(values: Floats) -> Floats:
     """Columns of mean 0 and norm 1; one that does not vary is 0, alike to none."""
-    centred = values - values.mean(axis=0)
-    norm = np.linalg.norm(centred, axis=0)
-    unit: Floats = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 1e-12)
+    centered = values - values.mean(axis=0)
+    norm = np.linalg.norm(centered, axis=0)
+    unit: Floats = np.divide(centered, norm, out=np.zeros_like(centered), where=norm > 1e-12)
     return unit

@@ -85,7 +85,7 @@ def _blur(length: int, factor: float) -> Tensor:
     return interpolate(down, size=length, mode="linear", align_corners=False)[0].T.contiguous()
 
 
-def neighbour_similarity(weights: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
+def neighbor_similarity(weights: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
     """Smoothness of weights: the mean cosine of units that are next to one another in a row or a column.
 
     Parameters

@@ -62,11 +62,11 @@ def topo_mlp_mnist_5x(folder: Path) -> VisionModel:
 
 def _topo_mlp(stage: str, path: Path, *, layout: str) -> VisionModel:
     module = load_into(mlp.MLP((784, 256, 256, 10)), read_weights(path), path)
-    grey, spread = (0.1307,) * 3, (0.3081,) * 3
+    gray, spread = (0.1307,) * 3, (0.3081,) * 3
     return VisionModel(
         module,
         identifier=f"topo-mlp-mnist-{stage}",
-        preprocess=ImagePreprocessing(28, mean=grey, std=spread),
+        preprocess=ImagePreprocessing(28, mean=gray, std=spread),
         layers=[f"net.{i}" for i in range(5)],
         sheets=[
             grid_sheet(f"net.{i}", 256, layout=layout) for i in range(4)

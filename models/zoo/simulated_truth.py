@@ -56,9 +56,9 @@ class SimulatedTruth(Model):
                 f"(first: {foreign[0]!r})"
             )
         rows = [self._place[one] for one in ids]
-        return {name: self._labelled(name, rows, ids) for name in self._asked(layers)}
+        return {name: self._labeled(name, rows, ids) for name in self._asked(layers)}
 
-    def _labelled(self, layer: str, rows: list[int], ids: list[object]) -> xr.DataArray:
+    def _labeled(self, layer: str, rows: list[int], ids: list[object]) -> xr.DataArray:
         values = self._features[layer][rows].astype(np.float32)
         coordinates = {
             "stimulus_id": ("presentation", ids),

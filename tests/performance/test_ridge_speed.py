@@ -51,8 +51,8 @@ def himalaya(made, model, n_folds=1):
     r = []
     for fold in folds[:n_folds]:
         train = fold.split.train
-        centred = x[train] - x[train].mean(axis=0)
-        mean = float(np.square(centred, dtype=np.float64).sum()) / min(len(train) - 1, x.shape[1])
+        centered = x[train] - x[train].mean(axis=0)
+        mean = float(np.square(centered, dtype=np.float64).sum()) / min(len(train) - 1, x.shape[1])
         inner = [(part.train, part.test) for part in fold.inner]
         options = {"alphas": ALPHAS * mean, "fit_intercept": True, "cv": inner}
         fitted = {"kernel": partial(KernelRidgeCV, kernel="linear"), "ridge": RidgeCV}[model](**options)
@@ -71,8 +71,8 @@ def scikit_learn(made):
     errors = np.zeros((len(ALPHAS), y.shape[1]))
 
     def penalties(rows):
-        centred = x[rows] - x[rows].mean(axis=0)
-        return ALPHAS * float(np.square(centred, dtype=np.float64).sum()) / min(len(rows) - 1, x.shape[1])
+        centered = x[rows] - x[rows].mean(axis=0)
+        return ALPHAS * float(np.square(centered, dtype=np.float64).sum()) / min(len(rows) - 1, x.shape[1])
 
     rows = fold.split.train
     for part in fold.inner:

@@ -72,13 +72,13 @@ def measured(model: Network, stimuli: StimulusSet, layers: Sequence[str]) -> dic
 
 @contextmanager
 def _exact(model: Network) -> Iterator[None]:
-    kept = model.cache, model.reading, model.device
-    model.cache, model.reading, model.device = False, EVERYTHING, torch.device("cpu")
+    kept = model.cache, model.readout, model.device
+    model.cache, model.readout, model.device = False, EVERYTHING, torch.device("cpu")
     model.module.to(model.device)
     try:
         yield
     finally:
-        model.cache, model.reading, model.device = kept
+        model.cache, model.readout, model.device = kept
         model.module.to(model.device)
 
 

@@ -53,7 +53,9 @@ def open_board(address: str | Path | None = None, *, create: bool = True) -> Boa
             migrate(database)
             adopt(database)
     except peewee.PeeweeException as error:
-        raise UserError(f"cannot open the board {_said(str(address))}: {_first_line(error)}") from error
+        raise UserError(
+            f"cannot open the board {_shown_address(str(address))}: {_first_line(error)}"
+        ) from error
     return Board(database)
 
 
@@ -68,7 +70,7 @@ def _database(address: str, *, create: bool) -> Any:
     if address.startswith(("postgresql://", "postgres://")):
         return _postgres(address)
     if "://" in address:
-        raise UserError(f"a board is a file or postgresql://..., not {_said(address)}")
+        raise UserError(f"a board is a file or postgresql://..., not {_shown_address(address)}")
     path = Path(address).expanduser()
     if path.is_dir():
         raise UserError(f"{path} is a folder: a board is a file, e.g. {path / 'board.sqlite'}")
@@ -121,7 +123,7 @@ def _postgres(address: str) -> Any:
     )
 
 
-def _said(address: str) -> str:
+def _shown_address(address: str) -> str:
     """An address without its password."""
     parts = urlsplit(address)
     return address.replace(f":{parts.password}@", ":...@") if parts.password else address

@@ -6,7 +6,7 @@ import numpy as np
 
 from ....errors import UserError
 from ...benchmark import BenchmarkCard, benchmark_card
-from ...metrics.normalization import NORMALISATIONS, Floats
+from ...metrics.normalization import NORMALIZATIONS, Floats
 from ..submission.errors import Refused
 from ..submission.schema import ScoreRecord
 from .models import BenchmarkRow, CeilingRow
@@ -118,12 +118,12 @@ def _again(one: ScoreRecord) -> float | None:
     if one.normalisation == "above_chance":
         best = one.ceiling if one.ceiling_kind == "accuracy" and one.ceiling is not None else 1.0
         return (one.raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
-    normalise = NORMALISATIONS.get(one.normalisation)
-    if normalise is None or (one.ceiling is None and one.normalisation != "none"):
+    normalize = NORMALIZATIONS.get(one.normalisation)
+    if normalize is None or (one.ceiling is None and one.normalisation != "none"):
         return None
     if one.normalisation == "r_over_sqrt_reliability":
-        return float(normalise(*_neuroids(one)))
-    return float(normalise(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
+        return float(normalize(*_neuroids(one)))
+    return float(normalize(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
 
 
 def _neuroids(one: ScoreRecord) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
 from ..submission.field_types import Line
 from ..submission.schema import parse_submission
-from .exports import benchmark_said, model_said, score_said, table_said
+from .exports import describe_benchmark, describe_model, describe_score, describe_table
 from .ranking import Selection, table_of
 from .state import Desk
 
@@ -103,7 +103,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @api.get("/models", **table, summary="The table: models, averages and benchmarks, filtered and sorted")
     def models(request: Request, chosen: Annotated[Selection, Depends(selection)]) -> Response:
-        return sent(request, f"models {chosen}", lambda now: table_said(table_of(now, chosen)))
+        return sent(request, f"models {chosen}", lambda now: describe_table(table_of(now, chosen)))
 
     @api.get("/models/{slug}", **table, summary="A model with its scores")
     def model(request: Request, slug: Slug) -> Response:
@@ -210,22 +210,22 @@ def _model(now: Snapshot, slug: str) -> dict[str, Any]:
     if found is None:
         raise Refused(f"there is no model {slug!r}", 404)
     return {
-        **model_said(found),
-        "scores": [score_said(found, benchmark, one) for benchmark, one in now.scores_of(found.id)],
+        **describe_model(found),
+        "scores": [describe_score(found, benchmark, one) for benchmark, one in now.scores_of(found.id)],
         "layouts": [dict(one.report) for one in now.layouts.get(found.id, [])],
     }
 
 
 def _benchmarks(now: Snapshot) -> dict[str, Any]:
     found = sorted(now.benchmarks.values(), key=lambda one: (one.identifier, one.version))
-    return {"benchmarks": [benchmark_said(one) for one in found]}
+    return {"benchmarks": [describe_benchmark(one) for one in found]}
 
 
 def _benchmark(now: Snapshot, slug: str) -> dict[str, Any]:
     found = now.versions(slug)
     if not found:
         raise Refused(f"there is no benchmark {slug!r}", 404)
-    return {"versions": [benchmark_said(one) for one in found]}
+    return {"versions": [describe_benchmark(one) for one in found]}
 
 
 def _scores(now: Snapshot, model: str, benchmark: str, part: slice) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _scores(now: Snapshot, model: str, benchmark: str, part: slice) -> dict[str,
         if model in ("", now.models[key[0]].name) and benchmark in ("", now.benchmarks[key[1]].identifier)
     ]
     found.sort(key=lambda one: one[2].id)
-    return {"n": len(found), "scores": [score_said(*one) for one in found[part]]}
+    return {"n": len(found), "scores": [describe_score(*one) for one in found[part]]}
 
 
 def _score(number: int) -> dict[str, Any]:

@@ -141,10 +141,10 @@ def map_address(found: Map) -> str:
     share = np.clip(np.nan_to_num(values) / (reach or 1.0), -1, 1)[..., None]
     white = np.full(3, 247.0)
     ends = np.where(share < 0, np.array(_COOL, float), np.array(_WARM, float))
-    colours = white + np.abs(share) * (ends - white)
-    colours[~finite] = _NONE
+    colors = white + np.abs(share) * (ends - white)
+    colors[~finite] = _NONE
     stream = io.BytesIO()
-    Image.fromarray(colours.round().astype(np.uint8)).save(stream, "PNG", optimize=True)
+    Image.fromarray(colors.round().astype(np.uint8)).save(stream, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 

@@ -47,7 +47,7 @@ def scores_csv(snapshot: Snapshot, domain: str) -> str:
     """Every score of a domain with what it stands on, a line each."""
     stream = io.StringIO()
     writer: csv.DictWriter[str] | None = None
-    for line in scores_said(snapshot, domain):
+    for line in describe_scores(snapshot, domain):
         if writer is None:
             writer = csv.DictWriter(stream, list(line), lineterminator="\n")
             writer.writeheader()
@@ -55,17 +55,17 @@ def scores_csv(snapshot: Snapshot, domain: str) -> str:
     return stream.getvalue()
 
 
-def scores_said(snapshot: Snapshot, domain: str | None = None) -> list[dict[str, Any]]:
+def describe_scores(snapshot: Snapshot, domain: str | None = None) -> list[dict[str, Any]]:
     """Every score as a JSON-able line, best-ordered by benchmark and model."""
     lines = [
-        score_said(snapshot.models[model], snapshot.benchmarks[benchmark], one)
+        describe_score(snapshot.models[model], snapshot.benchmarks[benchmark], one)
         for (model, benchmark), one in snapshot.scores.items()
         if domain is None or snapshot.models[model].domain == domain
     ]
     return sorted(lines, key=lambda line: (line["benchmark"], -line["version"], line["model"]))
 
 
-def score_said(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
+def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
     """One score with what it stands on."""
     return {
         "id": one.id,
@@ -96,7 +96,7 @@ def score_said(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) ->
     }
 
 
-def model_said(model: ModelEntry) -> dict[str, Any]:
+def describe_model(model: ModelEntry) -> dict[str, Any]:
     """A model's card."""
     return {
         name: getattr(model, name)
@@ -107,7 +107,7 @@ def model_said(model: ModelEntry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def benchmark_said(one: BenchmarkEntry) -> dict[str, Any]:
+def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:
     """A version of a benchmark."""
     return {
         name: getattr(one, name)
@@ -119,7 +119,7 @@ def benchmark_said(one: BenchmarkEntry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table_said(table: Table) -> dict[str, Any]:
+def describe_table(table: Table) -> dict[str, Any]:
     """The shown table as JSON."""
     return {
         "columns": [
@@ -132,7 +132,7 @@ def table_said(table: Table) -> dict[str, Any]:
         "models": [
             {
                 "rank": row.rank,
-                **model_said(row.model),
+                **describe_model(row.model),
                 "n_scored": row.n_scored,
                 "values": {one.key: row.values.get(one.key) for one in table.columns},
             }
@@ -182,10 +182,10 @@ def file_of(name: str, snapshot: Snapshot, chosen: Selection) -> str:
     content = {
         "revision": snapshot.revision,
         "domain": chosen.domain,
-        "models": [model_said(one) for one in models],
+        "models": [describe_model(one) for one in models],
         "benchmarks": [
-            benchmark_said(one) for one in snapshot.benchmarks.values() if one.domain == chosen.domain
+            describe_benchmark(one) for one in snapshot.benchmarks.values() if one.domain == chosen.domain
         ],
-        "scores": scores_said(snapshot, chosen.domain),
+        "scores": describe_scores(snapshot, chosen.domain),
     }
     return json.dumps(content, allow_nan=False)

@@ -115,7 +115,7 @@ def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links
         limit = f"{benchmark.ceiling:.3f} ({benchmark.ceiling_kind.replace('_', ' ')}{bounds})"
     card = [
         ("version", benchmark.version),
-        *_data_said(benchmark.dataset),
+        *_describe_data(benchmark.dataset),
         ("region", benchmark.region),
         ("metric", benchmark.metric),
         ("kind", benchmark.kind),
@@ -243,7 +243,7 @@ def _rank(snapshot: Snapshot, benchmark: BenchmarkEntry, one: ScoreEntry) -> str
     return f"{ranked.index(one.id) + 1} of {len(ranked)}"
 
 
-def _data_said(name: str) -> list[tuple[str, object]]:
+def _describe_data(name: str) -> list[tuple[str, object]]:
     """What the catalogue knows of a data set; its name alone where it knows nothing."""
     known = next((one for one in list_datasets() if one.identifier == name), None)
     if known is None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from brodmann.analysis.encoding.cross_validation import Fold, Split, Splitter
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, held_out_r, nested_ridge
-from brodmann.analysis.encoding.penalty_grid import FINE, TOLERANCE, Nodes, shrinkage
+from brodmann.analysis.encoding.penalty_grid import FINE, TOLERANCE, PenaltyInterpolation, shrinkage
 from brodmann.analysis.representation.gram import gram
 
 
@@ -28,8 +28,8 @@ def nested_search(x, y, split, inner):
     """The straightforward way: scikit-learn's Ridge for every penalty and inner fold."""
 
     def penalty(alpha, rows):
-        centred = x[rows] - x[rows].mean(axis=0)
-        return alpha * (centred**2).sum() / min(len(rows) - 1, x.shape[1])
+        centered = x[rows] - x[rows].mean(axis=0)
+        return alpha * (centered**2).sum() / min(len(rows) - 1, x.shape[1])
 
     errors = np.zeros((len(ALPHAS), y.shape[1]))
     for part in inner:
@@ -96,13 +96,13 @@ def test_few_maps_give_the_penalties_and_predictions_of_an_exact_search(decay):
 def test_nodes_span_every_penalty_within_the_tolerance():
     wanted = np.concatenate([ALPHAS * scale for scale in (0.97, 1.0, 1.04)])
     for spectrum in ((0.1, 3.0), (0.0, 50.0), (1e-3, 1e3)):
-        nodes = Nodes(wanted, spectrum)
+        nodes = PenaltyInterpolation(wanted, spectrum)
         inside = np.geomspace(max(spectrum[0], 1e-9), spectrum[1], 1001)
         exact = shrinkage(inside, wanted)
         for n_nodes, tolerance in ((nodes.n_compared, TOLERANCE), (len(nodes.penalties), FINE)):
             again = shrinkage(inside, nodes.penalties[:n_nodes]) @ nodes.weights(wanted, n_nodes).T
             assert (np.abs(again - exact) / exact.max(axis=0)).max() < 2 * tolerance
-    assert Nodes(wanted, (0.1, 3.0)).n_compared < len(ALPHAS) / 2
+    assert PenaltyInterpolation(wanted, (0.1, 3.0)).n_compared < len(ALPHAS) / 2
 
 
 def test_shuffle_splits_that_leave_stimuli_out_of_both_sides():
@@ -170,8 +170,8 @@ def test_a_graphics_card_gives_the_same_answer():
 def test_gram_is_read_in_blocks_without_changing_the_product(monkeypatch):
     x = np.random.default_rng(0).normal(5, 1, size=(30, 100)).astype(np.float32)
     monkeypatch.setattr("brodmann.analysis.representation.gram._BLOCK", 7)
-    centred = x.astype(float) - x.astype(float).mean(axis=0)
-    np.testing.assert_allclose(gram(x), centred @ centred.T, rtol=1e-10)
+    centered = x.astype(float) - x.astype(float).mean(axis=0)
+    np.testing.assert_allclose(gram(x), centered @ centered.T, rtol=1e-10)
 
 
 @settings(deadline=None, max_examples=15)

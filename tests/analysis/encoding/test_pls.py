@@ -63,8 +63,8 @@ def test_components_that_the_features_do_not_carry_add_nothing(p):
     y = x[:, :2] @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(100, 4))
     split = Split(np.arange(80), np.arange(80, 100))
     found = held_out_predictions(x, y, [split])[0]
-    centred = x[:80] - x[:80].mean(axis=0)
-    weights = np.linalg.lstsq(centred, y[:80] - y[:80].mean(axis=0), rcond=1e-10)[0]
+    centered = x[:80] - x[:80].mean(axis=0)
+    weights = np.linalg.lstsq(centered, y[:80] - y[:80].mean(axis=0), rcond=1e-10)[0]
     np.testing.assert_allclose(
         found, (x[80:] - x[:80].mean(axis=0)) @ weights + y[:80].mean(axis=0), atol=1e-6
     )

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from brodmann.analysis import gearys_c, local_morans_i, morans_i, morans_i_of_maps
 from brodmann.analysis.spatial.permutation_null import layout_null
 from brodmann.analysis.spatial.smoothing import smooth, smoothing_matrix
-from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbours, neighbours
+from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbors, neighbors
 from brodmann.brain_data.datasets.simulated import simulated_cortex
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
@@ -24,12 +24,12 @@ def smooth_map():
 SHEET = grid_sheet("l", 9 * 14, shape=(9, 14))
 
 
-@pytest.mark.parametrize("standardised", [True, False])
+@pytest.mark.parametrize("standardized", [True, False])
 @pytest.mark.parametrize("weights", ["queen", "rook"])
-def test_the_value_on_a_grid_is_esdas(smooth_map, weights, standardised):
+def test_the_value_on_a_grid_is_esdas(smooth_map, weights, standardized):
     lattice = libpysal.weights.lat2W(9, 14, rook=weights == "rook")
-    expected = esda.Moran(smooth_map, lattice, transformation="r" if standardised else "b", permutations=0).I
-    found = morans_i(smooth_map, SHEET, weights, permutations=9, standardised=standardised)
+    expected = esda.Moran(smooth_map, lattice, transformation="r" if standardized else "b", permutations=0).I
+    found = morans_i(smooth_map, SHEET, weights, permutations=9, standardized=standardized)
     assert pytest.approx(expected, abs=1e-12) == found.I
     assert found.expected == pytest.approx(-1 / 125)
 
@@ -73,14 +73,14 @@ def lattice_weights(places, norm):
     return libpysal.weights.W(pairs, silence_warnings=True)
 
 
-@pytest.mark.parametrize("standardised", [True, False])
+@pytest.mark.parametrize("standardized", [True, False])
 @pytest.mark.parametrize(("weights", "norm"), [("queen", np.inf), ("rook", 1)])
-def test_the_value_on_an_irregular_mask_is_esdas(weights, norm, standardised):
+def test_the_value_on_an_irregular_mask_is_esdas(weights, norm, standardized):
     places = irregular()
     values = np.random.default_rng(2).normal(size=len(places)) + places[:, 0]
     peer = lattice_weights(places, norm)
-    expected = esda.Moran(values, peer, transformation="r" if standardised else "b", permutations=0)
-    found = morans_i(values, places, weights, 0, standardised=standardised, islands="keep")
+    expected = esda.Moran(values, peer, transformation="r" if standardized else "b", permutations=0)
+    found = morans_i(values, places, weights, 0, standardized=standardized, islands="keep")
     assert pytest.approx(expected.I, abs=1e-10) == found.I
 
 
@@ -95,9 +95,9 @@ def test_islands_are_refused_or_kept_as_esda_keeps_them():
     assert found.n_islands == 1
 
 
-@pytest.mark.parametrize("standardised", [True, False])
+@pytest.mark.parametrize("standardized", [True, False])
 @pytest.mark.parametrize("weights", ["queen", "rook", "nearest", "band"])
-def test_the_exact_moments_are_esdas(weights, standardised):
+def test_the_exact_moments_are_esdas(weights, standardized):
     places, reach = irregular(), {"nearest": 5, "band": 2.3}.get(weights)
     values = np.random.default_rng(3).exponential(size=len(places)) + 0.2 * places[:, 1]
     peer = {
@@ -109,11 +109,11 @@ def test_the_exact_moments_are_esdas(weights, standardised):
         "band": lambda: libpysal.weights.DistanceBand(places, 2.3, silence_warnings=True),
     }[weights]()
     used = np.random.default_rng(9).normal(0, 1e-3, places.shape) + places if weights == "nearest" else places
-    change = "r" if standardised else "b"
+    change = "r" if standardized else "b"
     moran = esda.Moran(values, peer, transformation=change, permutations=0, two_tailed=False)
     geary = esda.Geary(values, peer, transformation=change, permutations=0)
-    ours = morans_i(values, used, weights, 0, reach=reach, standardised=standardised, islands="keep")
-    contiguity = gearys_c(values, used, weights, 9, reach=reach, standardised=standardised, islands="keep")
+    ours = morans_i(values, used, weights, 0, reach=reach, standardized=standardized, islands="keep")
+    contiguity = gearys_c(values, used, weights, 9, reach=reach, standardized=standardized, islands="keep")
     np.testing.assert_allclose(
         [ours.I, ours.exact_z, ours.exact_p], [moran.I, moran.z_rand, moran.p_rand], rtol=1e-10, atol=1e-10
     )
@@ -172,8 +172,8 @@ def test_voxels_have_26_neighbours_and_steps_of_their_own():
     index = np.indices((5, 6, 4)).reshape(3, -1).T
     places = index * [3.1, 3.75, 4.0] + [-20.0, 7, 1]
     inner = ((index > 0) & (index < np.array([4, 5, 3]))).all(axis=1)
-    assert set(np.asarray(neighbours(places, "queen").sum(axis=1)).ravel()[inner]) == {26}
-    assert set(np.asarray(neighbours(places, "rook").sum(axis=1)).ravel()[inner]) == {6}
+    assert set(np.asarray(neighbors(places, "queen").sum(axis=1)).ravel()[inner]) == {26}
+    assert set(np.asarray(neighbors(places, "rook").sum(axis=1)).ravel()[inner]) == {6}
 
 
 def test_neighbours_on_a_mesh_share_an_edge_or_lie_within_a_geodesic_distance():
@@ -182,16 +182,16 @@ def test_neighbours_on_a_mesh_share_an_edge_or_lie_within_a_geodesic_distance():
     z = np.r_[np.zeros(6), np.full(6, 0.1)]
     places = np.concatenate([np.stack([x, np.full(12, y), z], axis=1) for y in (0.0, 1.0)])
     faces = [[i, i + 1, i + 12] for i in range(11)] + [[i + 1, i + 13, i + 12] for i in range(11)]
-    edges = mesh_neighbours(np.array(faces), places)
+    edges = mesh_neighbors(np.array(faces), places)
     assert edges[[0]].indices.tolist() == [1, 12]
-    near = mesh_neighbours(np.array(faces), places, reach=2.1)
+    near = mesh_neighbors(np.array(faces), places, reach=2.1)
     assert 11 not in near[[0]].indices  # 0.1 away in space
     assert 2 in near[[0]].indices
     assert mesh_distances(np.array(faces), places, longest=20)[0, 11] == pytest.approx(10.1)
     values = np.arange(24.0)
     assert morans_i(values, places, edges, 99).I > 0
     with pytest.raises(UserError, match="a face names vertex 30, and there are 24"):
-        mesh_neighbours(np.array([[0, 1, 30]]), places)
+        mesh_neighbors(np.array([[0, 1, 30]]), places)
 
 
 def test_smoothing_keeps_the_level_at_edges_and_has_the_asked_width():
@@ -221,7 +221,7 @@ def test_noise_that_was_smoothed_is_not_clustered_against_its_own_null():
 
 
 def test_any_statistic_has_a_null_of_permuted_layouts(smooth_map):
-    matrix = neighbours(SHEET, "queen")
+    matrix = neighbors(SHEET, "queen")
     found = layout_null(lambda one: float(one @ (matrix @ one)), smooth_map, SHEET, permutations=99)
     assert found.p == 1 / 100
     assert found.z > 5
@@ -250,7 +250,7 @@ def test_a_simulated_cortex_has_the_value_that_it_was_made_with():
         here = data.responses.isel(neuroid=(data.responses["region"] == "IT").values)
         places = np.stack([here["x"], here["y"]], axis=1)
         found += [
-            morans_i(one, places, permutations=0, standardised=False).I for one in data.truth["maps"]["IT"]
+            morans_i(one, places, permutations=0, standardized=False).I for one in data.truth["maps"]["IT"]
         ]
     assert np.mean(found) == pytest.approx(
         data.truth["morans_i"], abs=3 * np.std(found) / np.sqrt(len(found))
@@ -259,10 +259,10 @@ def test_a_simulated_cortex_has_the_value_that_it_was_made_with():
 
 def test_a_torus_has_neighbours_across_its_edges():
     torus = grid_sheet("l", 30, shape=(5, 6), periodic=True)
-    assert set(np.asarray(neighbours(torus, "queen").sum(axis=1)).ravel()) == {8}
-    assert set(np.asarray(neighbours(torus, "rook").sum(axis=1)).ravel()) == {4}
+    assert set(np.asarray(neighbors(torus, "queen").sum(axis=1)).ravel()) == {8}
+    assert set(np.asarray(neighbors(torus, "rook").sum(axis=1)).ravel()) == {4}
     unit = grid_sheet("l", 36, pitch=1 / 6, periodic=True)
-    assert set(np.asarray(neighbours(unit, "rook").sum(axis=1)).ravel()) == {4}
+    assert set(np.asarray(neighbors(unit, "rook").sum(axis=1)).ravel()) == {4}
 
 
 def test_a_permuted_sheet_is_the_null():

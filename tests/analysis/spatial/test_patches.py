@@ -9,9 +9,9 @@ from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
 
 
-def discs(centres, radius, places):
+def discs(centers, radius, places):
     return max_over(
-        [10 - np.linalg.norm(places - np.array(centre), axis=1) * 5 / radius for centre in centres]
+        [10 - np.linalg.norm(places - np.array(center), axis=1) * 5 / radius for center in centers]
     )
 
 
@@ -25,13 +25,13 @@ def test_planted_discs_are_found_with_area_peak_and_centre_over_200_seeds():
     areas, distances = [], []
     for seed in range(200):
         generator = np.random.default_rng(seed)
-        centres = np.array([[4.0, 4], [15, 5], [9, 15]]) + generator.uniform(-1, 1, (3, 2))
-        values = discs(centres, 2.0, sheet.positions) + generator.normal(0, 0.1, len(sheet))
+        centers = np.array([[4.0, 4], [15, 5], [9, 15]]) + generator.uniform(-1, 1, (3, 2))
+        values = discs(centers, 2.0, sheet.positions) + generator.normal(0, 0.1, len(sheet))
         found = patches(values, sheet, threshold=5.0, smallest=20)
         assert len(found) == 3
         areas += found["area"].tolist()
         here = found[["centre_x", "centre_y"]].to_numpy()
-        distances += np.linalg.norm(here[:, None] - centres, axis=2).min(axis=1).tolist()
+        distances += np.linalg.norm(here[:, None] - centers, axis=2).min(axis=1).tolist()
     assert np.mean(areas) == pytest.approx(np.pi * 4, rel=0.01)
     assert np.std(areas) < 0.05 * np.pi * 4
     assert max(distances) < 0.1

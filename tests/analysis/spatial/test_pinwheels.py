@@ -20,16 +20,16 @@ def table():
 def test_planted_preferences_are_found(table):
     generator = np.random.default_rng(0)
     angle, width = generator.uniform(0, 180, 200), generator.uniform(0.3, 4, 200)
-    frequency, colour = generator.choice([2.0, 4.0, 8.0], 200), generator.choice(["grey", "red"], 200)
+    frequency, color = generator.choice([2.0, 4.0, 8.0], 200), generator.choice(["grey", "red"], 200)
     turned = 2 * np.deg2rad(table["orientation"].to_numpy()[:, None] - angle)
     responses = np.exp(width * (np.cos(turned) - 1))
     responses = responses * np.where(table["frequency"].to_numpy()[:, None] == frequency, 1.0, 0.5)
-    responses = responses * np.where(table["colour"].to_numpy()[:, None] == colour, 1.0, 0.8)
+    responses = responses * np.where(table["colour"].to_numpy()[:, None] == color, 1.0, 0.8)
     found = grating_tuning(responses, table)
     off = np.abs(np.mod(found["orientation"] - angle + 90, 180) - 90)
     assert off.max() < 0.5
     assert (found["frequency"] == frequency).all()
-    assert (found["colour"] == colour).all()
+    assert (found["colour"] == color).all()
     assert np.corrcoef(found["circular_variance"], width)[0, 1] < -0.8
 
 
@@ -44,12 +44,12 @@ def test_the_circular_variance_of_known_curves(table):
 def test_planted_pinwheels_are_counted_with_their_sign():
     """theta = (sum of s_k arg(z - z_k)) / 2 turns by 180 s_k degrees around every centre z_k."""
     sheet = grid_sheet("l", 900, shape=(30, 30), pitch=0.5, unit="mm")
-    centres, sign = np.array([[3.1, 3.2], [10.3, 4.1], [5.2, 11.3], [12.1, 12.4]]), np.array([1, -1, -1, 1])
+    centers, sign = np.array([[3.1, 3.2], [10.3, 4.1], [5.2, 11.3], [12.1, 12.4]]), np.array([1, -1, -1, 1])
     z = sheet.positions @ [1, 1j]
-    theta = sum(s * np.angle(z - complex(*c)) for s, c in zip(sign, centres, strict=True)) / 2
+    theta = sum(s * np.angle(z - complex(*c)) for s, c in zip(sign, centers, strict=True)) / 2
     found = pinwheels(np.rad2deg(theta), sheet, spacing=7.0)
     assert found.count == 4
-    apart = np.linalg.norm(found.places[:, None] - centres, axis=2)
+    apart = np.linalg.norm(found.places[:, None] - centers, axis=2)
     assert apart.min(axis=1).max() < 0.5
     assert (found.sign == sign[apart.argmin(axis=1)]).all()
     assert found.density == pytest.approx(4 * 49 / 14.5**2)

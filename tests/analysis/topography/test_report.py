@@ -15,10 +15,10 @@ from scipy.ndimage import gaussian_filter
 import brodmann
 from brodmann.analysis import brain_figure, surface_figure
 from brodmann.analysis.topography.analyze import layer_report, layers_report, region_report
-from brodmann.analysis.topography.contrasts import Options, contrasts_of
+from brodmann.analysis.topography.contrasts import LayoutOptions, contrasts_of
 from brodmann.analysis.topography.figure import layout_figure
 from brodmann.analysis.topography.report import layout_report
-from brodmann.analysis.topography.unit_responses import Tissue, of_subject, region_tissue
+from brodmann.analysis.topography.unit_responses import UnitResponses, of_subject, region_unit_responses
 from brodmann.bench.cli.topography_text import report_text
 from brodmann.bench.studies.dimensionality_vs_score import dimensions_against_scores, layer_scores
 from brodmann.brain_data.dataset import Dataset
@@ -26,7 +26,7 @@ from brodmann.brain_data.stimuli.localizers import localizer
 from brodmann.errors import UserError
 from brodmann.models import grid_sheet, load_model
 
-QUICK = Options(permutations=99)
+QUICK = LayoutOptions(permutations=99)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_single_neurons_have_selectivity_and_no_space(test_data):
     assert layout_figure(report, arrays).axes
 
 
-def patch_tissue(seed=0, fwhm=0.0):
+def patch_unit_responses(seed=0, fwhm=0.0):
     """16 x 16 units, of which a disc answers faces; noise elsewhere."""
     generator = np.random.default_rng(seed)
     sheet = grid_sheet("l", 256)
@@ -99,12 +99,12 @@ def patch_tissue(seed=0, fwhm=0.0):
     if fwhm:
         responses = gaussian_filter(responses.reshape(-1, 16, 16), (0, fwhm, fwhm)).reshape(90, -1)
     ids = np.array([f"s{i}" for i in range(90)], dtype=object)
-    return Tissue("planted", responses, labels, ids, sheet, "stimuli", "units"), disc
+    return UnitResponses("planted", responses, labels, ids, sheet, "stimuli", "units"), disc
 
 
 def test_a_planted_patch_is_clustered_and_the_rest_is_not():
-    tissue, disc = patch_tissue()
-    report, arrays = layout_report(tissue, contrasts_of(tissue.labels), QUICK)
+    unit_responses, disc = patch_unit_responses()
+    report, arrays = layout_report(unit_responses, contrasts_of(unit_responses.labels), QUICK)
     face = report["space"]["contrasts"]["face"]
     assert report["space"]["layouts"]["row-major"]["morans_i"]["face"]["verdict"] == "clustered"
     assert face["patches"]["largest"][0]["n_units"] == pytest.approx(disc.sum(), abs=4)
@@ -123,8 +123,10 @@ def test_smoothed_noise_is_said_to_be_not_clustered():
     labels = np.array(["a", "b"] * 20, dtype=object)
     ids = np.array([f"s{i}" for i in range(40)], dtype=object)
     sheet = grid_sheet("l", 784)
-    tissue = Tissue("noise", generator.normal(size=(40, 784)), labels, ids, sheet, "stimuli", "units")
-    report, _ = layout_report(tissue, contrasts_of(labels), Options(permutations=199, fwhm=2.0))
+    unit_responses = UnitResponses(
+        "noise", generator.normal(size=(40, 784)), labels, ids, sheet, "stimuli", "units"
+    )
+    report, _ = layout_report(unit_responses, contrasts_of(labels), LayoutOptions(permutations=199, fwhm=2.0))
     one = report["space"]["layouts"]["row-major"]["morans_i"]["a"]
     assert one["I"] == pytest.approx(0.61, abs=0.06)
     assert abs(one["z"]) < 2.5
@@ -138,13 +140,13 @@ def test_a_fitted_layout_is_measured_with_stimuli_it_has_not_seen():
     generator = np.random.default_rng(0)
     labels = np.array(["a", "b"] * 50, dtype=object)
     ids = np.array([f"s{i}" for i in range(100)], dtype=object)
-    tissue = Tissue(
+    unit_responses = UnitResponses(
         "noise", generator.normal(size=(100, 256)), labels, ids, grid_sheet("l", 256), "stimuli", "units"
     )
-    report, _ = layout_report(tissue, contrasts_of(labels), QUICK)
+    report, _ = layout_report(unit_responses, contrasts_of(labels), QUICK)
     assert report["space"]["layouts"]["fitted(0)"]["morans_i"]["a"]["verdict"] == "not clustered"
-    planted, _ = patch_tissue()
-    shuffled = Tissue(**{**vars(planted), "places": grid_sheet("l", 256).permuted(3)})
+    planted, _ = patch_unit_responses()
+    shuffled = UnitResponses(**{**vars(planted), "places": grid_sheet("l", 256).permuted(3)})
     report, _ = layout_report(shuffled, contrasts_of(shuffled.labels, ["face"]), QUICK)
     layouts = report["space"]["layouts"]
     assert layouts["permuted(3)"]["morans_i"]["face"]["verdict"] == "not clustered"
@@ -297,12 +299,12 @@ def test_subjects_in_their_own_spaces_are_not_mixed():
     with pytest.raises(
         UserError, match="2 subjects, each with positions of their own: choose one .--subject sub0"
     ):
-        region_tissue(two)
-    assert region_tissue(of_subject(two, "sub1")).responses.shape == (12, 150)
+        region_unit_responses(two)
+    assert region_unit_responses(of_subject(two, "sub1")).responses.shape == (12, 150)
     with pytest.raises(UserError, match="unknown subject of made-up 'sub7'"):
         of_subject(two, "sub7")
     with pytest.raises(UserError, match="unknown column of labels of made-up 'colour'"):
-        region_tissue(standard(), by="colour")
+        region_unit_responses(standard(), by="colour")
 
 
 def test_voxels_land_on_the_hemisphere_that_they_lie_in():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.brainscore_regression import PRESETS, internal_consistency
 from brodmann.bench.metrics.recording import Recording
 
@@ -22,7 +22,7 @@ VISION = {
     "rdm": (0.4683868550, 1e-6),
 }
 LANGUAGE = {"language_linear": 0.5568312834, "language_ridge": 0.6785236197}
-QUICK = Options(n_bootstraps=100, n_permutations=99)
+QUICK = ScoringOptions(n_bootstraps=100, n_permutations=99)
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def language():
 def test_vision(vision, name):
     x, recorded = vision
     metric = PRESETS[name]
-    outcome = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
+    metric_result = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
     expected, tolerance = VISION[name]
-    assert outcome.raw == pytest.approx(expected, abs=tolerance)
-    assert outcome.layers["layer"] == pytest.approx(expected, abs=tolerance)
-    assert outcome.ci[0] < outcome.value < outcome.ci[1]
-    assert outcome.p == pytest.approx(0.01)
+    assert metric_result.raw == pytest.approx(expected, abs=tolerance)
+    assert metric_result.layers["layer"] == pytest.approx(expected, abs=tolerance)
+    assert metric_result.ci[0] < metric_result.value < metric_result.ci[1]
+    assert metric_result.p == pytest.approx(0.01)
 
 
 def test_ceiling_error_and_normalisation(vision):
@@ -68,18 +68,18 @@ def test_ceiling_error_and_normalisation(vision):
     metric = PRESETS["pls"]
     ceiling = metric.ceiling(recorded)
     assert ceiling.value == pytest.approx(0.6518893323, abs=1e-6)
-    outcome = metric.evaluate({"layer": x}, recorded, ceiling, QUICK)
-    assert outcome.methods["error"] == pytest.approx(0.0080004599, abs=1e-4)
-    assert outcome.value == pytest.approx(0.8570906000, abs=1e-4)
-    assert outcome.normalisation == "r2_over_ceiling"
+    metric_result = metric.evaluate({"layer": x}, recorded, ceiling, QUICK)
+    assert metric_result.methods["error"] == pytest.approx(0.0080004599, abs=1e-4)
+    assert metric_result.value == pytest.approx(0.8570906000, abs=1e-4)
+    assert metric_result.normalization == "r2_over_ceiling"
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_language(language, name):
     x, recorded = language
     metric = PRESETS[name]
-    outcome = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
-    assert outcome.raw == pytest.approx(LANGUAGE[name], abs=1e-6)
+    metric_result = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
+    assert metric_result.raw == pytest.approx(LANGUAGE[name], abs=1e-6)
 
 
 def test_a_missing_repetition_is_skipped_not_counted(vision):
@@ -93,16 +93,16 @@ def test_a_missing_repetition_is_skipped_not_counted(vision):
 def test_a_constant_feature_is_counted_and_not_a_silent_nan(vision):
     _, recorded = vision
     metric = PRESETS["neuron_to_neuron"]
-    outcome = metric.evaluate({"flat": np.ones((320, 3))}, recorded, metric.ceiling(recorded), QUICK)
-    assert outcome.raw == 0.0
-    assert list(outcome.left_out.values()) == [12]
+    metric_result = metric.evaluate({"flat": np.ones((320, 3))}, recorded, metric.ceiling(recorded), QUICK)
+    assert metric_result.raw == 0.0
+    assert list(metric_result.left_out.values()) == [12]
 
 
 def test_the_layer_is_chosen_on_training_stimuli(vision):
     x, recorded = vision
     noise = np.random.default_rng(1).normal(size=x.shape)
     metric = PRESETS["ridge1"]
-    outcome = metric.evaluate({"noise": noise, "good": x}, recorded, metric.ceiling(recorded), QUICK)
-    assert outcome.layer == "good"
-    assert set(outcome.layer_by_split) == {"good"}
-    assert abs(outcome.layers["noise"]) < 0.15
+    metric_result = metric.evaluate({"noise": noise, "good": x}, recorded, metric.ceiling(recorded), QUICK)
+    assert metric_result.layer == "good"
+    assert set(metric_result.layer_by_split) == {"good"}
+    assert abs(metric_result.layers["noise"]) < 0.15

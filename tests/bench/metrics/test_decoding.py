@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from brodmann import UserError
-from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.decoding import Decoding
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.brain_data.datasets.simulated import simulated_cortex
 
-QUICK = Options(n_bootstraps=50, n_permutations=99)
+QUICK = ScoringOptions(n_bootstraps=50, n_permutations=99)
 
 
 def conditions(noise, seed=0, n_conditions=8, n_repetitions=12, n_neuroids=50):
@@ -22,14 +22,16 @@ def conditions(noise, seed=0, n_conditions=8, n_repetitions=12, n_neuroids=50):
 
 
 def test_clear_patterns_are_all_identified():
-    outcome = Decoding().evaluate_recording(conditions(0.5), QUICK)
-    assert outcome.raw == 1.0
-    assert outcome.p == pytest.approx(0.01)
+    metric_result = Decoding().evaluate_recording(conditions(0.5), QUICK)
+    assert metric_result.raw == 1.0
+    assert metric_result.p == pytest.approx(0.01)
 
 
 def test_noise_is_identified_at_chance():
     found = [
-        Decoding().evaluate_recording(conditions(1e6, seed), Options(n_bootstraps=0, n_permutations=0)).raw
+        Decoding()
+        .evaluate_recording(conditions(1e6, seed), ScoringOptions(n_bootstraps=0, n_permutations=0))
+        .raw
         for seed in range(60)
     ]
     assert np.mean(found) == pytest.approx(0.5, abs=0.05)
@@ -44,7 +46,9 @@ def test_a_wrong_pairing_falls_to_chance():
         for repetition in range(cube.shape[1]):
             cube[:, repetition] = cube[rng.permutation(8), repetition]
         wrong = Recording("wrong.IT", recorded.stimulus_ids, cube, None, pd.DataFrame(), {})
-        found.append(Decoding().evaluate_recording(wrong, Options(n_bootstraps=0, n_permutations=0)).raw)
+        found.append(
+            Decoding().evaluate_recording(wrong, ScoringOptions(n_bootstraps=0, n_permutations=0)).raw
+        )
     assert np.mean(found) == pytest.approx(0.5, abs=0.06)
 
 
@@ -60,8 +64,10 @@ def test_labels_generalise_across_positions_only_where_the_code_does():
         for name, signal in (("identity", identity), ("tied to place", rng.normal(size=(12, 1, 40)))):
             cube = signal + 0.3 * rng.normal(size=(12, 10, 40))
             recorded = Recording("made.IT", ids, cube, None, pd.DataFrame(), columns)
-            outcome = decoding.evaluate_recording(recorded, Options(n_bootstraps=0, n_permutations=0))
-            found[name].append(outcome.raw)
+            metric_result = decoding.evaluate_recording(
+                recorded, ScoringOptions(n_bootstraps=0, n_permutations=0)
+            )
+            found[name].append(metric_result.raw)
     assert np.mean(found["identity"]) == 1.0
     assert np.mean(found["tied to place"]) == pytest.approx(0.5, abs=0.1)
 

@@ -7,12 +7,12 @@ from scipy.stats import kstest, spearmanr
 
 from brodmann import UserError
 from brodmann.analysis.representation.rdm import correlation_rdm, pairs
-from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.rsa import Similarity
 from brodmann.brain_data.datasets.simulated import simulated_cortex
 
-QUICK = Options(n_bootstraps=200, n_permutations=199)
+QUICK = ScoringOptions(n_bootstraps=200, n_permutations=199)
 
 
 def subjects(n_stimuli=40, n_subjects=5, noise=1.0, seed=0):
@@ -31,16 +31,16 @@ def test_one_layer_scores_the_plain_mean_of_spearman_correlations():
     shared, recorded = subjects()
     rsa = Similarity()
     ceiling = rsa.ceiling(recorded)
-    outcome = rsa.evaluate({"layer": shared}, recorded, ceiling, QUICK)
+    metric_result = rsa.evaluate({"layer": shared}, recorded, ceiling, QUICK)
     expected = [
         spearmanr(pairs(correlation_rdm(shared)), pairs(rdm)).statistic for rdm in recorded.rdms[:, 0]
     ]
-    np.testing.assert_allclose(outcome.per_unit, expected, atol=1e-10)
-    assert outcome.raw == pytest.approx(np.mean(expected))
-    assert outcome.value == pytest.approx(min(outcome.raw / ceiling.upper, 1))
-    assert outcome.normalisation == "r_over_ceiling"
-    assert outcome.p == pytest.approx(1 / 200)
-    assert outcome.ci[0] <= outcome.value <= outcome.ci[1]
+    np.testing.assert_allclose(metric_result.per_unit, expected, atol=1e-10)
+    assert metric_result.raw == pytest.approx(np.mean(expected))
+    assert metric_result.value == pytest.approx(min(metric_result.raw / ceiling.upper, 1))
+    assert metric_result.normalization == "r_over_ceiling"
+    assert metric_result.p == pytest.approx(1 / 200)
+    assert metric_result.ci[0] <= metric_result.value <= metric_result.ci[1]
 
 
 def test_the_upper_bound_is_above_every_model_and_the_lower_below_it():
@@ -56,9 +56,9 @@ def test_the_layer_is_chosen_on_the_other_half_of_the_stimuli():
     shared, recorded = subjects()
     rng = np.random.default_rng(2)
     layers = {f"noise{i}": rng.normal(size=shared.shape) for i in range(10)} | {"good": shared}
-    outcome = Similarity().evaluate(layers, recorded, Similarity().ceiling(recorded), QUICK)
-    assert set(outcome.layer_by_split) == {"good"}
-    assert outcome.raw == pytest.approx(outcome.layers["good"], abs=0.03)
+    metric_result = Similarity().evaluate(layers, recorded, Similarity().ceiling(recorded), QUICK)
+    assert set(metric_result.layer_by_split) == {"good"}
+    assert metric_result.raw == pytest.approx(metric_result.layers["good"], abs=0.03)
 
 
 def test_p_of_a_model_that_knows_nothing_is_uniform():
@@ -67,7 +67,7 @@ def test_p_of_a_model_that_knows_nothing_is_uniform():
         _, recorded = subjects(n_stimuli=24, n_subjects=2, seed=seed)
         rng = np.random.default_rng(10**6 + seed)
         layers = {"one": rng.normal(size=(24, 20)), "other": rng.normal(size=(24, 20))}
-        options = Options(n_bootstraps=0, n_permutations=99)
+        options = ScoringOptions(n_bootstraps=0, n_permutations=99)
         p.append(
             Similarity(n_repeats=2).evaluate(layers, recorded, Similarity().ceiling(recorded), options).p
         )
@@ -77,11 +77,11 @@ def test_p_of_a_model_that_knows_nothing_is_uniform():
 def test_one_rdm_has_no_ceiling_and_the_raw_value_stands():
     shared, recorded = subjects(n_subjects=1)
     ceiling = Similarity().ceiling(recorded)
-    outcome = Similarity().evaluate({"layer": shared}, recorded, ceiling, QUICK)
+    metric_result = Similarity().evaluate({"layer": shared}, recorded, ceiling, QUICK)
     assert ceiling.kind == "none"
     assert np.isnan(ceiling.value)
-    assert outcome.normalisation == "none"
-    assert outcome.value == outcome.raw
+    assert metric_result.normalization == "none"
+    assert metric_result.value == metric_result.raw
 
 
 @pytest.mark.parametrize("distance", ["correlation", "crossnobis"])

@@ -163,7 +163,7 @@ def test_a_figure_stays_readable(made, width):
         assert figure.get_figwidth() == pytest.approx({"single": 85, "double": 180}[width] / 25.4)
         if name not in ("against", "selectivity-maps"):
             assert overlapping(figure) == [], name
-    assert len({(style.colour(one), style.marker(one)) for one in style.colours}) == len(style.colours)
+    assert len({(style.color(one), style.marker(one)) for one in style.colors}) == len(style.colors)
 
 
 def test_one_layer_draws_no_curve_and_no_numbers_draw_empty_bars():
@@ -179,4 +179,4 @@ def test_one_layer_draws_no_curve_and_no_numbers_draw_empty_bars():
 
 def test_a_model_keeps_its_colour():
     few, many = style_for(["a", "b"]), style_for(["a", "b"], dark=True)
-    assert few.colour("b") == many.colour("b") != few.colour("a")
+    assert few.color("b") == many.color("b") != few.color("a")

@@ -10,7 +10,7 @@ from torch import nn
 
 from brodmann.bench.reports.matched_pairs_figure import twins_figure
 from brodmann.bench.studies import matched_pairs
-from brodmann.bench.studies.lesion_study import lesion_study, localise, task_of
+from brodmann.bench.studies.lesion_study import lesion_study, localize, task_of
 from brodmann.bench.studies.matched_pairs import TwinStudy, interval, run_twins
 from brodmann.brain_data.stimuli.language_localizers import sentences_nonwords
 from brodmann.brain_data.stimuli.localizers import drawn_categories, localizer
@@ -50,7 +50,7 @@ def test_every_twin_is_trained_and_measured(language_study):
         ("k-means", 0.25),
         ("L1", 0.25),
     ]
-    born = [c for c in found["networks"][1]["compressed"] if c["method"] == "born small"]
+    born = [c for c in found["networks"][1]["compressed"] if c["method"] == "trained small"]
     assert len(born) == 1
     whole = one["compressed"][0]
     assert born[0]["n_weights"] < whole["n_weights"]
@@ -173,16 +173,16 @@ def known():
 
 
 def test_localised_units_are_those_that_answer(known, bright):
-    found = localise(known, bright, "units", "bright", share=0.5)
+    found = localize(known, bright, "units", "bright", share=0.5)
     assert sorted(found.units) == [0, 1, 2]
     with pytest.raises(UserError, match="unknown category 'brigt': did you mean 'bright'"):
-        localise(known, bright, "units", "brigt")
+        localize(known, bright, "units", "brigt")
     with pytest.raises(UserError, match="share of units to lesion"):
-        localise(known, bright, "units", "bright", share=0.0)
+        localize(known, bright, "units", "bright", share=0.0)
 
 
 def test_the_lesion_costs_and_its_controls_do_not(known, bright):
-    found = localise(known, bright, "units", "bright", share=0.5)
+    found = localize(known, bright, "units", "bright", share=0.5)
     shown = bright[bright["category"] == "bright"]
     shown.stimulus_paths = bright.stimulus_paths
 
@@ -200,7 +200,7 @@ def test_the_lesion_costs_and_its_controls_do_not(known, bright):
 
 def test_a_contrast_that_no_unit_answers(known, bright):
     with pytest.raises(UserError, match="no unit of 'units' answers 'grey' more"):
-        localise(known, bright, "units", "grey")
+        localize(known, bright, "units", "grey")
 
 
 def test_a_trained_network_reports_its_task_and_brain_score(tmp_path):
@@ -209,7 +209,7 @@ def test_a_trained_network_reports_its_task_and_brain_score(tmp_path):
     train(recipe, text, tmp_path / "one")
     model = load_trained(tmp_path / "one")
     stimuli = sentences_nonwords(n_each=20)
-    found = localise(model, stimuli, "transformer.h.1.mlp.c_fc", "sentences", share=0.2)
+    found = localize(model, stimuli, "transformer.h.1.mlp.c_fc", "sentences", share=0.2)
     result = lesion_study(
         model, found, task=task_of(model, recipe, text), stimuli=stimuli, n_controls=2,
         benchmark="simulated-cortex-language.language-ridge",
@@ -241,7 +241,7 @@ def test_a_sheet_with_a_place_for_every_unit_is_lesioned_unit_by_unit(bright):
         Known(), identifier="known", preprocess=ImagePreprocessing(8, mean=half, std=half), layers=["units", "readout"],
         sheets=[Sheet("units", places)],
     )  # fmt: skip
-    found = localise(model, bright, "units", "bright", share=0.5)
+    found = localize(model, bright, "units", "bright", share=0.5)
     assert found.reads == "unit"
     assert len(found.table) == 12 * 64
     assert set(found.units) == set(range(3 * 64))

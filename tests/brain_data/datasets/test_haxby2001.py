@@ -17,7 +17,7 @@ from brodmann.brain_data.datasets.haxby2001 import (
     CATEGORIES,
     TR,
     bright_voxels,
-    labelled_runs,
+    labeled_runs,
     patterns,
     slice_runs,
 )
@@ -172,8 +172,8 @@ def test_the_full_data_set_comes_from_nilearns_folder_by_the_same_glm(nilearn_fo
     )
     mask = np.zeros((40, 20, 1), dtype=bool)
     mask[tuple(np.argwhere(bright_voxels(recorded))[5::40].T)] = True
-    labelled = [replace(run, motion=None) for number, run in enumerate(recorded) if number != 7]
-    expected = patterns(labelled, mask, affine)
+    labeled = [replace(run, motion=None) for number, run in enumerate(recorded) if number != 7]
+    expected = patterns(labeled, mask, affine)
     fifth = full.responses[:, (full.responses["subject"] == "subj5").values]
     np.testing.assert_allclose(fifth.values.reshape(11, 8, -1), expected.values)
     np.testing.assert_allclose(fifth["x"].values, expected.positions[:, 0])
@@ -200,4 +200,4 @@ def test_a_folder_that_nilearn_did_not_fill_is_refused(nilearn_folder, tmp_path)
 def test_labels_must_be_as_many_as_volumes():
     labels = pd.DataFrame({"labels": ["rest"] * 3, "chunks": [0] * 3})
     with pytest.raises(UserError, match="3 labels for 4 volumes"):
-        labelled_runs(np.zeros((1, 1, 1, 4)), labels)
+        labeled_runs(np.zeros((1, 1, 1, 4)), labels)

@@ -36,10 +36,10 @@ def held_out_r(x, y):
     """Ridge on the first four fifths, Pearson r per neuron on the rest."""
     order = np.random.default_rng(0).permutation(len(x))
     train, test = order[:7600], order[7600:]
-    centre = x[train].mean(axis=0)
-    a = x[train] - centre
+    center = x[train].mean(axis=0)
+    a = x[train] - center
     weights = np.linalg.solve(a.T @ a + 300 * np.eye(a.shape[1]), a.T @ (y[train] - y[train].mean(axis=0)))
-    predicted = (x[test] - centre) @ weights
+    predicted = (x[test] - center) @ weights
     return np.array([np.corrcoef(predicted[:, i], y[test, i])[0, 1] for i in range(y.shape[1])])
 
 

@@ -116,7 +116,7 @@ def test_files_of_majajhong2015_become_a_brain_score_benchmark(tmp_path, monkeyp
     assert benchmark.version == 4
     assert benchmark.recording.cube.shape == (N_STIMULI, N_REPETITIONS, 4)
     assert benchmark.recording.columns["object_name"][1] == "object1"
-    assert benchmark.limit.kind == "internal_consistency"
+    assert benchmark.noise_ceiling.kind == "internal_consistency"
     score = brodmann.score("pixels", benchmark, n_bootstraps=20, n_permutations=19, run=tmp_path / "run")
     assert score.attrs["normalisation"] == "r2_over_ceiling"
     assert score.attrs["n_neuroids"] == 4
@@ -398,10 +398,10 @@ def test_the_catalogue_names_one_file_of_each_kind():
 
 def test_a_zip_that_was_replaced_shows_its_own_pictures(tmp_path):
     stimuli = []
-    for colour in ("red", "blue"):
-        Image.new("RGB", (2, 2), colour).save(tmp_path / f"{colour}.png")
+    for color in ("red", "blue"):
+        Image.new("RGB", (2, 2), color).save(tmp_path / f"{color}.png")
         shown = StimulusSet({"stimulus_id": ["a", "b"]})
-        shown.stimulus_paths = dict.fromkeys(["a", "b"], tmp_path / f"{colour}.png")
+        shown.stimulus_paths = dict.fromkeys(["a", "b"], tmp_path / f"{color}.png")
         data = dataclasses.replace(recorded(["a", "b"]), modality="vision", stimuli=shown)
         stimuli.append(journey(data, tmp_path / "out").stimuli.stimulus_paths["a"].read_bytes())
     assert stimuli == [(tmp_path / "red.png").read_bytes(), (tmp_path / "blue.png").read_bytes()]

@@ -459,10 +459,10 @@ def test_every_coordinate_and_label_survives_a_save(make, tmp_path):
 def test_labels_of_presentations_become_labels_of_stimuli(folder, tmp_path):
     data = load_folder(folder, "mine")
     label = np.repeat(["a", "b", "c"], 2 * R)
-    labelled = dataclasses.replace(
+    labeled = dataclasses.replace(
         data, responses=data.responses.assign_coords(object_name=("presentation", label))
     )
-    save_folder(labelled, tmp_path / "saved")
+    save_folder(labeled, tmp_path / "saved")
     assert load_folder(tmp_path / "saved", "mine").stimuli["object_name"].tolist() == list("aabbcc")
     block = data.responses.assign_coords(block=("presentation", np.arange(N * R)))
     with pytest.raises(UserError, match="coordinate 'block' differs between presentations of a stimulus"):

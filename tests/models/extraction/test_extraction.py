@@ -17,7 +17,7 @@ from torch import nn
 from brodmann.errors import UserError
 from brodmann.models import ImagePreprocessing, LanguageModel, VisionModel
 from brodmann.models.extraction import activation_cache
-from brodmann.models.extraction.readout import Reading
+from brodmann.models.extraction.readout import Readout
 
 SMALL = ImagePreprocessing(8)
 N_PICTURES = 23
@@ -252,8 +252,8 @@ def test_sentences_whose_rows_are_scattered_over_batches_resume_too(home, tmp_pa
 
 def test_pooling_over_space_is_the_mean_or_the_maximum_of_the_map(many):
     whole = watched(cache=False).extract(many)["second"].values.reshape(N_PICTURES, 5, 4, 4)
-    mean = watched(cache=False, reading=Reading(pool="mean")).extract(many)["second"]
-    highest = watched(cache=False, reading=Reading(pool="max")).extract(many)["second"]
+    mean = watched(cache=False, readout=Readout(pool="mean")).extract(many)["second"]
+    highest = watched(cache=False, readout=Readout(pool="max")).extract(many)["second"]
     np.testing.assert_allclose(mean, whole.mean((2, 3)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(highest, whole.max((2, 3)), rtol=1e-6)
 
@@ -261,20 +261,20 @@ def test_pooling_over_space_is_the_mean_or_the_maximum_of_the_map(many):
 def test_a_sparse_projection_keeps_distances_and_follows_from_its_seed():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(30, 20, 12, 12, generator=generator)
-    kept = Reading(project=1000, seed=3).projected(x)
+    kept = Readout(project=1000, seed=3).projected(x)
     assert kept.shape == (30, 1000)
     ratios = torch.pdist(kept) / torch.pdist(x.flatten(1))
     assert float(ratios.mean()) == pytest.approx(1, abs=0.02)
     assert float(ratios.std()) < 0.05  # about 1 / sqrt(2 k)
-    torch.testing.assert_close(kept, Reading(project=1000, seed=3).projected(x), rtol=0, atol=0)
-    assert not torch.allclose(kept, Reading(project=1000, seed=4).projected(x))
-    assert Reading(project=1000).projected(x[:, :1]).shape == (30, 1, 12, 12)  # narrower already
+    torch.testing.assert_close(kept, Readout(project=1000, seed=3).projected(x), rtol=0, atol=0)
+    assert not torch.allclose(kept, Readout(project=1000, seed=4).projected(x))
+    assert Readout(project=1000).projected(x[:, :1]).shape == (30, 1, 12, 12)  # narrower already
 
 
 def test_each_reading_has_activations_of_its_own_in_the_cache(many, home):
     sizes = {
-        reading: watched(reading=reading).extract(many)["second"].sizes["neuroid"]
-        for reading in (Reading(), Reading(pool="mean"), Reading(project=7), Reading(project=7, seed=1))
+        readout: watched(readout=readout).extract(many)["second"].sizes["neuroid"]
+        for readout in (Readout(), Readout(pool="mean"), Readout(project=7), Readout(project=7, seed=1))
     }
     assert list(sizes.values()) == [80, 5, 7, 7]
     assert len(list((home / "activations").rglob("*.npy"))) == 2 * 4
@@ -282,7 +282,7 @@ def test_each_reading_has_activations_of_its_own_in_the_cache(many, home):
 
 def test_half_precision_is_asked_for_and_close(many, home):
     single = watched(cache=False).extract(many)["second"].values
-    half = watched(reading=Reading(half=True)).extract(many)["second"]
+    half = watched(readout=Readout(half=True)).extract(many)["second"]
     assert half.dtype == np.float16
     assert np.corrcoef(single.ravel(), half.values.ravel().astype(float))[0, 1] > 0.999
 
@@ -294,14 +294,14 @@ def test_half_precision_says_when_a_number_does_not_fit(many, home):
 
     with pytest.raises(UserError, match="NaN or infinite in half precision"):
         VisionModel(
-            Large(), identifier="large", preprocess=SMALL, layers=["second"], reading=Reading(half=True)
+            Large(), identifier="large", preprocess=SMALL, layers=["second"], readout=Readout(half=True)
         ).extract(many)
 
 
 @pytest.mark.parametrize("wrong", [{"pool": "sum"}, {"project": 0}, {"seed": -1}])
 def test_a_reading_that_cannot_be(wrong):
     with pytest.raises(UserError):
-        Reading(**wrong)
+        Readout(**wrong)
 
 
 MEMORY = """

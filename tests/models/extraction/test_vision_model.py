@@ -272,17 +272,17 @@ def test_pictures_that_cannot_be_read_are_named(pictures, tmp_path):
 
 
 def test_pictures_of_16_bits_are_scaled_not_clipped(pictures, tmp_path):
-    grey = np.arange(0, 2**16, 2**8, dtype=np.uint16).reshape(16, 16)
+    gray = np.arange(0, 2**16, 2**8, dtype=np.uint16).reshape(16, 16)
     deep = pictures.iloc[:1].copy(deep=True)
     deep.stimulus_paths = {"p0": tmp_path / "deep.png"}
-    Image.fromarray(grey).save(tmp_path / "deep.png")
+    Image.fromarray(gray).save(tmp_path / "deep.png")
     whole = ImagePreprocessing(16, mean=(0, 0, 0), std=(1, 1, 1))
     seen = VisionModel(
         nn.Sequential(nn.Identity()), identifier="eye", preprocess=whole, layers=["0"], cache=False
     )
     shown = seen.extract(deep)["0"].values.reshape(3, 16, 16)
-    np.testing.assert_allclose(shown, np.stack([grey / 65535] * 3), atol=1 / 255)
-    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "deep.tiff")
+    np.testing.assert_allclose(shown, np.stack([gray / 65535] * 3), atol=1 / 255)
+    Image.fromarray(gray.astype(np.float32)).save(tmp_path / "deep.tiff")
     deep.stimulus_paths = {"p0": tmp_path / "deep.tiff"}
     with pytest.raises(UserError, match="stimulus 'p0' cannot be read .* 32 bits a pixel"):
         seen.extract(deep)

@@ -27,7 +27,7 @@ def loss(sheet, responses):
 
 def test_the_loss_falls_and_no_place_is_lost(scrambled):
     sheet, responses, maps = scrambled
-    found = swapped_positions(sheet, responses, n_neighbourhoods=400)
+    found = swapped_positions(sheet, responses, n_neighborhoods=400)
     assert loss(found, responses) < loss(sheet, responses) - 0.1
     before, after = (np.sort(one.positions.view("f8,f8").ravel()) for one in (sheet, found))
     np.testing.assert_array_equal(before, after)
@@ -59,7 +59,7 @@ def test_one_swap_adds_what_the_equation_says():
 def test_it_follows_from_its_seed(scrambled):
     sheet, responses, _ = scrambled
     one, same, other = (
-        swapped_positions(sheet, responses, n_neighbourhoods=30, random_state=seed).positions
+        swapped_positions(sheet, responses, n_neighborhoods=30, random_state=seed).positions
         for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(one, same)
@@ -70,7 +70,7 @@ def test_a_layout_that_is_best_already_stays():
     sheet = grid_sheet("l", 9)
     x = sheet.positions[:, 0]
     responses = np.exp(-((np.arange(-2, 5, 0.25)[:, None] - x) ** 2))  # similarity falls with distance
-    found = swapped_positions(sheet, responses, n_neighbourhoods=20)
+    found = swapped_positions(sheet, responses, n_neighborhoods=20)
     assert loss(found, responses) <= loss(sheet, responses) + 1e-9
 
 

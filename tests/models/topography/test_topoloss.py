@@ -13,7 +13,7 @@ from brodmann.models.topography.topoloss import (
     cosine_decay,
     incoming_weights,
     linear_warm_up,
-    neighbour_similarity,
+    neighbor_similarity,
     spatial_correlation_loss,
     topographic_loss,
 )
@@ -154,8 +154,8 @@ def test_value_and_gradient_beside_the_package_itself(factor, n_units, n_inputs)
 def test_schedules_and_neighbour_similarity():
     sheet = grid_sheet("l", 64)
     smooth = torch.from_numpy(np.stack([np.ones(64), 0.1 * sheet.positions[:, 0]], axis=1))
-    assert float(neighbour_similarity(smooth)) > 0.98
-    assert abs(float(neighbour_similarity(torch.randn(64, 500)))) < 0.02
+    assert float(neighbor_similarity(smooth)) > 0.98
+    assert abs(float(neighbor_similarity(torch.randn(64, 500)))) < 0.02
     checked = torch.tensor([[1.0], [-1.0]]).repeat(32, 1).reshape(8, 8, 1)
     checked[1::2] *= -1
-    assert float(neighbour_similarity(checked.reshape(64, 1))) == pytest.approx(-1)
+    assert float(neighbor_similarity(checked.reshape(64, 1))) == pytest.approx(-1)

@@ -18,7 +18,7 @@ from brodmann.errors import UserError
 from brodmann.models import load_model
 from brodmann.models.topography.topoloss import topographic_loss
 from brodmann.models.training import loop
-from brodmann.models.training.images import LabelledImages, drawn_images, image_folder
+from brodmann.models.training.images import LabeledImages, drawn_images, image_folder
 from brodmann.models.training.loop import evaluate, read_log, recalibrated, train
 from brodmann.models.training.recipe import Card, Recipe
 from brodmann.models.training.texts import END, TextTokenizer, corpus
@@ -37,7 +37,7 @@ def images():
     pixels = generator.integers(0, 60, (60, 16, 16, 3), dtype=np.uint8)
     for i, label in enumerate(labels):  # a class is a bright column
         pixels[i, :, 3 * label : 3 * label + 3] += 150
-    return LabelledImages(pixels, labels, CATEGORIES, np.arange(60) >= 45)
+    return LabeledImages(pixels, labels, CATEGORIES, np.arange(60) >= 45)
 
 
 def bytes_of(folder):
@@ -217,7 +217,7 @@ def test_a_language_network_learns_and_reads_sentences(tmp_path):
     assert model.extract(stimuli, ["transformer.h.1.mlp.c_fc"])["transformer.h.1.mlp.c_fc"].shape == (2, 128)
 
 
-def test_a_born_small_network_has_fewer_inner_units():
+def test_a_trained_small_network_has_fewer_inner_units():
     whole, small = tiny().network(), tiny(inner_share=0.25).network()
     assert small.layer4[0].conv1.weight.shape[0] == round(0.25 * 25)
     assert small.layer4[0].conv2.weight.shape[0] == whole.layer4[0].conv2.weight.shape[0]
@@ -228,7 +228,7 @@ def test_recalibrated_norms_know_what_they_now_see(images):
     with torch.no_grad():
         network.conv1.weight.mul_(7.0)
     found = recalibrated(network, images)
-    shown = loop.normalised(torch.from_numpy(images.pixels[:45]))
+    shown = loop.normalized(torch.from_numpy(images.pixels[:45]))
     response = network.conv1(shown)
     torch.testing.assert_close(found.bn1.running_mean, response.mean((0, 2, 3)), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.bn1.running_var, response.var((0, 2, 3)), rtol=1e-4, atol=1e-4)

@@ -14,7 +14,7 @@ from plugin_cases import METRICS, scored
 import brodmann
 from brodmann.bench import record_of
 from brodmann.bench.brainscore_plugins import check_plugin, write_benchmark_plugin, write_model_plugin
-from brodmann.bench.metrics.base import Options
+from brodmann.bench.metrics.base import ScoringOptions
 
 CONSTRAINTS = str(Path(__file__).parents[4] / "constraints.txt")
 LIGHT = ("result-caching", "opencv-python-headless", "h5py", "psutil", "tqdm")
@@ -81,12 +81,14 @@ def test_brain_score_itself_loads_the_plugin_and_gives_the_reported_score(
     own = model.extract(benchmark.dataset.stimuli, [layer])[layer]
     own = own.values[[own["stimulus_id"].values.tolist().index(one) for one in ids]]
     difference = np.abs(values - own).max() / np.abs(own).max()
-    options = Options(n_bootstraps=0, n_permutations=0)
-    outcome = benchmark.metric.evaluate({layer: values}, benchmark.recording, benchmark.limit, options)
-    print(f"92 pictures, {layer}: relative difference {difference:.1e}, raw {outcome.raw:.10f}, "
+    options = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    metric_result = benchmark.metric.evaluate(
+        {layer: values}, benchmark.recording, benchmark.noise_ceiling, options
+    )
+    print(f"92 pictures, {layer}: relative difference {difference:.1e}, raw {metric_result.raw:.10f}, "
           f"brodmann's layer curve {score.attrs['layers'][layer]:.10f}")  # fmt: skip
     assert difference <= 1e-5
-    assert outcome.layers[layer] == pytest.approx(score.attrs["layers"][layer], abs=1e-6)
+    assert metric_result.layers[layer] == pytest.approx(score.attrs["layers"][layer], abs=1e-6)
 
 
 RECORD = """
