@@ -19,7 +19,7 @@ def grating_figure(report: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Fig
     Parameters
     ----------
     report, arrays : mapping
-        From :func:`brodmann.analysis.topography.report.grating_report`.
+        From :func:`brodmann.analysis.topography.grating_report.grating_report`.
     """
     figure = new_figure(7.1, 3.2)
     places = arrays.get("places")
