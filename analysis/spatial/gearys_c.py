@@ -60,7 +60,7 @@ def gearys_c(
 
     Parameters
     ----------
-    values, positions, weights, permutations, random_state, reach, standardised, fwhm, islands
+    values, positions, weights, permutations, random_state, reach, standardized, fwhm, islands
         As in :func:`morans_i`.
     """
     known = np.asarray(values, np.float64)

@@ -30,7 +30,7 @@ def local_morans_i(
 
     Parameters
     ----------
-    values, positions, weights, permutations, random_state, reach, standardised, islands
+    values, positions, weights, permutations, random_state, reach, standardized, islands
         As in :func:`morans_i`.
 
     Returns

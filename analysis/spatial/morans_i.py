@@ -156,7 +156,7 @@ def morans_i_of_maps(
     Parameters
     ----------
     maps : array of shape (n_maps, n_units)
-    positions, weights, permutations, random_state, reach, standardised, fwhm, islands
+    positions, weights, permutations, random_state, reach, standardized, fwhm, islands
         As in :func:`morans_i`.
 
     Returns

@@ -50,7 +50,7 @@ def layout_report(
 
     Parameters
     ----------
-    unit_responses : Tissue
+    unit_responses : UnitResponses
     contrasts : sequence of Contrast
     options : Options
     control : Sheet, optional

@@ -206,7 +206,7 @@ def task_of(model: Network, recipe: Recipe, data: Data) -> Callable[[], dict[str
     ----------
     model : Network
     recipe : Recipe
-    data : LabelledImages or Corpus
+    data : LabeledImages or Corpus
     """
 
     def task() -> dict[str, float]:

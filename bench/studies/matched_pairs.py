@@ -82,7 +82,7 @@ def run_twins(study: TwinStudy, data: Data, folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     study : TwinStudy
-    data : LabelledImages or Corpus
+    data : LabeledImages or Corpus
     folder : Path
         A folder a network; a study that was interrupted goes on.
 

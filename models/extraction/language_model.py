@@ -67,7 +67,7 @@ class LanguageModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    readout : Reading
+    readout : Readout
         Projection of wide layers, half precision; tokens are pooled by `pooling`.
 
     Raises

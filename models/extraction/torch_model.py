@@ -53,7 +53,7 @@ class Network(Model):
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    readout : Reading
+    readout : Readout
         Pooling over space, projection of wide layers, half precision.
     """
 

@@ -47,7 +47,7 @@ class VisionModel(Network):
         Keep activations on disk.
     sheets : sequence of Sheet
         Where units lie, for the layers that have a sheet.
-    readout : Reading
+    readout : Readout
         Pooling over space, projection of wide layers, half precision.
 
     Raises
