@@ -37,7 +37,7 @@ def load_model(name: str, *, readout: Readout | None = None) -> Model:
           its positions (docs/sheets.md says which files);
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
-    readout : Reading, optional
+    readout : Readout, optional
         What is kept of a layer: pooled over space, projected to fewer numbers, in half precision.
 
     Raises

@@ -76,7 +76,7 @@ class LeaveOut:
 
     Parameters
     ----------
-    features : Wide
+    features : DualFeatures
     training_sets : sequence of array of int
         Every training set, outer and inner, that maps will be asked for.
     alphas : array

@@ -47,7 +47,7 @@ def layer_report(
         With a column ``category``, or gratings.
     targets : sequence of str
         As in :func:`.contrasts.contrasts_of`.
-    options : Options, optional
+    options : LayoutOptions, optional
     wired_to : str, optional
         Another layer: adds the length of the fibres between both sheets.
     """

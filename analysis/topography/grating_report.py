@@ -29,7 +29,7 @@ def grating_report(
 
     Parameters
     ----------
-    tissue, options, control
+    unit_responses, options, control
         As in :func:`layout_report`.
     gratings : DataFrame
         The stimuli, in the order of the responses.

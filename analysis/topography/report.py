@@ -52,7 +52,7 @@ def layout_report(
     ----------
     unit_responses : UnitResponses
     contrasts : sequence of Contrast
-    options : Options
+    options : LayoutOptions
     control : Sheet, optional
         The layout of units in their order, for tissue without places.
 
