@@ -5,34 +5,22 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
-    from .clustering import MoransI, morans_i, morans_i_of_maps
-    from .comparison import PairedDifference, paired_difference
-    from .cortex_figures import brain_figure, cortical_surface_figure, surface_figure
-    from .dimensionality import (
+    from .representation.dimensionality import (
         Dimensionality,
         corrected_participation_ratio,
         cross_validated_eigenvalues,
         effective_dimensionality,
         participation_ratio,
     )
-    from .dissimilarity import correlation_rdm, crossnobis_rdm, kendall_tau_a, spearman
-    from .distance_curves import Correlogram, correlation_by_distance, difference_curve, smoothness
-    from .figures import layer_curve
-    from .geary import GearysC, gearys_c
-    from .grating_maps import Pinwheels, grating_tuning, pinwheels
-    from .layout_null import LayoutNull
-    from .local_clustering import local_morans_i
-    from .neighbours import mesh_distances, mesh_neighbours
-    from .patch import patches, unit_areas
-    from .rdm_comparison import (
+    from .representation.rdm import correlation_rdm, crossnobis_rdm, kendall_tau_a, spearman
+    from .representation.rdm_comparison import (
         bootstrap_correlations,
         bootstrap_cosines,
         compare_models,
         whitened_correlation,
         whitened_cosine,
     )
-    from .resampling import benjamini_hochberg
-    from .selectivity import (
+    from .representation.selectivity import (
         Reliability,
         category_selectivity,
         contrast_selectivity,
@@ -40,59 +28,67 @@ if TYPE_CHECKING:
         preferred_category,
         selectivity_reliability,
     )
-    from .smoothing import smooth
-    from .variance_figure import variance_partition_figure
-    from .wiring import wiring_length
+    from .spatial.correlogram import Correlogram, correlation_by_distance, difference_curve, smoothness
+    from .spatial.gearys_c import GearysC, gearys_c
+    from .spatial.local_morans_i import local_morans_i
+    from .spatial.morans_i import MoransI, morans_i, morans_i_of_maps
+    from .spatial.patches import patches, unit_areas
+    from .spatial.permutation_null import LayoutNull
+    from .spatial.pinwheels import Pinwheels, grating_tuning, pinwheels
+    from .spatial.smoothing import smooth
+    from .spatial.spatial_weights import mesh_distances, mesh_neighbors
+    from .spatial.wiring import wiring_length
+    from .statistics.paired_tests import PairedDifference, paired_difference
+    from .statistics.resampling import benjamini_hochberg
+    from .topography.cortex_figure import brain_figure, cortical_surface_figure, surface_figure
 
 _WHERE = {
-    "Correlogram": ".distance_curves",
-    "Dimensionality": ".dimensionality",
-    "GearysC": ".geary",
-    "LayoutNull": ".layout_null",
-    "MoransI": ".clustering",
-    "PairedDifference": ".comparison",
-    "Pinwheels": ".grating_maps",
-    "Reliability": ".selectivity",
-    "benjamini_hochberg": ".resampling",
-    "bootstrap_correlations": ".rdm_comparison",
-    "bootstrap_cosines": ".rdm_comparison",
-    "brain_figure": ".cortex_figures",
-    "cortical_surface_figure": ".cortex_figures",
-    "category_selectivity": ".selectivity",
-    "compare_models": ".rdm_comparison",
-    "contrast_selectivity": ".selectivity",
-    "corrected_participation_ratio": ".dimensionality",
-    "correlation_by_distance": ".distance_curves",
-    "correlation_rdm": ".dissimilarity",
-    "cross_validated_eigenvalues": ".dimensionality",
-    "crossnobis_rdm": ".dissimilarity",
-    "difference_curve": ".distance_curves",
-    "effective_dimensionality": ".dimensionality",
-    "fraction_selective": ".selectivity",
-    "gearys_c": ".geary",
-    "grating_tuning": ".grating_maps",
-    "kendall_tau_a": ".dissimilarity",
-    "layer_curve": ".figures",
-    "local_morans_i": ".local_clustering",
-    "mesh_distances": ".neighbours",
-    "mesh_neighbours": ".neighbours",
-    "morans_i": ".clustering",
-    "morans_i_of_maps": ".clustering",
-    "paired_difference": ".comparison",
-    "participation_ratio": ".dimensionality",
-    "patches": ".patch",
-    "pinwheels": ".grating_maps",
-    "preferred_category": ".selectivity",
-    "selectivity_reliability": ".selectivity",
-    "smooth": ".smoothing",
-    "smoothness": ".distance_curves",
-    "spearman": ".dissimilarity",
-    "surface_figure": ".cortex_figures",
-    "unit_areas": ".patch",
-    "variance_partition_figure": ".variance_figure",
-    "whitened_correlation": ".rdm_comparison",
-    "whitened_cosine": ".rdm_comparison",
-    "wiring_length": ".wiring",
+    "Correlogram": ".spatial.correlogram",
+    "Dimensionality": ".representation.dimensionality",
+    "GearysC": ".spatial.gearys_c",
+    "LayoutNull": ".spatial.permutation_null",
+    "MoransI": ".spatial.morans_i",
+    "PairedDifference": ".statistics.paired_tests",
+    "Pinwheels": ".spatial.pinwheels",
+    "Reliability": ".representation.selectivity",
+    "benjamini_hochberg": ".statistics.resampling",
+    "bootstrap_correlations": ".representation.rdm_comparison",
+    "bootstrap_cosines": ".representation.rdm_comparison",
+    "brain_figure": ".topography.cortex_figure",
+    "cortical_surface_figure": ".topography.cortex_figure",
+    "category_selectivity": ".representation.selectivity",
+    "compare_models": ".representation.rdm_comparison",
+    "contrast_selectivity": ".representation.selectivity",
+    "corrected_participation_ratio": ".representation.dimensionality",
+    "correlation_by_distance": ".spatial.correlogram",
+    "correlation_rdm": ".representation.rdm",
+    "cross_validated_eigenvalues": ".representation.dimensionality",
+    "crossnobis_rdm": ".representation.rdm",
+    "difference_curve": ".spatial.correlogram",
+    "effective_dimensionality": ".representation.dimensionality",
+    "fraction_selective": ".representation.selectivity",
+    "gearys_c": ".spatial.gearys_c",
+    "grating_tuning": ".spatial.pinwheels",
+    "kendall_tau_a": ".representation.rdm",
+    "local_morans_i": ".spatial.local_morans_i",
+    "mesh_distances": ".spatial.spatial_weights",
+    "mesh_neighbors": ".spatial.spatial_weights",
+    "morans_i": ".spatial.morans_i",
+    "morans_i_of_maps": ".spatial.morans_i",
+    "paired_difference": ".statistics.paired_tests",
+    "participation_ratio": ".representation.dimensionality",
+    "patches": ".spatial.patches",
+    "pinwheels": ".spatial.pinwheels",
+    "preferred_category": ".representation.selectivity",
+    "selectivity_reliability": ".representation.selectivity",
+    "smooth": ".spatial.smoothing",
+    "smoothness": ".spatial.correlogram",
+    "spearman": ".representation.rdm",
+    "surface_figure": ".topography.cortex_figure",
+    "unit_areas": ".spatial.patches",
+    "whitened_correlation": ".representation.rdm_comparison",
+    "whitened_cosine": ".representation.rdm_comparison",
+    "wiring_length": ".spatial.wiring",
 }
 __all__ = [
     "Correlogram",
@@ -122,10 +118,9 @@ __all__ = [
     "gearys_c",
     "grating_tuning",
     "kendall_tau_a",
-    "layer_curve",
     "local_morans_i",
     "mesh_distances",
-    "mesh_neighbours",
+    "mesh_neighbors",
     "morans_i",
     "morans_i_of_maps",
     "paired_difference",
@@ -139,7 +134,6 @@ __all__ = [
     "spearman",
     "surface_figure",
     "unit_areas",
-    "variance_partition_figure",
     "whitened_correlation",
     "whitened_cosine",
     "wiring_length",

@@ -1,5 +1,5 @@
 """``python -m brodmann.bench`` is the command ``brodmann``."""
 
-from .cli import main
+from .cli.main import main
 
 main()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from brainscore_core.metrics import Score
 
     from ..brain_data import Dataset
-    from .outcome import Ceiling, Metric
-    from .recording import Recording
+    from .metrics.base import Ceiling, Metric
+    from .metrics.recording import Recording
 
 METRICS = (
     "ridge",
@@ -205,16 +205,16 @@ class Benchmark:
         return self.dataset.bibtex
 
     @cached_property
-    def limit(self) -> "Ceiling":
+    def noise_ceiling(self) -> "Ceiling":
         """The ceiling as the metric uses it."""
         return self.metric.ceiling(self.recording)
 
     @property
     def ceiling(self) -> "Score":
         """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
-        from .scores import ceiling_score
+        from .metrics.base import ceiling_score
 
-        return ceiling_score(self.limit)
+        return ceiling_score(self.noise_ceiling)
 
 
 def load_benchmark(identifier: str) -> Benchmark:
@@ -236,19 +236,19 @@ def load_benchmark(identifier: str) -> Benchmark:
 
 def make_benchmark(card: BenchmarkCard, dataset: "Dataset") -> Benchmark:
     """A benchmark on a data set that is already at hand."""
-    from .recording import recording
+    from .metrics.recording import recording
 
     recorded = recording(dataset, card.region)
     return Benchmark(card, dataset, recorded, _metric(card, recorded))
 
 
 def _metric(card: BenchmarkCard, recorded: "Recording") -> "Metric":
-    from .brainscore import PRESETS, BrainScoreRegression
-    from .decoding import Decoding
-    from .encoding import Encoding
-    from .ridge import ALPHAS
-    from .similarity import Similarity
-    from .splits import Splitter
+    from ..analysis.encoding.cross_validation import Splitter
+    from ..analysis.encoding.nested_ridge import ALPHAS
+    from .metrics.brainscore_regression import PRESETS, BrainScoreRegression
+    from .metrics.decoding import Decoding
+    from .metrics.ridge import Encoding
+    from .metrics.rsa import Similarity
 
     options = card.options
     for key in ("stratify", "group", "label", "across"):

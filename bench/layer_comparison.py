@@ -9,15 +9,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import UserError
-from .memory import require
-from .outcome import Options, Outcome
+from .metrics.base import MetricResult, ScoringOptions
+from .metrics.memory import require
 
 if TYPE_CHECKING:
     from ..models import Model
     from .benchmark import Benchmark
 
 
-def compare_layers(model: "Model", benchmark: "Benchmark", names: Sequence[str], options: Options) -> Outcome:
+def compare_layers(
+    model: "Model", benchmark: "Benchmark", names: Sequence[str], options: ScoringOptions
+) -> MetricResult:
     """Show a model the benchmark's stimuli and have the metric compare its layers with the recording.
 
     Raises
@@ -38,17 +40,17 @@ def compare_layers(model: "Model", benchmark: "Benchmark", names: Sequence[str],
     require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     activations = model.extract(stimuli, names, context=benchmark.card.context)
     features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-    outcome = benchmark.metric.evaluate(features, recorded, benchmark.limit, options)
+    metric_result = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     said = _how_read(model)
-    return replace(outcome, methods={**outcome.methods, **said}) if said else outcome
+    return replace(metric_result, methods={**metric_result.methods, **said}) if said else metric_result
 
 
 def _how_read(model: "Model") -> dict[str, Any]:
     """How a network's layers were pooled, projected or changed, where they were."""
-    reading, changes = getattr(model, "reading", None), getattr(model, "changes", ())
+    readout, changes = getattr(model, "readout", None), getattr(model, "changes", ())
     said: dict[str, Any] = {}
-    if reading is not None and reading.said():
-        said["reading"] = reading.said()
+    if readout is not None and readout.describe():
+        said["reading"] = readout.describe()
     if changes:
         said["lesions"] = len(changes)
     return said

@@ -14,12 +14,11 @@ from ..files import digest_of
 from ..fingerprint import fingerprint
 from ..source_digest import code_digest
 from .benchmark import Benchmark, load_benchmark
-from .decoding import Decoding
 from .layer_comparison import compare_layers
-from .outcome import Ceiling, Options, Outcome
-from .provenance import provenance
-from .results import Record, Run, arrays_of, open_run
-from .scores import Score, ceiling_score
+from .metrics.base import Ceiling, MetricResult, Score, ScoringOptions, ceiling_score
+from .metrics.decoding import Decoding
+from .results.provenance import provenance
+from .results.store import Record, Run, arrays_of, open_run
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -77,15 +76,15 @@ def score(
     if seed < 0:
         raise UserError(f"the seed must not be negative, and is {seed}")
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    options = Options(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
+    options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
     if model == BRAIN:
         key = score_key(loaded, None, [BRAIN], options)
         known = store.find(BRAIN, loaded.identifier, key.digest)
         if known is not None:
             return _as_score(known, cached=True)
-        outcome = _decode_recording(loaded, options)
-        record = _keep(store, loaded, BRAIN, {}, key, outcome, options, began)
+        metric_result = _decode_recording(loaded, options)
+        record = _keep(store, loaded, BRAIN, {}, key, metric_result, options, began)
         return _as_score(record, cached=False)
     opened = _opened(model)
     _check_match(opened, loaded)
@@ -94,9 +93,9 @@ def score(
     known = store.find(opened.identifier, loaded.identifier, key.digest)
     if known is not None:
         return _as_score(known, cached=True)
-    outcome = compare_layers(opened, loaded, names, options)
+    metric_result = compare_layers(opened, loaded, names, options)
     facts = _facts(opened)
-    record = _keep(store, loaded, opened.identifier, facts, key, outcome, options, began)
+    record = _keep(store, loaded, opened.identifier, facts, key, metric_result, options, began)
     return _as_score(record, cached=False)
 
 
@@ -135,7 +134,7 @@ def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _decode_recording(benchmark: Benchmark, options: Options) -> Outcome:
+def _decode_recording(benchmark: Benchmark, options: ScoringOptions) -> MetricResult:
     if not isinstance(benchmark.metric, Decoding):
         raise UserError(
             f"'brain' decodes a recording from itself and needs a decoding benchmark, not {benchmark.identifier}"
@@ -177,10 +176,10 @@ class Key:
 
 
 def score_key(
-    benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: Options | None = None
+    benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: ScoringOptions | None = None
 ) -> Key:
     """What a score will be kept by; `model` None stands for the recording itself."""
-    options = options or Options()
+    options = options or ScoringOptions()
     digest = benchmark.dataset.digest if model is None else model.digest
     shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
@@ -206,11 +205,11 @@ def _keep(
     model: str,
     facts: Mapping[str, Any],
     key: Key,
-    outcome: Outcome,
-    options: Options,
+    metric_result: MetricResult,
+    options: ScoringOptions,
     began: float,
 ) -> Record:
-    limit, card = benchmark.limit, benchmark.card
+    noise_ceiling, card = benchmark.noise_ceiling, benchmark.card
     neuroids = benchmark.recording.neuroids
     record = {
         "key": key.digest,
@@ -224,23 +223,23 @@ def _keep(
         "modality": card.modality,
         "simulated": card.simulated,
         "space": _space(benchmark),
-        "layer": outcome.layer,
-        "layer_by_split": list(outcome.layer_by_split),
-        "score": outcome.value,
-        "raw": outcome.raw,
-        "ceiling": limit.value,
-        "ceiling_kind": limit.kind,
-        "ceiling_lower": limit.lower,
-        "ceiling_upper": limit.upper,
-        "normalisation": outcome.normalisation,
-        "ci": list(outcome.ci),
-        "p": outcome.p,
-        "n_stimuli": outcome.n_stimuli,
-        "n_neuroids": outcome.n_neuroids,
-        "left_out": dict(outcome.left_out),
-        "layers": dict(outcome.layers),
-        "unit": outcome.unit,
-        "methods": dict(outcome.methods),
+        "layer": metric_result.layer,
+        "layer_by_split": list(metric_result.layer_by_split),
+        "score": metric_result.value,
+        "raw": metric_result.raw,
+        "ceiling": noise_ceiling.value,
+        "ceiling_kind": noise_ceiling.kind,
+        "ceiling_lower": noise_ceiling.lower,
+        "ceiling_upper": noise_ceiling.upper,
+        "normalisation": metric_result.normalization,
+        "ci": list(metric_result.ci),
+        "p": metric_result.p,
+        "n_stimuli": metric_result.n_stimuli,
+        "n_neuroids": metric_result.n_neuroids,
+        "left_out": dict(metric_result.left_out),
+        "layers": dict(metric_result.layers),
+        "unit": metric_result.unit,
+        "methods": dict(metric_result.methods),
         "license": benchmark.dataset.license,
         "bibtex": benchmark.dataset.bibtex,
         "seconds": time.perf_counter() - began,
@@ -255,15 +254,15 @@ def _keep(
             options=dict(card.options),
         ),
     }
-    arrays: dict[str, np.ndarray[Any, Any]] = {"raw": outcome.per_unit}
-    if limit.per_neuroid is not None:
-        arrays["ceiling"] = limit.per_neuroid
-    if outcome.unit == "neuroid" and "neuroid_id" in neuroids:
+    arrays: dict[str, np.ndarray[Any, Any]] = {"raw": metric_result.per_unit}
+    if noise_ceiling.per_neuroid is not None:
+        arrays["ceiling"] = noise_ceiling.per_neuroid
+    if metric_result.unit == "neuroid" and "neuroid_id" in neuroids:
         arrays["neuroid_id"] = neuroids["neuroid_id"].to_numpy(str)
         arrays |= {f"neuroid_{name}": neuroids[name].to_numpy() for name in "xyz" if name in neuroids}
         if "subject" in neuroids:
             arrays["neuroid_subject"] = neuroids["subject"].to_numpy(str)
-    arrays |= {"draws": outcome.draws} | dict(outcome.arrays)
+    arrays |= {"draws": metric_result.draws} | dict(metric_result.arrays)
     store.keep(record, arrays)
     known = store.find(model, card.identifier, key.digest)
     if known is None:

@@ -5,25 +5,26 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
-    from .brainio import from_brainio, to_brainio
-    from .catalogue import DatasetCard, add_dataset, dataset_card, is_installed, list_datasets, load_dataset
-    from .ceilings import extrapolated_ceiling, rdm_ceiling, reliability
+    from .card import DatasetCard
+    from .catalogue import add_dataset, dataset_card, is_installed, list_datasets, load_dataset
     from .dataset import Dataset, Published
+    from .formats.brainio import from_brainio, to_brainio
+    from .noise_ceiling import extrapolated_ceiling, rdm_ceiling, reliability
 
 _WHERE = {
     "Dataset": ".dataset",
-    "DatasetCard": ".catalogue",
+    "DatasetCard": ".card",
     "Published": ".dataset",
     "add_dataset": ".catalogue",
     "dataset_card": ".catalogue",
-    "extrapolated_ceiling": ".ceilings",
-    "from_brainio": ".brainio",
+    "extrapolated_ceiling": ".noise_ceiling",
+    "from_brainio": ".formats.brainio",
     "is_installed": ".catalogue",
     "list_datasets": ".catalogue",
     "load_dataset": ".catalogue",
-    "rdm_ceiling": ".ceilings",
-    "reliability": ".ceilings",
-    "to_brainio": ".brainio",
+    "rdm_ceiling": ".noise_ceiling",
+    "reliability": ".noise_ceiling",
+    "to_brainio": ".formats.brainio",
 }
 __all__ = [
     "Dataset",

@@ -6,41 +6,41 @@ from ..lazy import attach
 
 if TYPE_CHECKING:
     from .catalogue import ModelCard, add_model, list_models, model_card
-    from .language import LanguageModel
-    from .lesion import Lesion, contiguous_units, lesioned, random_units
+    from .extraction.language_model import LanguageModel
+    from .extraction.preprocessing import ImagePreprocessing
+    from .extraction.readout import Readout
+    from .extraction.vision_model import VisionModel
+    from .interventions.lesions import Lesion, contiguous_units, lesioned, random_units
     from .loading import load_model
     from .model import Model
-    from .preprocessing import ImagePreprocessing
-    from .reading import Reading
     from .sheet import Sheet, grid_sheet, interleaved_sheet, tdann_sheet
-    from .topoloss import TopoLoss, spatial_correlation_loss, topographic_loss
+    from .topography.topoloss import TopoLoss, spatial_correlation_loss, topographic_loss
     from .training.loop import train
     from .training.recipe import Recipe
-    from .vision import VisionModel
 
 _WHERE = {
-    "ImagePreprocessing": ".preprocessing",
-    "LanguageModel": ".language",
-    "Lesion": ".lesion",
+    "ImagePreprocessing": ".extraction.preprocessing",
+    "LanguageModel": ".extraction.language_model",
+    "Lesion": ".interventions.lesions",
     "Model": ".model",
     "ModelCard": ".catalogue",
-    "Reading": ".reading",
+    "Readout": ".extraction.readout",
     "Recipe": ".training.recipe",
     "Sheet": ".sheet",
-    "TopoLoss": ".topoloss",
-    "VisionModel": ".vision",
+    "TopoLoss": ".topography.topoloss",
+    "VisionModel": ".extraction.vision_model",
     "add_model": ".catalogue",
-    "contiguous_units": ".lesion",
+    "contiguous_units": ".interventions.lesions",
     "grid_sheet": ".sheet",
     "interleaved_sheet": ".sheet",
-    "lesioned": ".lesion",
+    "lesioned": ".interventions.lesions",
     "list_models": ".catalogue",
     "load_model": ".loading",
     "model_card": ".catalogue",
-    "random_units": ".lesion",
-    "spatial_correlation_loss": ".topoloss",
+    "random_units": ".interventions.lesions",
+    "spatial_correlation_loss": ".topography.topoloss",
     "tdann_sheet": ".sheet",
-    "topographic_loss": ".topoloss",
+    "topographic_loss": ".topography.topoloss",
     "train": ".training.loop",
 }
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "Lesion",
     "Model",
     "ModelCard",
-    "Reading",
+    "Readout",
     "Recipe",
     "Sheet",
     "TopoLoss",

@@ -12,15 +12,15 @@ from torch import nn
 from ..errors import NotAvailableError, UserError, missing_extra, unknown
 from ..files import digest_of
 from .catalogue import list_models, load_catalogue_model, made_by
-from .language import LanguageModel
+from .extraction.language_model import LanguageModel
+from .extraction.preprocessing import ProcessorPreprocessing
+from .extraction.readout import Readout
+from .extraction.torch_model import Network
+from .extraction.vision_model import VisionModel
 from .model import Model
-from .network import Network
-from .preprocessing import ProcessorPreprocessing
-from .reading import Reading
-from .vision import VisionModel
 
 
-def load_model(name: str, *, reading: Reading | None = None) -> Model:
+def load_model(name: str, *, readout: Readout | None = None) -> Model:
     """Load a model.
 
     Parameters
@@ -37,7 +37,7 @@ def load_model(name: str, *, reading: Reading | None = None) -> Model:
           its positions (docs/sheets.md says which files);
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
-    reading : Reading, optional
+    readout : Readout, optional
         What is kept of a layer: pooled over space, projected to fewer numbers, in half precision.
 
     Raises
@@ -46,10 +46,10 @@ def load_model(name: str, *, reading: Reading | None = None) -> Model:
         For a name that leads nowhere, with the close matches or what to do.
     """
     model = _loaded(name)
-    if reading is not None:
+    if readout is not None:
         if not isinstance(model, Network):
             raise UserError(f"{name!r} is no network: its layers are neither pooled nor projected")
-        model.reading = reading
+        model.readout = readout
     return model
 
 
@@ -234,9 +234,9 @@ _SCHEMES: dict[str, Callable[[str], Model]] = {
     "timm": _timm,
     "torchvision": _torchvision,
     "trained": _family("training.load:load_trained"),
-    "weights": _family("families.toponets:load_weights"),
-    "tdann": _family("families.tdann:load_tdann"),
-    "topolm": _family("families.topolm:load_topolm"),
-    "topoformer": _family("families.topoformer:load_topoformer"),
-    "all-tnn": _family("families.all_tnn:load_all_tnn"),
+    "weights": _family("zoo.toponets:load_weights"),
+    "tdann": _family("zoo.tdann:load_tdann"),
+    "topolm": _family("zoo.topolm:load_topolm"),
+    "topoformer": _family("zoo.topoformer:load_topoformer"),
+    "all-tnn": _family("zoo.all_tnn:load_all_tnn"),
 }

@@ -65,7 +65,7 @@ class Sheet:
         """How many units share a place with an earlier one."""
         return len(self) - len(np.unique(self.positions, axis=0))
 
-    def said(self) -> str:
+    def describe(self) -> str:
         """In words: ``8 x 8 channels, native``."""
         what = "channels" if self.reads == "channel" else "units"
         size = f"{len(self)}" if self.shape is None else f"{self.shape[0]} x {self.shape[1]}"

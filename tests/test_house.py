@@ -6,25 +6,19 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"": 0, "brain_data": 1, "models": 2, "analysis": 3, "bench": 4}
-ROOMS = [
-    *FLOORS,
-    "models/architectures",
-    "models/families",
-    "models/training",
-    "bench/leaderboard",
-    "bench/plugins",
-]
 MODULES = sorted(
     path.relative_to(ROOT)
-    for folder in ROOMS
-    for path in (ROOT / folder).glob("*.py")
-    if path.name != "conftest.py"
+    for path in [
+        *ROOT.glob("*.py"),
+        *(path for floor in FLOORS if floor for path in (ROOT / floor).rglob("*.py")),
+    ]
 )
 
 
@@ -93,7 +87,7 @@ def test_no_circle_of_imports():
     "code",
     [
         "import brodmann",
-        "import brodmann.bench.cli",
+        "import brodmann.bench.cli.main",
         "import brodmann; brodmann.list_models(); brodmann.list_datasets(); brodmann.list_benchmarks()",
     ],
 )
@@ -147,3 +141,9 @@ def test_every_version_is_pinned_and_torch_is_the_cpu_one():
 def test_every_module_says_what_it_is():
     for module in MODULES:
         assert ast.get_docstring(ast.parse((ROOT / module).read_text())), module
+
+
+def test_every_room_is_part_of_the_package_that_is_built():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    rooms = {".".join(("brodmann", *module.parent.parts)) for module in MODULES}
+    assert sorted(listed) == sorted(rooms)

@@ -5,25 +5,23 @@ from typing import TYPE_CHECKING
 from ...lazy import attach
 
 if TYPE_CHECKING:
-    from .board import Board, Receipt, Refused
-    from .database import open_board
-    from .document import Submission, parse_submission
-    from .gather import gathered
-    from .sending import submit
-    from .service import make_app
-    from .site import write_site
+    from .storage.board import Board, Receipt, Refused
+    from .storage.database import open_board
+    from .submission.build import gathered
+    from .submission.schema import Submission, parse_submission
+    from .web.app import make_app
+    from .web.static_site import write_site
 
 _WHERE = {
-    "Board": ".board",
-    "Receipt": ".board",
-    "Refused": ".board",
-    "Submission": ".document",
-    "gathered": ".gather",
-    "make_app": ".service",
-    "open_board": ".database",
-    "parse_submission": ".document",
-    "submit": ".sending",
-    "write_site": ".site",
+    "Board": ".storage.board",
+    "Receipt": ".storage.board",
+    "Refused": ".storage.board",
+    "Submission": ".submission.schema",
+    "gathered": ".submission.build",
+    "make_app": ".web.app",
+    "open_board": ".storage.database",
+    "parse_submission": ".submission.schema",
+    "write_site": ".web.static_site",
 }
 __all__ = [
     "Board",
@@ -34,7 +32,6 @@ __all__ = [
     "make_app",
     "open_board",
     "parse_submission",
-    "submit",
     "write_site",
 ]
 __getattr__, __dir__ = attach(__name__, _WHERE)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ...brain_data.pictures import CATEGORIES, Nuisance, picture
+from ...brain_data.stimuli.drawn_images import CATEGORIES, Nuisance, picture
 from ...errors import UserError
 from ...files import digest_of, home, remember
 from ...progress import track
@@ -25,7 +25,7 @@ _NOISE = 25.0
 
 
 @dataclass(frozen=True)
-class LabelledImages:
+class LabeledImages:
     """Pictures of one size, and the class of each.
 
     Attributes
@@ -52,7 +52,7 @@ class LabelledImages:
 
 def drawn_images(
     size: int = 32, *, n_images: int = 6000, n_held_out: int = 1000, seed: int = 0
-) -> LabelledImages:
+) -> LabeledImages:
     """Pictures of faces, bodies, places, objects and words, drawn by a seed and kept on disk.
 
     Fainter, smaller, further from the centre and noisier than those of the simulated recordings: a task that a
@@ -82,7 +82,7 @@ def drawn_images(
 
     pixels = np.load(remember(path, make), allow_pickle=False)
     labels = np.arange(total) % len(CATEGORIES)
-    return LabelledImages(pixels, labels, CATEGORIES, np.arange(total) >= n_images)
+    return LabeledImages(pixels, labels, CATEGORIES, np.arange(total) >= n_images)
 
 
 def _faint(generator: np.random.Generator) -> Nuisance:
@@ -93,7 +93,7 @@ def _faint(generator: np.random.Generator) -> Nuisance:
 
 def image_folder(
     folder: Path, size: int = 32, *, share_held_out: float = 0.15, seed: int = 0
-) -> LabelledImages:
+) -> LabeledImages:
     """Pictures from a folder of one's own.
 
     Three layouts: ``train/CLASS/*.jpg`` beside ``val/`` or ``test/`` (ImageNet's); ``CLASS/*.jpg`` alone, of which
@@ -138,7 +138,7 @@ def image_folder(
     held_out = np.array([held for _, _, held in found])
     if not held_out.any():
         held_out = _some_of_each(labels, share_held_out, seed)
-    return LabelledImages(pixels, labels, classes, held_out)
+    return LabeledImages(pixels, labels, classes, held_out)
 
 
 def _check_memory(n_images: int, size: int) -> None:
@@ -196,7 +196,7 @@ def _cifar_files(folder: Path) -> list[tuple[Path, bool]]:
     return []
 
 
-def _cifar(files: list[tuple[Path, bool]], size: int) -> LabelledImages:
+def _cifar(files: list[tuple[Path, bool]], size: int) -> LabeledImages:
     read = [_cifar_binary(path) if path.suffix == ".bin" else _cifar_pickle(path) for path, _ in files]
     pixels = np.concatenate([pixels for pixels, _ in read])
     labels = np.concatenate([labels for _, labels in read])
@@ -208,7 +208,7 @@ def _cifar(files: list[tuple[Path, bool]], size: int) -> LabelledImages:
         resized = (Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC) for one in pixels)
         pixels = np.stack([np.asarray(one) for one in resized])
     names = _CIFAR10 if labels.max() < 10 else [f"class {i}" for i in range(int(labels.max()) + 1)]
-    return LabelledImages(np.ascontiguousarray(pixels), labels, tuple(names), held_out)
+    return LabeledImages(np.ascontiguousarray(pixels), labels, tuple(names), held_out)
 
 
 _CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -6,11 +6,11 @@ from torch import nn
 
 from ...errors import UserError
 from ..architectures.resnet import ResNet
-from ..language import LanguageModel
+from ..extraction.language_model import LanguageModel
+from ..extraction.preprocessing import ImagePreprocessing
+from ..extraction.vision_model import VisionModel
 from ..model import Model
-from ..preprocessing import ImagePreprocessing
-from ..vision import VisionModel
-from ..weights import load_into, read_weights
+from ..weights.state_dict import load_into, read_weights
 from .recipe import CARD, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import TextTokenizer
 

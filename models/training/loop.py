@@ -20,15 +20,15 @@ from torch.nn import functional as F
 from ...errors import UserError
 from ...files import write_bytes, write_json
 from ...progress import track
-from ..topoloss import incoming_weights, neighbour_similarity
-from .images import LabelledImages
+from ..topography.topoloss import incoming_weights, neighbor_similarity
+from .images import LabeledImages
 from .recipe import CARD, CHECKPOINT, LOG, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import Corpus
 
 _SHA_BYTES = 32
 _MEAN, _STD = 0.5, 0.25
 _SHIFT = 2
-Data = LabelledImages | Corpus
+Data = LabeledImages | Corpus
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def train(
     card = Card(
         recipe,
         key,
-        data.classes if isinstance(data, LabelledImages) else (),
+        data.classes if isinstance(data, LabeledImages) else (),
         task.test(network.eval()) | _last(log),
         {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()},
     )
@@ -149,7 +149,7 @@ def _row(step: int, loss: float, recipe: Recipe, network: nn.Module) -> dict[str
         losses = {name: float(value) for name, value in topographic.per_layer(network).items()}
         smooth = {
             sheet.layer: float(
-                neighbour_similarity(
+                neighbor_similarity(
                     incoming_weights(network.get_submodule(sheet.layer)), sheet.shape or (1, 1)
                 )
             )
@@ -231,7 +231,7 @@ def _write(
 
 
 def _task(recipe: Recipe, data: Data, where: torch.device) -> _Task:
-    if recipe.modality == "vision" and isinstance(data, LabelledImages):
+    if recipe.modality == "vision" and isinstance(data, LabeledImages):
         if len(data.classes) != recipe.n_classes:
             raise UserError(f"the pictures have {len(data.classes)} classes, the network {recipe.n_classes}")
         return _classification(recipe, data, where)
@@ -240,12 +240,12 @@ def _task(recipe: Recipe, data: Data, where: torch.device) -> _Task:
     raise UserError(f"a {recipe.modality} network cannot be trained on {type(data).__name__}")
 
 
-def normalised(pixels: Tensor) -> Tensor:
+def normalized(pixels: Tensor) -> Tensor:
     """Bytes (batch, size, size, 3) -> what the network reads, (batch, 3, size, size)."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
 
 
-def _classification(recipe: Recipe, data: LabelledImages, where: torch.device) -> _Task:
+def _classification(recipe: Recipe, data: LabeledImages, where: torch.device) -> _Task:
     train, test = np.flatnonzero(~data.held_out), np.flatnonzero(data.held_out)
     if len(train) < 2 or len(test) == 0:
         raise UserError(f"{len(train)} pictures to train and {len(test)} to test on are too few")
@@ -254,7 +254,7 @@ def _classification(recipe: Recipe, data: LabelledImages, where: torch.device) -
     def loss(network: nn.Module, step: int) -> Tensor:
         generator = np.random.default_rng([recipe.seed, step])
         rows = torch.from_numpy(train[generator.integers(0, len(train), recipe.batch)])
-        shown = normalised(pixels[rows])
+        shown = normalized(pixels[rows])
         down, right = (int(one) for one in generator.integers(-_SHIFT, _SHIFT + 1, 2))
         shifted = torch.roll(shown, (down, right), (2, 3)).to(where, non_blocking=True)
         return F.cross_entropy(network(shifted), labels[rows].to(where))
@@ -264,7 +264,7 @@ def _classification(recipe: Recipe, data: LabelledImages, where: torch.device) -
         right = np.zeros(len(data.classes))
         for start in range(0, len(test), 256):
             rows = torch.from_numpy(test[start : start + 256])
-            guesses = network(normalised(pixels[rows]).to(where)).argmax(1).cpu()
+            guesses = network(normalized(pixels[rows]).to(where)).argmax(1).cpu()
             hits = labels[rows][guesses == labels[rows]].numpy()
             right += np.bincount(hits, minlength=len(right))
         shown = np.bincount(data.labels[test], minlength=len(right))
@@ -332,7 +332,7 @@ def recalibrated(network: nn.Module, data: Data, n_images: int = 1000) -> nn.Mod
     n_images : int
     """
     norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
-    if not norms or not isinstance(data, LabelledImages):
+    if not norms or not isinstance(data, LabeledImages):
         return network
     copy = deepcopy(network)
     for one in copy.modules():
@@ -344,7 +344,7 @@ def recalibrated(network: nn.Module, data: Data, n_images: int = 1000) -> nn.Mod
     copy.train()
     with torch.no_grad():
         for start in range(0, len(shown), 250):
-            copy(normalised(shown[start : start + 250]).to(where))
+            copy(normalized(shown[start : start + 250]).to(where))
     return copy.eval()
 
 

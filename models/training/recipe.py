@@ -14,7 +14,7 @@ from ...files import digest_of
 from ..architectures.gpt import GPT, GPTShape
 from ..architectures.resnet import BasicBlock, ResNet
 from ..sheet import Sheet, grid_sheet
-from ..topoloss import FACTOR, TopoLoss, cosine_decay, incoming_weights, linear_warm_up
+from ..topography.topoloss import FACTOR, TopoLoss, cosine_decay, incoming_weights, linear_warm_up
 
 Modality = Literal["vision", "language"]
 Schedule = Literal["constant", "warm-up", "decay"]

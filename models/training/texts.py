@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...brain_data.sentences import GRAMMARS, sentence
+from ...brain_data.stimuli.sentences import GRAMMARS, sentence
 from ...errors import UserError
 from ...files import digest_of
 

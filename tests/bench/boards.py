@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from brodmann.bench.leaderboard.document import digest_of_document
+from brodmann.bench.leaderboard.submission.schema import digest_of_document
 
 KEY = "0123456789abcdef" * 4
 BENCHMARK = "simulated-cortex.IT-rsa"

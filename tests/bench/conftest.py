@@ -7,8 +7,8 @@ from boards import Postgres
 from plugin_cases import TWIN, recordings, scored
 
 import brodmann
-from brodmann.bench.leaderboard.database import close_board, open_board
-from brodmann.bench.plugins import write_model_plugin
+from brodmann.bench.brainscore_plugins import write_model_plugin
+from brodmann.bench.leaderboard.storage.database import close_board, open_board
 
 STORIES = "stories260k-llama"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from brodmann.bench.plugins.installed import put_package
+from brodmann.bench.brainscore_plugins.check.installed import put_package
 
 TWIN = "twin-vision-topographic"
 

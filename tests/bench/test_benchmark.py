@@ -89,7 +89,7 @@ def test_a_column_that_is_not_there_is_named(tmp_path):
 
 
 def test_three_stimuli_for_ten_folds_are_refused():
-    from brodmann.bench.splits import Splitter
+    from brodmann.analysis.encoding.cross_validation import Splitter
 
     with pytest.raises(UserError, match="3 stimuli are too few for 10 folds"):
         Splitter(n_splits=10).split(3)

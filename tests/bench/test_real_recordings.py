@@ -14,13 +14,13 @@ from rsatoolbox.inference import boot_noise_ceiling
 from scipy.stats import spearmanr
 
 import brodmann
-from brodmann.analysis.dissimilarity import pairs
+from brodmann.analysis.representation.rdm import pairs
 from brodmann.bench import make_benchmark
-from brodmann.bench.outcome import Options
-from brodmann.bench.recording import Recording
+from brodmann.bench.metrics.base import ScoringOptions
+from brodmann.bench.metrics.recording import Recording
 
 QUICK = {"n_bootstraps": 200, "n_permutations": 199}
-NO_DRAWS = Options(n_bootstraps=0, n_permutations=0)
+NO_DRAWS = ScoringOptions(n_bootstraps=0, n_permutations=0)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_categories_are_identified_across_runs_and_a_wrong_pairing_is_not(test_d
     name = "haxby2001-slice.posterior-decoding"
     record = brodmann.score("brain", name, run=run, **QUICK).attrs["record"]
     benchmark = brodmann.load_benchmark(name)
-    reliabilities = benchmark.limit.per_neuroid
+    reliabilities = benchmark.noise_ceiling.per_neuroid
     print(name, record["raw"], record["ci"], record["p"], np.median(reliabilities), record["left_out"])
     assert record["raw"] > 0.9
     assert record["p"] == pytest.approx(1 / 200)
@@ -141,7 +141,7 @@ def test_a_sentence_encoder_predicts_the_language_network_beyond_length(test_dat
         cube = benchmark.recording.responses[np.random.default_rng(seed).permutation(1000)]
         mixed = replace(benchmark.recording, cube=cube)
         wrong.append(
-            benchmark.metric.evaluate({"layer": features[rows]}, mixed, benchmark.limit, NO_DRAWS).raw
+            benchmark.metric.evaluate({"layer": features[rows]}, mixed, benchmark.noise_ceiling, NO_DRAWS).raw
         )
     print("shuffled pairings:", np.round(wrong, 3))
     assert np.mean(wrong) == pytest.approx(0, abs=0.04)
@@ -191,12 +191,12 @@ def test_objects_are_decoded_across_trials_and_positions(test_data, run):
     add(test_data, "zhang2011", "zhang-desimone-it7")
     record = brodmann.score("brain", "zhang2011.IT-decoding", run=run, **QUICK).attrs["record"]
     benchmark = brodmann.load_benchmark("zhang2011.IT-decoding")
-    print(record["raw"], record["ci"], record["p"], np.nanmedian(benchmark.limit.per_neuroid))
+    print(record["raw"], record["ci"], record["p"], np.nanmedian(benchmark.noise_ceiling.per_neuroid))
     assert record["methods"]["across"] == "position"
     assert record["raw"] > 0.95
     assert record["p"] == pytest.approx(1 / 200)
     assert record["n_neuroids"] == 132
-    assert np.nanmedian(benchmark.limit.per_neuroid) > 0.7
+    assert np.nanmedian(benchmark.noise_ceiling.per_neuroid) > 0.7
     with pytest.raises(
         brodmann.UserError, match="came without its stimuli, so 'pixels' cannot be shown them"
     ):

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from brodmann.bench.encoding import Encoding
-from brodmann.bench.outcome import Options
-from brodmann.bench.recording import Recording, recording
-from brodmann.bench.splits import Splitter
-from brodmann.brain_data.simulated import simulated_cortex, simulated_language
+from brodmann.analysis.encoding.cross_validation import Splitter
+from brodmann.bench.metrics.base import ScoringOptions
+from brodmann.bench.metrics.recording import Recording, recording
+from brodmann.bench.metrics.ridge import Encoding
+from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
 
 SEEDS = 200
 N_STIMULI = 200
-INTERVAL_ONLY = Options(n_bootstraps=300, n_permutations=0)
+INTERVAL_ONLY = ScoringOptions(n_bootstraps=300, n_permutations=0)
 RIDGE = Encoding(inner=Splitter(n_splits=3, seed=2))
 
 
@@ -30,7 +30,7 @@ def test_the_generating_process_reaches_the_ceiling_and_noise_scores_nothing(reg
     recorded = recording(data, region)
     ceiling = RIDGE.ceiling(recorded)
     assert ceiling.value == pytest.approx(reliability, abs=0.02)
-    options = Options(n_bootstraps=300, n_permutations=199)
+    options = ScoringOptions(n_bootstraps=300, n_permutations=199)
     truth = RIDGE.evaluate({"truth": data.truth["features"][region]}, recorded, ceiling, options)
     assert covers(truth.ci, 1.0)
     assert truth.value == pytest.approx(1.0, abs=0.02)
@@ -78,8 +78,8 @@ def test_the_interval_covers_the_truth_of_a_model_that_knows_half():
         cube = (z @ weights)[:, None] + sd * (np.sqrt(0.3) * shared + np.sqrt(0.7) * own)
         ids = np.arange(N_STIMULI).astype(object)
         recorded = Recording("half.IT", ids, cube, None, pd.DataFrame(), {})
-        outcome = RIDGE.evaluate({"half": z[:, :3]}, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
-        hits.append(covers(outcome.ci, truth))
+        metric_result = RIDGE.evaluate({"half": z[:, :3]}, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
+        hits.append(covers(metric_result.ci, truth))
     print(f"coverage: a model that knows half {np.mean(hits):.3f}")
     assert 0.90 <= np.mean(hits) <= 0.98
 
@@ -90,12 +90,12 @@ def test_the_layer_is_chosen_on_training_stimuli():
     rng = np.random.default_rng(0)
     z = data.truth["features"]["language"]
     layers = {"noise": rng.normal(size=z.shape), "blurred": z + rng.normal(size=z.shape), "truth": z}
-    outcome = RIDGE.evaluate(
+    metric_result = RIDGE.evaluate(
         layers, recorded, RIDGE.ceiling(recorded), replace(INTERVAL_ONLY, n_bootstraps=0)
     )
-    assert outcome.layer == "truth"
-    assert outcome.layers["noise"] < outcome.layers["blurred"] < outcome.layers["truth"]
-    assert np.isnan(outcome.ci).all()
+    assert metric_result.layer == "truth"
+    assert metric_result.layers["noise"] < metric_result.layers["blurred"] < metric_result.layers["truth"]
+    assert np.isnan(metric_result.ci).all()
 
 
 def test_among_many_layers_of_noise_the_best_one_scores_nothing():
@@ -104,6 +104,6 @@ def test_among_many_layers_of_noise_the_best_one_scores_nothing():
     recorded = recording(data, "language")
     rng = np.random.default_rng(3)
     layers = {f"noise{i}": rng.normal(size=(N_STIMULI, 10)) for i in range(20)}
-    outcome = RIDGE.evaluate(layers, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
-    assert max(outcome.layers.values()) > 0.05
-    assert outcome.value < 0.05
+    metric_result = RIDGE.evaluate(layers, recorded, RIDGE.ceiling(recorded), INTERVAL_ONLY)
+    assert max(metric_result.layers.values()) > 0.05
+    assert metric_result.value < 0.05

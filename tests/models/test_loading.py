@@ -12,7 +12,7 @@ import torch
 from brodmann import UserError, load_model
 from brodmann.errors import NotAvailableError
 from brodmann.models import list_models
-from brodmann.models.weights import read_weights
+from brodmann.models.weights.state_dict import read_weights
 
 
 def test_every_baseline_loads_and_keeps_what_its_card_says():

@@ -13,9 +13,9 @@ import pytest
 from boards import Server, free_port
 
 from brodmann.bench.leaderboard import open_board
-from brodmann.bench.leaderboard.database import close_board
-from brodmann.bench.leaderboard.published import import_scores
-from brodmann.bench.leaderboard.snapshot import read_snapshot
+from brodmann.bench.leaderboard.storage.csv_import import import_scores
+from brodmann.bench.leaderboard.storage.database import close_board
+from brodmann.bench.leaderboard.storage.snapshot import read_snapshot
 
 pytestmark = pytest.mark.perf
 READERS, SECONDS = 20, 5.0

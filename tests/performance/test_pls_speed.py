@@ -8,8 +8,8 @@ from harness import Work, compare
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit
 
-from brodmann.bench.pls import held_out_predictions
-from brodmann.bench.splits import Split
+from brodmann.analysis.encoding.cross_validation import Split
+from brodmann.analysis.encoding.pls import held_out_predictions
 from brodmann.correlation import pearson
 
 pytestmark = pytest.mark.perf
@@ -40,7 +40,7 @@ def scikit_learn(made):
 
 @pytest.mark.parametrize(("p", "goal"), [(1000, 40), (25_088, 80)])
 def test_pls(p, goal, table):
-    """The default tolerance of the peer, which stops early; converged answers agree (tests/bench/test_pls.py)."""
+    """The default tolerance of the peer, which stops early; converged answers agree (test_pls.py)."""
     done = compare(
         Work(
             f"PLS-25, n 3200, p {p}, 168 targets, 10 splits",

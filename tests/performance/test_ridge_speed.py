@@ -12,9 +12,9 @@ import pytest
 from harness import DEVICE, ROUNDS, Work, alone, compare, memory
 from sklearn.linear_model import Ridge
 
-from brodmann.bench import inference
-from brodmann.bench.ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
-from brodmann.bench.splits import Fold, Splitter
+from brodmann.analysis.encoding.cross_validation import Fold, Splitter
+from brodmann.analysis.encoding.nested_ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
+from brodmann.bench.metrics import uncertainty
 from brodmann.correlation import pearson
 
 pytestmark = pytest.mark.perf
@@ -51,8 +51,8 @@ def himalaya(made, model, n_folds=1):
     r = []
     for fold in folds[:n_folds]:
         train = fold.split.train
-        centred = x[train] - x[train].mean(axis=0)
-        mean = float(np.square(centred, dtype=np.float64).sum()) / min(len(train) - 1, x.shape[1])
+        centered = x[train] - x[train].mean(axis=0)
+        mean = float(np.square(centered, dtype=np.float64).sum()) / min(len(train) - 1, x.shape[1])
         inner = [(part.train, part.test) for part in fold.inner]
         options = {"alphas": ALPHAS * mean, "fit_intercept": True, "cv": inner}
         fitted = {"kernel": partial(KernelRidgeCV, kernel="linear"), "ridge": RidgeCV}[model](**options)
@@ -71,8 +71,8 @@ def scikit_learn(made):
     errors = np.zeros((len(ALPHAS), y.shape[1]))
 
     def penalties(rows):
-        centred = x[rows] - x[rows].mean(axis=0)
-        return ALPHAS * float(np.square(centred, dtype=np.float64).sum()) / min(len(rows) - 1, x.shape[1])
+        centered = x[rows] - x[rows].mean(axis=0)
+        return ALPHAS * float(np.square(centered, dtype=np.float64).sum()) / min(len(rows) - 1, x.shape[1])
 
     rows = fold.split.train
     for part in fold.inner:
@@ -181,13 +181,13 @@ def fitted(made):
 
 def thousand_permutations(made):
     fits, y = fitted(made)
-    orders = inference.stimulus_orders(len(y), 1000, 3, None)
-    return inference.permuted_draws(fits, y.astype(float), orders).mean(axis=1)
+    orders = uncertainty.stimulus_orders(len(y), 1000, 3, None)
+    return uncertainty.permuted_draws(fits, y.astype(float), orders).mean(axis=1)
 
 
 def one_permutation(made):
     x, y, folds = made
-    order = inference.stimulus_orders(len(y), 1000, 3, None)[0]
+    order = uncertainty.stimulus_orders(len(y), 1000, 3, None)[0]
     return himalaya((x, y[order], folds), "kernel", n_folds=len(folds)).mean(axis=0)
 
 

@@ -10,8 +10,8 @@ from harness import Work, compare
 from scipy.spatial.distance import squareform
 
 from brodmann.analysis import bootstrap_correlations, correlation_rdm, participation_ratio
-from brodmann.analysis.dissimilarity import pairs
-from brodmann.analysis.resampling import bootstrap_weights
+from brodmann.analysis.representation.rdm import pairs
+from brodmann.analysis.statistics.resampling import bootstrap_weights
 
 pytestmark = pytest.mark.perf
 

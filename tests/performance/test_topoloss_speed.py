@@ -6,7 +6,7 @@ import pytest
 import torch
 from harness import Work, compare
 
-from brodmann.models.topoloss import TopoLoss
+from brodmann.models.topography.topoloss import TopoLoss
 
 pytestmark = pytest.mark.perf
 REPEATS = 10

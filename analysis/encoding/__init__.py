@@ -1,0 +1,1 @@
+"""Encoding models: from features to responses, as numbers about arrays."""

@@ -1,0 +1,320 @@
+"""Banded ridge over several feature spaces, and what each of them explains alone and together.
+
+Every space (a layer, another model, word length) gets a penalty of its own per neuroid,
+
+    B = argmin |Y - sum_k X_k B_k|^2 + sum_k alpha_k |B_k|^2,
+
+fitted by himalaya's random search over kernel weights. Nunez-Elizalde, Huth & Gallant (2019), NeuroImage
+197:482; Dupre la Tour, Eickenberg, Nunez-Elizalde & Gallant (2022), NeuroImage 264:119728.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import combinations
+from math import factorial
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from ...correlation import pearson
+from ...errors import UserError, missing_extra
+from ...files import write_bytes
+from ...progress import track
+from ..representation.gram import gram
+from .cross_validation import Fold, Indices
+from .nested_ridge import ALPHAS
+
+Floats = npt.NDArray[np.float64]
+
+MOST_SPACES = 6
+"""Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""
+
+
+@dataclass(frozen=True)
+class BandedFit:
+    """Several spaces fitted together.
+
+    Attributes
+    ----------
+    names : tuple of str
+    r : array of shape (n_targets,)
+        Held-out Pearson r, averaged over folds; a constant prediction counts as 0.
+    r2 : array of shape (n_targets,)
+        Held-out explained variance, 1 - sum of squared errors / sum of squares about the training mean, both
+        added over folds. Negative where the prediction is worse than the mean.
+    log_weights : array of shape (n_folds, n_spaces, n_targets)
+        Log of each space's kernel weight, for kernels whose mean eigenvalue is 1: minus the log of its penalty.
+    predictions : list of array of shape (n_spaces, n_test, n_targets)
+        What each space adds to the training mean, per fold; their sum is the prediction.
+    """
+
+    names: tuple[str, ...]
+    r: Floats
+    r2: Floats
+    log_weights: Floats
+    predictions: list[Floats]
+
+
+@dataclass(frozen=True)
+class VariancePartition:
+    """The held-out explained variance of every combination of spaces, and its division among them.
+
+    Attributes
+    ----------
+    names : tuple of str
+    r2 : dict
+        Combination of names -> array of shape (n_targets,), as in :class:`BandedFit`.
+    n_stimuli : int
+    """
+
+    names: tuple[str, ...]
+    r2: dict[tuple[str, ...], Floats]
+    n_stimuli: int
+
+    @property
+    def full(self) -> Floats:
+        """r2 of all spaces together, ``(n_targets,)``."""
+        return self.r2[self.names]
+
+    @property
+    def unique(self) -> Floats:
+        """r2(all) - r2(all but this space), ``(n_spaces, n_targets)``."""
+        without = [tuple(other for other in self.names if other != name) for name in self.names]
+        return np.array([self.full - self._of(rest) for rest in without])
+
+    @property
+    def shared(self) -> Floats:
+        """What no space explains uniquely, r2(all) - sum of unique, ``(n_targets,)``."""
+        rest: Floats = self.full - self.unique.sum(axis=0)
+        return rest
+
+    @property
+    def shapley(self) -> Floats:
+        """Each space's Shapley value of r2(all), ``(n_spaces, n_targets)``; over spaces they sum to it exactly.
+
+        phi_k = sum over sets S without k of |S|! (K - |S| - 1)! / K! (r2(S + k) - r2(S)); also called LMG
+        (Lindeman, Merenda & Gold 1980).
+        """
+        total = len(self.names)
+        values = np.zeros((total, len(self.full)))
+        for row, name in enumerate(self.names):
+            others = [other for other in self.names if other != name]
+            for size in range(total):
+                weight = factorial(size) * factorial(total - size - 1) / factorial(total)
+                for rest in combinations(others, size):
+                    joined = tuple(other for other in self.names if other in rest or other == name)
+                    values[row] += weight * (self._of(joined) - self._of(rest))
+        return values
+
+    def _of(self, names: tuple[str, ...]) -> Floats:
+        return self.r2[names] if names else np.zeros_like(self.full)
+
+    def save(self, path: str | Path) -> None:
+        """Keep it, as ``NAME.partition.npz`` in a folder of results where ``brodmann compare`` finds it."""
+        stream = BytesIO()
+        np.savez(
+            stream,
+            names=np.array(self.names),
+            members=np.array([[name in chosen for name in self.names] for chosen in self.r2]),
+            r2=np.array(list(self.r2.values())),
+            n_stimuli=self.n_stimuli,
+        )
+        write_bytes(Path(path), stream.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "VariancePartition":
+        """What :meth:`save` kept.
+
+        Raises
+        ------
+        UserError
+            For a file that is none, or damaged.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as kept:
+                names = tuple(str(name) for name in kept["names"])
+                chosen = [tuple(np.array(names)[row].tolist()) for row in kept["members"]]
+                return cls(names, dict(zip(chosen, kept["r2"], strict=True)), int(kept["n_stimuli"]))
+        except (OSError, KeyError, ValueError, IndexError, BadZipFile) as error:
+            raise UserError(
+                f"{path} is no variance partition that can be read ({str(error)[:80]})"
+            ) from error
+
+
+def banded_ridge(
+    spaces: Mapping[str, npt.ArrayLike],
+    targets: npt.ArrayLike,
+    folds: Sequence[Fold],
+    *,
+    n_draws: int = 100,
+    random_state: int = 0,
+) -> BandedFit:
+    """Fit all spaces together on every fold.
+
+    Parameters
+    ----------
+    spaces : mapping of str to array of shape (n_stimuli, n_features)
+    targets : array of shape (n_stimuli, n_targets)
+    folds : sequence of Fold
+    n_draws : int
+        Random weightings of the spaces that are tried, beside each space alone and all alike.
+    random_state : int
+
+    Raises
+    ------
+    NotAvailableError
+        Without himalaya, ``pip install 'brodmann[banded]'``.
+    UserError
+        Where the spaces differ in their number of stimuli, none is given, or a value is not finite.
+    """
+    grams, y = _prepared(spaces, targets)
+    return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
+
+
+def variance_partitioning(
+    spaces: Mapping[str, npt.ArrayLike],
+    targets: npt.ArrayLike,
+    folds: Sequence[Fold],
+    *,
+    n_draws: int = 100,
+    random_state: int = 0,
+) -> VariancePartition:
+    """Fit every combination of at most six spaces. Arguments and errors as for :func:`banded_ridge`.
+
+    Lescroart & Gallant (2019), Neuron 101:178.
+    """
+    if len(spaces) > MOST_SPACES:
+        raise UserError(
+            f"{len(spaces)} spaces have {2 ** len(spaces) - 1} combinations: partition at most {MOST_SPACES}, "
+            "or join some"
+        )
+    grams, y = _prepared(spaces, targets)
+    names = tuple(grams)
+    r2 = {}
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(names, size):
+            label = f"fitting {' + '.join(chosen)}"
+            some = {name: grams[name] for name in chosen}
+            r2[chosen] = _fit(some, y, folds, n_draws, random_state, label).r2
+    return VariancePartition(names, r2, len(y))
+
+
+def _prepared(
+    spaces: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike
+) -> tuple[dict[str, Floats], Floats]:
+    y = np.asarray(targets, np.float64)
+    if y.ndim != 2:
+        raise UserError(f"targets have shape {y.shape}: give (n_stimuli, n_targets), one column a neuroid")
+    if not np.isfinite(y).all():
+        missing = int((~np.isfinite(y)).any(axis=0).sum())
+        raise UserError(f"{missing} of {y.shape[1]} targets have values that are not finite: leave them out")
+    if not spaces:
+        raise UserError("no feature space was given: name at least one, e.g. {'layer1': activations}")
+    for name, features in spaces.items():
+        if np.ndim(features) != 2 or len(np.asarray(features)) != len(y):
+            raise UserError(
+                f"space {name!r} has shape {np.shape(features)}, the targets {y.shape}: give one row a stimulus"
+            )
+    grams = {name: gram(features) for name, features in spaces.items()}
+    for name, products in grams.items():
+        if not np.isfinite(products).all():
+            raise UserError(f"space {name!r} has values that are not finite: replace them, or leave them out")
+    return grams, y
+
+
+def _fit(
+    grams: Mapping[str, Floats],
+    targets: Floats,
+    folds: Sequence[Fold],
+    n_draws: int,
+    random_state: int,
+    description: str,
+) -> BandedFit:
+    weightings = _weightings(len(grams), n_draws, random_state)
+    r, errors, squares, log_weights, predictions = [], 0.0, 0.0, [], []
+    for fold in track(folds, description):
+        train, test = fold.split.train, fold.split.test
+        kernels = [_centered(one, train, test) for one in grams.values()]
+        mean, spread = targets[train].mean(axis=0), _spread(targets[train])
+        deltas, dual = _solve(
+            np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold, weightings
+        )
+        parts = np.array([np.exp(d) * (k @ dual) for d, (_, k) in zip(deltas, kernels, strict=True)])
+        r.append(np.nan_to_num(pearson(parts.sum(axis=0), (targets[test] - mean) / spread)))
+        truth, parts = targets[test] - mean, parts * spread
+        errors = errors + np.square(truth - parts.sum(axis=0)).sum(axis=0)
+        squares = squares + np.square(truth).sum(axis=0)
+        log_weights.append(deltas)
+        predictions.append(parts)
+    r2 = np.where(np.asarray(squares) > 0, 1 - errors / np.maximum(squares, 1e-300), 0.0)
+    return BandedFit(tuple(grams), np.mean(r, axis=0), r2, np.array(log_weights), predictions)
+
+
+def _spread(targets: Floats) -> Floats:
+    """The standard deviation of each target, 1 where it is constant.
+
+    Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
+    """
+    spread = targets.std(axis=0)
+    varies: Floats = np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
+    return varies
+
+
+def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:
+    """Weightings of the spaces, each summing to one: every space alone, all alike, and random ones."""
+    if n_spaces == 1:
+        return np.ones((1, 1))
+    rng = np.random.default_rng(random_state)
+    drawn = [rng.dirichlet(np.full(n_spaces, (0.1, 1.0)[i % 2])) for i in range(n_draws)]
+    tried = np.vstack([np.eye(n_spaces), np.full((1, n_spaces), 1 / n_spaces), *drawn])
+    tried = np.maximum(tried, 1e-6)  # himalaya takes their logarithm
+    weightings: Floats = tried / tried.sum(axis=1, keepdims=True)
+    return weightings
+
+
+def _centered(products: Floats, train: Indices, test: Indices) -> tuple[Floats, Floats]:
+    """Training and test kernels of features centred on the training rows, with a mean eigenvalue of 1."""
+    block, across = products[np.ix_(train, train)], products[np.ix_(test, train)]
+    means = block.mean(axis=0)
+    centered = block - means - means[:, None] + means.mean()
+    across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
+    scale = max(float(np.trace(centered)) / (len(train) - 1), 1e-300)
+    return centered / scale, across / scale
+
+
+def _solve(kernels: Floats, targets: Floats, fold: Fold, weightings: Floats) -> tuple[Floats, Floats]:
+    """Himalaya's log kernel weights (n_spaces, n_targets) and dual weights (n_train, n_targets)."""
+    try:
+        from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search as search
+    except ImportError:
+        raise missing_extra("himalaya", "banded", why="banded ridge") from None
+    with _numpy_backend():
+        deltas, dual, _ = search(
+            kernels,  # in double precision: kernels of few features are singular
+            targets,
+            n_iter=weightings,
+            alphas=ALPHAS,
+            cv=[(part.train, part.test) for part in fold.inner],
+            return_weights="dual",
+            n_targets_batch=1024,
+            n_targets_batch_refit=1024,
+            progress_bar=False,
+        )
+    return np.asarray(deltas, np.float64), np.asarray(dual, np.float64)
+
+
+@contextmanager
+def _numpy_backend() -> Iterator[Any]:
+    """Himalaya's backend is a setting of the whole process: put back what was set."""
+    from himalaya.backend import get_backend, set_backend
+
+    before = get_backend().name
+    try:
+        yield set_backend("numpy")
+    finally:
+        set_backend(before)

@@ -1,0 +1,173 @@
+"""A layer's features, ready for ridge regression on any training set.
+
+For centred features X of a training set, everything ridge needs follows from X X' (more features than
+stimuli: a block of one Gram matrix, centred in place) or from X'X (fewer). Features are read once, however
+many folds, penalties and targets there are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import eigh, eigvalsh
+
+from ..representation.gram import gram
+from .cross_validation import Indices
+
+Floats = npt.NDArray[np.float64]
+
+
+class Features(Protocol):
+    """Features of which any training set can be diagonalised."""
+
+    def diagonalize(self, train: Indices, test: Indices) -> "Basis":
+        """The basis of one training set."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """One training set, diagonalised: a prediction at any penalty costs two thin products.
+
+    prediction of the test rows = mean(Y) + to_test diag(1 / (eigenvalues + alpha)) from_train' Y
+
+    Attributes
+    ----------
+    eigenvalues : array of shape (k,)
+        The non-zero eigenvalues of X X'.
+    to_test : array of shape (n_test, k)
+    rows : array of shape (n_train, k) or (n_train, n_features)
+        The eigenvectors of X X', or X itself where there are fewer features than stimuli.
+    rotation : array of shape (n_features, k) or None
+        The eigenvectors of X'X, where `rows` is X.
+    mean_eigenvalue : float
+        Over min(n_train - 1, n_features) eigenvalues, so that penalties mean the same for every layer.
+    """
+
+    eigenvalues: Floats
+    to_test: Floats
+    rows: Floats
+    rotation: Floats | None
+    mean_eigenvalue: float
+
+    @cached_property
+    def from_train(self) -> Floats:
+        """What takes training targets into the basis, ``(n_train, k)``."""
+        return self.rows if self.rotation is None else self.rows @ self.rotation
+
+    @property
+    def to_train(self) -> Floats:
+        """What takes the basis to fitted training rows, ``(n_train, k)``."""
+        return self.from_train * self.eigenvalues if self.rotation is None else self.from_train
+
+    def project(self, targets: Floats) -> Floats:
+        """from_train' Y, ``(k, n_targets)``."""
+        inside: Floats = self.rows.T @ targets
+        return inside if self.rotation is None else self.rotation.T @ inside
+
+    def shrink(self, projected: Floats, alpha: npt.ArrayLike) -> Floats:
+        """Divide by eigenvalue + penalty, the penalty one number or one a target."""
+        shrunk: Floats = projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
+        return shrunk
+
+    def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
+        """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
+        centered = targets - targets.mean(axis=0)
+        fitted = self.to_train @ self.shrink(self.project(centered), alpha)
+        leverage = (self.to_train * self.from_train) @ self.shrink(np.ones((len(self.eigenvalues), 1)), alpha)
+        residuals: Floats = (centered - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
+        return residuals
+
+
+class DualFeatures:
+    """More features than stimuli: everything from the Gram matrix.
+
+    Attributes
+    ----------
+    gram : array of shape (n_stimuli, n_stimuli)
+        X X' of the features less their mean over all stimuli.
+    """
+
+    def __init__(self, features: npt.ArrayLike) -> None:
+        self.gram, self._n_features = gram(features), np.shape(features)[1]
+
+    def mean_eigenvalues(self, training_sets: Sequence[Indices]) -> Floats:
+        """The mean of the min(n_train - 1, n_features) eigenvalues of every training set."""
+        member = np.zeros((len(training_sets), len(self.gram)))
+        for row, train in zip(member, training_sets, strict=True):
+            row[train] = 1
+        size = member.sum(axis=1)
+        total = member @ np.diag(self.gram) - ((member @ self.gram) * member).sum(axis=1) / size
+        means: Floats = total / np.minimum(size - 1, self._n_features)
+        return means
+
+    def spectrum(self) -> tuple[float, float]:
+        """An interval that holds every non-zero eigenvalue of every training set.
+
+        A training set's eigenvalues lie between those of all stimuli, unless features depend on each other:
+        then only the upper end is known.
+        """
+        values = eigvalsh(self.gram, check_finite=False, driver="evd")
+        high = float(values[-1]) if values[-1] > 1e-200 else 1.0  # nothing varies: any scale does
+        second = float(values[1]) if len(values) > 1 else 0.0  # the first belongs to the constant
+        return max(second, 0.0), high
+
+    def diagonalize(self, train: Indices, test: Indices) -> Basis:
+        """The eigenvectors of the training rows' centred X X'."""
+        block = self.gram[np.ix_(train, train)]
+        means = block.mean(axis=0)
+        centered = block - means - means[:, None] + means.mean()
+        across = self.gram[np.ix_(test, train)]
+        across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
+        values, vectors = _positive(*eigh(centered, overwrite_a=True, check_finite=False, driver="evd"))
+        mean = float(values.sum()) / min(len(train) - 1, self._n_features)
+        return Basis(values, across @ vectors, vectors, None, mean)
+
+
+class PrimalFeatures:
+    """Fewer features than stimuli: everything from the features themselves.
+
+    A training set's X'X is that of all stimuli less that of the others, which are fewer.
+
+    Attributes
+    ----------
+    features : array of shape (n_stimuli, n_features)
+        Less their mean over all stimuli.
+    """
+
+    def __init__(self, features: npt.ArrayLike) -> None:
+        whole = np.asarray(features, np.float64)
+        self.features = whole - whole.mean(axis=0)
+        self._product = self.features.T @ self.features
+
+    def product(self, train: Indices) -> Floats:
+        """X'X of the centred training rows."""
+        others = np.delete(self.features, train, axis=0)
+        mean = self.features[train].mean(axis=0)
+        inside: Floats = self._product - others.T @ others - len(train) * np.outer(mean, mean)
+        return inside
+
+    def diagonalize(self, train: Indices, test: Indices) -> Basis:
+        """The eigenvectors of the training rows' centred X'X."""
+        mean = self.features[train].mean(axis=0)
+        product = self.product(train)
+        values, vectors = _positive(*eigh(product, overwrite_a=True, check_finite=False, driver="evd"))
+        mean_value = float(values.sum()) / min(len(train) - 1, len(product))
+        x_train, x_test = self.features[train] - mean, self.features[test] - mean
+        return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
+
+
+_NOTHING = 10 * np.finfo(np.float64).eps
+
+
+def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
+    keep = values > max(float(values[-1]), 0.0) * len(values) * _NOTHING
+    return values[keep], vectors[:, keep]
+
+
+def prepare(features: npt.ArrayLike) -> DualFeatures | PrimalFeatures:
+    """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features)."""
+    n_stimuli, n_features = np.shape(features)
+    return PrimalFeatures(features) if n_features < n_stimuli else DualFeatures(features)

@@ -1,0 +1,213 @@
+"""Ridge regression with its penalty chosen per target by nested cross-validation.
+
+For centred features X and centred targets Y of a training set,
+
+    B = argmin_B |Y - X B|^2 + alpha |B|^2.
+
+Predictions of held-out rows are linear in the training targets. The linear maps are made in double
+precision (:mod:`.held_out`), few of them serve all penalties (:mod:`.penalties`), and they are multiplied
+with the targets in single precision, in blocks, without keeping a prediction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...correlation import pearson
+from .cross_validation import Fold, Indices, Split
+from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
+from .gram_eigen import Basis, DualFeatures, Features, prepare
+
+Floats = npt.NDArray[np.float64]
+
+ALPHAS: Floats = np.logspace(-5, 4.5, 20)
+"""The penalties tried, as multiples of the training set's mean eigenvalue."""
+_TARGETS = 1024
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A layer fitted on one training set.
+
+    Attributes
+    ----------
+    split : Split
+    features : Features
+    alpha : array of shape (n_targets,)
+        The chosen penalty of each target, relative to the mean eigenvalue.
+    prediction : array of shape (n_test, n_targets)
+    inner_score : array of shape (n_targets,)
+        Explained variance of the inner held-out rows at the chosen penalty, 1 - MSE / variance.
+    """
+
+    split: Split
+    features: Features = field(repr=False)
+    alpha: Floats
+    prediction: Floats
+    inner_score: Floats
+
+    @cached_property
+    def basis(self) -> Basis:
+        """The training set, diagonalised: what intervals and p values are computed through."""
+        return self.features.diagonalize(self.split.train, self.split.test)
+
+
+class Targets:
+    """Responses to predict, transposed and in single precision where the products run.
+
+    Parameters
+    ----------
+    values : array of shape (n_stimuli, n_targets)
+    device : str
+    """
+
+    def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
+        self.values: Floats = np.asarray(values, np.float64)
+        self.mean = self.values.mean(axis=0)
+        centered = np.empty(self.values.shape[::-1], np.float32)
+        np.subtract(self.values.T, self.mean[:, None], out=centered, casting="same_kind")
+        self.columns = torch.from_numpy(centered).to(device)
+
+
+class NestedRidge:
+    """One layer on every fold.
+
+    Parameters
+    ----------
+    features : array of shape (n_stimuli, n_features)
+        May be a memory map larger than memory.
+    folds : sequence of Fold
+    alphas : array
+        Penalties, relative to the mean eigenvalue of each training set.
+    device : str
+        Where the products run: ``"cpu"`` or ``"cuda"``.
+    """
+
+    def __init__(
+        self, features: npt.ArrayLike, folds: Sequence[Fold], alphas: Floats = ALPHAS, device: str = "cpu"
+    ) -> None:
+        self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
+        self._leave_out: LeaveOut | None = None
+        if isinstance(self._features, DualFeatures) and (self._alphas > 0).all():
+            sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
+            self._leave_out = LeaveOut(self._features, sets, self._alphas, device)
+
+    def fit(self, fold: Fold, targets: Targets) -> Fit:
+        """Choose each target's penalty on the inner splits of the training rows, then predict the test rows.
+
+        Parameters
+        ----------
+        fold : Fold
+            One of those that the features were prepared for.
+        targets : Targets
+        """
+        outer, inner = self._maps(fold)
+        n_targets, n_alphas = len(targets.columns), len(self._alphas)
+        chosen = np.empty(n_targets, np.intp)
+        score = np.empty(n_targets)
+        prediction = np.empty((len(fold.split.test), n_targets))
+        most = max((len(part.basis) + 1) * len(part.test) for part in inner)
+        workspace = torch.empty(min(n_targets, _TARGETS) * most, device=self._device)
+        for start in range(0, n_targets, _TARGETS):
+            block = slice(start, start + _TARGETS)
+            columns = targets.columns[block]
+            errors, variance = np.zeros((len(columns), n_alphas)), np.zeros(len(columns))
+            for part in inner:
+                more, spread = _errors(part, columns, workspace)
+                errors += more
+                variance += spread
+            chosen[block] = errors.argmin(axis=1)
+            score[block] = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
+            prediction[:, block] = _predict(outer, columns, chosen[block])
+        return Fit(fold.split, self._features, self._alphas[chosen], prediction + targets.mean, score)
+
+    def _maps(self, fold: Fold) -> tuple[PredictionMap, list[PredictionMap]]:
+        if self._leave_out is not None:
+            return self._leave_out.maps(fold.split, fold.parts())
+        outer, *inner = [
+            through_eigenvectors(self._features, split, self._alphas, self._device)
+            for split in (fold.split, *fold.parts())
+        ]
+        return outer, inner
+
+
+def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
+    """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
+    rank, n_test, _ = part.basis.shape
+    room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
+    reduced, mean = part.reduced(columns)
+    torch.mm(reduced, part.basis.flatten(0, 1).T, out=room[:, :rank].flatten(1))
+    torch.sub(columns[:, part.test], mean, out=room[:, rank])
+    # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
+    sums = torch.bmm(room, room.transpose(1, 2)).double()
+    weights = torch.cat([part.weights, part.weights.new_full((len(part.weights), 1), -1.0)], dim=1)
+    errors = ((weights @ sums) * weights).sum(dim=2)
+    return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
+
+
+def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Floats:
+    """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
+    reduced, mean = outer.reduced(columns)
+    prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)
+    for penalty in np.unique(chosen):
+        members = torch.from_numpy(np.flatnonzero(chosen == penalty)).to(columns.device)
+        at_penalty = torch.tensordot(outer.weights[penalty].float(), outer.basis, dims=1)
+        prediction[:, members] = at_penalty @ reduced[members].T + mean[members].T
+    return prediction.double().cpu().numpy()
+
+
+def nested_ridge(
+    features: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    folds: Sequence[Fold],
+    alphas: Floats = ALPHAS,
+    *,
+    device: str = "cpu",
+) -> Iterator[Fit]:
+    """Fit one layer on every fold.
+
+    Parameters
+    ----------
+    features : array of shape (n_stimuli, n_features)
+    targets : array of shape (n_stimuli, n_targets)
+    folds : sequence of Fold
+    alphas : array
+        Penalties, relative to the mean eigenvalue of each training set.
+    device : str
+
+    Yields
+    ------
+    Fit
+        One a fold, in order.
+    """
+    columns, engine = Targets(targets, device), NestedRidge(features, folds, alphas, device)
+    for fold in folds:
+        yield engine.fit(fold, columns)
+
+
+def products_device() -> str:
+    """Where products with targets run by default: a CUDA device where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int) -> int:
+    """Bytes that fitting one layer needs beside its features: inverses or eigenvectors, maps, targets.
+
+    As if every penalty needed a map of its own, which is the most that can happen.
+    """
+    if n_features < n_stimuli:
+        inverses, reduced = 4 * n_features**2, n_features
+    else:
+        inverses, reduced = min(n_alphas * n_stimuli**2, KEPT_BYTES // 8) + 3 * n_stimuli**2, n_stimuli
+    maps = 2 * n_alphas * n_stimuli * reduced
+    blocks = min(n_targets, _TARGETS) * n_stimuli * (n_alphas // 2 + 4)
+    return 8 * inverses + 4 * (maps + blocks + 3 * n_stimuli * n_targets)
+
+
+def held_out_r(fits: Sequence[Fit], targets: Floats) -> Floats:
+    """Pearson r of predictions and targets on the held-out rows, ``(n_splits, n_targets)``."""
+    return np.array([pearson(one.prediction, targets[one.split.test]) for one in fits])

@@ -1,0 +1,1 @@
+"""What a representation is like: dissimilarities, dimensionality, selectivity."""

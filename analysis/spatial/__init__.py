@@ -1,0 +1,1 @@
+"""How a map of units lies in space: neighbors, clustering, patches, wiring."""

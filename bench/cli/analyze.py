@@ -1,0 +1,345 @@
+"""The commands that measure layouts: analyze, dimensions."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import UserError, unknown
+from ...files import file_name
+from .common import Json, console, print_json, width
+
+if TYPE_CHECKING:
+    from ...analysis.topography.contrasts import LayoutOptions
+    from ...brain_data.dataset import Dataset
+    from ...models.extraction.torch_model import Network
+
+
+class Weights(StrEnum):
+    """Who counts as a neighbour."""
+
+    queen = "queen"
+    rook = "rook"
+    nearest = "nearest"
+    band = "band"
+
+
+Localizer = Annotated[
+    str | None,
+    typer.Option(
+        help="drawn-localizer, gratings, sentences-nonwords, language-conditions, nouns-verbs, concrete-abstract, "
+        "a folder of pictures (fLoc's too), or a .csv of labelled texts."
+    ),
+]
+By = Annotated[str | None, typer.Option(help="The column that holds the category.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
+
+
+def analyze(
+    name: Annotated[str, typer.Argument(help="A network, as score takes it, or an installed data set.")],
+    layer: Annotated[str | None, typer.Option(help="Of a network; a table of all layers by default.")] = None,
+    localizer: Localizer = None,
+    positive: Annotated[
+        Path | None, typer.Option(help="Texts, one a line, against those of --negative.")
+    ] = None,
+    negative: Annotated[Path | None, typer.Option(help="See --positive.")] = None,
+    by: By = None,
+    contrast: Annotated[
+        str | None,
+        typer.Option(help="face, or face-house; several separated by commas; all categories by default."),
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Of a data set.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Of a data set whose subjects have positions of their own.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Adds every layer's raw score; only without --layer.")
+    ] = None,
+    wired_to: Annotated[
+        str | None,
+        typer.Option(help="Another layer: the length of the fibres between both sheets; with --layer."),
+    ] = None,
+    weights: Annotated[Weights, typer.Option(help="Who counts as a neighbour.")] = Weights.queen,
+    reach: Annotated[float | None, typer.Option(help="Units for nearest, distance for band.")] = None,
+    fwhm: Annotated[float, typer.Option(min=0, help="Smoothing of the maps, in mm or cells.")] = 0.0,
+    permutations: Annotated[int, typer.Option(min=99, help="Layouts of the null.")] = 999,
+    threshold: Annotated[
+        float | None, typer.Option(help="Of t, for patches; where q < 0.05 by default.")
+    ] = None,
+    seed: Seed = 0,
+    folder: Annotated[Path, typer.Option(help="Where figure and report go.")] = Path("brodmann-analysis"),
+    as_json: Json = False,
+) -> None:
+    """Measure selectivity, clustering against permuted layouts, and dimensionality, of a layer or of recorded voxels.
+
+    For example:
+
+      brodmann analyze twin-vision-topographic --layer layer4.0.conv1 --localizer drawn-localizer
+
+      brodmann analyze twin-language-topographic --layer transformer.h.1.mlp.c_fc --positive toxic.txt --negative
+      neutral.txt
+
+      brodmann analyze haxby2001-slice --contrast house-face
+    """
+    from ...analysis.topography.contrasts import LayoutOptions
+    from ...brain_data.catalogue import list_datasets
+    from ...models.catalogue import list_models
+
+    options = LayoutOptions(weights.value, reach, fwhm, permutations, threshold, seed)
+    if weights is Weights.band and reach is None:
+        raise UserError("--weights band needs --reach, the distance within which units are neighbours")
+    targets = [one.strip() for one in (contrast or "").split(",") if one.strip()]
+    datasets = {card.identifier for card in list_datasets()}
+    if name in datasets:
+        unwanted = {
+            "--layer": layer,
+            "--localizer": localizer,
+            "--positive": positive,
+            "--benchmark": benchmark,
+            "--wired-to": wired_to,
+        }
+        wrong = next((option for option, value in unwanted.items() if value is not None), None)
+        if wrong:
+            raise UserError(
+                f"{name} is a data set: {wrong} is for networks (--region and --contrast are for data sets)"
+            )
+        from ...brain_data import load_dataset
+
+        dataset = load_dataset(name)
+        if region is None and len(dataset.regions) > 1:
+            _all_regions(dataset, subject, by, targets, options, folder, as_json)
+            return
+        report, arrays, stem = _of_data(dataset, region, subject, by, targets, options)
+    else:
+        known = datasets | {card.identifier for card in list_models()}
+        if name not in known and ":" not in name:
+            raise unknown(
+                "model or data set", name, known, hint="list them with: brodmann models list, data list"
+            )
+        if region or subject:
+            raise UserError(f"{name} is no installed data set: --region and --subject are for data sets")
+        stimuli = _stimuli(name, localizer, positive, negative, by)
+        if layer is None:
+            if wired_to:
+                raise UserError("--wired-to needs --layer, the layer that the fibres begin at")
+            _all_layers(name, stimuli, targets, benchmark, options, folder, as_json)
+            return
+        if benchmark:
+            raise UserError("--benchmark compares the layers of a network: leave --layer out")
+        report, arrays, stem = _of_layer(name, layer, stimuli, targets, options, wired_to)
+    _show(report, arrays, folder / stem, as_json)
+
+
+def dimensions(
+    models: Annotated[list[str], typer.Argument(help="Networks, as score takes them.")],
+    benchmark: Annotated[str, typer.Option(help="Of the alignment score.")],
+    localizer: Localizer = None,
+    seed: Seed = 0,
+    folder: Annotated[Path, typer.Option(help="Where figure and report go.")] = Path("brodmann-analysis"),
+    as_json: Json = False,
+) -> None:
+    """Compare effective dimensionality with alignment to the brain across models, at the layer that the score chose.
+
+    For example:
+
+      brodmann dimensions twin-vision-topographic twin-vision-baseline random-convnet --benchmark
+      simulated-cortex.IT-ridge
+    """
+    from ...analysis.representation.dimensionality_figure import dimensions_figure
+    from ..studies.dimensionality_vs_score import dimensions_against_scores
+
+    found = dimensions_against_scores(
+        models, benchmark, lambda name: _stimuli(name, localizer, None, None, None), seed
+    )
+    figure = dimensions_figure(found["models"], benchmark, found["rank"])
+    paths = _save(found, figure, folder / f"dimensions__{_file_name(benchmark)}")
+    if as_json:
+        print_json(found | {"files": [str(path) for path in paths]})
+        return
+    from .terminal import table
+
+    rows = [
+        (
+            one["model"],
+            one["layer"],
+            f"{one['corrected']:.3g} ({one['low']:.3g} to {one['high']:.3g})",
+            f"{one['score']:.3f}",
+        )
+        for one in found["models"]
+    ]
+    table(
+        console(), f"dimensionality and {benchmark}", ("model", "layer", "participation ratio", "score"), rows
+    )
+    rank = found["rank"]
+    said = (
+        "too few to correlate"
+        if rank["r"] is None
+        else f"Spearman r {rank['r']:.2f}, p {rank['p']:.2g} ({rank['permuted']})"
+    )
+    print(f"\n{rank['n']} models: {said}")
+    _print_files(paths)
+
+
+def _stimuli(
+    name: str, localizer: str | None, positive: Path | None, negative: Path | None, by: str | None
+) -> Any:
+    from ...brain_data.stimuli.language_localizers import text_contrast
+    from ...brain_data.stimuli.localizers import localizer as load
+
+    if (positive is None) != (negative is None):
+        raise UserError("--positive and --negative go together: two files of texts, one a line")
+    if positive is not None and negative is not None:
+        if localizer is not None:
+            raise UserError("give --localizer, or --positive and --negative")
+        return text_contrast(positive, negative)
+    if localizer is None:
+        modality = _network(name).modality
+        localizer = "drawn-localizer" if modality == "vision" else "sentences-nonwords"
+    if localizer == "gratings":  # as large as the network sees them, so that none is finer than its pixels
+        from ...brain_data.stimuli.gratings import SIZE, gratings
+
+        return gratings(int(getattr(getattr(_network(name), "preprocess", None), "size", SIZE)))
+    return load(localizer, by=by)
+
+
+def _network(name: str) -> "Network":
+    from ...models import load_model
+    from ...models.extraction.torch_model import Network
+
+    opened = load_model(name)
+    if not isinstance(opened, Network):
+        raise UserError(f"{name!r} is no network: it has no layers of units to analyse")
+    return opened
+
+
+def _of_layer(
+    name: str, layer: str, stimuli: Any, targets: list[str], options: "LayoutOptions", wired_to: str | None
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    from ...analysis.topography.analyze import layer_report
+
+    report, arrays = layer_report(_network(name), layer, stimuli, targets, options, wired_to)
+    return report, arrays, "__".join(map(_file_name, (name, layer, stimuli.identifier)))
+
+
+def _of_data(
+    dataset: "Dataset",
+    region: str | None,
+    subject: str | None,
+    by: str | None,
+    targets: list[str],
+    options: "LayoutOptions",
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    from ...analysis.topography.analyze import region_report
+
+    report, arrays = region_report(dataset, region, subject, by or "", targets, options)
+    kept = (dataset.identifier, region, subject, by, "-".join(targets) if targets else None)
+    return report, arrays, "__".join(_file_name(one) for one in kept if one)
+
+
+def _show(report: dict[str, Any], arrays: dict[str, Any], stem: Path, as_json: bool) -> None:
+    from ...analysis.topography.cortex_figure import brain_figure
+    from ...analysis.topography.figure import layout_figure
+    from ...analysis.topography.grating_figure import grating_figure
+
+    figure = grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
+    paths = _save(report, figure, stem)
+    if "layout_maps" in arrays:
+        from ...analysis.topography.report import write_maps
+
+        paths.append(stem.with_name(f"{stem.name}.maps.npz"))
+        write_maps(arrays, paths[-1])
+    if report.get("standard_space") and "maps" in arrays:
+        from ...files import write_bytes
+        from ..reports.render import bytes_of_figure
+
+        for contrast, values in arrays["maps"].items():
+            drawn = brain_figure(values, arrays["places"], f"{contrast} (t)")
+            paths.append(stem.with_name(f"{stem.name}__glass-brain-{_file_name(contrast)}.png"))
+            write_bytes(paths[-1], bytes_of_figure(drawn, "png"))
+    if as_json:
+        print_json(report | {"files": [str(path) for path in paths]})
+        return
+    from .topography_text import report_text
+
+    print(report_text(report, width=width()))
+    _print_files(paths)
+
+
+def _all_layers(
+    name: str,
+    stimuli: Any,
+    targets: list[str],
+    benchmark: str | None,
+    options: "LayoutOptions",
+    folder: Path,
+    as_json: bool,
+) -> None:
+    from ...analysis.topography.analyze import layers_report
+    from ..studies.dimensionality_vs_score import layer_scores
+
+    found = layers_report(_network(name), stimuli, targets, options, benchmark, layer_scores)
+    _show_table(found, folder / "__".join(map(_file_name, (name, "layers", stimuli.identifier))), as_json)
+
+
+def _all_regions(
+    dataset: "Dataset",
+    subject: str | None,
+    by: str | None,
+    targets: list[str],
+    options: "LayoutOptions",
+    folder: Path,
+    as_json: bool,
+) -> None:
+    from ...analysis.topography.analyze import regions_report
+
+    found = regions_report(dataset, subject, by or "", targets, options)
+    kept = (dataset.identifier, "regions", subject, by, "-".join(targets) if targets else None)
+    _show_table(found, folder / "__".join(_file_name(one) for one in kept if one), as_json)
+
+
+def _show_table(found: dict[str, Any], stem: Path, as_json: bool) -> None:
+    from ...analysis.representation.dimensionality_figure import layers_figure
+
+    paths = _save(found, layers_figure(found["layers"], f"{found['model']}, {found['stimuli']}"), stem)
+    if as_json:
+        print_json(found | {"files": [str(path) for path in paths]})
+        return
+    from .terminal import table
+    from .topography_text import layers_rows
+
+    header, rows = layers_rows(found)
+    table(
+        console(),
+        f"{found['model']}, {found['stimuli']}: n = {found['layers'][0]['n_samples']}",
+        header,
+        rows,
+    )
+    print(
+        f"\ndimensions: participation ratio corrected for n; I: Moran's, {found['weights']} neighbours; * q < 0.05 "
+        f"over the whole table, against {found['permutations']} permuted layouts"
+    )
+    _print_files(paths)
+
+
+def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:
+    from ...files import write_bytes, write_json
+    from ..reports.render import bytes_of_figure
+    from ..results.provenance import provenance
+    from ..results.store import finite
+
+    paths = [stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".json")]
+    write_bytes(paths[0], bytes_of_figure(figure, "png"))
+    report["provenance"] = provenance() | report.get("provenance", {})
+    write_json(paths[1], finite(report))
+    return paths
+
+
+def _print_files(paths: list[Path]) -> None:
+    labels = {".png": "figure", ".json": "report", ".npz": "maps"}
+    for path in paths:
+        print(f"{labels[path.suffix]:<10}{path}")
+
+
+def _file_name(text: str) -> str:
+    return file_name(text)[-80:]

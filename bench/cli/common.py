@@ -1,0 +1,63 @@
+"""What the commands share: how they take a name, and how they print."""
+
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
+
+Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
+Name = Annotated[str, typer.Argument(help="As the list shows it.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
+From = Annotated[
+    Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
+]
+Run = Annotated[str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")]
+
+
+def plain(card: Any) -> dict[str, Any]:
+    """A card as JSON-able fields."""
+    return {field.name: _jsonable(getattr(card, field.name)) for field in fields(card)}
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value):
+        return plain(value)
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return {str(k): _jsonable(v) for k, v in value.items()} if hasattr(value, "items") else value
+
+
+def print_card(card: dict[str, Any], as_json: bool) -> None:
+    """A card, for a person or as JSON."""
+    if as_json:
+        print_json(card)
+        return
+    from .terminal import card_text
+
+    shown = {name: value for name, value in card.items() if name != "loader"}
+    print(card_text(shown | {"files": [file["name"] for file in card.get("files", ())][:8]}))
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object; what is not finite becomes null."""
+    from ..results.store import finite
+
+    print(json.dumps(finite(content), allow_nan=False))
+
+
+def console() -> Any:
+    """A terminal that shows text as it is."""
+    from rich.console import Console
+
+    return Console(width=width(), highlight=False, markup=False)
+
+
+def width() -> int:
+    """Columns of the terminal, at most 140."""
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)

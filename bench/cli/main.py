@@ -1,0 +1,319 @@
+"""The command line: one command a journey, one line a mistake."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...errors import UserError
+from .analyze import analyze, dimensions
+from .common import (
+    SETTINGS,
+    From,
+    Json,
+    Name,
+    Pattern,
+    Run,
+    console,
+    plain,
+    print_card,
+    print_json,
+    width,
+)
+from .compare import compare
+from .leaderboard import leaderboard, submit
+from .models import lesion, models, train, twins
+from .plugins import export_benchmark
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    **SETTINGS,
+    pretty_exceptions_enable=False,
+    help="Score vision and language models against brain recordings.\n\n"
+    "Examples:\n\n"
+    "  brodmann demo\n\n"
+    "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
+    "  brodmann analyze twin-vision-topographic --layer layer4.0.conv1\n\n"
+    "  brodmann data add kriegeskorte2008 --from FOLDER",
+)
+data = typer.Typer(
+    **SETTINGS,
+    help="The data sets: list them, look at one, install one.\n\n"
+    "For example:  brodmann data add kriegeskorte2008 --from FOLDER",
+)
+benchmarks = typer.Typer(
+    **SETTINGS,
+    help="The benchmarks: list them, look at one, declare one's own.\n\n"
+    "For example:  brodmann benchmarks info simulated-cortex.V1-ridge",
+)
+app.add_typer(models, name="models")
+app.add_typer(data, name="data")
+app.add_typer(benchmarks, name="benchmarks")
+app.add_typer(leaderboard, name="leaderboard")
+app.command()(train)
+app.command()(twins)
+app.command()(lesion)
+app.command()(analyze)
+app.command()(dimensions)
+app.command()(compare)
+benchmarks.command("export")(export_benchmark)
+app.command()(submit)
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
+    try:
+        app()
+    except UserError as error:
+        _stop(str(error))
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer leaves without a word
+            print("brodmann: stopped; what is finished is kept, the same command goes on", file=sys.stderr)
+        raise
+    except BrokenPipeError:  # the reader of our output has gone, e.g. head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _stop("out of memory: ask for fewer bootstraps or permutations, or for smaller layers")
+    except OSError as error:
+        _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _stop(message: str) -> None:
+    print(f"brodmann: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("brodmann"))
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def score(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A catalogue name, hf:FOLDER, timm:NAME, torchvision:NAME, file.py:factory, or brain."
+        ),
+    ],
+    benchmark: Annotated[str, typer.Argument(help="DATASET.REGION-METRIC, e.g. simulated-cortex.V1-ridge.")],
+    layers: Annotated[str | None, typer.Option(help="Layers, separated by commas.")] = None,
+    as_json: Json = False,
+    run: Run = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
+    permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
+    pool: Annotated[str, typer.Option(help="Over a picture's space: none, mean or max.")] = "none",
+    project: Annotated[
+        int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Run the network in half precision.")] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
+    ] = None,
+) -> None:
+    """Score a model against a benchmark.
+
+    For example:
+
+      brodmann score gabor-pyramid simulated-cortex.V1-ridge
+
+      brodmann score cifar10-resnet20 kriegeskorte2008.hIT-rsa --layers layer1.0,layer3.2 --json
+
+      brodmann score brain haxby2001-slice.posterior-decoding
+    """
+    suffix = _suffix(figure)
+    chosen = None if layers is None else [name.strip() for name in layers.split(",") if name.strip()]
+    from ..scoring import score as score_model
+
+    opened: Any = model
+    if pool != "none" or project is not None or half:
+        from ...models import Readout, load_model
+
+        opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
+    found = score_model(
+        opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
+    )
+    record = found.attrs["record"]
+    if figure is None and len(record["layers"]) > 1:
+        figure, suffix = Path(record["file"]).with_suffix(".png"), "png"
+    if figure is not None and not (found.attrs["cached"] and figure.exists()):
+        from ...files import write_bytes
+        from ..reports.render import figure_bytes
+
+        write_bytes(figure, figure_bytes(record, suffix))
+    if as_json:
+        print_json(record)
+        return
+    from .terminal import score_text
+
+    print(score_text(record, width=width()))
+    if figure is not None:
+        print(f"figure    {figure}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("brodmann-demo"),
+) -> None:
+    """Score models against simulated vision and language recordings, and draw the layer curves.
+
+    Needs no download. Example:
+
+      brodmann demo --folder figures
+    """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: the figures go into a folder")
+    from ..studies.demo import draw, scores
+    from .terminal import score_text, summary_rows, table
+
+    found = scores()
+    for one in found:
+        print(score_text(one.attrs["record"], width=width()), end="\n\n")
+    table(
+        console(),
+        f"{len(found)} scores on SIMULATED data",
+        ("benchmark, model", "score", "95 % interval", "p"),
+        summary_rows([one.attrs["record"] for one in found]),
+    )
+    for path in draw(found, folder):
+        print(f"figure    {path}")
+
+
+@data.command("list")
+def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
+    """List the data sets.
+
+    For example:  brodmann data list
+    """
+    from ...brain_data.catalogue import is_installed, list_datasets
+
+    cards = list_datasets(pattern)
+    if as_json:
+        print_json({"data": [plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
+        return
+    from .terminal import table
+
+    rows = [
+        (
+            c.identifier,
+            c.modality,
+            "yes" if is_installed(c.identifier) else "no",
+            ("SIMULATED: " if c.simulated else "") + c.title,
+        )
+        for c in cards
+    ]
+    table(console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+
+
+@data.command("info")
+def data_info(name: Name, as_json: Json = False) -> None:
+    """Show what is known of a data set: source, licence, citation, regions.
+
+    For example:  brodmann data info kriegeskorte2008
+    """
+    from ...brain_data.catalogue import dataset_card, is_installed
+
+    card = dataset_card(name)
+    print_card(plain(card) | {"installed": is_installed(name), "bibtex": card.bibtex}, as_json)
+
+
+@data.command("add")
+def add_data(
+    name: Annotated[str, typer.Argument(help="As the list shows it, or a new name.")],
+    source: From = None,
+) -> None:
+    """Install a data set, checksums verified; a new name installs recordings of one's own.
+
+    For example:
+
+      brodmann data add kriegeskorte2008 --from FOLDER
+
+      brodmann data add my-recordings --from FOLDER
+    """
+    from ...brain_data.catalogue import add_dataset
+
+    print(f"{name} is installed in {add_dataset(name, source)}")
+
+
+@benchmarks.command("list")
+def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
+    """List the benchmarks.
+
+    For example:  brodmann benchmarks list 'simulated-*'
+    """
+    from ...brain_data.catalogue import is_installed
+    from ..benchmark import METRICS, list_benchmarks
+
+    cards = list_benchmarks(pattern)
+    if as_json:
+        print_json(
+            {"benchmarks": [plain(card) | {"installed": is_installed(card.dataset)} for card in cards]}
+        )
+        return
+    from .terminal import table
+
+    rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
+    table(console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
+
+
+@benchmarks.command("info")
+def benchmark_info(name: Name, as_json: Json = False) -> None:
+    """Show what a benchmark is and, where its data are installed, its ceiling.
+
+    For example:  brodmann benchmarks info simulated-cortex.V1-ridge
+    """
+    from ...brain_data.catalogue import is_installed
+    from ..benchmark import benchmark_card, load_benchmark
+
+    card = benchmark_card(name)
+    shown = plain(card) | {"installed": is_installed(card.dataset)}
+    if shown["installed"]:
+        noise_ceiling = load_benchmark(name).noise_ceiling
+        shown |= {"ceiling": noise_ceiling.value, "ceiling_kind": noise_ceiling.kind}
+        if noise_ceiling.lower is not None:
+            shown |= {"ceiling_lower": noise_ceiling.lower, "ceiling_upper": noise_ceiling.upper}
+    print_card(shown, as_json)
+
+
+@benchmarks.command("add")
+def add_own_benchmark(file: Annotated[Path, typer.Argument(help="A TOML file.")]) -> None:
+    """Declare benchmarks of one's own in a TOML file.
+
+    For example:  brodmann benchmarks add mine.toml
+    """
+    from ..benchmark import add_benchmark
+
+    print("declared: " + ", ".join(add_benchmark(file)))
+
+
+def _suffix(figure: Path | None) -> str:
+    if figure is None:
+        return ""
+    suffix = figure.suffix.lower().removeprefix(".")
+    if suffix not in ("png", "pdf", "svg"):
+        raise UserError(
+            f"a figure is saved as .png, .pdf or .svg, not {figure.suffix or 'without a suffix'!r}"
+        )
+    return suffix

@@ -1,0 +1,225 @@
+"""What a person sees in the terminal: a score, its layer curve, lists and cards."""
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from math import log2, prod
+from typing import TYPE_CHECKING, Any
+
+from ..reports.layer_curve import best_raw, counted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BAR = "█"
+_PARTS = " ▏▎▍▌▋▊▉"
+_FIELD = re.compile(r'(?im)^\s*(author|year|journal)\s*=\s*[{"](.+?)[}"],?\s*$')
+_WORDS = {
+    "r_over_sqrt_reliability": "median over neuroids of r / best reachable r",
+    "r2_over_ceiling": "r^2 / ceiling",
+    "r_over_ceiling_squared": "(r / ceiling)^2",
+    "r_over_ceiling": "r / ceiling, clipped to 0 ... 1",
+    "above_chance": "accuracy above chance, as a share of the best",
+    "none": "raw: these recordings allow no ceiling",
+}
+
+
+def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
+    """A score as a block of lines, with its layer curve where there are several layers.
+
+    Parameters
+    ----------
+    record : mapping
+        As the results store keeps it.
+    width : int
+        Columns of the terminal.
+    """
+    rows = [
+        ("score", f"{_number(record['score'])}   {_interval(record)}"),
+        ("", _WORDS.get(record["normalisation"], record["normalisation"])),
+        ("raw", _number(record["raw"])),
+        ("ceiling", _ceiling(record)),
+        (
+            "p",
+            "not asked for"
+            if record["p"] is None
+            else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
+        ),
+        ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
+        *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
+        ("n", counted(record)),
+        *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
+        (
+            "seconds",
+            f"{record['seconds']:.1f}{'   (from the results store)' if record.get('cached') else ''}",
+        ),
+        *(("cite", work) for work in cited(record["bibtex"])),
+    ]
+    title = f"{record['model']}  on  {record['benchmark']} (version {record['benchmark_version']})"
+    lines = [title, "─" * min(len(title), width)]
+    if record["simulated"]:
+        lines.insert(1, "SIMULATED data: made by a program, not recorded from a brain")
+    for name, text in rows:
+        lines += textwrap.wrap(
+            text, width, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False
+        )
+    lines.append(f"record    {record['file']}")  # on one line, so that it can be copied
+    if len(record["layers"]) > 1:
+        lines += ["", *layer_lines(record, width=width)]
+    return "\n".join(lines)
+
+
+def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
+    """The layer curve as bars: raw value of each layer in forward order, the ceiling as a mark."""
+    layers = record["layers"]
+    best = best_raw(record)
+    name_width = min(max(len(name) for name in layers), 28)
+    room = max(width - name_width - 12, 10)
+    top = max([*(value or 0.0 for value in layers.values()), best or 0.0, 1e-9])
+    lines = ["layer curve (raw value on held-out stimuli)"]
+    for name, value in layers.items():
+        shown = name if len(name) <= name_width else "…" + name[1 - name_width :]
+        mark = "◆" if name == record["layer"] else " "
+        lines.append(
+            f"{mark} {shown:<{name_width}} {_number(value):>6} {_bar(value or 0.0, top, room)}".rstrip()
+        )
+    if best is not None:
+        place = name_width + 10 + min(round(best / top * room), room - 1)
+        lines.append(" " * max(place - 15, 0) + f"ceiling {_number(best)} ↑".rjust(16))
+    return lines
+
+
+def cited(bibtex: str) -> list[str]:
+    """What to cite, a line a work: first author, year and journal, as far as the BibTeX says them."""
+    works = []
+    for entry in re.split(r"(?m)^@", bibtex)[1:]:
+        said = {name.lower(): value.strip("{} ") for name, value in _FIELD.findall(entry)}
+        authors = said.get("author", "").split(" and ")
+        first = authors[0].split(",")[0] + (" et al." if len(authors) > 1 else "")
+        who = " ".join(filter(None, (first, said.get("year"))))
+        works.append(", ".join(filter(None, (who, said.get("journal")))))
+    return list(filter(None, works))
+
+
+def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Scores under one another, a heading a benchmark: name, score, interval, p."""
+    rows: list[tuple[str, ...]] = []
+    for benchmark, group in groupby(records, key=lambda record: record["benchmark"]):
+        rows.append((benchmark, "", "", ""))
+        for record in group:
+            low, high = record["ci"]
+            rows.append(
+                (
+                    f"  {record['model']}",
+                    _number(record["score"]),
+                    f"{low:.3f} to {high:.3f}",
+                    f"{record['p']:.2g}",
+                )
+            )
+    return rows
+
+
+def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that fits the terminal's width; the first column, the names, is never broken."""
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=i == 0)
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def layers_text(rows: Sequence[Mapping[str, Any]], *, width: int = 80) -> str:
+    """A picture of a model's layers in forward order: shape, a bar as long as the logarithm of the units, sheet.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``layer``, ``shape`` and ``sheet`` (words, or None).
+    width : int
+    """
+    sizes = [prod(row["shape"]) for row in rows]
+    names = max(len(str(row["layer"])) for row in rows)
+    shapes = [" x ".join(map(str, row["shape"])) for row in rows]
+    shape_width = max(map(len, shapes))
+    room = max(min(width - names - shape_width - 40, 30), 6)
+    top = max(log2(size + 1) for size in sizes)
+    lines = [f"{len(rows)} layers in forward order (units of one stimulus; bar: logarithm; sheet)"]
+    for row, shape, size in zip(rows, shapes, sizes, strict=True):
+        bar = _bar(log2(size + 1), top, room)
+        sheet = f"  {row['sheet']}" if row["sheet"] else ""
+        lines.append(f"  {row['layer']:<{names}}  {shape:>{shape_width}}  {bar:<{room}}{sheet}".rstrip())
+    return "\n".join(lines)
+
+
+def interval_text(entry: Mapping[str, Any]) -> str:
+    """``0.734 (0.712 to 0.756)``."""
+    if entry["low"] is None:
+        return f"{entry['mean']:.3g}"
+    return f"{entry['mean']:.3g} ({entry['low']:.3g} to {entry['high']:.3g})"
+
+
+def lesion_rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A lesion and its controls, a row a score: whole, change by the lesion, change by each control and p."""
+    rows = []
+    for name, whole in result["whole"].items():
+        cells = [name, f"{whole:.3f}", f"{result['localised'][name]:+.3f}"]
+        for control in ("random", "contiguous"):
+            entry = result.get(control, {}).get(name)
+            cells += ["no sheet", ""] if entry is None else [_change(entry), f"{entry['p']:.2g}"]
+        rows.append(tuple(cells))
+    return rows
+
+
+def _change(entry: Mapping[str, Any]) -> str:
+    return f"{entry['mean']:+.3f} (sd {entry['sd']:.3f})"
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """A card's fields, one a line; empty ones are left out."""
+    lines = []
+    for name, value in card.items():
+        if value in (None, "", [], {}, ()):
+            continue
+        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(value, Mapping):
+            shown = ", ".join(f"{key} = {item}" for key, item in value.items())
+        elif isinstance(value, bool):
+            shown = "yes" if value else "no"
+        elif isinstance(value, float):
+            shown = _number(value)
+        lines.append(f"{name.replace('_', ' '):<20} {shown}".replace("\n", "\n" + " " * 21))
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _interval(record: Mapping[str, Any]) -> str:
+    low, high = record["ci"]
+    return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
+
+
+def _ceiling(record: Mapping[str, Any]) -> str:
+    kind = {
+        "reliability": "reliability of the mean response (median over neuroids); the best r is its square root",
+        "r_max": "best reachable r",
+        "rdm": "upper bound over subjects",
+        "internal_consistency": "split-half internal consistency (Brain-Score)",
+        "accuracy": "accuracy of the recording itself",
+        "none": "no ceiling",
+    }[record["ceiling_kind"]]
+    if record["ceiling"] is None:
+        return kind
+    lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
+    return f"{record['ceiling']:.3f}   {kind}{lower}"
+
+
+def _bar(value: float, top: float, room: int) -> str:
+    eighths = max(round(value / top * room * 8), 0)
+    whole, part = divmod(eighths, 8)
+    return _BAR * whole + (_PARTS[part] if part else "")

@@ -1,0 +1,1 @@
+"""The tables of a board: what is written, checked, imported and asked."""

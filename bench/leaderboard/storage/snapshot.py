@@ -1,0 +1,281 @@
+"""All that counts on a board, in memory: read once for every revision, asked by every page."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN
+
+from .models import (
+    CURRENT,
+    BenchmarkRow,
+    CeilingRow,
+    LayoutRow,
+    ModelRow,
+    ScoreRow,
+)
+from .models import database_models as brainscore
+
+NO_REGION = "other"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model with its card."""
+
+    id: int
+    name: str
+    slug: str
+    domain: str
+    owner: str
+    title: str
+    family: str
+    architecture: str
+    parameters: int | None
+    n_layers: int | None
+    training_data: str
+    topographic: bool | None
+    license: str
+    citation: str
+    url: str
+    notes: str
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """A version of a benchmark."""
+
+    id: int
+    identifier: str
+    version: int
+    slug: str
+    domain: str
+    kind: str
+    dataset: str
+    region: str
+    metric: str
+    description: str
+    unit: str
+    lower_is_better: bool
+    simulated: bool
+    license: str
+    citation: str
+    ceiling: float | None
+    ceiling_kind: str
+    ceiling_lower: float | None
+    ceiling_upper: float | None
+    data_digest: str
+    newest: bool
+
+    @property
+    def brain(self) -> bool:
+        """Whether it compares with a real brain or with behaviour, and so counts in averages."""
+        return self.kind != "engineering" and not self.simulated
+
+    @property
+    def group(self) -> str:
+        """Above its column: the region, or what it is where it is no brain."""
+        if self.brain:
+            return self.region
+        return "simulated data" if self.simulated else self.kind
+
+
+@dataclass(frozen=True)
+class ScoreEntry:
+    """A score that counts."""
+
+    id: int
+    model: int
+    benchmark: int
+    submission: int
+    value: float | None
+    raw: float | None
+    low: float | None
+    high: float | None
+    error: float | None
+    p: float | None
+    layer: str
+    normalisation: str
+    n_stimuli: int | None
+    n_neuroids: int | None
+    n_left_out: int | None
+    seed: int | None
+    model_digest: str
+    code_digest: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class LayoutEntry:
+    """A layer's layout."""
+
+    model: int
+    layer: str
+    morans_i: float | None
+    morans_i_null: float | None
+    participation_ratio: float | None
+    corrected: float | None
+    n_units: int
+    n_samples: int
+    report: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A board as it stood at one revision.
+
+    Attributes
+    ----------
+    revision : int
+    models : mapping of int to ModelEntry
+    benchmarks : mapping of int to BenchmarkEntry
+        Every version; ``newest`` says which ones are columns.
+    scores : mapping of (int, int) to ScoreEntry
+        By model and benchmark.
+    layouts : mapping of int to list of LayoutEntry
+        By model.
+    """
+
+    revision: int
+    models: dict[int, ModelEntry]
+    benchmarks: dict[int, BenchmarkEntry]
+    scores: dict[tuple[int, int], ScoreEntry]
+    layouts: dict[int, list[LayoutEntry]]
+
+    @property
+    def domains(self) -> list[str]:
+        """Those that have scores."""
+        found = {self.models[model].domain for model, _ in self.scores}
+        return sorted(found, key=lambda name: (name != "vision", name)) or ["vision"]
+
+    def columns(self, domain: str) -> list[BenchmarkEntry]:
+        """A domain's benchmarks in their newest version, where they have scores: brain first, by region."""
+        scored = {benchmark for _, benchmark in self.scores}
+        found = [
+            one
+            for one in self.benchmarks.values()
+            if one.domain == domain and one.newest and one.id in scored
+        ]
+        order = {"neural": 0, "behavior": 1, "engineering": 2}
+        return sorted(
+            found, key=lambda one: (one.simulated, order.get(one.kind, 3), one.region, one.identifier)
+        )
+
+    def model(self, slug: str) -> ModelEntry | None:
+        """The model of an address."""
+        return next((one for one in self.models.values() if one.slug == slug), None)
+
+    def versions(self, slug: str) -> list[BenchmarkEntry]:
+        """The versions of a benchmark, newest first."""
+        found = [one for one in self.benchmarks.values() if one.slug == slug]
+        return sorted(found, key=lambda one: -one.version)
+
+    def scores_of(self, model: int) -> Iterator[tuple[BenchmarkEntry, ScoreEntry]]:
+        """A model's scores, newest versions first."""
+        found = [(self.benchmarks[key[1]], one) for key, one in self.scores.items() if key[0] == model]
+        yield from sorted(
+            found, key=lambda pair: (not pair[0].brain, pair[0].region, pair[0].identifier, -pair[0].version)
+        )
+
+
+def read_snapshot(revision: int) -> Snapshot:
+    """Read all that counts; within one transaction."""
+    return Snapshot(revision, _models(), _benchmarks(), _scores(), _layouts())
+
+
+def _models() -> dict[int, ModelEntry]:
+    model, meta, user = brainscore.Model, brainscore.ModelMeta, brainscore.User
+    query = (
+        model.select(
+            model.id, model.name, ModelRow.slug, model.domain, user.email, ModelRow.title, meta.model_family,
+            meta.architecture, meta.total_parameter_count, meta.total_layers, ModelRow.card, ModelRow.topographic,
+            ModelRow.license, ModelRow.citation, ModelRow.url, meta.extra_notes, meta.training_dataset,
+        )
+        .join(ModelRow, on=(ModelRow.model == model.id))
+        .switch(model)
+        .join(user, on=(model.owner == user.id))
+        .switch(model)
+        .join(meta, JOIN.LEFT_OUTER, on=(meta.model == model.id))
+        .where(model.public)
+        .tuples()
+    )  # fmt: skip
+    found = {}
+    for row in query.iterator():
+        (key, name, slug, domain, owner, title, family, architecture, parameters, n_layers, card, topographic, license_,
+         citation, url, notes, training) = row  # fmt: skip
+        whole = json.loads(card)
+        found[key] = ModelEntry(
+            key, name, slug, domain, owner or "", title, family or "", architecture or "", parameters, n_layers,
+            whole.get("training_data") or training or "", topographic, license_, citation, url,
+            whole.get("notes") or notes or "",
+        )  # fmt: skip
+    return found
+
+
+def _benchmarks() -> dict[int, BenchmarkEntry]:
+    instance, kind = brainscore.BenchmarkInstance, brainscore.BenchmarkType
+    query = (
+        instance.select(
+            instance.id, kind.identifier, instance.version, BenchmarkRow.slug, kind.domain, BenchmarkRow.kind,
+            BenchmarkRow.dataset, BenchmarkRow.region, BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit,
+            BenchmarkRow.lower_is_better, BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation,
+            instance.ceiling, CeilingRow.kind, CeilingRow.lower, CeilingRow.upper, CeilingRow.data_digest,
+        )
+        .join(kind, on=(instance.benchmark == kind.identifier))
+        .join(BenchmarkRow, on=(BenchmarkRow.benchmark == kind.identifier))
+        .switch(instance)
+        .join(CeilingRow, JOIN.LEFT_OUTER, on=(CeilingRow.instance == instance.id))
+        .tuples()
+    )  # fmt: skip
+    rows = list(query)
+    newest: dict[str, int] = {}
+    for row in rows:
+        newest[row[1]] = max(newest.get(row[1], 0), row[2] or 0)
+    found = {}
+    for row in rows:
+        key, identifier, version, *rest = row
+        (slug, domain, one_kind, dataset, region, metric, description, unit, lower_is_better, simulated, license_,
+         citation, ceiling, ceiling_kind, low, high, digest) = rest  # fmt: skip
+        found[key] = BenchmarkEntry(
+            key, identifier, version or 0, slug, domain, one_kind, dataset, region or NO_REGION, metric, description,
+            unit, bool(lower_is_better), bool(simulated), license_, citation, ceiling, ceiling_kind or "none", low,
+            high, digest or "", (version or 0) == newest[identifier],
+        )  # fmt: skip
+    return found
+
+
+def _scores() -> dict[tuple[int, int], ScoreEntry]:
+    score = brainscore.Score
+    query = (
+        ScoreRow.select(
+            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.raw,
+            ScoreRow.low, ScoreRow.high, ScoreRow.error, ScoreRow.p, ScoreRow.layer, ScoreRow.normalisation,
+            ScoreRow.n_stimuli, ScoreRow.n_neuroids, ScoreRow.n_left_out, ScoreRow.seed, ScoreRow.model_digest,
+            ScoreRow.code_digest, score.end_timestamp,
+        )
+        .join(score, on=(ScoreRow.score == score.id))
+        .where(ScoreRow.state == CURRENT)
+        .tuples()
+    )  # fmt: skip
+    return {(row[1], row[2]): ScoreEntry(*row) for row in query.iterator()}
+
+
+def _layouts() -> dict[int, list[LayoutEntry]]:
+    found: dict[int, list[LayoutEntry]] = {}
+    for row in LayoutRow.select().where(LayoutRow.state == CURRENT).order_by(LayoutRow.layer):
+        found.setdefault(row.model_id, []).append(
+            LayoutEntry(
+                row.model_id,
+                row.layer,
+                row.morans_i,
+                row.morans_i_null,
+                row.participation_ratio,
+                row.corrected,
+                row.n_units,
+                row.n_samples,
+                json.loads(row.report),
+            )
+        )
+    return found

@@ -1,0 +1,152 @@
+"""Whether a score fits its benchmark: known, of a known version, with the board's ceiling, and consistent."""
+
+import math
+
+import numpy as np
+
+from ....errors import UserError
+from ...benchmark import BenchmarkCard, benchmark_card
+from ...metrics.normalization import NORMALIZATIONS, Floats
+from ..submission.errors import Refused
+from ..submission.schema import ScoreRecord
+from .models import BenchmarkRow, CeilingRow
+from .models import database_models as brainscore
+
+_SAME = 1e-6
+_ROUNDED = 1e-3
+_CHANCE = 0.5
+
+
+def check_score(one: ScoreRecord) -> BenchmarkCard | None:
+    """Check a score by itself and against its benchmark.
+
+    Returns
+    -------
+    BenchmarkCard or None
+        What the catalogue knows of the benchmark; None for one that only the board knows.
+
+    Raises
+    ------
+    Refused
+        With the reason.
+    """
+    card = _check_benchmark(one)
+    _check_interval(one)
+    _check_formula(one)
+    return card
+
+
+def check_ceiling(one: ScoreRecord, instance: brainscore.BenchmarkInstance) -> None:
+    """Check that a score stands on the ceiling and the data that the board has for this version.
+
+    Raises
+    ------
+    Refused
+        Where they differ: that is another benchmark, or another version of it.
+    """
+    known = CeilingRow.get_or_none(CeilingRow.instance == instance)
+    named = f"{one.benchmark} version {one.benchmark_version}"
+    if known is not None and known.data_digest and known.data_digest != one.data_digest:
+        raise Refused(
+            f"{one.model} on {named}: it was scored on other recordings (digest {one.data_digest[:12]}) than those of "
+            f"this board ({known.data_digest[:12]}): install the data set again, or raise the benchmark's version",
+            409,
+        )
+    if known is not None and known.kind != one.ceiling_kind:
+        raise Refused(f"{one.model} on {named}: its ceiling is {one.ceiling_kind!r}, not {known.kind!r}", 409)
+    if not _close(one.ceiling, instance.ceiling):
+        raise Refused(
+            f"{one.model} on {named}: its ceiling is {one.ceiling}, and this board has {instance.ceiling}",
+            409,
+        )
+
+
+def _check_benchmark(one: ScoreRecord) -> BenchmarkCard | None:
+    try:
+        card = benchmark_card(one.benchmark)
+    except UserError as error:
+        if BenchmarkRow.get_or_none(BenchmarkRow.benchmark == one.benchmark) is None:
+            raise Refused(
+                f"{one.model}: this board does not know the benchmark {one.benchmark!r} ({error})"
+            ) from None
+        return None
+    if one.benchmark_version > card.version:
+        raise Refused(
+            f"{one.model} on {one.benchmark}: this board knows the benchmark up to version {card.version}, "
+            f"not {one.benchmark_version}"
+        )
+    for name, said, known in (
+        ("dataset", one.dataset, card.dataset),
+        ("region", one.region, card.region),
+        ("metric", one.metric, card.metric),
+        ("domain", one.domain, card.modality),
+    ):
+        if said != known:
+            raise Refused(f"{one.model} on {one.benchmark}: its {name} is {known!r}, not {said!r}")
+    if one.simulated != card.simulated:
+        raise Refused(
+            f"{one.model} on {one.benchmark}: the data are {'' if card.simulated else 'not '}simulated, "
+            "and the submission says otherwise"
+        )
+    return card
+
+
+def _check_interval(one: ScoreRecord) -> None:
+    low, high = one.ci
+    if (low is None) != (high is None) or (low is not None and high is not None and low > high):
+        raise Refused(f"{one.model} on {one.benchmark}: its interval {low} to {high} is none")
+    if one.layer not in one.layers:
+        raise Refused(f"{one.model} on {one.benchmark}: the layer {one.layer!r} is not among its layers")
+    if (one.ceiling is None) != (one.ceiling_kind == "none"):
+        raise Refused(f"{one.model} on {one.benchmark}: a ceiling has a kind and a value, or neither")
+
+
+def _check_formula(one: ScoreRecord) -> None:
+    """The headline again, from the raw value and the ceiling by the formula that it names."""
+    expected = _again(one)
+    if expected is None:
+        raise Refused(f"{one.model} on {one.benchmark}: unknown normalisation {one.normalisation!r}")
+    tolerance = _ROUNDED if one.normalisation == "r_over_sqrt_reliability" else _SAME
+    if not math.isclose(expected, one.score, rel_tol=tolerance, abs_tol=tolerance):
+        raise Refused(
+            f"{one.model} on {one.benchmark}: the score {one.score:.4f} does not follow from its raw values and its "
+            f"ceiling by {one.normalisation}, which give {expected:.4f}"
+        )
+
+
+def _again(one: ScoreRecord) -> float | None:
+    if one.normalisation == "above_chance":
+        best = one.ceiling if one.ceiling_kind == "accuracy" and one.ceiling is not None else 1.0
+        return (one.raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
+    normalize = NORMALIZATIONS.get(one.normalisation)
+    if normalize is None or (one.ceiling is None and one.normalisation != "none"):
+        return None
+    if one.normalisation == "r_over_sqrt_reliability":
+        return float(normalize(*_neuroids(one)))
+    return float(normalize(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
+
+
+def _neuroids(one: ScoreRecord) -> tuple[Floats, Floats]:
+    """The r of every neuroid, as one split, and its r_max; a neuroid without a raw value was left out."""
+    said = f"{one.model} on {one.benchmark}"
+    values = np.array(one.raw_values, dtype=float)
+    limits = np.array(one.ceiling_values, dtype=float)
+    if len(limits) not in (0, len(values)):
+        raise Refused(f"{said}: {len(values)} raw values and {len(limits)} ceilings of neuroids")
+    kept = np.isfinite(values)
+    if kept.sum() != one.n_neuroids or not kept.any():
+        raise Refused(f"{said}: it has raw values of {kept.sum()} neuroids, and says {one.n_neuroids}")
+    best = (limits if len(limits) else np.full(len(values), one.ceiling, dtype=float))[kept]
+    if one.ceiling_kind == "reliability":
+        best = np.sqrt(np.clip(np.nan_to_num(best), 0, None))
+    if not (best > 0).all():
+        raise Refused(f"{said}: a neuroid's ceiling is not positive")
+    if not math.isclose(float(np.median(values[kept])), one.raw, rel_tol=_ROUNDED, abs_tol=_ROUNDED):
+        raise Refused(f"{said}: the raw score {one.raw:.4f} is not the median of its neuroids")
+    return values[kept][None], best
+
+
+def _close(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME)

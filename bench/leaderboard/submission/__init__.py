@@ -1,0 +1,1 @@
+"""A submission: its schema, how it is built from records, what is refused."""

@@ -1,0 +1,1 @@
+"""The server, the interface and the pages of a board."""

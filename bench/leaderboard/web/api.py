@@ -1,0 +1,272 @@
+"""The interface for programs: JSON under ``/api/v1``."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from ..storage.models import ScoreRow, SubmissionRow
+from ..storage.queries import history_of, layers_of
+from ..storage.snapshot import Snapshot
+from ..submission.errors import Refused
+from ..submission.field_types import Line
+from ..submission.schema import parse_submission
+from .exports import describe_benchmark, describe_model, describe_score, describe_table
+from .ranking import Selection, table_of
+from .state import Desk
+
+Slug = Annotated[str, Path(pattern=r"^[\w.-]{1,120}$")]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+_MOST = 1_000
+_bearer = HTTPBearer(auto_error=False, description="The token that whoever runs the board gave you.")
+
+
+class Problem(BaseModel):
+    """Why something was refused."""
+
+    error: str
+
+
+class Taken(BaseModel):
+    """What became of a submission."""
+
+    submission: int
+    digest: str
+    duplicate: bool
+    new: int
+    known: int
+    replaced: int
+
+
+class Withdrawal(BaseModel):
+    """Why something is withdrawn."""
+
+    reason: Line = ""
+
+
+class Withdrawn(BaseModel):
+    """How many scores no longer count."""
+
+    withdrawn: int
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem} for code in (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429)
+}
+
+
+def selection(
+    domain: Annotated[Literal["vision", "language"], Query()] = "vision",
+    q: Annotated[str, Query(max_length=100)] = "",
+    family: Annotated[str, Query(max_length=100)] = "",
+    topographic: Annotated[Literal["", "yes", "no"], Query()] = "",
+    min_parameters: Annotated[str, Query(max_length=20, pattern=r"^[0-9_,.]*([eE][0-9]{1,2})?$")] = "",
+    max_parameters: Annotated[str, Query(max_length=20, pattern=r"^[0-9_,.]*([eE][0-9]{1,2})?$")] = "",
+    region: Annotated[str, Query(max_length=120)] = "",
+    sort: Annotated[str, Query(max_length=120)] = "average",
+    order: Annotated[Literal["", "ascending", "descending"], Query()] = "",
+    missing: Annotated[Literal["zero", "skip"], Query()] = "zero",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> Selection:
+    """What a reader asks of the table."""
+    return Selection(
+        domain, q, family, topographic, _size(min_parameters), _size(max_parameters), region, sort, order, missing, page
+    )  # fmt: skip
+
+
+def _size(text: str) -> int | None:
+    """A number of parameters; 10_000, 10,000 and 1e4 are alike."""
+    plain = text.replace("_", "").replace(",", "")
+    if not plain:
+        return None
+    try:
+        return int(float(plain))
+    except (ValueError, OverflowError):
+        raise Refused(f"{text!r} is no number of parameters") from None
+
+
+def routes(desk: Desk) -> APIRouter:
+    """The interface of a board."""
+    api = APIRouter(prefix="/api/v1", responses=_REFUSALS, tags=["board"])
+
+    def sent(request: Request, key: str, make: Callable[[Snapshot], dict[str, Any]]) -> Response:
+        return desk.page(
+            request, f"json {key}", lambda now: json.dumps(make(now), allow_nan=False), "application/json"
+        )
+
+    table: dict[str, Any] = {"response_model": dict[str, Any]}
+
+    @api.get("/models", **table, summary="The table: models, averages and benchmarks, filtered and sorted")
+    def models(request: Request, chosen: Annotated[Selection, Depends(selection)]) -> Response:
+        return sent(request, f"models {chosen}", lambda now: describe_table(table_of(now, chosen)))
+
+    @api.get("/models/{slug}", **table, summary="A model with its scores")
+    def model(request: Request, slug: Slug) -> Response:
+        return sent(request, f"model {slug}", lambda now: _model(now, slug))
+
+    @api.get("/benchmarks", **table, summary="The benchmarks, every version")
+    def benchmarks(request: Request) -> Response:
+        return sent(request, "benchmarks", _benchmarks)
+
+    @api.get("/benchmarks/{slug}", **table, summary="A benchmark, every version, newest first")
+    def benchmark(request: Request, slug: Slug) -> Response:
+        return sent(request, f"benchmark {slug}", lambda now: _benchmark(now, slug))
+
+    @api.get("/scores", **table, summary="Scores that count, with what they stand on")
+    def scores(
+        request: Request,
+        model: Annotated[str, Query(max_length=120)] = "",
+        benchmark: Annotated[str, Query(max_length=120)] = "",
+        limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> Response:
+        part = slice(offset, offset + limit)
+        key = f"scores {model!r} {benchmark!r} {part}"
+        return sent(request, key, lambda now: _scores(now, model, benchmark, part))
+
+    @api.get("/scores/{number}", summary="A score in whatever state: what it stands on, its history")
+    def score(number: Number) -> dict[str, Any]:
+        with desk.board.reading():
+            return _score(number)
+
+    @api.get("/submissions/{number}", summary="A submission as it came")
+    def submission(number: Number) -> Response:
+        with desk.board.reading():
+            found = SubmissionRow.get_or_none(SubmissionRow.submission == number)
+            if found is None:
+                raise Refused(f"there is no submission {number}", 404)
+            return Response(found.document, media_type="application/json")
+
+    @api.post(
+        "/submissions",
+        status_code=201,
+        response_model=Taken,
+        responses={200: {"model": Taken, "description": "The very same submission was here before"}},
+        dependencies=[Depends(_bearer)],
+        summary="Submit",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Submission"}}},
+            }
+        },
+    )
+    async def submit(request: Request) -> Response:
+        who = await run_in_threadpool(desk.bearer, request)
+        _only_json(request)
+        body = await request.body()
+
+        def take() -> Any:
+            return desk.board.submit(
+                parse_submission(body, max_bytes=desk.limits.max_bytes), body.decode(), who
+            )
+
+        receipt = await run_in_threadpool(take)
+        desk.reader.changed()
+        taken = Taken(**{name: getattr(receipt, name) for name in Taken.model_fields})
+        return JSONResponse(taken.model_dump(), 200 if receipt.duplicate else 201)
+
+    @api.post(
+        "/scores/{number}/withdraw",
+        response_model=Withdrawn,
+        dependencies=[Depends(_bearer)],
+        summary="Take a score back",
+    )
+    def withdraw_score(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
+        who = desk.bearer(request)
+        desk.board.withdraw(number, who, why.reason)
+        desk.reader.changed()
+        return Withdrawn(withdrawn=1)
+
+    @api.post(
+        "/submissions/{number}/withdraw",
+        response_model=Withdrawn,
+        dependencies=[Depends(_bearer)],
+        summary="Take a whole submission back",
+    )
+    def withdraw_submission(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
+        who = desk.bearer(request)
+        n = desk.board.withdraw_submission(number, who, why.reason)
+        desk.reader.changed()
+        return Withdrawn(withdrawn=n)
+
+    return api
+
+
+def _only_json(request: Request) -> None:
+    kind = request.headers.get("content-type", "")
+    name, _, rest = kind.partition(";")
+    if name.strip().lower() != "application/json" or rest.strip().lower() not in ("", "charset=utf-8"):
+        raise Refused(f"a submission is application/json, not {kind[:60] or 'nothing'!r}", 415)
+
+
+def _model(now: Snapshot, slug: str) -> dict[str, Any]:
+    found = now.model(slug)
+    if found is None:
+        raise Refused(f"there is no model {slug!r}", 404)
+    return {
+        **describe_model(found),
+        "scores": [describe_score(found, benchmark, one) for benchmark, one in now.scores_of(found.id)],
+        "layouts": [dict(one.report) for one in now.layouts.get(found.id, [])],
+    }
+
+
+def _benchmarks(now: Snapshot) -> dict[str, Any]:
+    found = sorted(now.benchmarks.values(), key=lambda one: (one.identifier, one.version))
+    return {"benchmarks": [describe_benchmark(one) for one in found]}
+
+
+def _benchmark(now: Snapshot, slug: str) -> dict[str, Any]:
+    found = now.versions(slug)
+    if not found:
+        raise Refused(f"there is no benchmark {slug!r}", 404)
+    return {"versions": [describe_benchmark(one) for one in found]}
+
+
+def _scores(now: Snapshot, model: str, benchmark: str, part: slice) -> dict[str, Any]:
+    found = [
+        (now.models[key[0]], now.benchmarks[key[1]], one)
+        for key, one in now.scores.items()
+        if model in ("", now.models[key[0]].name) and benchmark in ("", now.benchmarks[key[1]].identifier)
+    ]
+    found.sort(key=lambda one: one[2].id)
+    return {"n": len(found), "scores": [describe_score(*one) for one in found[part]]}
+
+
+def _score(number: int) -> dict[str, Any]:
+    row = ScoreRow.get_or_none(ScoreRow.score == number)
+    if row is None:
+        raise Refused(f"there is no score {number}", 404)
+    score = row.score
+    return {
+        "id": number,
+        "model": score.model.name,
+        "benchmark": score.benchmark.benchmark_type_id,
+        "version": score.benchmark.version,
+        "state": row.state,
+        "score": row.value,
+        "raw": row.raw,
+        "low": row.low,
+        "high": row.high,
+        "p": row.p,
+        "normalisation": row.normalisation,
+        "n_stimuli": row.n_stimuli,
+        "n_neuroids": row.n_neuroids,
+        "seed": row.seed,
+        "model_digest": row.model_digest,
+        "code_digest": row.code_digest,
+        "provenance": json.loads(row.provenance),
+        "layer": row.layer,
+        "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
+        "submission": row.submission_id,
+        "history": [
+            {"time": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "state": one.state, "reason": one.reason}
+            for one in history_of(score.model_id)
+            if one.score == number
+        ],
+    }

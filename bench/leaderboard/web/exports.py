@@ -1,0 +1,191 @@
+"""The board as files: CSV, JSON, BibTeX."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
+from .ranking import Selection, Table, table_of
+
+FILES = {
+    "board.csv": "text/csv; charset=utf-8",
+    "scores.csv": "text/csv; charset=utf-8",
+    "board.json": "application/json",
+    "references.bib": "application/x-bibtex; charset=utf-8",
+}
+"""Name -> kind."""
+_EVERYONE = 10**9
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table_csv(table: Table) -> str:
+    """The shown table: a line a model, a column a benchmark or average."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["rank", "model", "family", "parameters", "topographic", *[one.key for one in table.columns]]
+    )
+    for row in table.rows:
+        cells = [_number(row.values.get(one.key)) for one in table.columns]
+        model = row.model
+        writer.writerow(
+            [
+                row.rank or "",
+                *map(_safe, (model.name, model.family)),
+                model.parameters or "",
+                _yes(model.topographic),
+                *cells,
+            ]
+        )
+    return stream.getvalue()
+
+
+def scores_csv(snapshot: Snapshot, domain: str) -> str:
+    """Every score of a domain with what it stands on, a line each."""
+    stream = io.StringIO()
+    writer: csv.DictWriter[str] | None = None
+    for line in describe_scores(snapshot, domain):
+        if writer is None:
+            writer = csv.DictWriter(stream, list(line), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in line.items()})
+    return stream.getvalue()
+
+
+def describe_scores(snapshot: Snapshot, domain: str | None = None) -> list[dict[str, Any]]:
+    """Every score as a JSON-able line, best-ordered by benchmark and model."""
+    lines = [
+        describe_score(snapshot.models[model], snapshot.benchmarks[benchmark], one)
+        for (model, benchmark), one in snapshot.scores.items()
+        if domain is None or snapshot.models[model].domain == domain
+    ]
+    return sorted(lines, key=lambda line: (line["benchmark"], -line["version"], line["model"]))
+
+
+def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
+    """One score with what it stands on."""
+    return {
+        "id": one.id,
+        "model": model.name,
+        "benchmark": benchmark.identifier,
+        "version": benchmark.version,
+        "region": benchmark.region,
+        "score": one.value,
+        "raw": one.raw,
+        "ceiling": benchmark.ceiling,
+        "ceiling_kind": benchmark.ceiling_kind,
+        "normalisation": one.normalisation,
+        "low": one.low,
+        "high": one.high,
+        "error": one.error,
+        "p": one.p,
+        "layer": one.layer,
+        "n_stimuli": one.n_stimuli,
+        "n_neuroids": one.n_neuroids,
+        "n_left_out": one.n_left_out,
+        "seed": one.seed,
+        "simulated": benchmark.simulated,
+        "model_digest": one.model_digest,
+        "data_digest": benchmark.data_digest,
+        "code_digest": one.code_digest,
+        "submission": one.submission,
+        "time": None if one.at is None else f"{one.at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def describe_model(model: ModelEntry) -> dict[str, Any]:
+    """A model's card."""
+    return {
+        name: getattr(model, name)
+        for name in (
+            "name", "slug", "domain", "owner", "title", "family", "architecture", "parameters", "n_layers",
+            "training_data", "topographic", "license", "citation", "url", "notes",
+        )
+    }  # fmt: skip
+
+
+def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:
+    """A version of a benchmark."""
+    return {
+        name: getattr(one, name)
+        for name in (
+            "identifier", "version", "slug", "domain", "kind", "dataset", "region", "metric", "description", "unit",
+            "lower_is_better", "simulated", "license", "citation", "ceiling", "ceiling_kind", "ceiling_lower",
+            "ceiling_upper", "data_digest", "newest",
+        )
+    }  # fmt: skip
+
+
+def describe_table(table: Table) -> dict[str, Any]:
+    """The shown table as JSON."""
+    return {
+        "columns": [
+            {"key": one.key, "group": one.group, "version": one.benchmark.version if one.benchmark else None}
+            for one in table.columns
+        ],
+        "n_models": table.n_models,
+        "n_pages": table.n_pages,
+        "page": table.selection.page,
+        "models": [
+            {
+                "rank": row.rank,
+                **describe_model(row.model),
+                "n_scored": row.n_scored,
+                "values": {one.key: row.values.get(one.key) for one in table.columns},
+            }
+            for row in table.rows
+        ],
+    }
+
+
+def bibtex(benchmarks: Iterable[BenchmarkEntry], models: Sequence[ModelEntry] = ()) -> str:
+    """The citations of benchmarks and models, each once."""
+    citations = [*(one.citation for one in benchmarks), *(one.citation for one in models)]
+    entries = [one.strip() for one in citations if one.strip()]
+    return "\n\n".join(dict.fromkeys(entries)) + ("\n" if entries else "")
+
+
+def _safe(value: Any) -> Any:
+    """A text that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _cell(value: Any) -> Any:
+    return _number(value) if isinstance(value, float) else _safe(value)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
+
+
+def _yes(value: bool | None) -> str:
+    return "" if value is None else ("yes" if value else "no")
+
+
+def file_of(name: str, snapshot: Snapshot, chosen: Selection) -> str:
+    """One of :data:`FILES`, for the domain or the table of a selection.
+
+    ``board.csv``: the table as it is filtered and sorted, all pages; ``scores.csv``: a line a score;
+    ``board.json``: models, benchmarks and scores; ``references.bib``: the citations.
+    """
+    if name == "board.csv":
+        return table_csv(table_of(snapshot, chosen, page_size=_EVERYONE))
+    if name == "scores.csv":
+        return scores_csv(snapshot, chosen.domain)
+    columns = snapshot.columns(chosen.domain)
+    models = [one for one in snapshot.models.values() if one.domain == chosen.domain]
+    if name == "references.bib":
+        return bibtex(columns, models)
+    content = {
+        "revision": snapshot.revision,
+        "domain": chosen.domain,
+        "models": [describe_model(one) for one in models],
+        "benchmarks": [
+            describe_benchmark(one) for one in snapshot.benchmarks.values() if one.domain == chosen.domain
+        ],
+        "scores": describe_scores(snapshot, chosen.domain),
+    }
+    return json.dumps(content, allow_nan=False)

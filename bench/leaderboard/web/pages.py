@@ -1,0 +1,358 @@
+"""The pages as HTML. Every text that came from a submission is escaped by the templates."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ....brain_data.catalogue import list_datasets
+from ..storage.queries import history_of, layers_of
+from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
+from ..submission.schema import Map
+from .charts import distribution, layer_curve, map_address, scatter
+from .links import Links, asked
+from .ranking import PAGE, Column, Row, Selection, Table, table_of
+
+SITE = "brodmann leaderboard"
+_FEW_CURVES = 12
+_FEW_MAPS = 12
+
+
+def board_page(snapshot: Snapshot, chosen: Selection, links: Links, *, page_size: int = PAGE) -> str:
+    """The table of models and benchmarks."""
+    table = table_of(snapshot, chosen, page_size=page_size)
+
+    def head(key: str, label: str, benchmark: BenchmarkEntry | None) -> Markup:
+        return _head(key, label, benchmark, chosen, links)
+
+    return _render(
+        "board.html",
+        snapshot,
+        links,
+        heading=f"{chosen.domain.capitalize()} models and the brain",
+        here=chosen.domain,
+        domain=chosen.domain,
+        chosen=chosen,
+        table=table,
+        groups=_groups(table),
+        head=head,
+        sorted=lambda key: _aria_sort(key, chosen, table),
+        cell=_cell,
+        asked=lambda **changes: asked(chosen, **changes),
+    )
+
+
+def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
+    """A model: its card, scores, layer curves, sheet maps and history. Reads the board."""
+    scores = list(snapshot.scores_of(model.id))
+    ranked = [(benchmark, one, _rank(snapshot, benchmark, one)) for benchmark, one in scores]
+    curves: list[tuple[BenchmarkEntry, ScoreEntry, Markup]] = []
+    for benchmark, one in scores:
+        drawn = layer_curve(layers_of(one.id), one.layer)
+        if drawn and len(curves) < _FEW_CURVES:
+            curves.append((benchmark, one, Markup(drawn)))
+    layouts = snapshot.layouts.get(model.id, [])
+    found = [(layout, part) for layout in layouts for part in (layout.report.get("clustering") or [None])]
+    maps = [
+        (
+            layout.layer,
+            part["contrast"],
+            map_address(Map(**part["map"])),
+            part["map"]["rows"],
+            part["map"]["columns"],
+        )
+        for layout, part in found
+        if part and part.get("map")
+    ]
+    card = [
+        ("domain", model.domain),
+        ("family", model.family),
+        ("architecture", model.architecture),
+        ("parameters", f"{model.parameters:,}" if model.parameters is not None else ""),
+        ("training data", model.training_data),
+        ("topographic", "" if model.topographic is None else "yes" if model.topographic else "no"),
+        ("licence", model.license),
+        ("submitted by", model.owner),
+    ]
+    return _render(
+        "model.html",
+        snapshot,
+        links,
+        heading=model.name,
+        here="",
+        domain=model.domain,
+        model=model,
+        card=card,
+        scores=ranked,
+        provenance=[(benchmark, one) for benchmark, one in scores if one.model_digest],
+        curves=curves,
+        layouts=layouts,
+        layout_rows=found,
+        maps=maps[:_FEW_MAPS],
+        n_digests=len({one.model_digest for _, one in scores if one.model_digest}),
+        history=history_of(model.id),
+        others=sorted(
+            (one for one in snapshot.models.values() if one.domain == model.domain and one.id != model.id),
+            key=lambda one: one.name.lower(),
+        ),
+    )
+
+
+def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links: Links) -> str:
+    """A benchmark: its data, ceiling, metric and citation, and how the models' scores lie."""
+    benchmark, *older = versions
+    scores = _scores_on(snapshot, benchmark)
+    values = [one.value for _, one in scores if one.value is not None]
+    limit = ""
+    if benchmark.ceiling is not None:
+        bounds = ""
+        if benchmark.ceiling_lower is not None and benchmark.ceiling_upper is not None:
+            bounds = f", {benchmark.ceiling_lower:.3f} to {benchmark.ceiling_upper:.3f} over subjects"
+        limit = f"{benchmark.ceiling:.3f} ({benchmark.ceiling_kind.replace('_', ' ')}{bounds})"
+    card = [
+        ("version", benchmark.version),
+        *_describe_data(benchmark.dataset),
+        ("region", benchmark.region),
+        ("metric", benchmark.metric),
+        ("kind", benchmark.kind),
+        ("ceiling", limit),
+        ("unit", benchmark.unit),
+        ("better", "lower" if benchmark.lower_is_better else "higher"),
+        ("licence of the data", benchmark.license),
+        ("digest of the data", benchmark.data_digest),
+    ]
+    return _render(
+        "benchmark.html",
+        snapshot,
+        links,
+        heading=benchmark.identifier,
+        here="",
+        domain=benchmark.domain,
+        benchmark=benchmark,
+        card=card,
+        scores=scores,
+        picture=Markup(distribution(values)),
+        older=[(one, len(_scores_on(snapshot, one))) for one in older],
+    )
+
+
+def compare_page(snapshot: Snapshot, a: ModelEntry | None, b: ModelEntry | None, links: Links) -> str:
+    """Two models on the benchmarks that both were scored on."""
+    pairs = _pairs(snapshot, a, b) if a and b else []
+    brain = [one for one in pairs if one["benchmark"].brain]
+    groups = [
+        (
+            domain,
+            sorted((m for m in snapshot.models.values() if m.domain == domain), key=lambda m: m.name.lower()),
+        )
+        for domain in snapshot.domains
+    ]
+    names = (a.name if a else "", b.name if b else "")
+    return _render(
+        "compare.html",
+        snapshot,
+        links,
+        heading="Compare",
+        here="compare",
+        domain=a.domain if a else snapshot.domains[0],
+        a=a,
+        b=b,
+        models=groups,
+        pairs=pairs,
+        wins=sum(one["better"] > 0 for one in pairs),
+        losses=sum(one["better"] < 0 for one in pairs),
+        picture=Markup(scatter([(o["benchmark"].identifier, o["a"], o["b"]) for o in brain], *names)),
+    )
+
+
+def about_page(snapshot: Snapshot, links: Links, address: str) -> str:
+    """How to submit, and what is checked."""
+    newest = [one for one in snapshot.benchmarks.values() if one.newest]
+    return _render(
+        "about.html",
+        snapshot,
+        links,
+        heading="Submit a model",
+        here="about",
+        domain=snapshot.domains[0],
+        address=address,
+        benchmarks=sorted(newest, key=lambda one: one.identifier),
+    )
+
+
+def account_page(snapshot: Snapshot, links: Links, **known: Any) -> str:
+    """Signing in, and what one submitted."""
+    return _render(
+        "account.html",
+        snapshot,
+        links,
+        heading="Account",
+        here="account",
+        domain=snapshot.domains[0],
+        **({"problem": "", "who": None, "word": "", "submissions": []} | known),
+    )
+
+
+def problem_page(snapshot: Snapshot, links: Links, heading: str, problem: str) -> str:
+    """What went wrong, in one sentence."""
+    return _render(
+        "problem.html", snapshot, links, heading=heading, here="", domain=snapshot.domains[0], problem=problem
+    )
+
+
+def _pairs(snapshot: Snapshot, a: ModelEntry, b: ModelEntry) -> list[dict[str, Any]]:
+    pairs = []
+    for benchmark, one in snapshot.scores_of(a.id):
+        other = snapshot.scores.get((b.id, benchmark.id))
+        if other is None or one.value is None or other.value is None:
+            continue
+        sign = -1 if benchmark.lower_is_better else 1
+        pairs.append(
+            {
+                "benchmark": benchmark,
+                "a": one.value,
+                "b": other.value,
+                "difference": one.value - other.value,
+                "better": sign * (one.value - other.value),
+                "said": _overlap(one, other),
+            }
+        )
+    return pairs
+
+
+def _overlap(one: ScoreEntry, other: ScoreEntry) -> str:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return ""
+    return "overlap" if one.low <= other.high and other.low <= one.high else "clear"
+
+
+def _scores_on(snapshot: Snapshot, benchmark: BenchmarkEntry) -> list[tuple[ModelEntry, ScoreEntry]]:
+    found = [(snapshot.models[key[0]], one) for key, one in snapshot.scores.items() if key[1] == benchmark.id]
+    sign = 1 if benchmark.lower_is_better else -1
+    return sorted(
+        found, key=lambda pair: (pair[1].value is None, sign * (pair[1].value or 0.0), pair[0].name.lower())
+    )
+
+
+def _rank(snapshot: Snapshot, benchmark: BenchmarkEntry, one: ScoreEntry) -> str:
+    ranked = [score.id for _, score in _scores_on(snapshot, benchmark)]
+    return f"{ranked.index(one.id) + 1} of {len(ranked)}"
+
+
+def _describe_data(name: str) -> list[tuple[str, object]]:
+    """What the catalogue knows of a data set; its name alone where it knows nothing."""
+    known = next((one for one in list_datasets() if one.identifier == name), None)
+    if known is None:
+        return [("data", name)]
+    return [
+        ("data", f"{name}: {known.title}"),
+        ("species", known.species),
+        ("technique", known.technique),
+        ("subjects", known.n_subjects),
+        ("stimuli", known.n_stimuli),
+        ("source", known.source),
+    ]
+
+
+def _groups(table: Table) -> list[tuple[str, int]]:
+    groups: list[tuple[str, int]] = []
+    for column in table.columns:
+        if groups and groups[-1][0] == column.group:
+            groups[-1] = (column.group, groups[-1][1] + 1)
+        else:
+            groups.append((column.group, 1))
+    return groups
+
+
+def _head(key: str, label: str, benchmark: BenchmarkEntry | None, chosen: Selection, links: Links) -> Markup:
+    """The head of a column: sorts the table; a link to the benchmark below it."""
+    said = escape(label).replace("-", Markup("-<wbr>")).replace(".", Markup(".<wbr>"))
+    if links.live:
+        order = ""
+        if chosen.sort == key:
+            lower = key in ("name", "parameters") or (benchmark is not None and benchmark.lower_is_better)
+            usual = "ascending" if lower else "descending"
+            other = "descending" if lower else "ascending"
+            order = other if (chosen.order or usual) == usual else usual
+        said = Markup('<a href="{}">{}</a>').format(links.board(**asked(chosen, sort=key, order=order)), said)
+    else:
+        said = Markup('<button type="button" class="sort">{}</button>').format(said)
+    if benchmark is None:
+        return said
+    return said + Markup('<a class="about" href="{}" aria-label="about {}">about</a>').format(
+        links.benchmark(benchmark.slug), label
+    )
+
+
+def _aria_sort(key: str, chosen: Selection, table: Table) -> Markup:
+    if chosen.sort != key:
+        return Markup("")
+    lower = key in ("name", "parameters") or any(c.key == key and c.lower_is_better for c in table.columns)
+    return Markup(' aria-sort="{}"').format(chosen.order or ("ascending" if lower else "descending"))
+
+
+def _cell(row: Row, column: Column) -> Markup:
+    value = row.values.get(column.key)
+    shade = column.shade(value)
+    if shade is None or value is None:
+        return Markup("<td></td>")
+    score = row.scores.get(column.key)
+    title = ""
+    if score is not None:
+        between = (
+            f"{score.low:.2f} to {score.high:.2f}" if score.low is not None and score.high is not None else ""
+        )
+        title = ", ".join(part for part in (between, score.layer) if part)
+    said = f' title="{escape(title)}"' if title else ""
+    return Markup(f'<td class="c{shade}" data-v="{value:.4g}"{said}>{value:.2f}</td>')  # escaped above
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _render(name: str, snapshot: Snapshot, links: Links, **known: Any) -> str:
+    return (
+        _templates()
+        .get_template(name)
+        .render(
+            site=SITE,
+            links=links,
+            domains=snapshot.domains,
+            revision=snapshot.revision,
+            version=version("brodmann"),
+            **known,
+        )
+    )
+
+
+@lru_cache
+def _templates() -> jinja2.Environment:
+    loader = jinja2.FunctionLoader(lambda name: (files(__package__) / "templates" / name).read_text("utf-8"))
+    made = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, auto_reload=False
+    )
+    made.filters["number"] = _number
+    return made
+
+
+def interface_page(snapshot: Snapshot, links: Links, schema: dict[str, Any]) -> str:
+    """The interface for programs, an operation a paragraph."""
+    operations = [
+        (method.upper(), path, one.get("summary", ""), one.get("parameters", []), "requestBody" in one)
+        for path, methods in schema["paths"].items()
+        for method, one in methods.items()
+    ]
+    return _render(
+        "interface.html",
+        snapshot,
+        links,
+        heading="Interface",
+        here="",
+        domain=snapshot.domains[0],
+        operations=operations,
+    )

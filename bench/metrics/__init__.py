@@ -1,0 +1,1 @@
+"""The metrics: from features and recordings to a result."""

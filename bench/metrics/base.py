@@ -1,0 +1,159 @@
+"""What a metric finds, how it is asked, and a ceiling as Brain-Score's ``Score``."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .recording import Recording
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
+    from brainscore_core.metrics import Score as Score
+
+Floats = npt.NDArray[np.float64]
+CeilingKind = Literal["reliability", "r_max", "rdm", "accuracy", "internal_consistency", "none"]
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best that a model could score, given the noise.
+
+    Attributes
+    ----------
+    kind : str
+        ``reliability`` (of the mean response; the best r is its square root), ``r_max`` (in units of r),
+        ``internal_consistency`` (Brain-Score's), ``rdm`` (the upper bound over subjects), ``accuracy``, or
+        ``none`` where the recordings allow no estimate.
+    value : float
+        One number for the region: the median over neuroids, or the upper bound. NaN for ``none``.
+    per_neuroid : array of shape (n_neuroids,) or None
+    lower, upper : float or None
+        For ``rdm``: the bounds over subjects.
+    per_subject : mapping
+        For ``rdm``: ``{"lower": ..., "upper": ...}``, arrays of shape (n_subjects,).
+    """
+
+    kind: CeilingKind
+    value: float
+    per_neuroid: Floats | None = None
+    lower: float | None = None
+    upper: float | None = None
+    per_subject: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How sure to be.
+
+    Attributes
+    ----------
+    seed : int
+        Of every random draw.
+    n_bootstraps, n_permutations : int
+        0 skips the interval, or the p value.
+    level : float
+        Of the interval.
+    """
+
+    seed: int = 0
+    n_bootstraps: int = 1000
+    n_permutations: int = 1000
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """What a metric found.
+
+    Attributes
+    ----------
+    value : float
+        The headline, normalised by the ceiling.
+    raw : float
+        The same before normalisation.
+    per_unit : array
+        Raw value of each neuroid (or subject, for RDMs).
+    unit : {"neuroid", "subject", "none"}
+        What `per_unit` counts.
+    normalization : str
+        The name of the formula from `raw` to `value`.
+    layer : str
+        The layer chosen most often on training stimuli.
+    layer_by_split : sequence of str
+    layers : mapping of str to float
+        Every layer's raw value on the held-out stimuli: the layer curve.
+    ci : (float, float)
+        Bootstrap interval of the headline. NaN where it was not asked for.
+    p : float
+        Permutation p of the headline. NaN where it was not asked for.
+    n_stimuli, n_neuroids : int
+        That the headline stands on.
+    left_out : mapping of str to int
+        What was left out, by reason.
+    methods : mapping
+        What was done: folds, penalties, how p and the interval were drawn.
+    draws : array of shape (n_bootstraps,) or (0,)
+        Bootstrap draws of the headline. The same seed draws the same stimuli for every model, so that differences of
+        draws are paired.
+    arrays : mapping of str to array
+        What figures need besides: ``layer_units`` (n_layers, n_units), ``model_rdm`` and ``brain_rdm`` (pairs),
+        ``stimulus_id`` and ``category`` in the order of the RDMs.
+    """
+
+    value: float
+    raw: float
+    per_unit: Floats
+    unit: Literal["neuroid", "subject", "none"]
+    normalization: str
+    layer: str
+    layer_by_split: Sequence[str]
+    layers: Mapping[str, float]
+    ci: tuple[float, float]
+    p: float
+    n_stimuli: int
+    n_neuroids: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    methods: Mapping[str, Any] = field(default_factory=dict)
+    draws: Floats = field(default_factory=lambda: np.empty(0), repr=False)
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
+
+
+class Metric(Protocol):
+    """A way to compare a model's layers with a recording."""
+
+    @property
+    def name(self) -> str:
+        """As in the benchmark's identifier."""
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """The best that any model could score."""
+
+    def evaluate(
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
+        """Compare layers (features of shape (n_stimuli, n_units), in the recording's order)."""
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Bytes that comparing the largest layer takes, beside its features."""
+
+
+def ceiling_score(noise_ceiling: Ceiling) -> Score:
+    """A ceiling as a Brain-Score ``Score``, its kind and parts in ``attrs``."""
+    result = Score(noise_ceiling.value)
+    result.attrs["kind"] = noise_ceiling.kind
+    if noise_ceiling.per_neuroid is not None:
+        result.attrs["raw"] = Score(noise_ceiling.per_neuroid, dims=("neuroid",))
+    if noise_ceiling.lower is not None and noise_ceiling.upper is not None:
+        result.attrs |= {"lower": noise_ceiling.lower, "upper": noise_ceiling.upper}
+        result.attrs["subjects"] = {
+            name: values.tolist() for name, values in noise_ceiling.per_subject.items()
+        }
+    return result

@@ -1,0 +1,273 @@
+"""Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ...analysis.encoding.cross_validation import Indices, Splitter, nested_folds
+from ...analysis.encoding.nested_ridge import (
+    ALPHAS,
+    Fit,
+    NestedRidge,
+    Targets,
+    held_out_r,
+    products_device,
+    ridge_memory,
+)
+from ...analysis.statistics.resampling import p_value, percentile_interval
+from ...brain_data.noise_ceiling import reliability, variance_reliability
+from ...errors import UserError
+from ...progress import track
+from . import uncertainty
+from .base import Ceiling, MetricResult, ScoringOptions
+from .normalization import NORMALIZATIONS, median_r
+from .recording import Recording
+
+Floats = npt.NDArray[np.float64]
+
+_TRAINING_DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Ridge or linear regression from a layer to every neuroid.
+
+    Pearson r between prediction and mean response on held-out folds, averaged over folds; the layer is
+    chosen per fold by its explained variance in an inner cross-validation of the training stimuli.
+    The headline is the median over neuroids of r / r_max, with r_max = sqrt(reliability), over the
+    neuroids whose reliability is at least `least_reliability`.
+
+    Attributes
+    ----------
+    name : str
+    alphas : array
+        Penalties tried; ``(0,)`` for linear regression.
+    splitter, inner : Splitter
+        Outer and inner folds. ``group`` or ``stratify`` of the outer one hold for the inner one too.
+    least_reliability : float
+    """
+
+    name: str = "ridge"
+    alphas: Floats = field(default_factory=lambda: ALPHAS)
+    splitter: Splitter = field(default_factory=Splitter)
+    inner: Splitter = field(default_factory=lambda: Splitter(seed=2))
+    least_reliability: float = 0.1
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """Published r_max, else split-half reliability over repetitions, else none."""
+        n_neuroids = recorded.responses.shape[2]
+        if recorded.r_max is not None:
+            return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
+        if recorded.responses.shape[1] < 2:
+            return Ceiling("none", float("nan"))
+        per_neuroid = reliability(recorded.responses)
+        return Ceiling("reliability", float(np.nanmedian(per_neuroid)), per_neuroid)
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Features or their Gram matrix, the maps of one fold, the bases of all, and one block of draws."""
+        n_stimuli, n_splits, n_targets = (
+            recorded.n_stimuli,
+            self.splitter.n_splits,
+            recorded.responses.shape[2],
+        )
+        rank = min(n_stimuli, n_units)
+        held = n_stimuli * (n_units if n_units < n_stimuli else n_stimuli)
+        maps = ridge_memory(n_stimuli, n_units, n_targets, len(self.alphas))
+        return (
+            8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * uncertainty.ENTRIES
+        )
+
+    def evaluate(
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> MetricResult:
+        """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
+        kept, left_out = self._kept(recorded, ceiling)
+        targets = recorded.mean[:, kept]
+        labels, groups = recorded.column(self.splitter.stratify), recorded.column(self.splitter.group)
+        units: dict[str, Floats] = {}
+        curve, best = self.sweep(layers, targets, labels, groups, units=units)
+        fits = [one for _, one in best]
+        chosen = [layer for layer, _ in best]
+        r = held_out_r(fits, targets)
+        constant = int(np.isnan(r).any(axis=0).sum())
+        if constant:
+            left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
+        r = np.nan_to_num(r)
+        name, r_max = self._normalizer(ceiling, kept)
+        subset = uncertainty.subsample_targets(len(kept), options.seed)
+        some = [uncertainty.select_targets(one, subset) for one in fits]
+        normalize = NORMALIZATIONS[name]
+        value = float(normalize(r, r_max))
+        everyone = np.full(recorded.responses.shape[2], np.nan)
+        everyone[kept] = r.mean(axis=0)
+        draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options)
+        return MetricResult(
+            value=value,
+            raw=float(median_r(r)),
+            per_unit=everyone,
+            unit="neuroid",
+            normalization=name,
+            layer=max(dict.fromkeys(chosen), key=chosen.count),
+            layer_by_split=chosen,
+            layers=curve,
+            ci=percentile_interval(draws, options.level),
+            p=self._p(some, subset, r, targets, r_max, name, groups, options),
+            n_stimuli=recorded.n_stimuli,
+            n_neuroids=len(kept),
+            left_out=dict(recorded.n_left_out) | left_out,
+            methods=self._methods(len(kept), groups, options),
+            draws=draws,
+            arrays={"layer_units": np.array(list(units.values()), np.float32)},
+        )
+
+    def _kept(self, recorded: Recording, ceiling: Ceiling) -> tuple[Indices, dict[str, int]]:
+        if ceiling.kind != "reliability" or ceiling.per_neuroid is None:
+            return np.arange(recorded.responses.shape[2]), {}
+        reliable = np.nan_to_num(ceiling.per_neuroid, nan=-1.0) >= self.least_reliability
+        if not reliable.any():
+            raise UserError(
+                f"{recorded.name}: none of {len(reliable)} neuroids has a reliability of at least "
+                f"{self.least_reliability}, so there is nothing that a model could explain"
+            )
+        unreliable = int((~reliable).sum())
+        reason = f"neuroids with a reliability below {self.least_reliability}"
+        return np.flatnonzero(reliable), {reason: unreliable} if unreliable else {}
+
+    def sweep(
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        targets: Floats,
+        labels: npt.ArrayLike | None,
+        groups: npt.ArrayLike | None,
+        *,
+        quality: Callable[[Sequence[Fit]], float] | None = None,
+        units: dict[str, Floats] | None = None,
+    ) -> tuple[dict[str, float], list[tuple[str, Fit]]]:
+        """Fit every layer on every fold.
+
+        Parameters
+        ----------
+        layers, targets, labels, groups
+            Features by layer, mean responses, and what the folds are stratified or grouped by.
+        quality : callable, optional
+            What the layer curve shows of a layer's fits; the median r over neuroids by default.
+        units : dict, optional
+            Filled with every layer's r per neuroid, mean over folds; not with a quality of one's own.
+
+        Returns
+        -------
+        curve : dict
+            Layer -> quality on the held-out stimuli.
+        best : list of (str, Fit)
+            Per fold, the layer that explains the training stimuli best in the inner cross-validation.
+        """
+        folds = nested_folds(
+            len(targets), outer=self.splitter, inner=self.inner, labels=labels, groups=groups
+        )
+        device = products_device()
+        columns = Targets(targets, device)
+        curve: dict[str, float] = {}
+        best: dict[int, tuple[float, str, Fit]] = {}
+        fits: list[Fit] = []
+        work = ((layer, i) for layer in layers for i in range(len(folds)))
+        for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
+            if i == 0:
+                engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
+            one = engine.fit(folds[i], columns)
+            fits.append(one)
+            score = float(np.median(one.inner_score))
+            if i not in best or score > best[i][0]:
+                best[i] = score, layer, one
+            if len(fits) == len(folds):
+                if quality is None:
+                    r = np.nan_to_num(held_out_r(fits, targets))
+                    curve[layer] = float(median_r(r))
+                    if units is not None:
+                        units[layer] = r.mean(axis=0)
+                else:
+                    curve[layer] = quality(fits)
+        return curve, [best[i][1:] for i in range(len(folds))]
+
+    def _normalizer(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
+        if ceiling.kind == "none" or ceiling.per_neuroid is None:
+            return "none", np.ones(len(kept))
+        value = ceiling.per_neuroid[kept]
+        return "r_over_sqrt_reliability", np.sqrt(value) if ceiling.kind == "reliability" else value
+
+    def _draws(
+        self,
+        fits: list[Fit],
+        some: list[Fit],
+        subset: Indices,
+        recorded: Recording,
+        kept: Indices,
+        ceiling: Ceiling,
+        r_max: Floats,
+        name: str,
+        groups: npt.ArrayLike | None,
+        options: ScoringOptions,
+    ) -> Floats:
+        if options.n_bootstraps == 0:
+            return np.empty(0)
+        normalize, targets = NORMALIZATIONS[name], recorded.mean[:, kept]
+        weights = uncertainty.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
+        step = max(1, uncertainty.ENTRIES // (len(fits) * len(kept)))
+        draws = []
+        for start in range(0, len(weights), step):
+            block = weights[start : start + step]
+            noise_ceiling = (
+                r_max if ceiling.kind != "reliability" else self._drawn_r_max(recorded, kept, r_max, block)
+            )
+            draws.append(normalize(uncertainty.held_out_draws(fits, targets, block), noise_ceiling))
+        drawn = np.concatenate(draws)
+        n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
+        again = uncertainty.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
+        training = normalize(uncertainty.training_draws(some, targets[:, subset], again), r_max[subset])
+        return uncertainty.combine_draws(drawn, training)
+
+    def _drawn_r_max(self, recorded: Recording, kept: Indices, r_max: Floats, weights: Floats) -> Floats:
+        cube = recorded.responses[:, :, kept]
+        moved = r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
+        noise_ceiling: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
+        return noise_ceiling
+
+    def _p(
+        self,
+        some: list[Fit],
+        subset: Indices,
+        r: Floats,
+        targets: Floats,
+        r_max: Floats,
+        name: str,
+        groups: npt.ArrayLike | None,
+        options: ScoringOptions,
+    ) -> float:
+        if options.n_permutations == 0:
+            return float("nan")
+        orders = uncertainty.stimulus_orders(len(targets), options.n_permutations, options.seed + 2, groups)
+        normalize, noise_ceiling = NORMALIZATIONS[name], r_max[subset]
+        null = normalize(uncertainty.permuted_draws(some, targets[:, subset], orders), noise_ceiling)
+        return p_value(float(normalize(r[:, subset], noise_ceiling)), null)
+
+    def _methods(
+        self, n_neuroids: int, groups: npt.ArrayLike | None, options: ScoringOptions
+    ) -> dict[str, object]:
+        tested = min(n_neuroids, uncertainty.MOST_TESTED)
+        return {
+            "folds": self.splitter.n_splits,
+            "inner_folds": self.inner.n_splits,
+            "stratify": self.splitter.stratify,
+            "group": self.splitter.group,
+            "penalties": self.alphas.tolist(),
+            "interval": f"{options.level:.0%} bootstrap over {'groups of ' if groups is not None else ''}stimuli, "
+            f"{options.n_bootstraps} draws of held-out and {min(_TRAINING_DRAWS, options.n_bootstraps)} of training",
+            "p": f"stimulus labels permuted {options.n_permutations} times"
+            f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
+            "seed": options.seed,
+        }

@@ -1,0 +1,1 @@
+"""Scores on disk, and what they stand on."""

@@ -1,0 +1,1 @@
+"""Studies: many scores that answer one question."""

@@ -1,0 +1,86 @@
+"""kriegeskorte2008: 92 object images, dissimilarities in human IT (fMRI) and monkey IT (single cells)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+from PIL import Image
+from scipy.io import loadmat
+from scipy.spatial.distance import squareform
+
+from ...install import remember_folder
+from ..dataset import Dataset
+
+if TYPE_CHECKING:
+    from ..card import DatasetCard
+
+_DIMS = ("subject", "session", "stimulus", "stimulus_other")
+
+
+def load(card: "DatasetCard", folder: Path) -> Dataset:
+    """The 92 images with the RDMs of two regions.
+
+    - ``hIT``: 4 people x 2 sessions; the subjects' initials are the coordinate ``subject``.
+    - ``mIT``: one RDM over 674 cells of two monkeys, pooled.
+
+    Dissimilarity is 1 - Pearson r. Both are in the order of the images.
+
+    Parameters
+    ----------
+    card : DatasetCard
+    folder : Path
+        The installed files; the images are written beside them as PNG once.
+    """
+    supplement = loadmat(folder / "Kriegeskorte_Neuron2008_supplementalData.mat", squeeze_me=True)
+    human = loadmat(folder / "92_brainRDMs.mat", squeeze_me=True)["RDMs"]
+    stimuli = _stimuli(supplement["stimuli_92objs"], folder / "derived" / "images")
+    stimuli.identifier = card.identifier
+    names = stimuli["stimulus_id"].to_numpy()
+    pooled = {str(entry["name"]): entry["RDM"] for entry in supplement["RDMs_mIT_hIT_fig1"]}
+    monkey = squareform(pooled["mIT_674neurons"])
+    return Dataset(
+        **card.about(),
+        stimuli=stimuli,
+        rdms={
+            "hIT": _rdms(
+                np.array([[one["RDM"] for one in sessions] for sessions in human], dtype=np.float64),
+                [_subject(str(sessions[0]["name"])) for sessions in human],
+                names,
+            ),
+            "mIT": _rdms(monkey[None, None], ["pooled"], names),
+        },
+    )
+
+
+def _stimuli(entries: npt.NDArray[Any], images: Path) -> StimulusSet:
+    ids = [f"object{number:02d}" for number in range(1, len(entries) + 1)]
+
+    def draw(folder: Path) -> None:
+        for name, entry in zip(ids, entries, strict=True):
+            Image.fromarray(entry["image"]).save(folder / f"{name}.png")
+
+    remember_folder(images, draw)
+    table = {"stimulus_id": ids, "filename": [f"{name}.png" for name in ids]}
+    table["category"] = [str(entry["category"]) for entry in entries]
+    labels = {key: [bool(entry[key]) for entry in entries] for key in ("human", "face", "animal", "natural")}
+    stimuli = StimulusSet(table | labels)
+    stimuli.stimulus_paths = {name: images / f"{name}.png" for name in ids}
+    return stimuli
+
+
+def _subject(name: str) -> str:
+    """``BE`` of ``hIT | BE | Session: 1``."""
+    return name.split("|")[1].strip()
+
+
+def _rdms(values: npt.NDArray[np.float64], subjects: list[str], names: npt.NDArray[Any]) -> xr.DataArray:
+    coords = {
+        "subject": subjects,
+        "session": np.arange(1, values.shape[1] + 1),
+        "stimulus": names,
+        "stimulus_other": names,
+    }
+    return xr.DataArray(values, dims=_DIMS, coords=coords)

@@ -1,0 +1,359 @@
+"""The border with Brain-Score: BrainIO assemblies and stimulus sets in and out, through brainscore-core."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from brainscore_core.supported_data_standards.brainio.assemblies import (
+    AssemblyLoader,
+    NeuroidAssembly,
+    get_metadata,
+)
+from brainscore_core.supported_data_standards.brainio.packaging import create_stimulus_zip, write_netcdf
+from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+from ...errors import UserError, unknown
+from ...files import cannot_write, sha256_file, unpack_zip
+from ...install import remember_folder
+from ..dataset import Dataset, Modality
+
+if TYPE_CHECKING:
+    from ..card import DatasetCard
+
+_TEXT = ("sentence", "word", "stimulus")
+_AS_WRITTEN = ("stimulus_id", "image_id", "filename", *_TEXT)
+
+
+def to_assembly(responses: xr.DataArray) -> NeuroidAssembly:
+    """Responses with plain coordinates as a Brain-Score assembly, its coordinates in MultiIndexes.
+
+    Presentations without ``repetition`` are numbered per stimulus: an index of ``stimulus_id`` alone would
+    lose its name.
+    """
+    responses = _with_repetition(responses)
+    coordinates = {
+        name: (values.dims, values.values.astype(str) if values.dtype == object else values.values)
+        for name, values in responses.coords.items()
+    }
+    return NeuroidAssembly(responses.values, coords=coordinates, dims=responses.dims)
+
+
+def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | None = None) -> xr.DataArray:
+    """A Brain-Score assembly as responses ``(presentation, neuroid)`` with plain coordinates.
+
+    Parameters
+    ----------
+    assembly : DataArray
+        Dims `presentation`, `neuroid` and, where it has them, time bins in ms.
+    window_ms : (float, float), optional
+        The bins inside this window are averaged. One bin alone is taken as it is.
+
+    Raises
+    ------
+    UserError
+        For other dims, or several time bins without a window, or a window without bins.
+    """
+    plain = {str(name): (dims, values) for name, dims, values in get_metadata(assembly)}
+    if "time_bin" in assembly.dims:
+        assembly = _over_time(assembly, plain, window_ms)
+    if set(assembly.dims) != {"presentation", "neuroid"}:
+        raise UserError(
+            f"an assembly must have dims presentation and neuroid, not {', '.join(map(str, assembly.dims))}"
+        )
+    values = np.asarray(assembly.transpose("presentation", "neuroid").values)
+    coordinates = {
+        name: (dims[0], _texts(column))
+        for name, (dims, column) in plain.items()
+        if dims and dims[0] != "time_bin"
+    }
+    if "stimulus_id" not in coordinates and "image_id" in coordinates:
+        coordinates["stimulus_id"] = coordinates["image_id"]
+    for name in ("stimulus_id", "neuroid_id"):
+        if name not in coordinates:
+            raise UserError(
+                f"the assembly has no coordinate {name!r} (it has: {', '.join(sorted(coordinates))})"
+            )
+    dim, ids = coordinates["stimulus_id"]
+    coordinates["stimulus_id"] = (dim, np.asarray(ids).astype(str).astype(object))
+    responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    return _with_repetition(responses)
+
+
+def _with_repetition(responses: xr.DataArray) -> xr.DataArray:
+    if "repetition" in responses.coords:
+        return responses
+    ids = pd.Series(responses["stimulus_id"].values)
+    counted = ids.groupby(ids).cumcount().to_numpy()
+    return _with_coordinate(responses, "repetition", "presentation", counted)
+
+
+def _with_coordinate(responses: xr.DataArray, name: str, dim: str, values: object) -> xr.DataArray:
+    coordinates = {**responses.coords, name: (dim, values)}
+    return xr.DataArray(responses.values, dims=responses.dims, coords=coordinates)
+
+
+def _over_time(
+    assembly: xr.DataArray, plain: Mapping[str, Any], window_ms: tuple[float, float] | None
+) -> xr.DataArray:
+    n_bins = assembly.sizes["time_bin"]
+    if n_bins == 1 and window_ms is None:
+        only: xr.DataArray = assembly.isel(time_bin=0)
+        return only
+    if not {"time_bin_start", "time_bin_end"} <= set(plain):
+        raise UserError(f"the assembly has {n_bins} time bins without time_bin_start and time_bin_end")
+    starts, ends = (np.atleast_1d(np.asarray(plain[f"time_bin_{side}"][1])) for side in ("start", "end"))
+    if window_ms is None:
+        raise UserError(
+            f"the assembly has {n_bins} time bins from {starts[0]} to {ends[-1]} ms: "
+            "name the window to average, e.g. window_ms=(70, 170)"
+        )
+    inside = (starts >= window_ms[0]) & (ends <= window_ms[1])
+    if not inside.any():
+        raise UserError(
+            f"no time bin lies within {window_ms[0]} to {window_ms[1]} ms ({starts[0]} to {ends[-1]} ms are there)"
+        )
+    mean: xr.DataArray = assembly.isel(time_bin=np.flatnonzero(inside)).mean("time_bin")
+    return mean
+
+
+def _texts(column: Any) -> Any:
+    values = np.asarray(column)
+    return values.astype(object) if values.dtype.kind in "US" else values
+
+
+def to_brainio(dataset: Dataset, folder: Path) -> tuple[Path, Path, Path | None]:
+    """Write a data set in Brain-Score's format.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With responses.
+    folder : Path
+        Receives ``assy_NAME.nc``, ``stimulus_NAME.csv`` and, for pictures, ``stimulus_NAME.zip``; what else it
+        holds stays.
+
+    Returns
+    -------
+    assembly, table, archive : Path
+        The archive is None for texts.
+    """
+    if dataset.responses is None:
+        raise UserError(f"{dataset.identifier} holds RDMs alone: an assembly needs responses")
+    name = dataset.identifier.replace(".", "_")
+    written = [folder / f"assy_{name}.nc", folder / f"stimulus_{name}.csv", folder / f"stimulus_{name}.zip"]
+    paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".brainio.", dir=folder) as scratch:
+            assembly, table, archive = (Path(scratch) / path.name for path in written)
+            write_netcdf(to_assembly(dataset.responses), assembly)
+            rows = pd.DataFrame(dataset.stimuli)
+            if paths:
+                stored = StimulusSet(
+                    rows.assign(stimulus_path_within_store=_names_in_zip(rows["stimulus_id"]))
+                )
+                stored.stimulus_paths = paths
+                _, names = create_stimulus_zip(stored, str(archive))
+                rows = rows.assign(filename=names)
+            rows.to_csv(table, index=False)
+            for path in (assembly, table, archive)[: 3 if paths else 2]:
+                path.replace(folder / path.name)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return written[0], written[1], written[2] if paths else None
+
+
+def _names_in_zip(ids: "pd.Series[Any]") -> list[str]:
+    """The ids as Brain-Score names the files of its zips; numbers where an id is not a plain file name."""
+    names = ids.astype(str).tolist()
+    if all(len(PurePosixPath(name).parts) == 1 and "\\" not in name and name != ".." for name in names):
+        return names
+    return [f"{number:06d}" for number in range(len(names))]
+
+
+def from_brainio(
+    assembly: Path,
+    table: Path | None = None,
+    archive: Path | None = None,
+    *,
+    identifier: str,
+    modality: Modality = "vision",
+    region: str = "region",
+    window_ms: tuple[float, float] | None = None,
+    selection: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Read a data set in Brain-Score's format.
+
+    Parameters
+    ----------
+    assembly : Path
+        The netCDF file.
+    table : Path, optional
+        The stimulus CSV. Without it the stimuli are the assembly's own presentation coordinates (texts).
+    archive : Path, optional
+        The zip of the pictures, unpacked beside it. Without one, only the conditions are known.
+    identifier, modality : str
+    region : str
+        For neuroids without a region.
+    window_ms : (float, float), optional
+        Time bins to average.
+    selection : mapping, optional
+        Presentation coordinate -> the value to keep; neuroids without values for them are left out.
+    about : mapping, optional
+        ``license``, ``bibtex``, ``source``, ``units``.
+
+    Raises
+    ------
+    UserError
+        For a file that is absent, damaged, or does not fit the others.
+    """
+    responses = from_assembly(_opened(assembly), window_ms=window_ms)
+    for name, value in (selection or {}).items():
+        responses = _selected(responses, name, value)
+    dead = ~np.isfinite(responses.values).all(axis=0)
+    if dead.all():
+        raise UserError(f"{assembly}: no neuroid has a response to every stimulus ({len(dead)} neuroids)")
+    left_out = {"neuroids without a response to every stimulus": int(dead.sum())} if dead.any() else {}
+    responses = responses[:, ~dead]
+    if "region" not in responses.coords:
+        of_all = np.full(responses.sizes["neuroid"], region, object)
+        responses = _with_coordinate(responses, "region", "neuroid", of_all)
+    if table is None:
+        stimuli = _from_presentations(responses, modality)
+    else:
+        stimuli, n_silent = _from_table(table, responses)
+        left_out |= {"stimuli without a response": n_silent} if n_silent else {}
+        if archive is not None:
+            stimuli.stimulus_paths = _pictures(stimuli, table, archive)
+    stimuli.identifier = identifier
+    responses.attrs["left_out"] = left_out
+    return Dataset(
+        identifier=identifier,
+        modality=modality,
+        stimuli=stimuli,
+        responses=responses,
+        has_stimuli=modality == "language" or archive is not None,
+        **(about or {}),
+    )
+
+
+def _selected(responses: xr.DataArray, name: str, value: str) -> xr.DataArray:
+    known = [str(other) for other, values in responses.coords.items() if values.dims == ("presentation",)]
+    if name not in known:
+        raise unknown("presentation coordinate", name, known)
+    values = responses[name].values
+    if not (values == value).any():
+        raise unknown(f"value of {name}", value, {str(other) for other in values})
+    kept: xr.DataArray = responses[values == value]
+    return kept
+
+
+def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
+    """A Brain-Score data set of the catalogue.
+
+    Its options name the time window, what to select, and columns of the stimuli that we call otherwise.
+    """
+    by_suffix = {Path(file.name).suffix: folder / file.name for file in card.files}
+    window = card.options.get("window_ms")
+    dataset = from_brainio(
+        by_suffix[".nc"],
+        by_suffix.get(".csv"),
+        by_suffix.get(".zip"),
+        identifier=card.identifier,
+        modality=card.modality,
+        region=card.regions[0],
+        window_ms=None if window is None else (window[0], window[1]),
+        selection=card.options.get("selection"),
+        about={
+            key: value
+            for key, value in card.about().items()
+            if key in ("license", "bibtex", "source", "units")
+        },
+    )
+    for name, source in card.options.get("columns", {}).items():
+        if source not in dataset.stimuli.columns:
+            raise unknown(f"stimulus column of {card.identifier}", source, map(str, dataset.stimuli.columns))
+        dataset.stimuli[name] = dataset.stimuli[source]
+    return dataset
+
+
+def _opened(path: Path) -> xr.DataArray:
+    if not path.is_file():
+        raise UserError(f"no assembly at {path}")
+    try:
+        loaded: xr.DataArray = AssemblyLoader(cls=NeuroidAssembly, file_path=path).load().load()
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        raise UserError(
+            f"{path} is damaged or not a BrainIO netCDF file ({first}): fetch it again"
+        ) from error
+    return loaded
+
+
+def _from_table(table: Path, responses: xr.DataArray) -> tuple[StimulusSet, int]:
+    """The stimuli that have a response, and how many have none."""
+    try:
+        rows = pd.read_csv(table, converters=dict.fromkeys(_AS_WRITTEN, str), low_memory=False)
+    except OSError as error:
+        raise UserError(f"cannot read {table}: {error.strerror or error}") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{table} cannot be read as a table: {' '.join(str(error).split())}") from error
+    if "stimulus_id" not in rows.columns and "image_id" in rows.columns:
+        rows["stimulus_id"] = rows["image_id"]
+    if "stimulus_id" not in rows.columns:
+        raise UserError(f"{table} has neither a column 'stimulus_id' nor 'image_id'")
+    shown = rows["stimulus_id"].isin(set(responses["stimulus_id"].values.tolist()))
+    if not shown.any():
+        raise UserError(
+            f"{table} has none of the assembly's stimuli (first of the assembly: "
+            f"{responses['stimulus_id'].values[0]!r}, of the table: {rows['stimulus_id'].head(1).tolist()})"
+        )
+    return StimulusSet(rows[shown].reset_index(drop=True)), int((~shown).sum())
+
+
+def _pictures(stimuli: StimulusSet, table: Path, archive: Path) -> dict[str, Path]:
+    if not archive.is_file():
+        raise UserError(f"no zip of the pictures at {archive}")
+    if "filename" not in stimuli.columns:
+        raise UserError(f"{table} has no column 'filename', the name of each picture in {archive.name}")
+    # Named by the zip's content: a zip that was replaced must not show the pictures of the old one.
+    unpacked = archive.with_name(f"{archive.stem}-{sha256_file(archive)[:12]}")
+    folder = remember_folder(unpacked, lambda target: _unpack(archive, target))
+    paths = {}
+    for one, name in zip(stimuli["stimulus_id"], stimuli["filename"], strict=True):
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise UserError(f"{table}: stimulus {one!r} has the picture {name!r}, outside the zip: refused")
+        paths[one] = folder / name
+    missing = [path.name for path in paths.values() if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{archive} lacks {len(missing)} of {len(paths)} pictures of {table.name} (first: {missing[0]})"
+        )
+    return paths
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    unpack_zip(archive, target)
+
+
+def _from_presentations(responses: xr.DataArray, modality: Modality) -> StimulusSet:
+    """The stimuli as the assembly's own presentation coordinates describe them."""
+    columns = {
+        str(name): values.values
+        for name, values in responses.coords.items()
+        if values.dims == ("presentation",)
+    }
+    rows = (
+        pd.DataFrame(columns).drop_duplicates("stimulus_id").drop(columns="repetition").reset_index(drop=True)
+    )
+    text = next((name for name in _TEXT if name in rows.columns), None)
+    if modality == "vision":
+        return StimulusSet(rows)
+    if text is None:
+        raise UserError(f"the assembly holds no texts: expected a coordinate {' or '.join(map(repr, _TEXT))}")
+    return StimulusSet(rows.assign(sentence=rows[text].astype(str)) if text != "word" else rows)

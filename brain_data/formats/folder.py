@@ -1,0 +1,373 @@
+"""Recordings of one's own: a folder with a stimulus table and responses, by a documented layout."""
+
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+from ...errors import UserError, unknown
+from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
+from ...install import KnownFile, verify_installed
+from ..dataset import Dataset, Modality, Published
+from .folder_writer import DESCRIPTION, quoted
+from .tables import COORDINATES, NEUROID, PRESENTATION, read_responses
+
+_TEXT = ("sentence", "word", "text")
+_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *_TEXT)
+_MANIFEST = "MANIFEST.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NOT_TEXT: Mapping[str, tuple[type, str]] = {
+    "has_stimuli": (bool, "true or false"),
+    "simulated": (bool, "true or false"),
+    "n_stimuli": (int, "a whole number"),
+    "n_subjects": (int, "a whole number"),
+    "regions": (list, "a list of names"),
+    "published_ceilings": (dict, "a table for each region"),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``dataset.toml`` may say; everything is optional."""
+
+    title: str = ""
+    modality: Modality | None = None
+    species: str = ""
+    technique: str = ""
+    region: str = "region"
+    license: str = ""
+    bibtex: str = ""
+    source: str = ""
+    units: str = ""
+    space: str = ""
+    simulated: bool = False
+    has_stimuli: bool = True
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    regions: Sequence[str] = ()
+    n_subjects: int | None = None
+    n_stimuli: int | None = None
+
+
+def load_folder(folder: Path, identifier: str) -> Dataset:
+    """Load recordings of one's own.
+
+    The folder holds ``stimuli.csv`` (``stimulus_id``, and ``filename`` or ``sentence``/``word``; further
+    columns are labels), pictures under ``stimuli/``, one of ``responses.npz``, ``.csv``, ``.nc``, ``.mat``,
+    and where wanted ``neuroids.csv`` and ``dataset.toml``: docs/your-own-data.md.
+
+    Parameters
+    ----------
+    folder : Path
+    identifier : str
+        The name that the data set goes by.
+
+    Raises
+    ------
+    UserError
+        For anything that is missing, damaged or does not fit, with its place.
+    """
+    try:
+        return _loaded(folder, identifier)
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename or folder}: {error.strerror or error}") from error
+
+
+def _loaded(folder: Path, identifier: str) -> Dataset:
+    if not folder.is_dir():
+        raise UserError(f"no folder at {folder}")
+    _verify(folder, identifier)
+    about = _described(folder / DESCRIPTION)
+    stimuli, modality = _stimuli(folder, about)
+    stimuli.identifier = identifier
+    parts = read_responses(folder)
+    neuroids = _neuroids(folder / "neuroids.csv", parts)
+    responses = _labeled(parts, neuroids, about.region, folder)
+    if about.space:
+        responses.attrs["space"] = about.space
+    regions = list(dict.fromkeys(responses["region"].values.tolist()))
+    if about.regions and set(about.regions) != set(regions):
+        raise UserError(
+            f"{DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
+            f"but the responses are of {', '.join(regions)}"
+        )
+    dataset = Dataset(
+        identifier=identifier,
+        modality=modality,
+        stimuli=stimuli,
+        responses=responses,
+        has_stimuli=about.has_stimuli,
+        simulated=about.simulated,
+        license=about.license,
+        bibtex=about.bibtex,
+        source=about.source or str(folder),
+        units=about.units,
+        published_ceilings=_ceilings(about, regions),
+    )
+    _no_constants(responses, identifier)
+    return dataset
+
+
+def install_folder(name: str, folder: Path) -> Path:
+    """Check recordings of one's own by loading them, then copy them into the home.
+
+    Parameters
+    ----------
+    name : str
+        What they will go by: letters, digits, ``-`` and ``_``.
+    folder : Path
+
+    Returns
+    -------
+    Path
+        Where they lie now, with a description and the sha256 of every file.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    dataset = load_folder(folder, name)
+    if home().resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{folder} holds {home()}, where data sets are copied to: give the recordings' own folder"
+        )
+    target = home() / "data" / name
+    with whole_folder(target) as temporary:
+        _copy_all(folder, temporary)
+        _complete(temporary / DESCRIPTION, dataset)
+        copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != _MANIFEST)
+        checksums = {path.relative_to(temporary).as_posix(): sha256_file(path) for path in copied}
+        write_json(temporary / _MANIFEST, checksums)
+    return target
+
+
+def _copy_all(folder: Path, target: Path) -> None:
+    try:
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+    except shutil.Error as error:
+        failed = error.args[0]
+        raise UserError(f"cannot copy {failed[0][0]} ({len(failed)} in all): {failed[0][2]}") from error
+
+
+def _complete(path: Path, dataset: Dataset) -> None:
+    """Add what a listing shows to the description, before its first table."""
+    said = path.read_text(encoding="utf-8") if path.exists() else ""
+    known = {
+        "modality": quoted(dataset.modality),
+        "regions": f"[{', '.join(map(quoted, dataset.regions))}]",
+        "n_stimuli": str(len(dataset.stimuli)),
+    }
+    missing = [f"{key} = {value}\n" for key, value in known.items() if key not in tomllib.loads(said)]
+    write_bytes(path, ("".join(missing) + said).encode())
+
+
+def _verify(folder: Path, name: str) -> None:
+    """Raise a UserError where a file is not what it was when the folder was installed."""
+    manifest = folder / _MANIFEST
+    if manifest.exists():
+        content = read_json(manifest)
+        if not isinstance(content, dict):
+            raise UserError(f"{manifest} is damaged: delete it to go on without checksums")
+        files = [KnownFile(str(file), str(digest)) for file, digest in content.items()]
+        hint = f"brodmann data add {name} --from FOLDER"
+        verify_installed(f"data set {name!r}", files, folder, hint=hint)
+
+
+def _described(path: Path) -> Description:
+    if not path.exists():
+        return Description()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error
+    known = [entry.name for entry in fields(Description)]
+    for key, value in content.items():
+        if key not in known:
+            raise unknown(f"entry of {path.name}", key, known)
+        kind, words = _NOT_TEXT.get(key, (str, 'text in quotes ("...")'))
+        if not isinstance(value, kind):
+            raise UserError(f"{path}: {key} must be {words}, not {value!r}")
+    modality = content.get("modality")
+    if modality is not None and modality not in get_args(Modality):
+        raise UserError(f"{path}: modality must be 'vision' or 'language', not {modality!r}")
+    return Description(**content)
+
+
+def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published]:
+    ceilings = {}
+    for region, entry in about.published_ceilings.items():
+        if region not in regions:
+            raise unknown("region in published_ceilings", region, regions)
+        value = entry.get("value") if isinstance(entry, Mapping) else entry
+        if not isinstance(entry, Mapping) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise UserError(
+                f"{DESCRIPTION}: [published_ceilings.{region}] needs value = a number above 0 and up to 1 "
+                f"(units of r), not {value!r}"
+            )
+        ceilings[region] = Published(float(value), str(entry.get("source", "")))
+    return ceilings
+
+
+def _table(path: Path, needed: str) -> pd.DataFrame:
+    """A CSV whose ids and texts stay as they are written, such as ``001`` and ``null``."""
+    as_written = dict.fromkeys(_AS_WRITTEN, str)
+    try:
+        table = pd.read_csv(path, converters=as_written, float_precision="round_trip", low_memory=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    columns = [str(column) for column in table.columns]
+    if len(columns) == 1 and {";", "\t"} & set(columns[0]):
+        raise UserError(
+            f"{path} is not separated by commas (its first line is {columns[0]!r}): save it with commas"
+        )
+    if needed not in columns:
+        raise unknown(f"column: {path.name} needs", needed, columns)
+    return table
+
+
+def _stimuli(folder: Path, about: Description) -> tuple[StimulusSet, Modality]:
+    path = folder / "stimuli.csv"
+    if not path.is_file():
+        raise UserError(
+            f"{folder} holds no stimuli.csv: a table with a column stimulus_id, one row a stimulus"
+        )
+    table = _table(path, "stimulus_id")
+    _filled(table, "stimulus_id", path)
+    stimuli = StimulusSet(table)
+    text = next((column for column in _TEXT if column in table.columns), None)
+    is_language = text is not None and "filename" not in table.columns
+    modality: Modality = about.modality or ("language" if is_language else "vision")
+    if not about.has_stimuli:
+        return stimuli, modality
+    if modality == "language":
+        if text is None:
+            raise UserError(f"{path} has no column 'sentence', 'word' or 'text' for a language data set")
+        _filled(table, text, path)
+        return stimuli, modality
+    if "filename" not in table.columns:
+        raise UserError(f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts)")
+    _filled(table, "filename", path)
+    stimuli.stimulus_paths = _pictures(table, folder / "stimuli")
+    return stimuli, modality
+
+
+def _filled(table: pd.DataFrame, column: str, path: Path) -> None:
+    blank = (table[column].str.strip() == "").to_numpy()
+    if blank.any():
+        raise UserError(
+            f"{path.name}: {int(blank.sum())} rows have no {column} (first: row {int(blank.argmax()) + 2})"
+        )
+
+
+def _pictures(table: pd.DataFrame, folder: Path) -> dict[str, Path]:
+    root = folder.resolve()
+    paths = {}
+    for stimulus, name in zip(table["stimulus_id"], table["filename"], strict=True):
+        path = folder / str(name)
+        if not path.resolve().is_relative_to(root):
+            raise UserError(f"stimulus {stimulus!r}: {name!r} would leave the folder {folder.name}/: refused")
+        paths[stimulus] = path
+    missing = [path for path in paths.values() if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(paths)} pictures are not in {folder} (first: {missing[0].name})"
+        )
+    return paths
+
+
+def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """What is known of each neuroid: from the responses, and from the table beside them where there is one."""
+    known = {name: parts[name] for name in NEUROID if name in parts}
+    if not path.exists():
+        return known
+    table = _table(path, "neuroid_id")
+    n_neuroids = parts["responses"].shape[1]
+    if "neuroid_id" not in known:
+        if len(table) != n_neuroids:
+            raise UserError(f"{path.name} lists {len(table)} neuroids, but the responses have {n_neuroids}")
+        return known | {str(column): table[column].to_numpy() for column in table.columns}
+    names = known["neuroid_id"].astype(str).tolist()
+    if names != table["neuroid_id"].tolist():
+        twice = table["neuroid_id"][table["neuroid_id"].duplicated()]
+        if len(twice):
+            raise UserError(
+                f"{path.name}: {twice.nunique()} neuroids appear more than once (first: {twice.iloc[0]!r})"
+            )
+        odd = sorted(set(names) ^ set(table["neuroid_id"]))
+        if odd:
+            raise UserError(
+                f"{path.name} and the responses name different neuroids: {len(odd)} differ (first: {odd[0]!r})"
+            )
+        table = table.set_index("neuroid_id").loc[names].reset_index()
+    return known | {str(column): table[column].to_numpy() for column in table.columns}
+
+
+def _labeled(
+    parts: Mapping[str, npt.NDArray[Any]],
+    neuroids: Mapping[str, npt.NDArray[Any]],
+    region: str,
+    folder: Path,
+) -> xr.DataArray:
+    values = parts["responses"]
+    n_presentations, n_neuroids = values.shape
+    if "stimulus_id" not in parts:
+        raise UserError(f"the responses in {folder} have no stimulus_id, one for each presentation")
+    for name in parts:
+        if name not in ("responses", *COORDINATES):
+            raise unknown("array of the responses", name, COORDINATES)
+    shown = {name: parts[name] for name in PRESENTATION if name in parts}
+    recorded = {
+        "neuroid_id": np.array([f"n{i}" for i in range(n_neuroids)], object),
+        "region": np.full(n_neuroids, region, object),
+        **neuroids,
+    }
+    if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
+        recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
+    coordinates = {}
+    for dim, size, columns in (("presentation", n_presentations, shown), ("neuroid", n_neuroids, recorded)):
+        for name, column in columns.items():
+            if np.shape(column) != (size,):
+                found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
+                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
+            coordinates[name] = (dim, column)
+    coordinates["stimulus_id"] = ("presentation", _names(shown["stimulus_id"]))
+    coordinates["neuroid_id"] = ("neuroid", _names(recorded["neuroid_id"]))
+    coordinates["region"] = ("neuroid", _names(recorded["region"]))
+    responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
+    _check_neuroids(responses)
+    return responses
+
+
+def _names(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Names as text; whole numbers without a point, as MATLAB and pandas make floats of them."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
+        values = values.astype(np.int64)
+    return values.astype(str).astype(object)
+
+
+def _check_neuroids(responses: xr.DataArray) -> None:
+    names = responses["neuroid_id"].values
+    blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
+    if blank.any():
+        raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
+    for axis in ("x", "y", "z"):
+        if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
+            for name, value in zip(names, responses[axis].values, strict=True):
+                if pd.isna(pd.to_numeric(value, errors="coerce")):
+                    raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
+
+
+def _no_constants(responses: xr.DataArray, name: str) -> None:
+    constant = np.ptp(responses.values, axis=0) == 0
+    if constant.any():
+        first = responses["neuroid_id"].values[int(constant.argmax())]
+        raise UserError(
+            f"{name}: {int(constant.sum())} of {len(constant)} neuroids never vary (first: {first!r}): "
+            "they cannot be predicted; leave them out of the responses"
+        )

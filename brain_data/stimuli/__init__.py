@@ -1,0 +1,1 @@
+"""Stimuli: drawn images, sentences, gratings, localizers."""

@@ -1,0 +1,1 @@
+"""From a network to the activations of its layers."""

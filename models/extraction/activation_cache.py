@@ -1,0 +1,304 @@
+"""The activations cache: one array file a layer, whole, verified when it is opened, written row by row."""
+
+import json
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import UserError
+from ...files import cannot_write, home, write_json
+
+Values = npt.NDArray[Any]
+"""float32, or float16 where a reading asks for half precision."""
+Rows = npt.NDArray[np.intp]
+_CHUNK = 1 << 22
+_ABANDONED_S = 7 * 24 * 3600
+
+
+def path_of(key: str) -> Path:
+    """Where the activations of a key lie."""
+    return home() / "activations" / key[:2] / f"{key}.npy"
+
+
+def find(key: str) -> tuple[Values, dict[str, Any]] | None:
+    """The activations of a key as a memory map with their notes, or None where absent or damaged."""
+    path = path_of(key)
+    sidecar = path.with_suffix(".json")
+    if not path.exists() or not sidecar.exists():
+        return None
+    try:
+        notes = json.loads(sidecar.read_bytes())
+        known = notes["crc32"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    status = path.stat()
+    if _digest(path, status.st_mtime_ns, status.st_size) != known:
+        return None
+    values: Values = np.load(path, mmap_mode="r", allow_pickle=False)
+    return values, notes
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, _modified: int, _size: int) -> str:
+    return crc32_file(path)
+
+
+def crc32_file(path: Path) -> str:
+    """The CRC-32 of a file's bytes, as 8 hexadecimal digits.
+
+    Against damage, not against malice: activations are made here. It is read at more than twice the rate of sha256,
+    which for wide layers is felt beside the forward pass.
+    """
+    crc = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+    return f"{crc:08x}"
+
+
+class Growing:
+    """An array on disk that grows batch by batch; after a kill the batches that are whole are known again.
+
+    The file is written, not mapped, so that memory does not grow with it. Beside it lies a journal: the plan of the
+    batches, and after every batch the CRC-32 of the header and of all batches so far.
+
+    Parameters
+    ----------
+    key : str
+    shape : (int, int)
+        Stimuli and units.
+    dtype : dtype
+    plan : str
+        A digest of which rows come in which batch; rows written under another plan count for nothing.
+    """
+
+    def __init__(self, key: str, shape: tuple[int, int], dtype: npt.DTypeLike, plan: str) -> None:
+        self.key, self.shape, self.dtype = key, shape, np.dtype(dtype)
+        path = path_of(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.partial = path.with_name(f".{key}.partial")
+        self._lock = _locked(path.with_name(f".{key}.lock"))
+        if self._lock is None:  # another process makes the same: this one works beside it
+            self.partial = path.with_name(f".{key}.{os.getpid()}.partial")
+            self.partial.unlink(missing_ok=True)
+        self.journal = self.partial.with_suffix(".journal")
+        self._header = _header(shape, self.dtype)
+        self._plan = plan
+        self._crc = zlib.crc32(self._header)
+        self._in_order, self._next_row = True, 0
+        self._known = self._read_journal()
+        self._file = os.open(self.partial, os.O_RDWR | os.O_CREAT, 0o644)
+        if not self._known:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, self._header, 0)
+        os.ftruncate(self._file, len(self._header) + shape[0] * shape[1] * self.dtype.itemsize)
+        self._log = self.journal.open("a")
+        if not self._known:
+            self._log.truncate(0)
+            print(plan, file=self._log, flush=True)
+
+    @property
+    def missing_bytes(self) -> int:
+        """About how much is still to be written."""
+        return 0 if self._known else self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    def peek(self, rows: Rows) -> int | None:
+        """The running checksum with the next batch, where the file holds it as the journal says; else None."""
+        if not self._known:
+            return None
+        crc = zlib.crc32(self._read(rows), self._crc)
+        return crc if f"{crc:08x}" == self._known[0] else None
+
+    def accept(self, rows: Rows, crc: int) -> None:
+        """Take the batch that was peeked at as done."""
+        self._passed.append(self._known.pop(0))
+        self._take(crc, rows)
+
+    def begin_here(self) -> None:
+        """From here on batches are written; what the journal says of later ones counts for nothing."""
+        if self._known:
+            self._known = []
+            self._start_journal_again()
+
+    def write(self, rows: Rows, values: Values) -> None:
+        """The next batch."""
+        raw = np.ascontiguousarray(values, self.dtype)
+        whole = raw.data.cast("B")
+        width = self.shape[1] * self.dtype.itemsize
+        if _contiguous(rows):
+            _write_all(self._file, whole, len(self._header) + int(rows[0]) * width)
+        else:
+            for i, row in enumerate(rows):
+                part = whole[i * width : (i + 1) * width]
+                _write_all(self._file, part, len(self._header) + int(row) * width)
+        self._take(zlib.crc32(whole, self._crc), rows)
+        self._passed.append(f"{self._crc:08x}")
+        print(self._passed[-1], file=self._log, flush=True)
+
+    def finish(self, notes: Mapping[str, Any]) -> None:
+        """Make the file appear in the cache, with its checksum."""
+        # not forced onto the disk, which takes as long as writing: what a power failure loses, the checksum tells
+        path = path_of(self.key)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        whole = self._in_order and self._next_row == self.shape[0]
+        digest = f"{self._crc:08x}" if whole else crc32_file(self.partial)
+        self.partial.replace(path)
+        write_json(path.with_suffix(".json"), {**notes, "crc32": digest, "shape": list(self.shape)})
+        self.close(keep=False)
+
+    def close(self, *, keep: bool) -> None:
+        """Let go of the files; what is not kept for a later run is removed."""
+        with suppress(OSError):
+            os.close(self._file)
+        self._log.close()
+        if not keep:
+            for path in (self.partial, self.journal):
+                path.unlink(missing_ok=True)
+        if self._lock is not None:
+            with suppress(OSError):
+                os.close(self._lock)
+            self._lock = None
+            if not keep:
+                path_of(self.key).with_name(f".{self.key}.lock").unlink(missing_ok=True)
+
+    def _take(self, crc: int, rows: Rows) -> None:
+        self._crc = crc
+        self._in_order = self._in_order and _contiguous(rows) and int(rows[0]) == self._next_row
+        self._next_row += len(rows)
+
+    def _read(self, rows: Rows) -> bytes:
+        width = self.shape[1] * self.dtype.itemsize
+        if _contiguous(rows):
+            return os.pread(self._file, len(rows) * width, len(self._header) + int(rows[0]) * width)
+        return b"".join(os.pread(self._file, width, len(self._header) + int(row) * width) for row in rows)
+
+    def _read_journal(self) -> list[str]:
+        self._passed: list[str] = []
+        try:
+            lines = self.journal.read_text().split("\n")[:-1]  # a line that was cut off has no end
+            with self.partial.open("rb") as stream:
+                header = stream.read(len(self._header))
+        except OSError:
+            return []
+        if not lines or lines[0] != self._plan or header != self._header:
+            return []
+        return lines[1:]
+
+    def _start_journal_again(self) -> None:
+        """Only what was verified so far stays in the journal."""
+        self._log.close()
+        self._log = self.journal.open("w")
+        print(self._plan, *self._passed, sep="\n", file=self._log, flush=True)
+
+
+@contextmanager
+def writing(
+    shapes: Mapping[str, tuple[int, int]],
+    notes: Mapping[str, Mapping[str, Any]],
+    *,
+    plan: str = "",
+    dtype: npt.DTypeLike = np.float32,
+) -> Iterator[dict[str, Growing]]:
+    """Arrays on disk to be filled batch by batch, which appear in the cache when the block ends without an error.
+
+    After an interrupt or a kill the same call goes on after the last whole batch; after a mistake nothing is kept.
+
+    Parameters
+    ----------
+    shapes : mapping of str to (int, int)
+        Key -> (n_stimuli, n_units).
+    notes : mapping of str to mapping
+        Key -> what is written beside the checksum and given back by :func:`find`.
+    plan : str
+        Digest of which rows come in which batch.
+    dtype : dtype
+
+    Raises
+    ------
+    UserError
+        Where the disk has no room, before anything is computed.
+    """
+    folder = home() / "activations"
+    growing: dict[str, Growing] = {}
+    keep = True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget_abandoned(folder)
+        with ExitStack() as opened:
+            for key, shape in shapes.items():
+                growing[key] = one = Growing(key, shape, dtype, plan)
+                opened.callback(lambda one=one: one.close(keep=keep))  # type: ignore[misc]
+            try:
+                _check_room(folder, sum(one.missing_bytes for one in growing.values()))
+                yield growing
+                for key, one in growing.items():
+                    one.finish(notes[key])
+            except (UserError, OSError):
+                keep = False
+                raise
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"the activations would take {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free in {folder}: "
+            "ask for fewer or smaller layers, pool or project them, or point BRODMANN_HOME elsewhere"
+        )
+
+
+def _forget_abandoned(folder: Path) -> None:
+    """Remove what an interrupted extraction left and nobody went on with for a week."""
+    for path in folder.glob("*/.*.partial"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
+                path.with_suffix(".journal").unlink(missing_ok=True)
+
+
+def _header(shape: tuple[int, int], dtype: np.dtype[Any]) -> bytes:
+    """What stands before the numbers of an ``.npy`` file."""
+    from io import BytesIO
+
+    stream = BytesIO()
+    about = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, about)  # type: ignore[no-untyped-call]
+    return stream.getvalue()
+
+
+def _contiguous(rows: Sequence[int] | Rows) -> bool:
+    return (
+        len(rows) > 0 and int(rows[-1]) - int(rows[0]) == len(rows) - 1 and bool(np.all(np.diff(rows) == 1))
+    )
+
+
+def _write_all(file: int, view: memoryview, place: int) -> None:
+    while len(view):
+        written = os.pwrite(file, view, place)
+        view, place = view[written:], place + written
+
+
+def _locked(path: Path) -> int | None:
+    """A lock that ends with this process, or None where another one holds it."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: every process works for itself
+        return None
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

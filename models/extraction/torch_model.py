@@ -1,0 +1,410 @@
+"""What vision and language networks share: layers, digests, extraction in one pass, the cache."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from ...brain_data.dataset import stimuli_digest
+from ...errors import UserError
+from ...files import digest_of
+from ...fingerprint import Fingerprint, fingerprint, is_installed_code, package_version
+from ...progress import track
+from ..model import Context, Model
+from ..sheet import Sheet, grid_sheet
+from . import activation_cache
+from .hooks import Stop, check_layers, forward_order, record
+from .readout import EVERYTHING, Readout
+
+if TYPE_CHECKING:
+    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+_WRITERS = min(4, os.cpu_count() or 1)
+_NOT_SETTINGS = frozenset(vars(nn.Module()))
+"""What every module has: parameters, submodules, hooks, whether it trains."""
+
+
+class Network(Model):
+    """A torch module whose layers are read with hooks.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    identifier : str
+    layers : sequence of str, optional
+        Dotted module names. By default the modules down to two levels (``layer1.0``) that answer with a
+        tensor, in forward order.
+    batch_size : int
+    device : str, optional
+        ``"cuda"``, ``"mps"`` or ``"cpu"``; the first that is there by default.
+    cache : bool
+        Keep activations on disk under ``$BRODMANN_HOME/activations``.
+    sheets : sequence of Sheet
+        Where units lie, for the layers that have a sheet.
+    readout : Readout
+        Pooling over space, projection of wide layers, half precision.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        identifier: str,
+        layers: Sequence[str] | None,
+        batch_size: int,
+        device: str | None,
+        cache: bool,
+        sheets: Sequence[Sheet] = (),
+        readout: Readout = EVERYTHING,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
+        if batch_size < 1:
+            raise UserError(f"{identifier}: batch_size must be at least 1, not {batch_size}")
+        self.identifier = identifier
+        self.device = _device(device or _best_device(), identifier)
+        self.module = module.to(self.device)
+        self.batch_size = batch_size
+        self.cache = cache
+        self._layers = None if layers is None else _names(layers)
+        if self._layers is not None:
+            check_layers(module, self._layers, identifier)
+        self.readout = readout
+        self.changes: tuple[str, ...] = ()
+        """Digests of what is done to units while the network runs, such as lesions."""
+        self._sheets = {sheet.layer: sheet for sheet in sheets}
+        check_layers(module, list(self._sheets), identifier)
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that are scored when none are named, in forward order."""
+        if self._layers is None:
+            self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
+        return self._layers
+
+    def shapes(self, layers: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
+        """The shape of what is read of each layer for one stimulus, in forward order, from a small input.
+
+        Parameters
+        ----------
+        layers : sequence of str, optional
+            ``layers`` by default.
+        """
+        names = self._asked(layers)
+        batch = self._probe()
+        found, order = record(self.module, names, lambda: self._forward(batch))
+        return {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in dict.fromkeys(order)}
+
+    def every_layer(self) -> list[str]:
+        """All modules that answer with a tensor, at any depth, in forward order: what can be asked for."""
+        return forward_order(self.module, lambda: self._forward(self._probe()), depth=99)
+
+    def sheet(self, layer: str) -> Sheet | None:
+        """Where the layer's units lie; see :meth:`Model.sheet`."""
+        check_layers(self.module, [layer], self.identifier)
+        return self._sheets.get(layer)
+
+    def control_sheet(self, layer: str, *, random_state: int | None = None) -> Sheet:
+        """A layout for any layer, to compare a topographic one with: units in their order on a grid, or shuffled.
+
+        Parameters
+        ----------
+        layer : str
+            A feature map gives a sheet of its channels, anything else one of its units.
+        random_state : int, optional
+            Seed of the shuffle; without it units keep their order. That is no neutral control in a transformer, whose
+            heads are contiguous.
+        """
+        shape = self.shapes([layer])[layer]
+        reads: Literal["unit", "channel"] = "channel" if len(shape) > 1 else "unit"
+        n_units = shape[0] if len(shape) == 3 else shape[-1]  # (channels, rows, columns); (tokens, units)
+        sheet = grid_sheet(layer, n_units, reads=reads)
+        return sheet if random_state is None else sheet.permuted(random_state)
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        """sha256 over weights, buffers, architecture, preprocessing and readout: values, parameters and code.
+
+        Found anew each time, because the module may have been trained on since.
+        """
+        return self._made.digest
+
+    @property
+    def numerics(self) -> dict[str, str]:  # type: ignore[override]
+        """Device class, precision, and the versions of the packages that compute."""
+        precision = torch.get_float32_matmul_precision()
+        if self.device.type == "cuda":
+            precision += f", tf32 {torch.backends.cuda.matmul.allow_tf32} {torch.backends.cudnn.allow_tf32}"
+        half = {"half": str(self._half())} if self.readout.half else {}
+        return {
+            "device": self.device.type,
+            "matmul": precision,
+            "torch": package_version("torch"),
+            **half,
+            **self._made.versions,
+        }
+
+    @property
+    def _made(self) -> Fingerprint:
+        # a state dict leaves out the buffers that are not saved
+        weights = dict(self.module.named_buffers()) | self.module.state_dict()
+        parts = [[name, type(one), _settings(one)] for name, one in self.module.named_modules()]
+        shown = self._reading()
+        return fingerprint(type(self), weights, repr(self.module), parts, shown, self.readout, self.changes)
+
+    def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
+        """How many units each layer has, found on one stimulus."""
+        shapes, _ = self._look(stimuli, self._asked(layers))
+        return {name: int(np.prod(shape)) for name, shape in shapes.items()}
+
+    def extract(
+        self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, context: Context = "none"
+    ) -> dict[str, xr.DataArray]:
+        """Activations to a stimulus set; see :meth:`Model.extract`.
+
+        Raises
+        ------
+        UserError
+            For an unknown layer, stimuli that cannot be read, values that are not finite, or a full disk.
+        """
+        names = self._asked(layers)
+        values: dict[str, activation_cache.Values] = {}
+        notes: dict[str, dict[str, Any]] = {}
+        keys: dict[str, str] = {}
+        if self.cache:
+            own, shown = digest_of(self.digest, self.numerics), stimuli_digest(stimuli)
+            keys = {name: digest_of(own, name, shown, context) for name in names}
+            for name, key in keys.items():
+                known = activation_cache.find(key)
+                if known is not None:
+                    values[name], notes[name] = known
+        missing = [name for name in names if name not in values]
+        if missing:
+            shapes, stop = self._look(stimuli, missing)
+            sizes = {name: (len(stimuli), int(np.prod(shapes[name]))) for name in missing}
+            left_out = self._left_out(stimuli, context)
+            notes |= {name: self._note(name, shapes[name], stimuli, left_out) for name in missing}
+            if self.cache:
+                by_key = {keys[name]: notes[name] for name in missing}
+                on_disk = {keys[name]: sizes[name] for name in missing}
+                plan = digest_of(self.batch_size, len(stimuli))
+                with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
+                    self._stream({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
+                values |= {
+                    name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
+                }
+            else:
+                fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
+                for rows, found in self._passes(missing, stimuli, context, stop):
+                    for name, read in found.items():
+                        fresh[name][rows] = read
+                values |= fresh
+        return {name: _labeled(values[name], notes[name], stimuli) for name in names}
+
+    def _asked(self, layers: Sequence[str] | None) -> list[str]:
+        names = list(self.layers) if layers is None else _names(layers)
+        if not names:
+            raise UserError(f"{self.identifier}: no layers were named")
+        check_layers(self.module, names, self.identifier)
+        return names
+
+    def _look(self, stimuli: "StimulusSet", names: list[str]) -> tuple[dict[str, tuple[int, ...]], Stop]:
+        """Shapes per stimulus, and where a pass may stop, from one stimulus."""
+        if len(stimuli) == 0:
+            raise UserError(f"{self.identifier}: the stimulus set is empty")
+        _, batch = next(self._batches(stimuli.iloc[:1], "none"))
+        found, order = record(self.module, names, lambda: self._forward(batch))
+        absent = [name for name in names if name not in found]
+        if absent:
+            raise UserError(
+                f"layer {absent[0]!r} of {self.identifier} never answered: the forward pass does not call it "
+                "(a wrapped module is read at its wrapper)"
+            )
+        shapes = {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in names}
+        return shapes, Stop(order[-1], order.count(order[-1]))
+
+    def _kept(self, output: Tensor, batch: Any, name: str) -> Tensor:
+        return self.readout.projected(self._read(output, batch, name))
+
+    def _stream(
+        self,
+        arrays: "dict[str, activation_cache.Growing]",
+        stimuli: "StimulusSet",
+        context: Context,
+        stop: Stop,
+    ) -> None:
+        """Fill files batch by batch, the layers side by side.
+
+        A graphics card computes the next batch meanwhile; processors would only take time from one another.
+        """
+        writing: list[Future[None]] = []
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for rows, found in self._passes(
+                list(arrays), stimuli, context, stop, known=lambda rows: _all_hold(arrays, rows)
+            ):
+                _finish(writing)
+                writing = [writers.submit(arrays[name].write, rows, values) for name, values in found.items()]
+                if not self.overlaps:
+                    _finish(writing)
+            _finish(writing)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether loading and writing go on beside the forward pass, because that runs elsewhere."""
+        return self.device.type != "cpu"
+
+    def _passes(
+        self,
+        names: list[str],
+        stimuli: "StimulusSet",
+        context: Context,
+        stop: Stop,
+        known: Callable[[npt.NDArray[np.intp]], bool] = lambda _: False,
+    ) -> Iterator[tuple[npt.NDArray[np.intp], dict[str, activation_cache.Values]]]:
+        """Rows and what each layer keeps of them, batch by batch, from the first that is not known."""
+        plan = self._plan(stimuli, context)
+        first = next((i for i, rows in enumerate(plan) if not known(rows)), len(plan))
+        steps = track(
+            self._batches(stimuli, context, skip=first), f"running {self.identifier}", total=len(plan) - first
+        )
+        for rows, batch in steps:
+            with torch.autocast(self.device.type, self._half(), enabled=self.readout.half):
+                found, _ = record(self.module, names, partial(self._forward, batch), stop=stop)
+            yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
+
+    def _half(self) -> torch.dtype:
+        return torch.float16 if self.device.type == "cuda" else torch.bfloat16
+
+    def _numbers(
+        self, output: Tensor, batch: Any, name: str, rows: npt.NDArray[np.intp], stimuli: "StimulusSet"
+    ) -> activation_cache.Values:
+        read = self._kept(output, batch, name)
+        read = read.half() if self.readout.half else read.float()
+        if not bool(torch.isfinite(read.sum(dtype=torch.float32))):  # one sum is cheaper than looking at each
+            n_bad = int((~torch.isfinite(read)).sum())
+            if n_bad:
+                raise UserError(
+                    f"layer {name!r} of {self.identifier} gives {n_bad} values that are NaN or infinite"
+                    f"{' in half precision' if self.readout.half else ''} "
+                    f"(first stimulus: {_first_bad(read, rows, stimuli)!r})"
+                )
+        values: activation_cache.Values = read.flatten(1).cpu().numpy()
+        return values
+
+    def _note(
+        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, int]
+    ) -> dict[str, Any]:
+        return {
+            "model": self.identifier,
+            "layer": layer,
+            "stimuli": getattr(stimuli, "identifier", None) or "unnamed",
+            "n_stimuli": len(stimuli),
+            "unit_shape": list(shape),
+            "left_out": left_out,
+        }
+
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+        """What of the stimuli the network was not shown, counted."""
+        del stimuli, context  # a picture is shown whole
+        return {}
+
+    @abstractmethod
+    def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
+        """The rows of every batch."""
+
+    @abstractmethod
+    def _batches(
+        self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
+    ) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
+        """Rows of the stimuli and the network's input for them, without the first batches."""
+
+    @abstractmethod
+    def _forward(self, batch: Any) -> Any:
+        """One forward pass."""
+
+    @abstractmethod
+    def _read(self, output: Tensor, batch: Any, layer: str) -> Tensor:
+        """One value a unit and stimulus, (batch, ...), from a layer's output."""
+
+    @abstractmethod
+    def _probe(self) -> Any:
+        """A small input, to learn the order of the layers."""
+
+    @abstractmethod
+    def _reading(self) -> list[object]:
+        """What identifies the preprocessing and the reading of a layer."""
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _device(name: str, identifier: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # no such name, or torch was built without it
+        raise UserError(
+            f"{identifier}: device {name!r} cannot be used here; leave it out, which takes {_best_device()!r}"
+        ) from error
+
+
+def _names(layers: Sequence[str]) -> list[str]:
+    return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
+
+
+def _settings(module: nn.Module) -> object:
+    """What a module keeps beside its weights: of an installed package's class the numbers and switches, else all."""
+    values = {name: value for name, value in vars(module).items() if name not in _NOT_SETTINGS}
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    if is_installed_code(type(module)):
+        kept = {name: value for name, value in values.items() if isinstance(value, (bool, int, float))}
+        return [hooks, {name: value for name, value in kept.items() if not name.startswith("_")}]
+    return [hooks, values]
+
+
+def _finish(writing: "list[Future[None]]") -> None:
+    for one in writing:
+        one.result()
+
+
+def _all_hold(arrays: "dict[str, activation_cache.Growing]", rows: npt.NDArray[np.intp]) -> bool:
+    """Whether every file has a batch; all move on by one, or all begin to be written here."""
+    checksums = {name: one.peek(rows) for name, one in arrays.items()}
+    known = {name: crc for name, crc in checksums.items() if crc is not None}
+    if len(known) < len(arrays):
+        for one in arrays.values():
+            one.begin_here()
+        return False
+    for name, crc in known.items():
+        arrays[name].accept(rows, crc)
+    return True
+
+
+def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:
+    bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
+    return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
+
+
+def _labeled(values: activation_cache.Values, notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
+    n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
+    place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
+    index = np.unravel_index(np.arange(n_units), shape) if place else ()
+    coordinates: dict[str, Any] = {
+        name: ("neuroid", values) for name, values in zip(place, index, strict=True)
+    }
+    coordinates["neuroid_id"] = ("neuroid", [f"{layer}.{i}" for i in range(n_units)])
+    coordinates["layer"] = ("neuroid", np.full(n_units, layer))
+    coordinates["stimulus_id"] = ("presentation", stimuli["stimulus_id"].to_numpy())
+    return xr.DataArray(
+        values, dims=("presentation", "neuroid"), coords=coordinates, attrs=dict(notes["left_out"])
+    )

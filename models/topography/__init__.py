@@ -1,0 +1,1 @@
+"""Layouts that a network learns: TopoLoss, positions by swapping."""

@@ -1,0 +1,1 @@
+"""Weights as files: reading them, and which architecture they belong to."""

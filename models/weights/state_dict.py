@@ -1,0 +1,134 @@
+"""Trained weights, read without executing anything."""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ...errors import UserError
+from .checkpoint import read_archive
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a safetensors or a torch file.
+
+    A torch file may nest the tensors under ``state_dict``, ``model``, or as VISSL does, may prefix every name with
+    ``module.`` (data parallel) or ``_orig_mod.`` (compiled), and may carry the settings of a training script,
+    which are not read.
+
+    Raises
+    ------
+    UserError
+        For a file that is absent, damaged, or would have to execute code to be read.
+    """
+    content = read_content(path)
+    for keys in _NESTED:
+        inner: object = content
+        for key in keys:
+            inner = inner.get(key) if isinstance(inner, Mapping) else None
+        if isinstance(inner, Mapping):
+            content = dict(inner)
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f"{path} holds no tensors, so it is not a file of weights")
+    for prefix in ("module.", "_orig_mod."):
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def read_content(path: Path) -> dict[str, object]:
+    """Everything that a safetensors or torch file holds, tensors and plain values, by name.
+
+    Raises
+    ------
+    UserError
+        As :func:`read_weights`.
+    """
+    try:
+        return dict(load_file(path)) if path.suffix == ".safetensors" else _torch_file(path)
+    except FileNotFoundError as error:
+        raise UserError(f"no weights at {path}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, not a file of weights") from error
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
+
+
+_NESTED = (("state_dict",), ("model",), ("classy_state_dict", "base_model", "model", "trunk"))
+
+
+def _torch_file(path: Path) -> dict[str, object]:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Detected pickle protocol", UserWarning
+            )  # it is refused if it matters
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        content = _with_settings(path)
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged or not a torch file ({str(error)[:120]}): fetch it again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a table of weights")
+    return dict(content)
+
+
+def _with_settings(path: Path) -> object:
+    """A file of tensors and of objects that only hold settings."""
+    try:
+        return read_archive(path)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, IndexError, TypeError, ValueError, KeyError,
+            AttributeError, RuntimeError) as error:  # fmt: skip
+        raise UserError(
+            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({str(error)[:120]})"
+        ) from error
+
+
+def load_into(
+    module: nn.Module, weights: Mapping[str, Tensor], source: Path, *, without: str | None = None
+) -> nn.Module:
+    """Load weights that must fit exactly.
+
+    Parameters
+    ----------
+    module : Module
+    weights : mapping of str to tensor
+    source : Path
+        For messages.
+    without : str, optional
+        A regular expression: names of the file that the network does not have and need not.
+
+    Raises
+    ------
+    UserError
+        Naming the first weight that is missing, unexpected, or of another shape.
+    """
+    own = module.state_dict()
+    if without is not None:
+        weights = {
+            name: value for name, value in weights.items() if name in own or not re.search(without, name)
+        }
+    # a counter of training batches, which old files lack and evaluation does not use
+    needed = {name for name in own if not name.endswith("num_batches_tracked")}
+    missing, unexpected = sorted(needed - set(weights)), sorted(set(weights) - set(own))
+    if missing or unexpected:
+        what = f"lacks {missing[0]!r}" if missing else f"holds an unexpected {unexpected[0]!r}"
+        raise UserError(f"{source} does not fit {type(module).__name__}: it {what}")
+    for name, value in weights.items():
+        if value.shape != own[name].shape:
+            raise UserError(
+                f"{source} does not fit {type(module).__name__}: {name!r} is {tuple(value.shape)}, "
+                f"not {tuple(own[name].shape)}"
+            )
+    module.load_state_dict(dict(weights), strict=False)
+    return module.eval()

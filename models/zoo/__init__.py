@@ -1,0 +1,1 @@
+"""Baselines, published families and packaged networks, one file each."""

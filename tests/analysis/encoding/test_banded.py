@@ -1,0 +1,118 @@
+"""Banded ridge and variance partitioning: fractions known by construction, himalaya's own estimator."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from brodmann import UserError
+from brodmann.analysis.encoding.banded import banded_ridge, variance_partitioning
+from brodmann.analysis.encoding.cross_validation import Fold, Splitter
+from brodmann.analysis.encoding.nested_ridge import ALPHAS
+
+himalaya = pytest.importorskip("himalaya", reason="himalaya is not installed: pip install 'brodmann[banded]'")
+
+
+def folds_of(n):
+    return [Fold(one, Splitter(n_splits=3).split(len(one.train))) for one in Splitter(n_splits=3).split(n)]
+
+
+def spaces_and_targets(n=600, shares=(0.4, 0.2), n_targets=8, seed=0):
+    """Independent spaces that explain known shares of a variance of one."""
+    rng = np.random.default_rng(seed)
+    spaces = {f"space {i}": rng.normal(size=(n, 20)) for i in range(len(shares))}
+    y = np.sqrt(1 - sum(shares)) * rng.normal(size=(n, n_targets))
+    for x, share in zip(spaces.values(), shares, strict=True):
+        weights = rng.normal(size=(20, n_targets))
+        y += np.sqrt(share) * x @ weights / np.linalg.norm(weights, axis=0)
+    return spaces, y
+
+
+def test_known_shares_are_recovered_and_noise_explains_nothing():
+    spaces, y = spaces_and_targets(shares=(0.4, 0.2, 0.0))
+    found = variance_partitioning(spaces, y, folds_of(len(y)), n_draws=20)
+    np.testing.assert_allclose(found.unique.mean(axis=1), [0.4, 0.2, 0.0], atol=0.05)
+    np.testing.assert_allclose(found.shapley.mean(axis=1), [0.4, 0.2, 0.0], atol=0.05)
+    np.testing.assert_allclose(found.shapley.sum(axis=0), found.full)
+    np.testing.assert_allclose(found.unique.sum(axis=0) + found.shared, found.full)
+    assert len(found.r2) == 7
+
+
+def test_two_copies_of_a_space_share_everything():
+    spaces, y = spaces_and_targets(n=300, shares=(0.6,))
+    twice = {"one": spaces["space 0"], "two": spaces["space 0"]}
+    found = variance_partitioning(twice, y, folds_of(len(y)), n_draws=10)
+    np.testing.assert_allclose(found.unique, 0, atol=0.02)
+    np.testing.assert_allclose(found.shapley[0], found.shapley[1], atol=1e-5)
+    np.testing.assert_allclose(found.shared, found.full, atol=0.03)
+
+
+def test_one_space_is_himalayas_kernel_ridge_at_the_same_penalties():
+    from himalaya.kernel_ridge import KernelRidgeCV
+
+    spaces, y = spaces_and_targets(n=150, shares=(0.5,))
+    x, folds = spaces["space 0"], folds_of(len(y))
+    found = banded_ridge(spaces, y, folds)
+    for fold, parts in zip(folds, found.predictions, strict=True):
+        train, test = fold.split.train, fold.split.test
+        mean = ((x[train] - x[train].mean(axis=0)) ** 2).sum() / (len(train) - 1)
+        inner = [(part.train, part.test) for part in fold.inner]
+        model = KernelRidgeCV(alphas=ALPHAS * mean, cv=inner, warn=False).fit(
+            x[train] - x[train].mean(axis=0), y[train] - y[train].mean(axis=0)
+        )
+        np.testing.assert_allclose(parts[0], model.predict(x[test] - x[train].mean(axis=0)), atol=1e-3)
+
+
+def test_predictions_per_space_add_up_and_seeds_repeat():
+    spaces, y = spaces_and_targets(n=200)
+    folds = folds_of(len(y))
+    one, again = (banded_ridge(spaces, y, folds, n_draws=10, random_state=4) for _ in range(2))
+    np.testing.assert_array_equal(one.r2, again.r2)
+    error = sum(
+        np.square(y[f.split.test] - y[f.split.train].mean(axis=0) - p.sum(axis=0)).sum(axis=0)
+        for f, p in zip(folds, one.predictions, strict=True)
+    )
+    total = sum(np.square(y[f.split.test] - y[f.split.train].mean(axis=0)).sum(axis=0) for f in folds)
+    np.testing.assert_allclose(one.r2, 1 - error / total)
+    assert one.log_weights.shape == (3, 2, 8)
+
+
+def test_units_of_measurement_change_nothing():
+    """Tesla beside volts beside numbers near one."""
+    spaces, y = spaces_and_targets(n=200)
+    units = 10.0 ** -np.array([0, 6, 13, 0, 6, 13, 3, -6])
+    folds = folds_of(len(y))
+    one, other = (banded_ridge(spaces, t, folds, n_draws=10) for t in (y, y * units))
+    np.testing.assert_allclose(other.r2, one.r2, atol=1e-6)
+    np.testing.assert_allclose(other.r, one.r, atol=1e-6)
+    np.testing.assert_allclose(other.predictions[0], one.predictions[0] * units, rtol=1e-4, atol=1e-18)
+
+
+def test_banded_beats_plain_ridge_where_one_space_is_noise():
+    """Two hundred noise features beside ten that matter: one common penalty pays for them."""
+    rng = np.random.default_rng(1)
+    good, noise = rng.normal(size=(150, 10)), rng.normal(size=(150, 200))
+    y = good @ rng.normal(size=(10, 6)) + 3 * rng.normal(size=(150, 6))
+    folds = folds_of(150)
+    banded = banded_ridge({"good": good, "noise": noise}, y, folds, n_draws=30)
+    joined = banded_ridge({"joined": np.hstack([good, noise])}, y, folds)
+    assert banded.r.mean() > joined.r.mean() + 0.05
+
+
+def test_mistakes_and_a_missing_package_are_one_line(monkeypatch):
+    spaces, y = spaces_and_targets(n=60)
+    with pytest.raises(UserError, match="at most 6"):
+        variance_partitioning({str(i): np.ones((60, 1)) for i in range(7)}, y, folds_of(60))
+    with pytest.raises(UserError, match="'short' has shape"):
+        banded_ridge({"short": np.ones((59, 2))}, y, folds_of(60))
+    with pytest.raises(UserError, match="no feature space"):
+        banded_ridge({}, y, folds_of(60))
+    with pytest.raises(UserError, match=r"targets have shape \(60,\)"):
+        banded_ridge(spaces, y[:, 0], folds_of(60))
+    with pytest.raises(UserError, match="1 of 8 targets"):
+        banded_ridge(spaces, np.where(y == y[5, 1], np.nan, y), folds_of(60))
+    with pytest.raises(UserError, match="'nan' has values that are not finite"):
+        banded_ridge({"nan": np.where(np.eye(60, 20), np.nan, 1.0)}, y, folds_of(60))
+    monkeypatch.setitem(sys.modules, "himalaya.kernel_ridge", None)
+    with pytest.raises(UserError, match=r"pip install 'brodmann\[banded\]'"):
+        banded_ridge(spaces, y, folds_of(60))
