@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.testing.compare import compare_images
-from test_compare_tables import drawn, record
+from records import drawn, record
 
 from brodmann.bench.reports import figures as draw
 from brodmann.bench.reports import map_figures as draw_maps
