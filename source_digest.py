@@ -27,6 +27,12 @@ WITHOUT_NUMBERS = frozenset(
 """Modules that everything imports, and through which no value of a score passes."""
 
 
+def module_name(thing: type) -> str | None:
+    """The module that defines a class, below this package; None for a class of elsewhere."""
+    package, _, name = thing.__module__.partition(".")
+    return name if package == __package__ else None
+
+
 def code_digest(modules: Iterable[str], root: Path = PACKAGE) -> str:
     """sha256 over the code of some modules and of all that they import from this package.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import UserError
 from ..files import digest_of
 from ..fingerprint import fingerprint
-from ..source_digest import code_digest
+from ..source_digest import code_digest, module_name
 from .benchmark import Benchmark, load_benchmark
 from .layer_comparison import compare_layers
 from .metrics.base import Ceiling, MetricResult, Score, ScoringOptions, ceiling_score
@@ -175,6 +175,13 @@ class Key:
     code: str
 
 
+def code_of_score(benchmark: Benchmark, model: "Model | None") -> list[str]:
+    """The modules of this package that a score stands on, less what these import; a person's own come beside them."""
+    kinds = [type(benchmark.metric), *([] if model is None else [type(model)])]
+    own = [module_name(kind) for kind in kinds]
+    return sorted({"bench.layer_comparison", *(() if model is None else model.made_by), *filter(None, own)})
+
+
 def score_key(
     benchmark: Benchmark, model: "Model | None", layers: Sequence[str], options: ScoringOptions | None = None
 ) -> Key:
@@ -183,8 +190,7 @@ def score_key(
     digest = benchmark.dataset.digest if model is None else model.digest
     shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
-    built = () if model is None else model.made_by
-    code = digest_of(code_digest(["bench.layer_comparison", *built]), kinds.digest)
+    code = digest_of(code_digest(code_of_score(benchmark, model)), kinds.digest)
     data = fingerprint(benchmark.recording).digest, benchmark.dataset.digest
     return Key(
         digest_of(

@@ -1,7 +1,9 @@
 """A stored score answers the same question alone: what a key holds, and what it does not."""
 
-import textwrap
+import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch import nn
 
 import brodmann
 from brodmann.models import ImagePreprocessing, VisionModel
+from brodmann.source_digest import PACKAGE, WITHOUT_NUMBERS, code_digest, imported_by
 
 QUICK = {"n_bootstraps": 0, "n_permutations": 0}
 METRIC = """
@@ -135,24 +138,91 @@ def test_a_recording_that_was_replaced_is_another_question(benchmark):
     assert score_key(other, model, ["1"]).digest != key
 
 
-def test_a_comment_in_a_metrics_module_changes_no_key_and_its_code_does(tmp_path):
-    from brodmann.source_digest import PACKAGE, code_digest
+BY_VALUE = {"bench.benchmark"}
+"""Holds the card, the recording and the metric, and all three stand in the key by what they are."""
+SCORES = [
+    ("gabor-pyramid", "simulated-cortex.V1-ridge", ["pooled"]),
+    ("gabor-pyramid", "simulated-cortex.V1-linear", ["pooled"]),
+    ("twin-vision-topographic", "simulated-cortex.IT-rsa", ["layer4.0"]),
+    ("simulated-truth", "simulated-cortex.V1-decoding", ["V1"]),
+    ("simulated-truth", "simulated-cortex.IT-cka", ["IT"]),
+    ("simulated-truth", "simulated-cortex.IT-pls", ["IT"]),
+    ("random-transformer", "simulated-cortex-language.language-language_linear", ["blocks.1"]),
+]
 
+
+def entered_by(call):
+    """The modules of this package in which a function runs during a call, in any thread."""
+    seen = set()
+
+    def note(frame, event, _argument):
+        if event == "call" and frame.f_code.co_name != "<module>":
+            seen.add(frame.f_code.co_filename)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    inside = (Path(name) for name in seen if Path(name).is_relative_to(PACKAGE))
+    names = (path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in inside)
+    return {name for name in names if not name.startswith("tests")}
+
+
+@pytest.mark.parametrize(("name", "benchmark_name", "layers"), SCORES)
+def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark_name, layers, monkeypatch):
+    from brodmann.bench import ScoringOptions
+    from brodmann.bench.layer_comparison import compare_layers
+    from brodmann.bench.scoring import code_of_score
+
+    benchmark, model = brodmann.load_benchmark(benchmark_name), brodmann.load_model(name)
+    monkeypatch.setattr(model, "cache", False, raising=False)
+    options = ScoringOptions(n_bootstraps=20, n_permutations=20)
+    entered = entered_by(lambda: compare_layers(model, benchmark, layers, options))
+    keyed = imported_by(code_of_score(benchmark, model))
+    assert entered - WITHOUT_NUMBERS - BY_VALUE <= keyed
+    print(
+        f"{name} on {benchmark_name}: {len(entered)} entered, {len(keyed)} keyed, unused",
+        sorted(keyed - entered),
+    )
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of this package's code."""
+    folder = tmp_path_factory.mktemp("copy")
     for path in PACKAGE.rglob("*.py"):
         if "tests" not in path.relative_to(PACKAGE).parts:
-            target = tmp_path / path.relative_to(PACKAGE)
+            target = folder / path.relative_to(PACKAGE)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    before = code_digest(["bench.metrics.ridge"], tmp_path)
-    edited = tmp_path / "bench" / "metrics" / "normalization.py"
-    text = edited.read_text()
-    edited.write_text("# a comment\n" + text)
-    assert code_digest(["bench.metrics.ridge"], tmp_path) == before
-    edited.write_text(
-        text
-        + textwrap.dedent("""
-        def edited():
-            return 1
-    """)
-    )
-    assert code_digest(["bench.metrics.ridge"], tmp_path) != before
+    return folder
+
+
+def test_an_edit_in_any_module_changes_the_keys_of_the_scores_that_pass_through_it_and_no_others(copied):
+    from brodmann.bench.scoring import code_of_score
+
+    roots = {
+        (name, benchmark_name): code_of_score(
+            brodmann.load_benchmark(benchmark_name), brodmann.load_model(name)
+        )
+        for name, benchmark_name, _ in SCORES
+    }
+    before = {score: code_digest(modules, copied) for score, modules in roots.items()}
+    changes = {}
+    for path in sorted(copied.rglob("*.py")):
+        text = path.read_text()
+        path.write_text(f"# a comment\n{text}")
+        assert {score: code_digest(modules, copied) for score, modules in roots.items()} == before, path
+        path.write_text(f"{text}\nEDITED = True\n")
+        changes[path.relative_to(copied).with_suffix("").as_posix().replace("/", ".")] = {
+            score for score, modules in roots.items() if code_digest(modules, copied) != before[score]
+        }
+        path.write_text(text)
+    assert len(changes) > 150
+    for score, modules in roots.items():
+        assert {module for module, changed in changes.items() if score in changed} == imported_by(modules), (
+            score
+        )
