@@ -16,7 +16,7 @@ from pathlib import Path
 from mutmut.stats import status_by_exit_code
 
 MODULES = {
-    "bench/normalisation.py": os.environ.get("NORM", "").split(),
+    "bench/normalisation.py": ["bench/test_normalisation.py"],
     "bench/similarity.py": ["bench/test_similarity.py"],
     "brain_data/ceilings.py": ["brain_data/test_ceilings.py"],
     "analysis/selectivity.py": ["analysis/test_selectivity.py"],

@@ -443,6 +443,8 @@ def test_layouts_are_permutations_that_maps_share_and_the_seed_decides():
     other = np.concatenate([b.reshape(12, -1, 3) for b in permuted_layouts(maps, 400, 4)], axis=1)
     assert (other != layouts).any()
     assert max(block.shape[1] for block in blocks) <= 512
+    first = next(permuted_layouts(maps[:1], 1, 0))[:, 0]  # the same in every version
+    np.testing.assert_array_equal(first, np.random.default_rng([0, 41]).permutation(12))
     many = list(permuted_layouts(np.ones((600, 4)), 3, 0))
     assert [block.shape for block in many] == [(4, 600)] * 3
 
@@ -477,6 +479,23 @@ def test_offset_and_scale_change_nothing(smooth_map):
         assert (found.I, found.exact_z, found.null_mean, found.p) == pytest.approx(
             (expected.I, expected.exact_z, expected.null_mean, expected.p), rel=1e-6
         )
+
+
+def test_maps_of_very_different_sizes_stand_side_by_side_and_single_precision_is_enough(smooth_map):
+    table = morans_i_of_maps(np.stack([smooth_map, 1e-20 * smooth_map]), SHEET, permutations=9)
+    assert table["I"][0] == pytest.approx(table["I"][1])
+    single = smooth_map.astype(np.float32)
+    one = morans_i(single, SHEET, permutations=9)
+    assert pytest.approx(morans_i(single.astype(float), SHEET, permutations=9).I, rel=1e-13) == one.I
+    table = morans_i_of_maps(single[None], SHEET, permutations=9)
+    assert table["I"][0] == pytest.approx(one.I, rel=1e-13)
+
+
+def test_two_units_have_one_layout_and_no_z():
+    table = morans_i_of_maps(np.array([[1.0, 2.0]]), np.array([[0, 0], [1, 0.0]]), permutations=9)
+    assert table["I"][0] == pytest.approx(-1)
+    assert table["p"][0] == 1
+    assert table[["z", "exact_z", "exact_p"]].isna().all(axis=None)
 
 
 def test_ties_with_the_observed_layout_count_as_reached():

@@ -250,6 +250,11 @@ def test_three_samples_have_no_interval_and_a_simplex_no_dimension():
     )  # all eigenvalues alike: noise alone explains how unequal they are
     assert flat.corrected == np.inf
     assert np.isnan(flat.interval).all()
+    with_center = np.vstack([np.eye(4), np.full(4, 0.25)])
+    for x in (with_center, np.hstack([with_center, np.zeros((5, 2))])):
+        found = effective_dimensionality(x)
+        assert np.isfinite(found.corrected)
+        assert np.isnan(found.interval).all()  # without its center the simplex is left
 
 
 def test_components_of_one_repetition_weigh_the_other():
@@ -266,6 +271,11 @@ def test_components_of_one_repetition_weigh_the_other():
         covariance = (x - x.mean(axis=0)).T @ (y - y.mean(axis=0)) / (n - 1)
         expected = [v @ covariance @ v for v in peer.components_[:k]]
         np.testing.assert_allclose(cross_validated_eigenvalues(x, y), expected, atol=1e-12)
+        single = x.astype(np.float32), y.astype(np.float32)
+        double = (one.astype(float) for one in single)
+        np.testing.assert_allclose(
+            cross_validated_eigenvalues(*single), cross_validated_eigenvalues(*double), rtol=1e-12
+        )
     message = "at least 3 stimuli, not .2, 4. and .2, 4."
     with pytest.raises(UserError, match=message):
         cross_validated_eigenvalues(np.eye(2, 4), np.eye(2, 4))

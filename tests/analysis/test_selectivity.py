@@ -187,6 +187,12 @@ def test_offset_and_scale_change_nothing(data):
         pd.testing.assert_frame_equal(again, table, rtol=1e-6, check_names=False)
         again = contrast_selectivity(other, labels, {"face": 1, "body": -1})
         pd.testing.assert_frame_equal(again, contrast, rtol=1e-6)
+    single = responses.astype(np.float32)
+    pd.testing.assert_frame_equal(
+        category_selectivity(single, labels, "face"),
+        category_selectivity(single.astype(float), labels, "face"),
+        rtol=1e-12,
+    )
     turned = category_selectivity(-responses, labels, "face")
     np.testing.assert_allclose(turned["dprime"], -table["dprime"])
     np.testing.assert_allclose(turned["low"], -table["high"])
@@ -347,6 +353,10 @@ def test_reliability_is_drawn_from_the_seed_and_corrected_to_all_stimuli(data):
     other = selectivity_reliability(responses, labels, "face", random_state=1)
     assert other.r != found.r
     assert other == selectivity_reliability(responses, labels, "face", random_state=1)
+    numbers = np.where(labels == "face", 1, np.where(labels == "body", 2, 10))
+    assert selectivity_reliability(responses, numbers, 1) == selectivity_reliability(
+        responses, numbers.astype(str), "1"
+    )
     against = selectivity_reliability(responses, labels, "face", against=["body"])
     assert against.r != found.r
 
@@ -359,6 +369,11 @@ def test_a_map_that_every_half_repeats_is_fully_reliable_and_one_that_does_not_v
     responses = np.where(labels == "on", 1, 0)[:, None] * signal + wobble * [1, 1.5, 2]
     found = selectivity_reliability(responses, labels, "on", n_halves=30)
     assert found.r > 0.5
+    three = np.repeat(["on", "off", "other"], 4)
+    noise = np.random.default_rng(0).normal(size=(12, 3))
+    assert np.isfinite(selectivity_reliability(noise, three, "on", n_halves=30).r)
+    alike = noise[:, :1] + 0.05 * noise  # t maps whose spread is small
+    assert np.isfinite(selectivity_reliability(alike, three, "on", n_halves=30).r)
     still = selectivity_reliability(np.ones((8, 3)), labels, "on")
     assert np.isnan(still.r)
     assert np.isnan(still.corrected)

@@ -134,7 +134,10 @@ def test_a_stimulus_that_one_half_lacks_is_left_out_of_both():
     cube[0, 0], cube[1, 1, 0] = np.nan, np.nan
     assert np.isfinite(reliability(cube)).all()
     cube[2, 0, 2] = np.nan
-    with pytest.raises(UserError, match="only 2 stimuli have a response in both halves"):
+    with pytest.raises(
+        UserError,
+        match="in both halves of the repetitions: too few for a reliability$",
+    ):
         reliability(cube)
     with pytest.raises(UserError, match="needs at least 3 of them, not 2"):
         reliability(cube[:2])
@@ -180,6 +183,9 @@ def test_variance_reliability_weighs_each_stimulus_by_its_own_repetitions():
     still = np.repeat(cube[:, :1], 4, axis=1)
     np.testing.assert_allclose(variance_reliability(still), 1.0)
     assert np.isnan(variance_reliability(np.ones((6, 3, 1)))).all()
+    no_signal = np.tile([[-1.0], [1.0]], (6, 1, 1))  # repetitions differ, their means do not
+    assert (variance_reliability(no_signal) == -np.inf).all()
+    np.testing.assert_allclose(variance_reliability(cube + 1e8), expected, rtol=1e-5)
 
 
 def test_extrapolation_pools_every_set_of_others_and_at_most_ten_of_a_size():
