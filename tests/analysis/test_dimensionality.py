@@ -294,6 +294,10 @@ def test_single_precision_whole_numbers_and_far_offsets_keep_the_answer():
             found = effective_dimensionality(other)
             assert found.participation_ratio == pytest.approx(expected.participation_ratio, rel=1e-5)
             np.testing.assert_allclose(found.interval, expected.interval, rtol=1e-4)
+    tall = (1000 + rng.normal(size=(40, 15))).astype(np.float32)
+    single, double = effective_dimensionality(tall), effective_dimensionality(tall.astype(float))
+    assert single.corrected == pytest.approx(double.corrected, rel=1e-12)
+    np.testing.assert_allclose(single.interval, double.interval, rtol=1e-9)
     with pytest.raises(UserError, match="none of 3 units varies over 8 samples"):
         participation_ratio(np.full((8, 3), 1e4 + 0.1))
     with pytest.raises(UserError, match="none of 9 units varies over 4 samples"):

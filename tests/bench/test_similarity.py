@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import kstest, rankdata, spearmanr
 
 from brodmann import UserError
-from brodmann.analysis.dissimilarity import correlation_rdm, pairs
+from brodmann.analysis.dissimilarity import correlation_rdm, crossnobis_rdm, pairs
 from brodmann.analysis.resampling import bootstrap_weights, permutations
 from brodmann.bench.outcome import Ceiling, Options
 from brodmann.bench.recording import Recording, recording
@@ -311,6 +311,7 @@ def test_a_score_says_how_it_was_made():
         {"layer": single.cube.mean(axis=1)}, single, Ceiling("none", np.nan), replace(QUICK, level=0.9)
     )
     assert outcome.methods["brain_rdm"] == "crossnobis"
+    np.testing.assert_allclose(outcome.arrays["brain_rdm"], pairs(crossnobis_rdm(single.cube)), rtol=1e-5)
     assert outcome.methods["halvings"] == 0
     assert outcome.methods["interval"] == "90% bootstrap over stimuli, 200 draws"
 
