@@ -1,11 +1,14 @@
 """Ceilings against known truths and rsatoolbox."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import rsatoolbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rsatoolbox.inference import boot_noise_ceiling
+from scipy.stats import f_oneway, pearsonr
 
 from brodmann import UserError
 from brodmann.brain_data.noise_ceiling import (
@@ -82,3 +85,182 @@ def test_extrapolation_finds_the_asymptote_of_a_known_curve():
 
     found = extrapolated_ceiling([np.zeros((5, 1))] * 7, predict, n_bootstraps=10)
     np.testing.assert_allclose(found, 0.6, atol=0.01)
+
+
+def spearman_brown(r, k):
+    return k * r / (1 + (k - 1) * r)
+
+
+def halves_correlation(cube, first, second):
+    """Pearson r over stimuli between the means of two sets of repetitions, by scipy."""
+    one, other = cube[:, list(first)].mean(axis=1), cube[:, list(second)].mean(axis=1)
+    return np.array([pearsonr(a, b).statistic for a, b in zip(one.T, other.T, strict=True)])
+
+
+@pytest.mark.parametrize(("n_repetitions", "n_halves"), [(2, 100), (3, 100), (4, 100), (5, 3000)])
+def test_reliability_is_the_median_over_all_halvings(n_repetitions, n_halves):
+    """With halves of equal size, one neuroid's second repetition is turned over: its reliability is below zero."""
+    cube = noisy_cube(12, n_repetitions, 3, 0.7)
+    cube[:, 1, 2] *= 1.0 if n_repetitions % 2 else -0.8
+    half = n_repetitions // 2
+    every = [
+        (first, second)
+        for first in combinations(range(n_repetitions), half)
+        for second in combinations(sorted(set(range(n_repetitions)) - set(first)), half)
+        if first < second
+    ]
+    r = np.array([halves_correlation(cube, *one) for one in every])
+    expected = np.median(spearman_brown(r, n_repetitions / half), axis=0)
+    np.testing.assert_allclose(reliability(cube, n_halves=n_halves), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_repetitions", [2, 3])
+def test_a_half_that_is_the_other_turned_over_has_a_finite_reliability(n_repetitions):
+    cube = noisy_cube(50, 1, 1, 0.0) * np.array([1.0, -1.0, -1.0])[:n_repetitions, None]
+    found = reliability(cube, n_halves=1)[0] if n_repetitions == 2 else reliability(cube, n_halves=40)[0]
+    assert -2000 < found < -1000
+
+
+def test_halvings_are_drawn_from_the_seed():
+    cube = noisy_cube(10, 6, 4, 2.0)
+    given = reliability(cube, n_halves=100, random_state=0)
+    np.testing.assert_array_equal(reliability(cube), given)
+    assert (reliability(cube, random_state=1) != given).any()
+    assert (reliability(cube, n_halves=101) != given).any()
+    np.testing.assert_array_equal(reliability(cube, random_state=1), reliability(cube, random_state=1))
+
+
+def test_a_stimulus_that_one_half_lacks_is_left_out_of_both():
+    cube = noisy_cube(20, 2, 3, 1.0)
+    cube[4, 0, 1] = cube[9, 1, 2] = np.nan
+    whole = np.delete(cube, [4, 9], axis=0)
+    np.testing.assert_allclose(reliability(cube), reliability(whole))
+    cube = noisy_cube(5, 2, 3, 1.0)
+    cube[0, 0], cube[1, 1, 0] = np.nan, np.nan
+    assert np.isfinite(reliability(cube)).all()
+    cube[2, 0, 2] = np.nan
+    with pytest.raises(
+        UserError,
+        match="in both halves of the repetitions: too few for a reliability$",
+    ):
+        reliability(cube)
+    with pytest.raises(UserError, match="needs at least 3 of them, not 2"):
+        reliability(cube[:2])
+    assert np.isfinite(reliability(noisy_cube(3, 2, 3, 1.0))).all()
+
+
+def test_a_half_is_the_mean_of_the_repetitions_that_are_there():
+    cube = noisy_cube(30, 4, 2, 1.0)
+    missing = cube.copy()
+    missing[:15, 3] = np.nan
+    filled = cube.copy()
+    means = [
+        [np.nanmean(missing[:, list(half)], axis=1) for half in (first, set(range(4)) - set(first))]
+        for first in [(0, 1), (0, 2), (0, 3)]
+    ]
+    r = [[pearsonr(one[:, i], other[:, i]).statistic for i in range(2)] for one, other in means]
+    np.testing.assert_allclose(
+        reliability(missing), np.median(spearman_brown(np.array(r), 2), axis=0), rtol=1e-9
+    )
+    np.testing.assert_array_equal(cube, filled)
+
+
+def test_variance_reliability_is_one_less_the_inverse_of_the_f_of_an_anova():
+    cube = noisy_cube(9, 4, 5, 1.0)
+    f = np.array([f_oneway(*cube[:, :, i]).statistic for i in range(5)])
+    np.testing.assert_allclose(variance_reliability(cube), 1 - 1 / f)
+    assert variance_reliability(cube, np.ones((3, 9))).shape == (3, 5)
+    two = noisy_cube(9, 2, 5, 1.0)
+    f = np.array([f_oneway(*two[:, :, i]).statistic for i in range(5)])
+    np.testing.assert_allclose(variance_reliability(two), 1 - 1 / f)
+
+
+def test_variance_reliability_weighs_each_stimulus_by_its_own_repetitions():
+    cube = noisy_cube(12, 4, 3, 1.0)
+    cube[:5, 3] = np.nan
+    counted = np.where(np.arange(12) < 5, 3, 4)[:, None]
+    noise = (np.nanvar(cube, axis=1, ddof=1) / counted).mean(axis=0)
+    expected = 1 - noise / np.nanmean(cube, axis=1).var(axis=0, ddof=1)
+    np.testing.assert_allclose(variance_reliability(cube), expected)
+    single = np.concatenate([cube, np.full((1, 4, 3), np.nan)])
+    single[-1, 0] = 50.0  # one presentation tells nothing about the noise
+    np.testing.assert_allclose(variance_reliability(single), expected)
+    still = np.repeat(cube[:, :1], 4, axis=1)
+    np.testing.assert_allclose(variance_reliability(still), 1.0)
+    assert np.isnan(variance_reliability(np.ones((6, 3, 1)))).all()
+    no_signal = np.tile([[-1.0], [1.0]], (6, 1, 1))  # repetitions differ, their means do not
+    assert (variance_reliability(no_signal) == -np.inf).all()
+    np.testing.assert_allclose(variance_reliability(cube + 1e8), expected, rtol=1e-5)
+
+
+def test_extrapolation_pools_every_set_of_others_and_at_most_ten_of_a_size():
+    subjects = [np.full((5, 2), float(i)) for i in range(7)]
+    asked = []
+
+    def predict(features, targets):
+        asked.append((int(targets[0, 0]), tuple(np.unique(features[0]).astype(int))))
+        assert features.shape == (5, 2 * len(asked[-1][1]))
+        return np.full(2, 0.5 * (1 - np.exp(-len(asked[-1][1]))))
+
+    np.testing.assert_allclose(extrapolated_ceiling(subjects, predict, n_bootstraps=1), 0.5, rtol=1e-4)
+    for target in range(7):
+        sets = [others for one, others in asked if one == target]
+        assert len(set(sets)) == len(sets)
+        assert all(target not in others for others in sets)
+        assert [sum(len(others) == k for others in sets) for k in range(1, 7)] == [6, 10, 10, 10, 6, 1]
+
+
+@pytest.mark.parametrize(("asymptote", "tau"), [(0.95, 4.0), (0.3, 0.5), (0.6, 1.5)])
+def test_an_exact_curve_is_found_exactly(asymptote, tau):
+    def predict(features, targets):
+        return np.full(targets.shape[1], asymptote * (1 - np.exp(-features.shape[1] / tau)))
+
+    found = extrapolated_ceiling([np.zeros((5, 1))] * 6, predict, n_bootstraps=3)
+    np.testing.assert_allclose(found, asymptote, rtol=1e-3)
+
+
+def noisy_curve(asymptote):
+    """Scores of the first subject on a rising curve, with noise; the other two cannot be predicted."""
+
+    def predict(features, targets):
+        if targets[0, 0] > 1:
+            return np.array([np.nan])
+        rng = np.random.default_rng(int(features[0].sum()))
+        return asymptote * (1 - np.exp(-features.shape[1] / 1.5)) + 0.05 * rng.normal(size=1)
+
+    return predict, [np.full((5, 1), float(2**i)) for i in range(3)]
+
+
+def test_no_extrapolated_ceiling_is_above_1():
+    predict, subjects = noisy_curve(1.6)
+    found = extrapolated_ceiling(subjects, predict, n_bootstraps=5)
+    np.testing.assert_allclose(found, [1.0, np.nan, np.nan], atol=1e-6)
+
+
+def test_a_hundred_curves_are_drawn_from_the_seed():
+    predict, subjects = noisy_curve(0.6)
+    default = extrapolated_ceiling(subjects, predict)
+    given = extrapolated_ceiling(subjects, predict, n_subsets=10, n_bootstraps=100, random_state=0)
+    np.testing.assert_array_equal(default, given)
+    one, same, other = (
+        extrapolated_ceiling(subjects, predict, n_bootstraps=1, random_state=seed)[0] for seed in (4, 4, 5)
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.filterwarnings("ignore:Covariance of the parameters could not be estimated")
+def test_scores_that_are_missing_are_left_out_of_the_curve():
+    """Of three subjects' pairs one is not defined: draws of that pair alone are skipped, all others fitted."""
+
+    def predict(features, targets):
+        pair_is_missing = features[0].tolist() == [1.0 if targets[0, 0] != 1 else 0.0]
+        value = np.nan if pair_is_missing else 0.6 * (1 - np.exp(-features.shape[1] / 1.5))
+        return np.array([value, np.nan, 0.6 * (1 - np.exp(-features.shape[1] / 1.5))])
+
+    subjects = [np.full((5, 1), float(i)) for i in range(3)]
+    for seed in range(4):
+        found = extrapolated_ceiling(subjects, predict, n_bootstraps=5, random_state=seed).reshape(3, 3)
+        assert np.isnan(found[:, 1]).all()
+        np.testing.assert_allclose(found[:, 2], 0.6, rtol=1e-3)
+        assert np.isfinite(found[:, 0]).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.decomposition import PCA
 
 from brodmann import UserError
@@ -146,3 +147,158 @@ def test_noise_of_recordings_is_no_dimension_across_repetitions():
 def test_mistakes(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def designed(spectrum, n_samples, seed=0):
+    """Responses whose sample covariance has exactly these eigenvalues, away from 0 on average."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(n_samples, len(spectrum)))
+    scores = np.linalg.qr(scores - scores.mean(axis=0))[0] * np.sqrt((n_samples - 1) * np.asarray(spectrum))
+    rotation = np.linalg.qr(rng.normal(size=(len(spectrum), len(spectrum))))[0]
+    return scores @ rotation + rng.normal(size=len(spectrum))
+
+
+def test_a_designed_spectrum_is_found_exactly():
+    spectrum = np.arange(1, 31.0) ** -0.7
+    found = effective_dimensionality(designed(spectrum, 50))
+    np.testing.assert_allclose(found.eigenvalues, spectrum)
+    assert found.exponent == pytest.approx(0.7)
+    assert found.fit_range == (1, 15)
+    assert found.participation_ratio == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum())
+    assert effective_dimensionality(designed(spectrum, 50), fit_range=(3, 7)).exponent == pytest.approx(0.7)
+    assert np.isnan(effective_dimensionality(designed(spectrum, 50), fit_range=(3, 6)).exponent)
+    bent = np.where(np.arange(30) < 20, spectrum, spectrum * 0.5)
+    assert effective_dimensionality(designed(bent, 50), fit_range=(1, 20)).exponent == pytest.approx(0.7)
+    assert effective_dimensionality(designed(bent, 50), fit_range=(1, 21)).exponent > 0.71
+    bent = np.where(np.arange(30) < 10, 2 * spectrum, spectrum)
+    assert effective_dimensionality(designed(bent, 50), fit_range=(11, 30)).exponent == pytest.approx(0.7)
+    assert effective_dimensionality(designed(bent, 50), fit_range=(10, 30)).exponent > 0.71
+
+
+def test_shares_that_components_reach_exactly_are_counted_as_reached():
+    found = effective_dimensionality(designed(np.ones(10), 40), shares=(0.05, 0.1, 0.3, 0.55, 0.7, 0.9, 1.0))
+    assert found.components == {0.05: 1, 0.1: 1, 0.3: 3, 0.55: 6, 0.7: 7, 0.9: 9, 1.0: 10}
+    assert {type(share) for share in found.components} == {float}
+
+
+@pytest.mark.parametrize(
+    ("n_dimensions", "expected"),
+    [(3, (1, 3)), (5, (1, 5)), (8, (1, 5)), (12, (1, 6)), (41, (1, 20)), (42, (11, 21)), (60, (11, 30))],
+)
+def test_the_power_law_is_fitted_to_half_of_the_rank_and_from_11_where_ten_ranks_are_left(
+    n_dimensions, expected
+):
+    spectrum = np.append(np.arange(1, n_dimensions + 1.0) ** -1, np.full(4, 1e-16))
+    assert effective_dimensionality(designed(spectrum, 100)).fit_range == expected
+
+
+def test_the_power_law_is_fitted_up_to_rank_500():
+    assert effective_dimensionality(np.diag(np.arange(1, 1011.0) ** -0.5)).fit_range == (11, 500)
+
+
+@pytest.mark.parametrize("fit_range", [(0, 5), (3, 3), (4, 2), (2, 9)])
+def test_ranks_that_are_not_there_are_named(fit_range):
+    x = designed(np.arange(1, 9.0) ** -1, 20)
+    with pytest.raises(UserError, match=f"ranks {fit_range[0]} to {fit_range[1]} are not among the 8"):
+        effective_dimensionality(x, fit_range=fit_range)
+    assert effective_dimensionality(x, fit_range=(1, 8)).exponent == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n_samples", [3, 4, 11])
+@pytest.mark.parametrize("n_units", [1, 20])
+def test_one_dimension_is_corrected_to_exactly_one(n_samples, n_units):
+    """With one eigenvalue the unbiased traces cancel: n / (n + 2) of its square, both."""
+    x = np.random.default_rng(0).normal(size=(n_samples, 1)) * np.linspace(1, 2, n_units)
+    assert corrected_participation_ratio(x) == pytest.approx(1)
+
+
+def test_corrected_traces_are_unbiased_over_normal_samples():
+    """tr(C^2) and (tr C)^2 come back on average from 4 samples of 2 units with variances 1 and 3."""
+    n, ratios = 3, []
+    rng = np.random.default_rng(0)
+    for _ in range(4000):
+        x = rng.normal(size=(n + 1, 2)) * np.sqrt([1, 3])
+        s = np.cov(x.T)
+        of_square = n**2 / ((n - 1) * (n + 2)) * (np.trace(s @ s) - np.trace(s) ** 2 / n)
+        ratios.append((of_square, np.trace(s) ** 2 - 2 * of_square / n))
+        expected = ratios[-1][1] / of_square if of_square > 0 else np.inf
+        if len(ratios) <= 20:
+            assert corrected_participation_ratio(x) == pytest.approx(expected)
+    np.testing.assert_allclose(np.mean(ratios, axis=0), [10, 16], rtol=0.06)
+
+
+@pytest.mark.parametrize(("n_samples", "n_groups"), [(4, 4), (30, 30), (79, 79), (80, 40), (101, 40)])
+@pytest.mark.parametrize("n_units", [12, 130])
+def test_the_jackknife_leaves_groups_out_in_turn(n_samples, n_groups, n_units):
+    rng = np.random.default_rng(n_samples)
+    x = rng.normal(size=(n_samples, n_units)) * np.linspace(0.3, 2, n_units) + 5
+    found = effective_dimensionality(x)
+    groups = np.array_split(np.arange(n_samples), n_groups)
+    logs = np.log([corrected_participation_ratio(np.delete(x, group, axis=0)) for group in groups])
+    error = np.sqrt((n_groups - 1) ** 2 / n_groups * logs.var(ddof=1))
+    middle = np.log(found.corrected)
+    half = stats.t.ppf(0.975, n_groups - 1) * error
+    np.testing.assert_allclose(found.interval, np.exp([middle - half, middle + half]), rtol=1e-7)
+
+
+def test_three_samples_have_no_interval_and_a_simplex_no_dimension():
+    three = effective_dimensionality(np.random.default_rng(0).normal(size=(3, 2)))
+    assert np.isfinite(three.corrected)
+    assert np.isnan(three.interval).all()
+    flat = effective_dimensionality(
+        np.eye(4)
+    )  # all eigenvalues alike: noise alone explains how unequal they are
+    assert flat.corrected == np.inf
+    assert np.isnan(flat.interval).all()
+    with_center = np.vstack([np.eye(4), np.full(4, 0.25)])
+    for x in (with_center, np.hstack([with_center, np.zeros((5, 2))])):
+        found = effective_dimensionality(x)
+        assert np.isfinite(found.corrected)
+        assert np.isnan(found.interval).all()  # without its center the simplex is left
+
+
+def test_components_of_one_repetition_weigh_the_other():
+    rng = np.random.default_rng(0)
+    for n, p in ((30, 12), (8, 20), (3, 5), (3, 2)):
+        x = rng.normal(3, 1, size=(n, p)) * np.linspace(0.5, 2, p)
+        peer = PCA(svd_solver="full").fit(x)
+        k = min(n - 1, p)
+        np.testing.assert_allclose(cross_validated_eigenvalues(x, x), peer.explained_variance_[:k])
+        np.testing.assert_allclose(
+            cross_validated_eigenvalues(x, 7 - 2 * x), -2 * peer.explained_variance_[:k]
+        )
+        y = rng.normal(size=(n, p)) - 4
+        covariance = (x - x.mean(axis=0)).T @ (y - y.mean(axis=0)) / (n - 1)
+        expected = [v @ covariance @ v for v in peer.components_[:k]]
+        np.testing.assert_allclose(cross_validated_eigenvalues(x, y), expected, atol=1e-12)
+        single = x.astype(np.float32), y.astype(np.float32)
+        double = (one.astype(float) for one in single)
+        np.testing.assert_allclose(
+            cross_validated_eigenvalues(*single), cross_validated_eigenvalues(*double), rtol=1e-12
+        )
+    message = "at least 3 stimuli, not .2, 4. and .2, 4."
+    with pytest.raises(UserError, match=message):
+        cross_validated_eigenvalues(np.eye(2, 4), np.eye(2, 4))
+    with pytest.raises(UserError, match="same shape"):
+        cross_validated_eigenvalues(np.ones(4), np.ones(4))
+    with pytest.raises(UserError, match="same shape"):
+        cross_validated_eigenvalues(np.ones((4, 3)), np.ones((4, 2)))
+
+
+def test_single_precision_whole_numbers_and_far_offsets_keep_the_answer():
+    rng = np.random.default_rng(0)
+    for shape in ((40, 15), (15, 40)):
+        x = rng.integers(-50, 50, size=shape)
+        expected = effective_dimensionality(x.astype(float))
+        for other in (x, x.astype(np.float32), x.astype(np.int16), x + 1e4, 1e-8 * x):
+            found = effective_dimensionality(other)
+            assert found.participation_ratio == pytest.approx(expected.participation_ratio, rel=1e-5)
+            np.testing.assert_allclose(found.interval, expected.interval, rtol=1e-4)
+    tall = (1000 + rng.normal(size=(40, 15))).astype(np.float32)
+    single, double = effective_dimensionality(tall), effective_dimensionality(tall.astype(float))
+    assert single.corrected == pytest.approx(double.corrected, rel=1e-12)
+    np.testing.assert_allclose(single.interval, double.interval, rtol=1e-9)
+    with pytest.raises(UserError, match="none of 3 units varies over 8 samples"):
+        participation_ratio(np.full((8, 3), 1e4 + 0.1))
+    with pytest.raises(UserError, match="none of 9 units varies over 4 samples"):
+        participation_ratio(np.zeros((4, 9)))

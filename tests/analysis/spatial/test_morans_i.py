@@ -1,12 +1,17 @@
 """Moran's I against esda, against maps whose I is known, and on sheets of every kind."""
 
+from itertools import permutations
+
 import esda
 import libpysal
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.ndimage import gaussian_filter
+from scipy.stats import false_discovery_control, norm
 
 from brodmann.analysis import gearys_c, local_morans_i, morans_i, morans_i_of_maps
+from brodmann.analysis.spatial.morans_i import permuted_layouts, weight_sums
 from brodmann.analysis.spatial.permutation_null import layout_null
 from brodmann.analysis.spatial.smoothing import smooth, smoothing_matrix
 from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbors, neighbors
@@ -340,3 +345,214 @@ def test_the_tuning_of_the_authors_network_clusters_after_training_and_not_befor
         assert abs(np.mean([v.z for v in before])) < 1
         assert min(v.z for v in after) > 10
         assert max(v.p for v in after) == 1 / 1000
+
+
+def permuted_values(values, permutations, seed):
+    """The values under every layout of the null, (permutations, n_units)."""
+    return np.concatenate([block.T for block in permuted_layouts(values[None], permutations, seed)])
+
+
+@pytest.mark.parametrize("fwhm", [0.0, 1.5])
+def test_the_null_is_the_statistic_of_every_permuted_layout(fwhm):
+    """More layouts than one block holds; values smoothed and permuted values smoothed likewise."""
+    values = np.random.default_rng(4).exponential(size=20)
+    sheet = grid_sheet("l", 20, shape=(4, 5))
+    found = morans_i(values, sheet, permutations=600, random_state=7, fwhm=fwhm)
+
+    lattice = libpysal.weights.lat2W(4, 5, rook=False)
+    lattice.transform = "r"
+
+    def plain(maps):
+        maps = np.stack([smooth(map_, sheet, fwhm) for map_ in maps]) if fwhm else maps
+        z = maps - maps.mean(axis=1, keepdims=True)
+        return ((z @ lattice.full()[0]) * z).sum(axis=1) / (z**2).sum(axis=1)
+
+    null = plain(permuted_values(values, 600, 7))
+    observed = smooth(values, sheet, fwhm) if fwhm else values
+    assert pytest.approx(esda.Moran(observed, lattice, permutations=0).I) == found.I
+    assert plain(values[None]) == pytest.approx(found.I)
+    assert found.null_mean == pytest.approx(null.mean())
+    assert found.null_sd == pytest.approx(null.std(ddof=1))
+    assert found.p == (1 + (null >= found.I).sum()) / 601
+    assert 0.01 < found.p < 0.99
+    assert found.z == pytest.approx((found.I - null.mean()) / null.std(ddof=1))
+    assert found.n == 20
+    assert found.n_islands == 0
+    assert np.isnan(found.exact_sd) == np.isnan(found.exact_p) == np.isnan(found.exact_z) == (fwhm > 0)
+
+
+@pytest.mark.parametrize("standardized", [True, False])
+def test_many_maps_have_the_null_of_each(standardized):
+    maps = np.random.default_rng(4).exponential(size=(3, 20))
+    sheet = grid_sheet("l", 20, shape=(4, 5))
+    options = {"standardized": standardized, "permutations": 300, "random_state": 7}
+    for kind in ({}, {"fwhm": 1.0}, {"weights": "band", "reach": 2.0}):
+        table = morans_i_of_maps(maps, sheet, **options, **kind)
+        assert table.columns.tolist() == [
+            "I", "p", "q", "z", "null_mean", "null_sd", "exact_z", "exact_p", "clustered",
+        ]  # fmt: skip
+        for row, map_ in zip(table.itertuples(), maps, strict=True):
+            one = morans_i(map_, sheet, **options, **kind)
+            for name in ("I", "p", "z", "null_mean", "null_sd", "exact_z", "exact_p"):
+                assert getattr(row, name) == pytest.approx(getattr(one, name), nan_ok=True)
+        np.testing.assert_allclose(table["q"], false_discovery_control(table["p"]))
+        assert table.attrs == {
+            "permuted": "the places of the units, shared by the maps",
+            "permutations": 300,
+            "random_state": 7,
+            "fwhm": kind.get("fwhm", 0.0),
+            "n_units": 20,
+            "n_islands": 0,
+        }
+
+
+def test_without_permutations_p_is_the_exact_one(smooth_map):
+    noise = np.random.default_rng(0).normal(size=126)
+    table = morans_i_of_maps(np.stack([smooth_map, noise]), SHEET, permutations=0)
+    np.testing.assert_array_equal(table["p"], table["exact_p"])
+    assert table["clustered"].tolist() == [True, False]
+    assert table[["z", "null_mean", "null_sd"]].isna().all(axis=None)
+    smoothed = morans_i_of_maps(np.stack([smooth_map, noise]), SHEET, permutations=0, fwhm=2.0)
+    assert smoothed[["p", "q", "exact_z", "exact_p"]].isna().all(axis=None)
+    one = morans_i(smooth_map, SHEET, permutations=0)
+    assert np.isnan([one.p, one.null_mean, one.null_sd, one.z]).all()
+    lone = morans_i(smooth_map, SHEET, permutations=1)
+    assert np.isfinite(lone.null_mean)
+    assert np.isnan([lone.null_sd, lone.z]).all()
+    two = morans_i(smooth_map, SHEET, permutations=2)
+    assert two.null_sd > 0
+
+
+def test_what_is_not_said_is_queen_neighbours_and_999_layouts_of_seed_0(smooth_map):
+    options = {"weights": "queen", "permutations": 999, "random_state": 0}
+    assert morans_i(smooth_map, SHEET) == morans_i(smooth_map, SHEET, **options)
+    table = morans_i_of_maps(smooth_map[None], SHEET)
+    assert table.equals(morans_i_of_maps(smooth_map[None], SHEET, **options, fwhm=0.0, standardized=True))
+    assert table.attrs["permutations"] == 999
+    assert table.attrs["random_state"] == 0
+    assert morans_i(smooth_map, SHEET, random_state=1).null_mean != morans_i(smooth_map, SHEET).null_mean
+
+
+def test_layouts_are_permutations_that_maps_share_and_the_seed_decides():
+    maps = np.stack([np.arange(12.0), 100 + np.arange(12.0), -np.arange(12.0)])
+    blocks = list(permuted_layouts(maps, 400, 3))
+    assert all(block.shape[0] == 12 for block in blocks)
+    layouts = np.concatenate([block.reshape(12, -1, 3) for block in blocks], axis=1)
+    assert layouts.shape == (12, 400, 3)
+    np.testing.assert_array_equal(np.sort(layouts[:, :, 0], axis=0), np.repeat(maps[0][:, None], 400, axis=1))
+    np.testing.assert_array_equal(layouts[:, :, 1], 100 + layouts[:, :, 0])
+    np.testing.assert_array_equal(layouts[:, :, 2], -layouts[:, :, 0])
+    assert len({tuple(layout) for layout in layouts[:, :, 0].T}) == 400
+    np.testing.assert_allclose(layouts[:, :, 0].mean(axis=1), 5.5, atol=0.7)
+    again = np.concatenate([b.reshape(12, -1, 3) for b in permuted_layouts(maps, 400, 3)], axis=1)
+    np.testing.assert_array_equal(layouts, again)
+    other = np.concatenate([b.reshape(12, -1, 3) for b in permuted_layouts(maps, 400, 4)], axis=1)
+    assert (other != layouts).any()
+    assert max(block.shape[1] for block in blocks) <= 512
+    first = next(permuted_layouts(maps[:1], 1, 0))[:, 0]  # the same in every version
+    np.testing.assert_array_equal(first, np.random.default_rng([0, 41]).permutation(12))
+    many = list(permuted_layouts(np.ones((600, 4)), 3, 0))
+    assert [block.shape for block in many] == [(4, 600)] * 3
+
+
+def test_the_sums_of_weights_are_libpysals():
+    places = irregular()
+    peer = libpysal.weights.KNN(
+        places + np.random.default_rng(0).normal(0, 1e-3, places.shape), k=3, silence_warnings=True
+    )
+    found = weight_sums(sparse.csr_array(peer.sparse))
+    assert found == pytest.approx((peer.s0, peer.s1, peer.s2))
+
+
+def test_four_units_have_exact_moments_and_three_have_none():
+    """Against all 24 layouts of four units on a square, whose moments are counted."""
+    values = np.array([1.0, 2.0, 4.0, 9.0])
+    square = np.indices((2, 2)).reshape(2, -1).T
+    found = morans_i(values, square, "rook", permutations=0)
+    every = [morans_i(np.array(one), square, "rook", permutations=0).I for one in permutations(values)]
+    assert np.mean(every) == pytest.approx(found.expected)
+    assert np.std(every) == pytest.approx(found.exact_sd)
+    assert found.exact_z == pytest.approx((found.I + 1 / 3) / np.std(every))
+    assert found.exact_p == pytest.approx(norm.sf(found.exact_z))
+    three = morans_i(values[:3], np.array([[0, 0], [1, 0], [2, 0.0]]), permutations=0)
+    assert np.isnan([three.exact_sd, three.exact_p, three.exact_z]).all()
+
+
+def test_offset_and_scale_change_nothing(smooth_map):
+    expected = morans_i(smooth_map, SHEET, permutations=19)
+    for other in (1e-20 * smooth_map, 1e20 * smooth_map, smooth_map + 1e3, -smooth_map):
+        found = morans_i(other, SHEET, permutations=19)
+        assert (found.I, found.exact_z, found.null_mean, found.p) == pytest.approx(
+            (expected.I, expected.exact_z, expected.null_mean, expected.p), rel=1e-6
+        )
+
+
+def test_maps_of_very_different_sizes_stand_side_by_side_and_single_precision_is_enough(smooth_map):
+    table = morans_i_of_maps(np.stack([smooth_map, 1e-20 * smooth_map]), SHEET, permutations=9)
+    assert table["I"][0] == pytest.approx(table["I"][1])
+    single = smooth_map.astype(np.float32)
+    one = morans_i(single, SHEET, permutations=9)
+    assert pytest.approx(morans_i(single.astype(float), SHEET, permutations=9).I, rel=1e-13) == one.I
+    table = morans_i_of_maps(single[None], SHEET, permutations=9)
+    assert table["I"][0] == pytest.approx(one.I, rel=1e-13)
+
+
+def test_two_units_have_one_layout_and_no_z():
+    table = morans_i_of_maps(np.array([[1.0, 2.0]]), np.array([[0, 0], [1, 0.0]]), permutations=9)
+    assert table["I"][0] == pytest.approx(-1)
+    assert table["p"][0] == 1
+    assert table[["z", "exact_z", "exact_p"]].isna().all(axis=None)
+
+
+def test_ties_with_the_observed_layout_count_as_reached():
+    """A layout without any order: every permuted one has the same I."""
+    whole = sparse.csr_array(np.ones((6, 6)) - np.eye(6))
+    found = morans_i(np.arange(6.0), np.arange(12.0).reshape(6, 2), whole, permutations=49)
+    assert pytest.approx(-1 / 5) == found.I
+    assert found.p == 1
+    assert np.isnan(found.exact_z) or abs(found.exact_z) < 1e6
+
+
+def test_weights_of_ones_own_are_checked(smooth_map):
+    call, matrix = morans_i, neighbors(SHEET, "queen")
+    with pytest.raises(UserError, match=r"weights of shape \(3, 3\) do not fit 126 positions"):
+        call(smooth_map, SHEET, sparse.csr_array(np.ones((3, 3))))
+    with pytest.raises(UserError, match="the weights are all 0"):
+        call(smooth_map, SHEET, sparse.csr_array((126, 126)))
+    with pytest.raises(UserError, match="a unit is its own neighbour"):
+        call(smooth_map, SHEET, matrix + sparse.csr_array(np.diag(np.eye(126)[3])))
+    alone = matrix.tolil()
+    alone[5], alone[:, 5] = 0, 0
+    with pytest.raises(UserError, match="1 of 126 units have no neighbour"):
+        call(smooth_map, SHEET, alone.tocsr())
+    with pytest.raises(UserError, match=r"\(126,\) values do not fit 125 positions"):
+        call(smooth_map, SHEET.positions[1:])
+    broken = smooth_map.copy()
+    broken[[3, 9]] = np.inf, np.nan
+    with pytest.raises(UserError, match="2 values are NaN or infinite"):
+        call(broken, SHEET)
+
+
+def test_integers_count_as_weights_and_kept_islands_are_counted(smooth_map):
+    matrix = neighbors(SHEET, "queen")
+    assert morans_i(smooth_map, SHEET, (matrix != 0).astype(int), 9) == morans_i(
+        smooth_map, SHEET, "queen", 9
+    )
+    doubled = morans_i(smooth_map, SHEET, 2 * matrix, 9, standardized=False)
+    assert pytest.approx(morans_i(smooth_map, SHEET, matrix, 9, standardized=False).I) == doubled.I
+    alone = matrix.tolil()
+    alone[5], alone[:, 5] = 0, 0
+    table = morans_i_of_maps(smooth_map[None], SHEET, alone.tocsr(), 9, islands="keep")
+    assert table.attrs["n_islands"] == 1
+
+
+def test_maps_of_another_shape_and_maps_that_do_not_vary_are_named(smooth_map):
+    with pytest.raises(UserError, match=r"one map has the shape \(n_units,\), not \(1, 126\)"):
+        morans_i(smooth_map[None], SHEET)
+    with pytest.raises(UserError, match=r"maps have the shape \(n_maps, n_units\), not \(126,\)"):
+        morans_i_of_maps(smooth_map, SHEET)
+    for still in (0.0, 0.1, 1e9 / 3):
+        with pytest.raises(UserError, match="all values of map 1 are the same"):
+            morans_i_of_maps(np.stack([smooth_map, np.full(126, still)]), SHEET)
+        with pytest.raises(UserError, match="all values are the same"):
+            morans_i_of_maps(np.full((1, 126), still), SHEET)
