@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import threadpoolctl
 import torch
-from fixed_scores import FIXED, REAL, install, machine, numbers
+from score_list import FIXED, REAL, install, machine, numbers
 
 STORED = Path(__file__).with_name("scores.json")
 WRITE = bool(os.environ.get("BRODMANN_WRITE_BASELINE"))
