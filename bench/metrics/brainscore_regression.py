@@ -54,7 +54,8 @@ def generalized_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats
     """Ridge whose one penalty for all targets is chosen by leave-one-out error."""
     from sklearn.linear_model import RidgeCV
 
-    return RidgeCV(penalties).fit(x, y).predict(x_test).reshape(len(x_test), y.shape[1])
+    prediction: Floats = RidgeCV(penalties).fit(x, y).predict(x_test).reshape(len(x_test), y.shape[1])
+    return prediction
 
 
 @dataclass(frozen=True)
