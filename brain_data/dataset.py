@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ..errors import UserError, unknown
 from ..files import digest_of
+from .stimulus_set import StimulusSet
 
 Modality = Literal["vision", "language"]
 

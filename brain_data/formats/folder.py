@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
 from ..dataset import Dataset, Modality, Published
+from ..stimulus_set import StimulusSet
+from .base import COORDINATES, NEUROID, PRESENTATION, read_responses
 from .folder_writer import DESCRIPTION, quoted
-from .tables import COORDINATES, NEUROID, PRESENTATION, read_responses
 
 _TEXT = ("sentence", "word", "text")
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *_TEXT)
@@ -61,7 +61,7 @@ def load_folder(folder: Path, identifier: str) -> Dataset:
     """Load recordings of one's own.
 
     The folder holds ``stimuli.csv`` (``stimulus_id``, and ``filename`` or ``sentence``/``word``; further
-    columns are labels), pictures under ``stimuli/``, one of ``responses.npz``, ``.csv``, ``.nc``, ``.mat``,
+    columns are labels), pictures under ``stimuli/``, ``responses`` in one of ``FORMATS`` (.npz, .csv, ...),
     and where wanted ``neuroids.csv`` and ``dataset.toml``: docs/your-own-data.md.
 
     Parameters

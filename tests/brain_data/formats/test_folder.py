@@ -23,9 +23,9 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data.catalogue import dataset_card
-from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
 from brodmann.brain_data.formats.folder import install_folder, load_folder
 from brodmann.brain_data.formats.folder_writer import save_folder
+from brodmann.brain_data.simulated_cortex import simulated_cortex, simulated_language
 
 N, R, T = 6, 2, 4
 
@@ -187,7 +187,7 @@ class Trap:
 
 
 MISTAKES = {
-    "no responses": (lambda f: (f / "responses.npz").unlink(), "holds no responses.npz, responses.csv"),
+    "no responses": (lambda f: (f / "responses.npz").unlink(), "holds no responses.csv, responses.mat, responses.nc, responses.npz"),
     "two responses": (write("responses.csv", "stimulus_id,v\n"), "several responses"),
     "nifti": (
         lambda f: (f / "responses.npz").rename(f / "responses.nii.gz"),
