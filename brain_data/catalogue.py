@@ -143,7 +143,8 @@ def _add_own(name: str, source: Path | None) -> Path:
 
 
 def _cards() -> dict[str, DatasetCard]:
-    return {**{name: entry.card for name, entry in DATASETS.items()}, **_own()}
+    """The registered ones by module, whichever was imported first, then a person's own."""
+    return {name: DATASETS[name].card for name in sorted(DATASETS, key=DATASETS.origin)} | _own()
 
 
 def _own() -> dict[str, DatasetCard]:

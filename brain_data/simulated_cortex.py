@@ -146,7 +146,7 @@ def _pictures(seed: int, n_stimuli: int) -> tuple[StimulusSet, Floats]:
     folder = home() / "data" / f"simulated-cortex-v{VERSION}" / f"seed{seed}-n{n_stimuli}"
     _save(folder, {str(row["filename"]): image for row, image in zip(rows, images, strict=True)})
     stimuli = StimulusSet(rows)
-    stimuli.stimulus_paths = {row["stimulus_id"]: folder / str(row["filename"]) for row in rows}
+    stimuli.stimulus_paths = {str(row["stimulus_id"]): folder / str(row["filename"]) for row in rows}
     return stimuli, oriented_energy(np.array([luminance(image) for image in images]))
 
 

@@ -19,7 +19,7 @@ class StimulusSet(pd.DataFrame):
         Stimulus id -> picture. Like `identifier` it stays with every selection of rows or columns.
     """
 
-    _metadata: ClassVar[list[str]] = [*pd.DataFrame._metadata, "identifier", "stimulus_paths"]
+    _metadata: ClassVar[list[str]] = ["identifier", "stimulus_paths"]
     identifier: str | None = None
     stimulus_paths: Mapping[str, Path] | None = None
 

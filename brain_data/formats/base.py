@@ -87,7 +87,8 @@ def read_responses(folder: Path) -> Parts:
             f"{folder} holds several responses ({', '.join(path.name for path, _ in known)}): keep one"
         )
     if not known:
-        readable = ", ".join(f"responses{suffix}" for one in FORMATS.values() for suffix in one.suffixes)
+        endings = sorted(suffix for one in FORMATS.values() for suffix in one.suffixes)
+        readable = ", ".join(f"responses{suffix}" for suffix in endings)
         for path in found:
             advice = _NOT_YET.get(path.suffix, f"it must be one of {readable}")
             raise UserError(f"{path.name} is not read: {advice}")

@@ -48,7 +48,7 @@ class Csv(Format):
         """One row a presentation."""
         columns = [name for name in PRESENTATION if name in parts]
         labels = pd.DataFrame({name: parts[name] for name in columns})
-        values = pd.DataFrame(parts["responses"], columns=parts["neuroid_id"])
+        values = pd.DataFrame(parts["responses"].astype(np.float64), columns=parts["neuroid_id"])
         pd.concat([labels, values], axis=1).to_csv(path, index=False)
 
 

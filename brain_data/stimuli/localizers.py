@@ -93,7 +93,7 @@ def localizer(source: str | Path, *, by: str | None = None) -> StimulusSet:
     elif path.is_file():
         stimuli = _tables([path])
     else:
-        hint = f"give {', '.join(LOCALIZERS)}, a folder of pictures, or a .csv"
+        hint = f"give {', '.join(sorted(LOCALIZERS, key=LOCALIZERS.origin))}, a folder of pictures, or a .csv"
         raise unknown(LOCALIZERS.kind, str(source), LOCALIZERS, hint=hint)
     stimuli = _by(stimuli, by, str(path))
     kinds = sorted(set(stimuli["category"]))

@@ -187,7 +187,14 @@ class Trap:
 
 
 MISTAKES = {
-    "no responses": (lambda f: (f / "responses.npz").unlink(), "holds no responses.csv, responses.mat, responses.nc, responses.npz"),
+    "no responses": (
+        lambda f: (f / "responses.npz").unlink(),
+        "holds no responses.csv, responses.mat, responses.nc, responses.npz",
+    ),
+    "another kind": (
+        lambda f: (f / "responses.npz").rename(f / "responses.xlsx"),
+        "responses.xlsx is not read: it must be one of responses.csv, responses.mat, responses.nc, responses.npz",
+    ),
     "two responses": (write("responses.csv", "stimulus_id,v\n"), "several responses"),
     "nifti": (
         lambda f: (f / "responses.npz").rename(f / "responses.nii.gz"),
