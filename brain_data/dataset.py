@@ -154,7 +154,7 @@ class Dataset:
             lines.append(f"  {_recorded(self.responses)}")
         for region, rdm in self.rdms.items():
             lines.append(
-                f"  RDMs of {region}: {', '.join(_counted(rdm.sizes[dim], dim) for dim in rdm.dims[:2])}"
+                f"  RDMs of {region}: {', '.join(_counted(rdm.sizes[dim], str(dim)) for dim in rdm.dims[:2])}"
             )
         return "\n".join(lines)
 

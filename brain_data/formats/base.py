@@ -1,16 +1,22 @@
 """What a format of response files is, and the registry of those that there are."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ...errors import UserError, unknown
 from ...registry import Registry
 
 Parts = dict[str, npt.NDArray[Any]]
+
+_EXACT_BY_DEFAULT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+_EXACT: dict[str, Any] = {} if _EXACT_BY_DEFAULT else {"float_precision": "round_trip"}
+"""What makes pandas read every number as it was written."""
 
 PRESENTATION = ("stimulus_id", "repetition", "subject", "run", "session")
 NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
@@ -60,6 +66,25 @@ def add_format(kind: type[Format]) -> type[Format]:
     """A class decorator that registers a format."""
     FORMATS.register(kind.name, kind(), kind.__module__)
     return kind
+
+
+def read_table(path: Path, as_written: Collection[str]) -> pd.DataFrame:
+    """A table separated by commas; the columns `as_written` stay texts, such as ``001`` and ``null``.
+
+    Raises
+    ------
+    UserError
+        For a file that is no table.
+    """
+    try:
+        table = pd.read_csv(path, low_memory=False, **_EXACT)
+        names = [name for name in table.columns if name in as_written]
+        texts = pd.read_csv(path, usecols=names, dtype=str, keep_default_na=False) if names else table
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    for name in names:
+        table[name] = texts[name].to_numpy()
+    return table
 
 
 def format_of(path: Path) -> Format | None:

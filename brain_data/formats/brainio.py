@@ -15,6 +15,7 @@ from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
 from ..dataset import Dataset, Modality
 from ..stimulus_set import StimulusSet
+from .base import read_table
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
@@ -310,11 +311,9 @@ def _opened(path: Path) -> xr.DataArray:
 def _from_table(table: Path, responses: xr.DataArray) -> tuple[StimulusSet, int]:
     """The stimuli that have a response, and how many have none."""
     try:
-        rows = pd.read_csv(table, converters=dict.fromkeys(_AS_WRITTEN, str), low_memory=False)
+        rows = read_table(table, _AS_WRITTEN)
     except OSError as error:
         raise UserError(f"cannot read {table}: {error.strerror or error}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{table} cannot be read as a table: {' '.join(str(error).split())}") from error
     if "stimulus_id" not in rows.columns and "image_id" in rows.columns:
         rows["stimulus_id"] = rows["image_id"]
     if "stimulus_id" not in rows.columns:

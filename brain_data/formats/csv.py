@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError, unknown
-from .base import PRESENTATION, Format, Parts, add_format
+from .base import PRESENTATION, Format, Parts, add_format, read_table
 
 
 @add_format
@@ -18,13 +18,8 @@ class Csv(Format):
 
     def read(self, path: Path) -> Parts:
         """The arrays of the file."""
-        try:
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
-            table = pd.read_csv(
-                path, converters={"stimulus_id": str}, float_precision="round_trip", low_memory=False
-            )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+        table = read_table(path, ("stimulus_id",))
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
         _check_header(path, header.tolist())
         if "stimulus_id" not in table.columns:
             raise unknown(f"column: {path.name} needs", "stimulus_id", list(map(str, table.columns)))

@@ -18,7 +18,7 @@ from ...install import KnownFile, verify_installed
 from ..arrays import TEXT_COLUMNS, check_varying, labeled
 from ..dataset import Dataset, Modality, Published
 from ..stimulus_set import StimulusSet
-from .base import COORDINATES, NEUROID, PRESENTATION, read_responses
+from .base import COORDINATES, NEUROID, PRESENTATION, read_responses, read_table
 from .folder_writer import DESCRIPTION, quoted
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *TEXT_COLUMNS)
@@ -215,11 +215,7 @@ def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published
 
 def _table(path: Path, needed: str) -> pd.DataFrame:
     """A CSV whose ids and texts stay as they are written, such as ``001`` and ``null``."""
-    as_written = dict.fromkeys(_AS_WRITTEN, str)
-    try:
-        table = pd.read_csv(path, converters=as_written, float_precision="round_trip", low_memory=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    table = read_table(path, _AS_WRITTEN)
     columns = [str(column) for column in table.columns]
     if len(columns) == 1 and {";", "\t"} & set(columns[0]):
         raise UserError(
@@ -309,7 +305,7 @@ def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, np
 
 def _labeled(
     parts: Mapping[str, npt.NDArray[Any]],
-    neuroids: Mapping[str, npt.NDArray[Any]],
+    neuroids: dict[str, npt.NDArray[Any]],
     region: str,
     folder: Path,
 ) -> xr.DataArray:
