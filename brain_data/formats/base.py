@@ -77,7 +77,7 @@ def read_table(path: Path, as_written: Collection[str]) -> pd.DataFrame:
         For a file that is no table.
     """
     try:
-        table = pd.read_csv(path, low_memory=False, **_EXACT)
+        table: pd.DataFrame = pd.read_csv(path, low_memory=False, **_EXACT)
         names = [name for name in table.columns if name in as_written]
         texts = pd.read_csv(path, usecols=names, dtype=str, keep_default_na=False) if names else table
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

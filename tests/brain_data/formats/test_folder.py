@@ -375,10 +375,16 @@ def test_a_pickle_named_mat_runs_nothing(folder, capsys):
 
 def test_the_page_of_the_documentation_works_word_for_word(tmp_path, monkeypatch):
     page = (Path(__file__).parents[3] / "docs" / "your-own-data.md").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 2
     monkeypatch.chdir(tmp_path)
-    exec(compile(snippet, "your-own-data.md", "exec"), {})
+    space = {}
+    for snippet in snippets:
+        exec(compile(snippet, "your-own-data.md", "exec"), space)
     brodmann.add_dataset("my-recordings", tmp_path / "my-recordings")
+    installed = brodmann.load_dataset("my-recordings")
+    np.testing.assert_array_equal(space["data"].responses.values, installed.responses.values)
+    assert space["data"].stimuli["sentence"].tolist() == installed.stimuli["sentence"].tolist()
     command = [
         sys.executable,
         "-m",
