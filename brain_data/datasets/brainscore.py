@@ -1,7 +1,7 @@
 """Brain-Score's public data, as its registry records them (sha1 digests)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..card import DatasetCard, KnownFile, dataset
 
@@ -9,22 +9,34 @@ if TYPE_CHECKING:
     from ..dataset import Dataset
 
 _STORAGE = "https://brainscore-storage.s3.amazonaws.com"
+_VERSION = {"assy_movshon_FreemanZiemba2013_public.nc": "?versionId=W2vx7jdh9utZdVumHHarXa4L1zOrA8Fd"}
 
 
-def _file(bucket: str, name: str, sha1: str, query: str = "") -> KnownFile:
-    return KnownFile(name, sha1, f"{_STORAGE}/{bucket}/{name}{query}")
+def _card(identifier: str, title: str, bucket: str, files: dict[str, str], **about: Any) -> DatasetCard:
+    listed = (
+        KnownFile(name, sha1, f"{_STORAGE}/{bucket}/{name}{_VERSION.get(name, '')}")
+        for name, sha1 in files.items()
+    )
+    return DatasetCard(
+        identifier, f"Brain-Score{title}", files=tuple(listed), license="see the source", **about
+    )
 
 
 _CARDS = [
-    DatasetCard(
+    _card(
         "MajajHong2015",
-        "Brain-Score: 3200 public pictures of objects, macaque V4 and IT, 70 to 170 ms",
+        ": 3200 public pictures of objects, macaque V4 and IT, 70 to 170 ms",
+        "brainio-brainscore",
+        {
+            "assy_dicarlo_MajajHong2015_public.nc": "13d28ca0ce88ee550b54db3004374ae19096e9b9",
+            "stimulus_hvm-public.csv": "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af",
+            "stimulus_hvm-public.zip": "8aa44e038d7b551efa8077467622f9d48d72e473",
+        },
         modality="vision",
         species="macaque",
         technique="electrophysiology",
         regions=("V4", "IT"),
         n_stimuli=3200,
-        license="see the source",
         source="Brain-Score vision: dicarlo.MajajHong2015.public, hvm-public",
         units="normalised spike rate",
         bibtex="""@article{majaj2015,
@@ -36,28 +48,20 @@ Object Recognition Performance},
   pages = {13402--13418},
   year = {2015}
 }""",
-        files=(
-            _file(
-                "brainio-brainscore",
-                "assy_dicarlo_MajajHong2015_public.nc",
-                "13d28ca0ce88ee550b54db3004374ae19096e9b9",
-            ),
-            _file(
-                "brainio-brainscore", "stimulus_hvm-public.csv", "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af"
-            ),
-            _file(
-                "brainio-brainscore", "stimulus_hvm-public.zip", "8aa44e038d7b551efa8077467622f9d48d72e473"
-            ),
-        ),
     ),
-    DatasetCard(
+    _card(
         "FreemanZiemba2013",
-        "Brain-Score: public textures and noise, macaque V1 and V2, 50 to 200 ms",
+        ": public textures and noise, macaque V1 and V2, 50 to 200 ms",
+        "brainio-brainscore",
+        {
+            "assy_movshon_FreemanZiemba2013_public.nc": "761c08f796db4e342555cdb60eef23a4f19ead43",
+            "stimulus_FreemanZiemba2013_aperture-public.csv": "194c9b301a4e3e9cff02481d4c19b39331d52660",
+            "stimulus_FreemanZiemba2013_aperture-public.zip": "3a6fec1fc28c212882d6833e267ea8654d289611",
+        },
         modality="vision",
         species="macaque",
         technique="electrophysiology",
         regions=("V1", "V2"),
-        license="see the source",
         source="Brain-Score vision: movshon.FreemanZiemba2013.public, FreemanZiemba2013.aperture-public",
         units="spikes per bin",
         options={"window_ms": (50, 200)},
@@ -69,46 +73,26 @@ Object Recognition Performance},
   pages = {974--981},
   year = {2013}
 }""",
-        files=(
-            _file(
-                "brainio-brainscore",
-                "assy_movshon_FreemanZiemba2013_public.nc",
-                "761c08f796db4e342555cdb60eef23a4f19ead43",
-                "?versionId=W2vx7jdh9utZdVumHHarXa4L1zOrA8Fd",
-            ),
-            _file(
-                "brainio-brainscore",
-                "stimulus_FreemanZiemba2013_aperture-public.csv",
-                "194c9b301a4e3e9cff02481d4c19b39331d52660",
-            ),
-            _file(
-                "brainio-brainscore",
-                "stimulus_FreemanZiemba2013_aperture-public.zip",
-                "3a6fec1fc28c212882d6833e267ea8654d289611",
-            ),
-        ),
     ),
-]
-
-
-# The labels of the experiments are those that Brain-Score's own test of the file expects.
-_CARDS += [
-    DatasetCard(
-        f"Pereira2018-{n_sentences}sentences",
-        f"Brain-Score language: {n_sentences} sentences in passages, human fMRI of the language system",
-        modality="language",
-        species="human",
-        technique="fMRI",
-        regions=("language",),
-        n_stimuli=n_sentences,
-        license="see the source",
-        source="Brain-Score language: Pereira2018.language",
-        units="BOLD response",
-        options={
-            "selection": {"experiment": f"{n_sentences}sentences"},
-            "columns": {"passage": "passage_label"},
-        },
-        bibtex="""@article{pereira2018,
+    *(
+        _card(
+            f"Pereira2018-{n_sentences}sentences",
+            f" language: {n_sentences} sentences in passages, human fMRI of the language system",
+            "brainscore-language",
+            {"assy_Pereira2018_language.nc": "f8434b4022f5b2c862f0ff2854d5b3f5f2a7fb96"},
+            modality="language",
+            species="human",
+            technique="fMRI",
+            regions=("language",),
+            n_stimuli=n_sentences,
+            source="Brain-Score language: Pereira2018.language",
+            units="BOLD response",
+            # The labels of the experiments are those that Brain-Score's own test of the file expects.
+            options={
+                "selection": {"experiment": f"{n_sentences}sentences"},
+                "columns": {"passage": "passage_label"},
+            },
+            bibtex="""@article{pereira2018,
   title = {Toward a universal decoder of linguistic meaning from brain activation},
   author = {Pereira, Francisco and Lou, Bin and Pritchett, Brianna and Ritter, Samuel and Gershman, Samuel J. and \
 Kanwisher, Nancy and Botvinick, Matthew and Fedorenko, Evelina},
@@ -117,15 +101,9 @@ Kanwisher, Nancy and Botvinick, Matthew and Fedorenko, Evelina},
   pages = {963},
   year = {2018}
 }""",
-        files=(
-            _file(
-                "brainscore-language",
-                "assy_Pereira2018_language.nc",
-                "f8434b4022f5b2c862f0ff2854d5b3f5f2a7fb96",
-            ),
-        ),
-    )
-    for n_sentences in (243, 384)
+        )
+        for n_sentences in (243, 384)
+    ),
 ]
 
 
@@ -146,5 +124,5 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     return load_brainscore(card, folder)
 
 
-for _card in _CARDS:
-    dataset(_card)(load)
+for _of_one in _CARDS:
+    dataset(_of_one)(load)
