@@ -15,7 +15,7 @@ from brodmann.analysis.spatial.morans_i import permuted_layouts, weight_sums
 from brodmann.analysis.spatial.permutation_null import layout_null
 from brodmann.analysis.spatial.smoothing import smooth, smoothing_matrix
 from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbors, neighbors
-from brodmann.brain_data.datasets.simulated import simulated_cortex
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
 

@@ -16,8 +16,8 @@ from brodmann.analysis.statistics.resampling import bootstrap_weights, permutati
 from brodmann.bench.metrics.base import Ceiling, ScoringOptions
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.rsa import Similarity
-from brodmann.brain_data.datasets.simulated import simulated_cortex
 from brodmann.brain_data.noise_ceiling import rdm_ceiling
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 QUICK = ScoringOptions(n_bootstraps=200, n_permutations=199)
 

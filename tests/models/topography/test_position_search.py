@@ -79,7 +79,7 @@ def test_a_layout_that_is_best_already_stays():
     [
         ({"responses": np.zeros((10, 5))}, "do not fit a sheet of 144 units"),
         ({"responses": np.zeros((2, 144))}, "2 stimuli"),
-        ({"neighbourhood_size": 2}, "at least 1, 1 and 3"),
+        ({"neighborhood_size": 2}, "at least 1, 1 and 3"),
     ],
 )
 def test_mistakes(scrambled, change, message):
