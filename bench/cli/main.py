@@ -149,7 +149,9 @@ def score(
     opened: Any = model
     if pool != "none" or project is not None or half:
         from ...models import Readout, load_model
+        from ..benchmark import benchmark_card
 
+        benchmark_card(benchmark)
         opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations

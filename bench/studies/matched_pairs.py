@@ -247,12 +247,10 @@ def _trained_small(recipe: Recipe, share: float, data: Data, folder: Path) -> nn
     return read_network(folder / small.identifier, small)
 
 
-def _model(recipe: Recipe, network: nn.Module, data: Data, readout: Readout | None = None) -> Network:
+def _model(recipe: Recipe, network: nn.Module, data: Data) -> Network:
     tokenizer = TextTokenizer(data.tokenizer, recipe.size) if isinstance(data, Corpus) else None
     model = as_model(recipe, network, recipe.identifier, tokenizer, cache=False)
     assert isinstance(model, Network)
-    if readout is not None:
-        model.readout = readout
     return model
 
 
@@ -272,8 +270,9 @@ def _brain(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
 
 def _dimensionality(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> float:
     """Participation ratio of the blocks' outputs to the localizer's stimuli, mean over blocks."""
-    model = _model(recipe, network, data, Readout(pool="mean" if recipe.modality == "vision" else "none"))
-    found = model.extract(localizer(study.localizer), _blocks(recipe, model))
+    model = _model(recipe, network, data)
+    readout = Readout(pool="mean" if recipe.modality == "vision" else "none")
+    found = model.extract(localizer(study.localizer), _blocks(recipe, model), readout=readout)
     return float(np.mean([participation_ratio(np.asarray(one)) for one in found.values()]))
 
 
