@@ -74,7 +74,7 @@ def score(
         raise UserError("the numbers of bootstraps and permutations must not be negative")
     if seed < 0:
         raise UserError(f"the seed must not be negative, and is {seed}")
-    _check_names(model, benchmark)
+    check_names(model, benchmark)
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
@@ -99,8 +99,19 @@ def score(
     return _as_score(record, cached=False)
 
 
-def _check_names(model: "Model | str", benchmark: Benchmark | str) -> None:
-    """Say that a name is misspelt before anything heavy is imported."""
+def check_names(model: "Model | str", benchmark: Benchmark | str) -> None:
+    """Say that a name is misspelt before anything heavy is imported.
+
+    Parameters
+    ----------
+    model, benchmark : object
+        As :func:`score` takes them.
+
+    Raises
+    ------
+    UserError
+        With the close matches.
+    """
     from ..models.loading import check_name
 
     if isinstance(benchmark, str):
