@@ -18,7 +18,7 @@ from ...analysis.statistics.paired_tests import paired_difference, t_interval
 from ...brain_data.stimuli.localizers import PICTURES, SENTENCES, localizer
 from ...errors import UserError
 from ...files import digest_of, write_json
-from ...models.extraction.readout import Readout
+from ...models.extraction.readout import EVERYTHING, Readout
 from ...models.extraction.torch_model import Network
 from ...models.interventions import compression
 from ...models.interventions.compression import Sharing
@@ -247,11 +247,11 @@ def _trained_small(recipe: Recipe, share: float, data: Data, folder: Path) -> nn
     return read_network(folder / small.identifier, small)
 
 
-def _model(recipe: Recipe, network: nn.Module, data: Data) -> Network:
+def _model(recipe: Recipe, network: nn.Module, data: Data, readout: Readout = EVERYTHING) -> Network:
     tokenizer = TextTokenizer(data.tokenizer, recipe.size) if isinstance(data, Corpus) else None
     model = as_model(recipe, network, recipe.identifier, tokenizer, cache=False)
     assert isinstance(model, Network)
-    return model
+    return model.with_readout(readout)
 
 
 def _blocks(recipe: Recipe, model: Network) -> list[str]:
@@ -270,9 +270,8 @@ def _brain(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
 
 def _dimensionality(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> float:
     """Participation ratio of the blocks' outputs to the localizer's stimuli, mean over blocks."""
-    model = _model(recipe, network, data)
-    readout = Readout(pool="mean" if recipe.modality == "vision" else "none")
-    found = model.extract(localizer(study.localizer), _blocks(recipe, model), readout=readout)
+    model = _model(recipe, network, data, Readout(pool="mean" if recipe.modality == "vision" else "none"))
+    found = model.extract(localizer(study.localizer), _blocks(recipe, model))
     return float(np.mean([participation_ratio(np.asarray(one)) for one in found.values()]))
 
 

@@ -116,7 +116,8 @@ for call in (
 
 
 def test_listing_a_card_and_a_scheme_needs_no_torch():
-    code = "from brodmann.models.catalogue import MODELS, SCHEMES\nprint(len(MODELS), len(SCHEMES), 'torch' in sys.modules)"
+    code = "from brodmann.models.catalogue import MODELS, SCHEMES\n"
+    code += "print(len(MODELS), len(SCHEMES), 'torch' in sys.modules)"
     assert said(code) == [f"{len(MODELS)} {len(SCHEMES)} False"]
 
 
