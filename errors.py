@@ -45,3 +45,8 @@ def unknown(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> Us
 def missing_extra(package: str, extra: str, *, why: str) -> NotAvailableError:
     """The error for an optional package that is not installed (or does not import)."""
     return NotAvailableError(f"{why} needs the package {package!r}: pip install 'brodmann[{extra}]'")
+
+
+def first_line(error: Exception) -> str:
+    """What an error of somebody else's code says, in one short line."""
+    return (str(error).strip().splitlines() or ["no message"])[0][:200]

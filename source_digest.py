@@ -20,6 +20,7 @@ WITHOUT_NUMBERS = frozenset(
         "fingerprint",  # what stands in a key, not what is computed
         "source_digest",
         "registry",
+        "models.catalogue",  # names and cards; what makes a model of them is the model's own
         "models.sheet",  # places of units, which no score looks at
         "bench.metrics.memory",  # refuses, and changes nothing
         "bench.metrics.registries",  # names, and hands on

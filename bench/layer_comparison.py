@@ -47,12 +47,12 @@ def compare_layers(
 
 def _how_read(model: "Model") -> dict[str, Any]:
     """How a network's layers were pooled, projected or changed, where they were."""
-    readout, changes = getattr(model, "readout", None), getattr(model, "changes", ())
+    readout, lesions = getattr(model, "readout", None), getattr(model, "lesions", ())
     said: dict[str, Any] = {}
     if readout is not None and readout.describe():
         said["reading"] = readout.describe()
-    if changes:
-        said["lesions"] = len(changes)
+    if lesions:
+        said["lesions"] = len(lesions)
     return said
 
 

@@ -13,10 +13,9 @@ from ..errors import UserError
 from ..files import digest_of
 from ..fingerprint import fingerprint
 from ..source_digest import code_digest, module_name
-from .benchmark import Benchmark, load_benchmark
+from .benchmark import Benchmark, benchmark_card, load_benchmark
 from .layer_comparison import compare_layers
 from .metrics.base import Ceiling, MetricResult, Score, ScoringOptions, ceiling_score
-from .metrics.decoding import Decoding
 from .metrics.registries import METRICS
 from .results.provenance import provenance
 from .results.store import Record, Run, arrays_of, open_run
@@ -76,6 +75,7 @@ def score(
         raise UserError("the numbers of bootstraps and permutations must not be negative")
     if seed < 0:
         raise UserError(f"the seed must not be negative, and is {seed}")
+    check_names(model, benchmark)
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
     store = open_run(run)
@@ -98,6 +98,27 @@ def score(
     facts = _facts(opened)
     record = _keep(store, loaded, opened.identifier, facts, key, metric_result, options, began)
     return _as_score(record, cached=False)
+
+
+def check_names(model: "Model | str", benchmark: Benchmark | str) -> None:
+    """Say that a name is misspelt before anything heavy is imported.
+
+    Parameters
+    ----------
+    model, benchmark : object
+        As :func:`score` takes them.
+
+    Raises
+    ------
+    UserError
+        With the close matches.
+    """
+    from ..models.loading import check_name
+
+    if isinstance(benchmark, str):
+        benchmark_card(benchmark)
+    if isinstance(model, str) and model != BRAIN:
+        check_name(model)
 
 
 def _opened(model: "Model | str") -> "Model":
@@ -136,6 +157,8 @@ def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
 
 
 def _decode_recording(benchmark: Benchmark, options: ScoringOptions) -> MetricResult:
+    from .metrics.decoding import Decoding
+
     if not isinstance(benchmark.metric, Decoding):
         raise UserError(
             f"'brain' decodes a recording from itself and needs a decoding benchmark, not {benchmark.identifier}"

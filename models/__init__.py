@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .extraction.preprocessing import ImagePreprocessing
     from .extraction.readout import Readout
     from .extraction.vision_model import VisionModel
-    from .interventions.lesions import Lesion, contiguous_units, lesioned, random_units
+    from .interventions.lesions import Lesion, contiguous_units, lesioned, lesions_in, random_units
     from .loading import load_model
     from .model import Model
     from .sheet import Sheet, grid_sheet, interleaved_sheet, tdann_sheet
@@ -34,6 +34,7 @@ _WHERE = {
     "grid_sheet": ".sheet",
     "interleaved_sheet": ".sheet",
     "lesioned": ".interventions.lesions",
+    "lesions_in": ".interventions.lesions",
     "list_models": ".catalogue",
     "load_model": ".loading",
     "model_card": ".catalogue",
@@ -59,6 +60,7 @@ __all__ = [
     "grid_sheet",
     "interleaved_sheet",
     "lesioned",
+    "lesions_in",
     "list_models",
     "load_model",
     "model_card",

@@ -1,16 +1,15 @@
 """Which models there are by name, and how their weights come onto this machine."""
 
-import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import NotAvailableError, UserError, unknown
+from ..errors import NotAvailableError, UserError, first_line
 from ..files import home
 from ..install import KnownFile, install_files, verify_installed
+from ..registry import Registry
 
 if TYPE_CHECKING:
     from .model import Model
@@ -27,29 +26,110 @@ class ModelCard:
         ``vision`` or ``language``.
     kind : str
         ``network`` (trained, has files), ``twin`` (trained, comes with brodmann), ``baseline`` or ``simulated``.
-    loader : str
-        ``module:function`` inside ``brodmann.models``.
     layers : tuple of str
         What is scored by default, in forward order.
     files : tuple of KnownFile
-    license, citation, source : str
+        Verified when they are installed and again when they are read.
+    license, source : str
+    bibtex : str
+        One entry.
     """
 
     identifier: str
     title: str
     modality: str
     kind: str
-    loader: str
     layers: tuple[str, ...]
     files: tuple[KnownFile, ...] = ()
     license: str = "MIT"
-    citation: str = ""
     source: str = "made by brodmann"
+    bibtex: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie, or would."""
+        return home() / "models" / self.identifier
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be loaded at once."""
+        return all((self.folder / file.name).is_file() for file in self.files)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model of the catalogue: its card, and what makes it of the card once its files are there."""
+
+    card: ModelCard
+    load: "Callable[[ModelCard], Model]"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A kind of model that is named ``scheme:ARGUMENT``: what it takes, and what makes the model of it."""
+
+    argument: str
+    load: "Callable[[str], Model]"
+
+
+MODELS: Registry[KnownModel] = Registry(
+    "model", f"{__package__}.zoo", "brodmann.models", hint="list them with: brodmann models list"
+)
+SCHEMES: Registry[Scheme] = Registry(
+    "kind of model", MODELS.folder, MODELS.group, hint="list them with: brodmann models list"
+)
+Loads = TypeVar("Loads", bound="Callable[[ModelCard], Model]")
+FromName = TypeVar("FromName", bound="Callable[[str], Model]")
+FromPath = TypeVar("FromPath", bound="Callable[[Path], Model]")
+
+
+def loads(*cards: ModelCard) -> Callable[[Loads], Loads]:
+    """A decorator for the function that makes models of their cards.
+
+    Parameters
+    ----------
+    cards : ModelCard
+    """
+
+    def add(function: Loads) -> Loads:
+        for card in cards:
+            MODELS.register(card.identifier, KnownModel(card, function), function.__module__)
+        return function
+
+    return add
+
+
+def scheme(name: str, argument: str) -> Callable[[FromName], FromName]:
+    """A decorator for the function that makes a model of what stands behind ``name:``.
+
+    Parameters
+    ----------
+    name : str
+    argument : str
+        What it takes, for people: ``NAME``.
+    """
+    return SCHEMES.registering(name, lambda function: Scheme(argument, function))  # type: ignore[arg-type]
+
+
+def path_scheme(name: str, argument: str) -> Callable[[FromPath], FromPath]:
+    """The same for a function of a path, ``FOLDER`` or ``FILE``.
+
+    Parameters
+    ----------
+    name, argument : str
+    """
+
+    def add(function: FromPath) -> FromPath:
+        load = Scheme(argument, lambda text: function(Path(text).expanduser()))
+        SCHEMES.register(name, load, function.__module__)
+        return function
+
+    return add
 
 
 def list_models(pattern: str = "*") -> list[ModelCard]:
     """The catalogue models whose name matches a pattern such as ``"cifar10-*"``."""
-    return [card for card in _cards().values() if fnmatchcase(card.identifier, pattern)]
+    return [model.card for name, model in MODELS.items() if fnmatchcase(name, pattern)]
 
 
 def model_card(name: str) -> ModelCard:
@@ -60,15 +140,12 @@ def model_card(name: str) -> ModelCard:
     UserError
         For an unknown name, with the close matches.
     """
-    cards = _cards()
-    if name not in cards:
-        raise unknown("model", name, cards, hint="list them with: brodmann models list")
-    return cards[name]
+    return MODELS[name].card
 
 
 def is_installed(name: str) -> bool:
     """Whether a model can be loaded at once."""
-    return all((folder_of(name) / file.name).is_file() for file in model_card(name).files)
+    return model_card(name).installed
 
 
 def add_model(name: str, source: str | Path | None = None) -> Path:
@@ -89,49 +166,37 @@ def add_model(name: str, source: str | Path | None = None) -> Path:
     card = model_card(name)
     if not card.files:
         raise UserError(f"{name!r} needs no files: score it right away")
-    folder = folder_of(name)
-    install_files(
-        name,
-        card.files,
-        folder,
-        source=None if source is None else Path(source).expanduser(),
-        hint=_hint(name),
-    )
-    return folder
+    where = None if source is None else Path(source).expanduser()
+    install_files(name, card.files, card.folder, source=where, hint=_hint(name))
+    return card.folder
 
 
 def load_catalogue_model(name: str) -> "Model":
     """A model of the catalogue, its weights verified."""
-    card = model_card(name)
-    if card.files:
-        if not folder_of(name).is_dir():
+    model = MODELS[name]
+    if model.card.files:
+        if not model.card.folder.is_dir():
             raise NotAvailableError(f"the weights of {name!r} are not installed: {_hint(name)}")
-        verify_installed(name, card.files, folder_of(name), hint=_hint(name))
-    return made_by(card.loader, *([folder_of(name)] if card.files else []))
+        verify_installed(name, model.card.files, model.card.folder, hint=_hint(name))
+    return model.load(model.card)
 
 
-def made_by(loader: str, *arguments: Path) -> "Model":
-    """A model by a loader of this package, ``module:function``, which the model remembers."""
-    module, _, function = loader.partition(":")
-    model: Model = getattr(import_module(f".{module}", __package__), function)(*arguments)
-    model.made_by = (f"models.{module}",)
-    return model
+def fetched(what: str, fetch: Callable[[], Any], *, hint: str = "") -> Any:
+    """What a hub's package brings; where it cannot, one line says so.
 
-
-def folder_of(name: str) -> Path:
-    """Where a model's files lie, or would."""
-    return home() / "models" / name
+    Parameters
+    ----------
+    what : str
+        For the message.
+    fetch : callable
+    hint : str
+        What to do then.
+    """
+    try:
+        return fetch()
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise NotAvailableError(f"{what} cannot be loaded ({first_line(error)}){hint}") from error
 
 
 def _hint(name: str) -> str:
     return f"brodmann models add {name} --from FOLDER"
-
-
-@lru_cache
-def _cards() -> dict[str, ModelCard]:
-    content = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
-    cards = {}
-    for name, entry in content.items():
-        files = tuple(KnownFile(**file) for file in entry.pop("files", ()))
-        cards[name] = ModelCard(identifier=name, layers=tuple(entry.pop("layers")), files=files, **entry)
-    return cards

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from copy import copy
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,3 +76,22 @@ class Model(ABC):
         """
         del layer
         return None
+
+    def replaced(self, **attributes: Any) -> Self:
+        """A view: the same model, sharing its weights, with other values of some attributes.
+
+        Parameters
+        ----------
+        attributes : object
+        """
+        view = copy(self)
+        vars(view).update(attributes)
+        return view
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.identifier!r}, {self.modality}, {describe_layers(self.layers)})"
+
+
+def describe_layers(layers: Sequence[str]) -> str:
+    """How many, the first and the last."""
+    return f"{len(layers)} layers {layers[0]} ... {layers[-1]}" if len(layers) > 1 else f"layer {layers[0]}"

@@ -41,6 +41,6 @@ def test_the_page_on_sheets(tmp_path, monkeypatch):
     assert names["model"].sheet("1").shape == (16, 16)
     assert names["control"].layout == "permuted(0)"
     assert 0 < names["total"].item() < 0.8 * 10
-    assert names["model"].readout.describe() == (
+    assert names["pooled"].readout.describe() == (
         "mean over space, at most 1000 sparse random projections (seed 0)"
     )

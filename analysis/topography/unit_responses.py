@@ -190,12 +190,8 @@ def what_is_a_unit(model: Network, layer: str) -> Literal["channel", "unit"]:
 def unit_responses(model: Network, stimuli: StimulusSet, layer: str) -> Floats:
     """A layer's responses, one column a unit as :func:`what_is_a_unit` says, (n_stimuli, n_units)."""
     whole = isinstance(model, LanguageModel) or what_is_a_unit(model, layer) == "unit"
-    before = model.readout
-    model.readout = Readout(pool="none" if whole else "mean")
-    try:
-        return np.asarray(model.extract(stimuli, [layer])[layer], np.float64)
-    finally:
-        model.readout = before
+    readout = Readout(pool="none" if whole else "mean")
+    return np.asarray(model.extract(stimuli, [layer], readout=readout)[layer], np.float64)
 
 
 def labels_of(dataset: Dataset) -> list[str]:

@@ -52,7 +52,7 @@ def causal_source(model: LanguageModel) -> CausalSource:
     UserError
         For any other language model, because Brain-Score's wrapper reads no other.
     """
-    if model.changes:
+    if model.lesions:
         raise UserError(
             f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network"
         )

@@ -1,12 +1,10 @@
 """Brain-Score's metadata.yml of a model (its version 1): what is known of it, and null for the rest."""
 
 import json
-import re
-from importlib import resources
 
 from torch import nn
 
-from ...models.catalogue import list_models
+from ...models.catalogue import MODELS
 
 FIELDS = (
     "architecture", "model_family", "total_parameter_count", "trainable_parameter_count", "total_layers",
@@ -48,10 +46,4 @@ def model_bibtex(identifier: str) -> str:
     ----------
     identifier : str
     """
-    keys = [card.citation for card in list_models() if card.identifier == identifier and card.citation]
-    if not keys:
-        return ""
-    package = __package__.split(".")[0]
-    text = resources.files(f"{package}.models").joinpath("citations.bib").read_text(encoding="utf-8")
-    entries = re.split(r"\n(?=@)", text)
-    return next((one.strip() for one in entries if one.startswith("@") and f"{{{keys[0]}," in one), "")
+    return MODELS[identifier].card.bibtex if identifier in MODELS else ""

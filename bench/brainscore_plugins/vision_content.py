@@ -51,7 +51,7 @@ def vision_part(model: VisionModel, name: str) -> Part:
     UserError
         For a model that cannot be taken along, with what would work.
     """
-    if model.changes:
+    if model.lesions:
         raise UserError(
             f"{model.identifier!r} has lesions, which a plugin cannot carry: export the whole network"
         )

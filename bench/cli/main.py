@@ -144,10 +144,12 @@ def score(
     """
     suffix = _suffix(figure)
     chosen = None if layers is None else [name.strip() for name in layers.split(",") if name.strip()]
+    from ..scoring import check_names
     from ..scoring import score as score_model
 
     opened: Any = model
     if pool != "none" or project is not None or half:
+        check_names(model, benchmark)
         from ...models import Readout, load_model
 
         opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words

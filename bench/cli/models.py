@@ -54,21 +54,19 @@ def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
 
     For example:  brodmann models list 'cifar10-*'
     """
-    from ...models.catalogue import is_installed
+    from ...models.catalogue import SCHEMES
     from ...models.catalogue import list_models as found
 
     cards = found(pattern)
     if as_json:
-        print_json({"models": [plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
+        print_json({"models": [plain(card) | {"installed": card.installed} for card in cards]})
         return
     from .terminal import table
 
-    rows = [(c.identifier, c.modality, "yes" if is_installed(c.identifier) else "no", c.title) for c in cards]
+    rows = [(c.identifier, c.modality, "yes" if c.installed else "no", c.title) for c in cards]
     table(console(), f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
-    print(
-        "\nand any other: hf:FOLDER, timm:NAME, torchvision:NAME, weights:FILE, trained:FOLDER, tdann:FOLDER, "
-        "topolm:FOLDER, topoformer:FOLDER, all-tnn:FILE, path/to/file.py:factory"
-    )
+    others = [f"{name}:{scheme.argument}" for name, scheme in SCHEMES.items()]
+    print(f"\nand any other: {', '.join(others)}, path/to/file.py:factory")
 
 
 @models.command("info")
@@ -81,15 +79,13 @@ def model_info(
 
     For example:  brodmann models info twin-vision-topographic
     """
-    from ...models.catalogue import is_installed, model_card
-    from ...models.catalogue import list_models as known
+    from ...models.catalogue import MODELS
+    from ...models.loading import check_name
 
-    in_catalogue = name in {card.identifier for card in known()}
-    if not in_catalogue and ":" not in name and not name.endswith(".py"):
-        model_card(name)  # says which names are close
+    check_name(name)
     card: dict[str, Any] = {"identifier": name}
-    if in_catalogue:
-        card = plain(model_card(name)) | {"installed": is_installed(name)}
+    if name in MODELS:
+        card = plain(MODELS[name].card) | {"installed": MODELS[name].card.installed}
     rows = _layer_rows(name, every) if card.get("installed", True) else []
     if as_json:
         print_json(
@@ -302,7 +298,7 @@ def lesion(
     card = card_of(model)
     task = None
     if card is not None and (opened.modality == "vision" or data is not None):
-        task = task_of(opened, card.recipe, _data_for(opened.modality, data, card.recipe))
+        task = task_of(card.recipe, _data_for(opened.modality, data, card.recipe))
     result = lesion_study(
         opened,
         found,

@@ -21,6 +21,7 @@ from ...progress import track
 from ..scoring import score
 
 Units = npt.NDArray[np.intp]
+Task = Callable[[Network], dict[str, float]]
 _Q = 0.05
 
 
@@ -92,7 +93,7 @@ def lesion_study(
     n_controls: int = 10,
     benchmark: str | None = None,
     stimuli: StimulusSet | None = None,
-    task: Callable[[], dict[str, float]] | None = None,
+    task: Task | None = None,
     random_state: int = 0,
 ) -> dict[str, Any]:
     """What the lesion of localised units changes, beside as many random and as many contiguous units.
@@ -111,7 +112,7 @@ def lesion_study(
     stimuli : StimulusSet, optional
         Language: texts with a ``category`` whose mean surprisal is a task score.
     task : callable, optional
-        -> task scores by name.
+        The model with or without a lesion -> task scores by name.
     random_state : int
 
     Returns
@@ -124,8 +125,7 @@ def lesion_study(
     n_units = len(found.table)
     first = Lesion(found.layer, found.units, kind, factor, random_state, found.reads)
     whole = _scores(model, found, benchmark, stimuli, task)
-    with lesioned(model, first):
-        localized = _minus(_scores(model, found, benchmark, stimuli, task), whole)
+    localized = _minus(_scores(lesioned(model, first), found, benchmark, stimuli, task), whole)
     result: dict[str, Any] = {
         "layer": found.layer,
         "target": found.target,
@@ -138,8 +138,8 @@ def lesion_study(
     for name, draws in _controls(model, found, n_controls, random_state).items():
         changes = []
         for units in track(list(draws), f"control: {name} units"):
-            with lesioned(model, replace(first, units=units)):
-                changes.append(_minus(_scores(model, found, benchmark, stimuli, task), whole))
+            view = lesioned(model, replace(first, units=units))
+            changes.append(_minus(_scores(view, found, benchmark, stimuli, task), whole))
         result[name] = {key: _against(localized[key], [one[key] for one in changes]) for key in localized}
     return result
 
@@ -166,9 +166,9 @@ def _scores(
     found: Found,
     benchmark: str | None,
     stimuli: StimulusSet | None,
-    task: Callable[[], dict[str, float]] | None,
+    task: Task | None,
 ) -> dict[str, float]:
-    scores = dict(task()) if task is not None else {}
+    scores = dict(task(model)) if task is not None else {}
     if stimuli is not None and isinstance(model, LanguageModel):
         surprisal = model.surprisal(stimuli)
         scores |= {
@@ -199,18 +199,18 @@ def _against(observed: float, controls: list[float]) -> dict[str, float]:
     }
 
 
-def task_of(model: Network, recipe: Recipe, data: Data) -> Callable[[], dict[str, float]]:
+def task_of(recipe: Recipe, data: Data) -> Task:
     """The held-out task of a network that ``brodmann train`` made: accuracy, also by class, or loss.
 
     Parameters
     ----------
-    model : Network
     recipe : Recipe
     data : LabeledImages or Corpus
     """
 
-    def task() -> dict[str, float]:
-        scores = evaluate(recipe, data, model.module.eval())
+    def task(model: Network) -> dict[str, float]:
+        with model.running() as network:
+            scores = evaluate(recipe, data, network)
         return {name: value for name, value in scores.items() if name != "n_test"}
 
     return task

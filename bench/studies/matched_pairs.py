@@ -18,7 +18,7 @@ from ...analysis.statistics.paired_tests import paired_difference, t_interval
 from ...brain_data.stimuli.localizers import PICTURES, SENTENCES, localizer
 from ...errors import UserError
 from ...files import digest_of, write_json
-from ...models.extraction.readout import Readout
+from ...models.extraction.readout import EVERYTHING, Readout
 from ...models.extraction.torch_model import Network
 from ...models.interventions import compression
 from ...models.interventions.compression import Sharing
@@ -247,13 +247,11 @@ def _trained_small(recipe: Recipe, share: float, data: Data, folder: Path) -> nn
     return read_network(folder / small.identifier, small)
 
 
-def _model(recipe: Recipe, network: nn.Module, data: Data, readout: Readout | None = None) -> Network:
+def _model(recipe: Recipe, network: nn.Module, data: Data, readout: Readout = EVERYTHING) -> Network:
     tokenizer = TextTokenizer(data.tokenizer, recipe.size) if isinstance(data, Corpus) else None
     model = as_model(recipe, network, recipe.identifier, tokenizer, cache=False)
     assert isinstance(model, Network)
-    if readout is not None:
-        model.readout = readout
-    return model
+    return model.with_readout(readout)
 
 
 def _blocks(recipe: Recipe, model: Network) -> list[str]:

@@ -53,9 +53,3 @@ class CifarResNet(nn.Module):
         x = self.layer3(self.layer2(self.layer1(x)))
         logits: Tensor = self.linear(self.avgpool(x).flatten(1))
         return logits
-
-
-def layers(n_blocks: int) -> list[str]:
-    """The stem, every block, the average and the readout."""
-    blocks = [f"layer{group}.{block}" for group in (1, 2, 3) for block in range(n_blocks)]
-    return ["relu", *blocks, "avgpool", "linear"]

@@ -13,12 +13,6 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-LAYERS = [
-    "conv_stem",
-    *(f"blocks.{stage}.{block}" for stage, (_, _, n, _) in enumerate(_STAGES) for block in range(n)),
-    "global_pool",
-    "classifier",
-]
 
 
 class SamePadConv(nn.Conv2d):

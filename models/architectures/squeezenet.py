@@ -4,8 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LAYERS = [*(f"features.{i}" for i in (1, 3, 4, 5, 7, 8, 9, 10, 12)), "classifier.3"]
-
 
 class Fire(nn.Module):
     """Squeeze to few channels, then expand by 1 x 1 and 3 x 3 convolutions side by side."""

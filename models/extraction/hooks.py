@@ -1,16 +1,30 @@
 """Read the outputs of named modules, and stop once the last of them has been seen."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Lock, RLock
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from ...errors import UserError, unknown
+from ...errors import UserError, first_line, unknown
 
-Hook = Callable[[nn.Module, Any, Any], None]
+Hook = Callable[[nn.Module, Any, Any], Any]
+
+
+class Intervention(Protocol):
+    """What changes a layer's output while a network runs, such as a lesion."""
+
+    @property
+    def layer(self) -> str:
+        """Dotted module name."""
+
+    def applied(self, output: Tensor) -> Tensor:
+        """The output as it becomes, a new tensor."""
 
 
 class _Enough(BaseException):
@@ -33,7 +47,67 @@ def check_layers(module: nn.Module, layers: Sequence[str], model: str) -> None:
             raise unknown(f"layer of {model}", layer, known)
 
 
-def run(module: nn.Module, call: Callable[[], Any]) -> Any:
+@dataclass
+class _Hooks:
+    """Those that a network has from here, and the lock of the thread that may run it."""
+
+    lock: AbstractContextManager[Any] = field(default_factory=RLock)
+    placed: list[tuple[nn.Module, Hook]] = field(default_factory=list)
+    handles: list[RemovableHandle] = field(default_factory=list)
+
+    def place(self, hooks: list[tuple[nn.Module, Hook]]) -> None:
+        for handle in self.handles:
+            handle.remove()
+        self.placed = hooks
+        self.handles = [module.register_forward_hook(hook) for module, hook in hooks]
+
+
+_HOOKS: "WeakKeyDictionary[nn.Module, _Hooks]" = WeakKeyDictionary()
+_NEW = Lock()
+
+
+@contextmanager
+def alone(
+    module: nn.Module,
+    interventions: Sequence[Intervention] = (),
+    reading: Sequence[tuple[nn.Module, Hook]] = (),
+) -> Iterator[None]:
+    """While the block runs, no other thread runs the network, which has these hooks and no others from here.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    interventions : sequence of Intervention
+        Come before what is read.
+    reading : sequence of (Module, callable)
+        Forward hooks.
+    """
+    with _NEW:
+        hooks = _HOOKS.setdefault(module, _Hooks())
+    with hooks.lock:
+        before = hooks.placed
+        changed = [(module.get_submodule(one.layer), _changing(one)) for one in interventions]
+        try:
+            hooks.place([*changed, *reading])
+            yield
+        finally:
+            hooks.place(before)
+
+
+def _changing(intervention: Intervention) -> Hook:
+    def change(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+            return (intervention.applied(output[0]), *output[1:])
+        if not isinstance(output, Tensor):
+            raise UserError(
+                f"layer {intervention.layer!r} gives a {type(output).__name__}, which cannot be lesioned"
+            )
+        return intervention.applied(output)
+
+    return change
+
+
+def run(module: nn.Module, call: Callable[[], Any], interventions: Sequence[Intervention] = ()) -> Any:
     """A forward pass in evaluation mode without gradients; a failure is one line.
 
     Parameters
@@ -41,13 +115,19 @@ def run(module: nn.Module, call: Callable[[], Any]) -> Any:
     module : torch.nn.Module
     call : callable
         Runs the forward pass.
+    interventions : sequence of Intervention
     """
-    with _hooked(module, {}):
+    with alone(module, interventions), _evaluation(module):
         return call()
 
 
 def record(
-    module: nn.Module, layers: Sequence[str], call: Callable[[], Any], *, stop: Stop | None = None
+    module: nn.Module,
+    layers: Sequence[str],
+    call: Callable[[], Any],
+    *,
+    stop: Stop | None = None,
+    interventions: Sequence[Intervention] = (),
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Run a forward pass and keep the outputs of some modules.
 
@@ -60,6 +140,7 @@ def record(
         Runs the forward pass.
     stop : Stop, optional
         Ends the pass early.
+    interventions : sequence of Intervention
 
     Returns
     -------
@@ -81,15 +162,15 @@ def record(
 
         return keep
 
-    with suppress(_Enough), _hooked(module, {modules[name]: hook(name) for name in layers}):
+    reading = [(modules[name], hook(name)) for name in layers]
+    with suppress(_Enough), alone(module, interventions, reading), _evaluation(module):
         call()
     return found, order
 
 
 @contextmanager
-def _hooked(module: nn.Module, hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
-    """Evaluation without gradients, with forward hooks that are gone afterwards whatever happens."""
-    handles = [one.register_forward_hook(hook) for one, hook in hooks.items()]
+def _evaluation(module: nn.Module) -> Iterator[None]:
+    """Evaluation without gradients; afterwards what trained trains on, whatever happens."""
     training = [(one, one.training) for one in module.modules()]
     module.eval()
     try:
@@ -99,11 +180,8 @@ def _hooked(module: nn.Module, hooks: Mapping[nn.Module, Hook]) -> Iterator[None
         raise
     # shapes that do not fit, no memory left, an argument that forward lacks, a token without an embedding
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        first = (str(error).strip().splitlines() or ["no message"])[0][:200]
-        raise UserError(f"the forward pass of {type(module).__name__} failed: {first}") from error
+        raise UserError(f"the forward pass of {type(module).__name__} failed: {first_line(error)}") from error
     finally:
-        for handle in handles:
-            handle.remove()
         for one, was_training in training:
             one.training = was_training
 
@@ -145,6 +223,6 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
 
         return note
 
-    with _hooked(module, {modules[name]: hook(name) for name in names}):
+    with alone(module, reading=[(modules[name], hook(name)) for name in names]), _evaluation(module):
         call()
     return list(dict.fromkeys(reversed(order)))[::-1]

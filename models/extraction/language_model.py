@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -208,7 +208,7 @@ class LanguageModel(Network):
         """
         values = np.full(len(stimuli), np.nan)
         for rows, batch in self._batches(stimuli, "none"):
-            output = run(self.module, lambda batch=batch: self._forward(batch))  # type: ignore[misc]
+            output = run(self.module, partial(self._forward, batch), self.lesions)
             logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
             if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[2] <= int(batch.ids.max()):
                 raise UserError(

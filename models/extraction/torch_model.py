@@ -4,8 +4,9 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,10 @@ from ...errors import UserError
 from ...files import digest_of
 from ...fingerprint import Fingerprint, fingerprint, is_installed_code, package_version
 from ...progress import track
-from ..model import Context, Model
+from ..model import Context, Model, describe_layers
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache
-from .hooks import Stop, check_layers, forward_order, record
+from .hooks import Intervention, Stop, alone, check_layers, forward_order, record
 from .readout import EVERYTHING, Readout
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _NOT_SETTINGS = frozenset(vars(nn.Module()))
 
 class Network(Model):
     """A torch module whose layers are read with hooks.
+
+    It does not change: other readouts, lesions and settings are views, which share the module and its weights.
 
     Parameters
     ----------
@@ -74,21 +77,62 @@ class Network(Model):
         self.module = module.to(self.device)
         self.batch_size = batch_size
         self.cache = cache
-        self._layers = None if layers is None else _names(layers)
-        if self._layers is not None:
-            check_layers(module, self._layers, identifier)
         self.readout = readout
-        self.changes: tuple[str, ...] = ()
-        """Digests of what is done to units while the network runs, such as lesions."""
+        self.lesions: tuple[Intervention, ...] = ()
         self._sheets = {sheet.layer: sheet for sheet in sheets}
-        check_layers(module, list(self._sheets), identifier)
+        self._layers = _names(layers or ())  # found when they are asked for, and shared by all views
+        check_layers(module, [*self._layers, *self._sheets], identifier)
+        self._whole = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Only the constructor sets attributes."""
+        if "_whole" in vars(self):
+            self._refuse(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{name!r} of {self.identifier!r} cannot be set, because a model does not change: take a view "
+            "(with_readout, with_lesions, replaced)"
+        )
+
+    def with_readout(self, readout: Readout) -> Self:
+        """A view that keeps something else of its layers.
+
+        Parameters
+        ----------
+        readout : Readout
+        """
+        return self.replaced(readout=readout)
+
+    def with_lesions(self, *lesions: Intervention) -> Self:
+        """A view with these lesions, after those that this one has.
+
+        Parameters
+        ----------
+        lesions : Lesion
+        """
+        check_layers(self.module, [one.layer for one in lesions], self.identifier)
+        return self.replaced(lesions=(*self.lesions, *lesions))
+
+    @contextmanager
+    def running(self) -> Iterator[nn.Module]:
+        """The module in evaluation mode with this view's lesions, for forward passes of one's own.
+
+        No other thread runs it through brodmann while the block does.
+        """
+        with alone(self.module, self.lesions):
+            yield self.module.eval()
 
     @property
     def layers(self) -> list[str]:
         """The layers that are scored when none are named, in forward order."""
-        if self._layers is None:
-            self._layers = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
-        return self._layers
+        if not self._layers:
+            self._layers[:] = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
+        return list(self._layers)
 
     def shapes(self, layers: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
         """The shape of what is read of each layer for one stimulus, in forward order, from a small input.
@@ -100,7 +144,7 @@ class Network(Model):
         """
         names = self._asked(layers)
         batch = self._probe()
-        found, order = record(self.module, names, lambda: self._forward(batch))
+        found, order = self._recorded(names, batch)
         return {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in dict.fromkeys(order)}
 
     def every_layer(self) -> list[str]:
@@ -154,27 +198,48 @@ class Network(Model):
 
     @property
     def _made(self) -> Fingerprint:
-        # a state dict leaves out the buffers that are not saved
-        weights = dict(self.module.named_buffers()) | self.module.state_dict()
-        parts = [[name, type(one), _settings(one)] for name, one in self.module.named_modules()]
         shown = self._reading()
-        return fingerprint(type(self), weights, repr(self.module), parts, shown, self.readout, self.changes)
+        with alone(self.module):  # hooks of a pass that runs elsewhere are none of the model's
+            # a state dict leaves out the buffers that are not saved
+            weights = dict(self.module.named_buffers()) | self.module.state_dict()
+            parts = [[name, type(one), _settings(one)] for name, one in self.module.named_modules()]
+            return fingerprint(
+                type(self), weights, repr(self.module), parts, shown, self.readout, self.lesions
+            )
 
-    def sizes(self, stimuli: "StimulusSet", layers: Sequence[str] | None = None) -> dict[str, int]:
-        """How many units each layer has, found on one stimulus."""
+    def sizes(
+        self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, readout: Readout | None = None
+    ) -> dict[str, int]:
+        """How many units each layer has, found on one stimulus; see :meth:`extract`."""
+        if readout is not None:
+            return self.with_readout(readout).sizes(stimuli, layers)
         shapes, _ = self._look(stimuli, self._asked(layers))
         return {name: int(np.prod(shape)) for name, shape in shapes.items()}
 
     def extract(
-        self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, context: Context = "none"
+        self,
+        stimuli: "StimulusSet",
+        layers: Sequence[str] | None = None,
+        *,
+        context: Context = "none",
+        readout: Readout | None = None,
     ) -> dict[str, xr.DataArray]:
         """Activations to a stimulus set; see :meth:`Model.extract`.
+
+        Parameters
+        ----------
+        stimuli, layers, context
+            As there.
+        readout : Readout, optional
+            What is kept of a layer; the model's own by default.
 
         Raises
         ------
         UserError
             For an unknown layer, stimuli that cannot be read, values that are not finite, or a full disk.
         """
+        if readout is not None:
+            return self.with_readout(readout).extract(stimuli, layers, context=context)
         names = self._asked(layers)
         values: dict[str, activation_cache.Values] = {}
         notes: dict[str, dict[str, Any]] = {}
@@ -221,7 +286,7 @@ class Network(Model):
         if len(stimuli) == 0:
             raise UserError(f"{self.identifier}: the stimulus set is empty")
         _, batch = next(self._batches(stimuli.iloc[:1], "none"))
-        found, order = record(self.module, names, lambda: self._forward(batch))
+        found, order = self._recorded(names, batch)
         absent = [name for name in names if name not in found]
         if absent:
             raise UserError(
@@ -256,6 +321,19 @@ class Network(Model):
                     _finish(writing)
             _finish(writing)
 
+    def __repr__(self) -> str:
+        facts = [
+            repr(self.identifier),
+            self.modality,
+            type(self.module).__name__,
+            f"{sum(one.numel() for one in self.module.parameters()):,} parameters",
+            describe_layers(self._layers) if self._layers else "layers not looked for yet",
+            self.device.type,
+            self.readout.describe(),
+            f"lesions: {len(self.lesions)}" if self.lesions else "",
+        ]
+        return f"{type(self).__name__}({', '.join(filter(None, facts))})"
+
     @property
     def overlaps(self) -> bool:
         """Whether loading and writing go on beside the forward pass, because that runs elsewhere."""
@@ -277,8 +355,14 @@ class Network(Model):
         )
         for rows, batch in steps:
             with torch.autocast(self.device.type, self._half(), enabled=self.readout.half):
-                found, _ = record(self.module, names, partial(self._forward, batch), stop=stop)
+                found, _ = self._recorded(names, batch, stop)
             yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
+
+    def _recorded(
+        self, names: list[str], batch: Any, stop: Stop | None = None
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        call = partial(self._forward, batch)
+        return record(self.module, names, call, stop=stop, interventions=self.lesions)
 
     def _half(self) -> torch.dtype:
         return torch.float16 if self.device.type == "cuda" else torch.bfloat16

@@ -1,9 +1,9 @@
 """Silence, scale or shuffle units while a network runs, and the controls that this needs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...files import digest_of
-from ..extraction.hooks import check_layers
+from ..extraction.hooks import alone, check_layers
 from ..extraction.torch_model import Network
 from ..sheet import Sheet
 
 Kind = Literal["silence", "scale", "shuffle"]
 Units = npt.NDArray[np.intp]
+N = TypeVar("N", bound=Network)
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,6 @@ class Lesion:
             raise UserError(f"the lesion of {self.layer!r} shuffles one unit, which changes nothing")
         object.__setattr__(self, "units", units)
 
-    @property
-    def digest(self) -> str:
-        """What the outputs depend on."""
-        return digest_of(self.layer, self.units.tolist(), self.kind, self.factor, self.seed, self.reads)
-
     def applied(self, output: Tensor) -> Tensor:
         """The layer's output with the lesion, a new tensor."""
         axis = (
@@ -83,15 +78,15 @@ class Lesion:
         return changed.reshape(output.shape) if self.reads == "unit" else changed.movedim(1, axis)
 
 
-@contextmanager
-def lesioned(model: Network | nn.Module, *lesions: Lesion) -> Iterator[None]:
-    """While the block runs, every forward pass of a model has these lesions.
+def lesioned(model: N, *lesions: Lesion) -> N:
+    """A view of a model whose every forward pass has these lesions, after those that it has already.
 
-    Activations of a lesioned :class:`.torch_model.Network` are kept apart in the cache.
+    The view shares the model's weights, its activations are kept apart in the cache, and the model itself stays as it
+    is.
 
     Parameters
     ----------
-    model : Network or torch.nn.Module
+    model : Network
     lesions : Lesion
 
     Raises
@@ -99,34 +94,21 @@ def lesioned(model: Network | nn.Module, *lesions: Lesion) -> Iterator[None]:
     UserError
         For a layer that is not there; while running, for a unit that a layer does not have.
     """
-    module = model.module if isinstance(model, Network) else model
-    name = model.identifier if isinstance(model, Network) else type(model).__name__
-    check_layers(module, [one.layer for one in lesions], name)
-    modules = dict(module.named_modules())
-    handles = [modules[one.layer].register_forward_hook(_hook(one)) for one in lesions]
-    before = model.changes if isinstance(model, Network) else ()
-    if isinstance(model, Network):
-        model.changes = (*before, *(one.digest for one in lesions))
-    try:
+    return model.with_lesions(*lesions)
+
+
+@contextmanager
+def lesions_in(module: nn.Module, *lesions: Lesion) -> Iterator[None]:
+    """While the block runs, a bare torch module has these lesions, and no other thread runs it through brodmann.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    lesions : Lesion
+    """
+    check_layers(module, [one.layer for one in lesions], type(module).__name__)
+    with alone(module, lesions):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        if isinstance(model, Network):
-            model.changes = before
-
-
-def _hook(lesion: Lesion) -> Callable[[nn.Module, Any, Any], Any]:
-    def change(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
-            return (lesion.applied(output[0]), *output[1:])
-        if not isinstance(output, Tensor):
-            raise UserError(
-                f"layer {lesion.layer!r} gives a {type(output).__name__}, which cannot be lesioned"
-            )
-        return lesion.applied(output)
-
-    return change
 
 
 def random_units(

@@ -5,20 +5,21 @@ once to an ``.npz`` file, for which docs/sheets.md gives the few lines.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from ...errors import UserError
-from ..architectures.locally_connected import AllTNN, LocalShape
-from ..extraction.preprocessing import ImagePreprocessing
-from ..extraction.vision_model import VisionModel
-from ..model import Model
+from ...errors import UserError, first_line
+from ..catalogue import path_scheme
 from ..sheet import interleaved_sheet
 
+if TYPE_CHECKING:
+    from ..architectures.locally_connected import LocalShape
+    from ..model import Model
 
-def load_all_tnn(path: Path) -> Model:
+
+@path_scheme("all-tnn", "FILE")
+def load_all_tnn(path: Path) -> "Model":
     """An All-TNN from its ported weights.
 
     Parameters
@@ -34,6 +35,12 @@ def load_all_tnn(path: Path) -> Model:
     UserError
         For a file that cannot be read, or whose shapes disagree.
     """
+    import torch
+
+    from ..architectures.locally_connected import AllTNN
+    from ..extraction.preprocessing import ImagePreprocessing
+    from ..extraction.vision_model import VisionModel
+
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -51,8 +58,7 @@ def load_all_tnn(path: Path) -> Model:
         network.load_state_dict(state)
         size = int(arrays["size"])
     except (OSError, KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
-        first = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise UserError(f"{path} does not hold the weights of an All-TNN ({first})") from error
+        raise UserError(f"{path} does not hold the weights of an All-TNN ({first_line(error)})") from error
     layers = [f"layers.{i}" for i in range(n_layers)]
     return VisionModel(
         network,
@@ -66,7 +72,9 @@ def load_all_tnn(path: Path) -> Model:
     )
 
 
-def _shape(arrays: dict[str, Any], i: int) -> LocalShape:
+def _shape(arrays: dict[str, Any], i: int) -> "LocalShape":
+    from ..architectures.locally_connected import LocalShape
+
     rows, columns, n_out = arrays[f"bias_{i}"].shape
     kernel, stride, pool = (int(one) for one in arrays["geometry"][i])
     n_in = arrays[f"kernel_{i}"].shape[1] // kernel**2

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
-from ...brain_data import load_dataset
 from ...errors import UserError, unknown
 from ...files import digest_of
+from ..catalogue import ModelCard, loads
 from ..model import Context, Model
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ...brain_data.stimulus_set import StimulusSet
 
 
@@ -26,6 +27,8 @@ class SimulatedTruth(Model):
     """
 
     def __init__(self, identifier: str, dataset: str) -> None:
+        from ...brain_data import load_dataset
+
         data = load_dataset(dataset)
         self.identifier = identifier
         self.modality: Literal["vision", "language"] = data.modality
@@ -45,7 +48,7 @@ class SimulatedTruth(Model):
 
     def extract(
         self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, context: Context = "none"
-    ) -> dict[str, xr.DataArray]:
+    ) -> "dict[str, xr.DataArray]":
         """The properties of each stimulus; only those of its own data set are known."""
         del context  # a stimulus' properties do not depend on it
         ids = stimuli["stimulus_id"].tolist()
@@ -58,7 +61,9 @@ class SimulatedTruth(Model):
         rows = [self._place[one] for one in ids]
         return {name: self._labeled(name, rows, ids) for name in self._asked(layers)}
 
-    def _labeled(self, layer: str, rows: list[int], ids: list[object]) -> xr.DataArray:
+    def _labeled(self, layer: str, rows: list[int], ids: list[object]) -> "xr.DataArray":
+        import xarray as xr
+
         values = self._features[layer][rows].astype(np.float32)
         coordinates = {
             "stimulus_id": ("presentation", ids),
@@ -74,11 +79,19 @@ class SimulatedTruth(Model):
         return list(layers or self._features)
 
 
-def vision() -> SimulatedTruth:
-    """``simulated-truth``."""
-    return SimulatedTruth("simulated-truth", "simulated-cortex")
+_WHAT = "SIMULATED: the process that generated"
 
 
-def language() -> SimulatedTruth:
-    """``simulated-truth-language``."""
-    return SimulatedTruth("simulated-truth-language", "simulated-cortex-language")
+@loads(
+    ModelCard("simulated-truth", f"{_WHAT} simulated-cortex", "vision", "simulated", ("V1", "IT")),
+    ModelCard(
+        "simulated-truth-language",
+        f"{_WHAT} simulated-cortex-language",
+        "language",
+        "simulated",
+        ("language",),
+    ),
+)
+def simulated_truth(card: ModelCard) -> Model:
+    """The process behind the simulated recordings of the card's modality."""
+    return SimulatedTruth(card.identifier, card.identifier.replace("truth", "cortex"))

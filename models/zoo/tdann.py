@@ -2,24 +2,24 @@
 
 import re
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ...errors import UserError
-from ..architectures.resnet import ResNet
-from ..extraction.preprocessing import ImagePreprocessing
-from ..extraction.vision_model import VisionModel
-from ..model import Model
+from ..catalogue import path_scheme
 from ..sheet import Sheet, tdann_sheet
-from ..weights.detect_architecture import network_of
-from ..weights.state_dict import read_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..model import Model
 
 LAYERS = tuple(f"layer{group}.{block}" for group in (1, 2, 3, 4) for block in (0, 1))
 _FIRST_VERSION = dict(zip(LAYERS, (0.6, 0.6, 1.5, 1.5, 1.75, 1.4, 7.0, 7.0), strict=True))
 _SUFFIXES = (".torch", ".pt", ".pth", ".safetensors")
 
 
-def load_tdann(folder: Path, *, first_version: bool = False) -> Model:
+@path_scheme("tdann", "FOLDER")
+def load_tdann(folder: Path, *, first_version: bool = False) -> "Model":
     """A TDANN from a folder with its checkpoint and its positions.
 
     Parameters
@@ -35,6 +35,12 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> Model:
     UserError
         Where either is absent, or they do not fit one another.
     """
+    from ..architectures.resnet import ResNet
+    from ..extraction.preprocessing import ImagePreprocessing
+    from ..extraction.vision_model import VisionModel
+    from ..weights.detect_architecture import network_of
+    from ..weights.state_dict import read_weights
+
     if not folder.is_dir():
         raise UserError(f"no folder {folder}: tdann: takes the folder of a checkpoint and its positions")
     checkpoints = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
@@ -61,7 +67,7 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> Model:
     )
 
 
-def trunk(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def trunk(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """VISSL's names as torchvision's: without ``base_model.`` and the readout; ``layer1_0`` is ``layer1.0``."""
     prefix = "base_model."
     if any(name.startswith(prefix) for name in weights):

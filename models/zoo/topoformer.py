@@ -5,19 +5,22 @@ No weights were published; a network that was trained with the authors' code is 
 
 from math import isqrt
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from ...errors import UserError
-from ..extraction.language_model import LanguageModel
-from ..loading import load_model
-from ..model import Model
+from ..catalogue import path_scheme
 from ..sheet import Sheet, grid_sheet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..model import Model
 
 _PARTS = ("query", "key", "value")
 
 
-def load_topoformer(folder: Path) -> Model:
+@path_scheme("topoformer", "FOLDER")
+def load_topoformer(folder: Path) -> "Model":
     """A Topoformer from its Hugging Face folder.
 
     Parameters
@@ -29,7 +32,10 @@ def load_topoformer(folder: Path) -> Model:
     UserError
         For a network with several heads, or whose layers do not fill a square sheet.
     """
-    model = load_model(f"hf:{folder}")
+    from ..extraction.language_model import LanguageModel
+    from .hugging_face import load_hugging_face
+
+    model = load_hugging_face(str(folder))
     if not isinstance(model, LanguageModel):
         raise UserError(f"{folder} holds no language model, so it is no Topoformer")
     config = getattr(model.module, "config", None)
@@ -64,8 +70,10 @@ def torus_sheet(layer: str, n_units: int) -> Sheet:
     return grid_sheet(layer, n_units, shape=(side, side), pitch=1 / side, periodic=True, layout="native")
 
 
-def _attention(network: nn.Module) -> list[tuple[str, nn.Linear]]:
+def _attention(network: "nn.Module") -> "list[tuple[str, nn.Linear]]":
     """Queries, keys, values and what attention gives, in the order of the modules."""
+    from torch import nn
+
     return [
         (name, module)
         for name, module in network.named_modules()

@@ -4,24 +4,25 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import NotAvailableError, UserError
-from ..architectures.gpt import GPT
-from ..extraction.language_model import LanguageModel
-from ..model import Model
+from ..catalogue import path_scheme
 from ..sheet import Sheet
-from ..weights.checkpoint import as_positions, read_position_pickle
-from ..weights.detect_architecture import network_of
-from ..weights.state_dict import read_content
+
+if TYPE_CHECKING:
+    from ..architectures.gpt import GPT
+    from ..model import Model
 
 _SUFFIXES = (".pt", ".pth", ".safetensors")
 _PLACE = re.compile(r"^layer\.(\d+)\.(attn|mlp)$")
 TOKENIZER = "tokenizer.json"
 
 
-def load_topolm(folder: Path) -> Model:
+@path_scheme("topolm", "FOLDER")
+def load_topolm(folder: Path) -> "Model":
     """A TopoLM from a folder with its checkpoint, its positions and GPT-2's tokenizer.
 
     The sheets are those of the sub-layers' outputs before they are added to the residual stream
@@ -38,6 +39,10 @@ def load_topolm(folder: Path) -> Model:
     UserError
         Where one of them is absent, cannot be read, or does not fit.
     """
+    from transformers import PreTrainedTokenizerFast
+
+    from ..extraction.language_model import LanguageModel
+
     if not folder.is_dir():
         raise UserError(f"no folder {folder}: topolm: takes the folder of a checkpoint and its positions")
     checkpoints = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
@@ -58,8 +63,6 @@ def load_topolm(folder: Path) -> Model:
                 f"the positions of {name} ({len(places)} units) do not fit {n_layer} blocks of {width} units"
             )
         sheets.append(Sheet(f"transformer.h.{layer}.{part}", places))
-    from transformers import PreTrainedTokenizerFast
-
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_file=str(folder / TOKENIZER), model_max_length=network.shape.block_size
     )
@@ -127,6 +130,8 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
 
 
 def _from_pickle(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    from ..weights.checkpoint import as_positions, read_position_pickle
+
     try:
         return as_positions(read_position_pickle(path))
     except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, TypeError, AttributeError, IndexError,
@@ -136,7 +141,11 @@ def _from_pickle(path: Path) -> np.ndarray:  # type: ignore[type-arg]
         ) from error
 
 
-def _network(path: Path) -> GPT:
+def _network(path: Path) -> "GPT":
+    from ..architectures.gpt import GPT
+    from ..weights.detect_architecture import network_of
+    from ..weights.state_dict import read_content
+
     content = read_content(path)
     arguments = content.get("model_args")
     n_head = arguments.get("n_head") if isinstance(arguments, Mapping) else None

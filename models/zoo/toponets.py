@@ -1,107 +1,106 @@
 """TopoNets (Deb, Deb & Murty 2025): trained with TopoLoss; unit k of a layer lies at (k // w, k % w) on its grid."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from torch import nn
+from ...errors import UserError
+from ...install import KnownFile
+from ..catalogue import ModelCard, loads
 
-from ...errors import NotAvailableError, UserError
-from ..architectures.gpt import GPT
-from ..architectures.resnet import ResNet
-from ..architectures.vit import VisionTransformer
-from ..extraction.language_model import LanguageModel
-from ..extraction.preprocessing import ImagePreprocessing
-from ..extraction.vision_model import VisionModel
-from ..model import Model
-from ..sheet import Sheet, grid_sheet
-from ..topography.topoloss import incoming_weights
-from ..weights.detect_architecture import network_from
+if TYPE_CHECKING:
+    from ..model import Model
 
-GPT2_TOKENIZER = "tokenizer.json"
+_DEB2025 = """\
+@inproceedings{deb2025,
+  author = {Deb, Mayukh and Deb, Mainak and Murty, N. Apurva Ratan},
+  title = {{TopoNets}: High performing vision and language models with brain-like topography},
+  booktitle = {International Conference on Learning Representations},
+  year = {2025}
+}"""
+_HUB = "huggingface.co"
+_TOKENIZER = KnownFile(
+    "tokenizer.json", url=f"https://{_HUB}/openai-community/gpt2/resolve/main/tokenizer.json"
+)
 
 
-def load_toponet(folder: Path) -> Model:
-    """A TopoNet from the folder of its installed weights.
+def _residual(depths: tuple[int, ...], *parts: str) -> tuple[str, ...]:
+    return tuple(
+        f"layer{group}.{i}{part}"
+        for group, n in enumerate(depths, 1)
+        for i in range(n)
+        for part in (*parts, "")
+    )
+
+
+def _blocks(prefix: str, part: str) -> tuple[str, ...]:
+    return tuple(name for i in range(12) for name in (f"{prefix}{i}{part}", f"{prefix}{i}"))
+
+
+_RESNET18 = _residual((2, 2, 2, 2), ".conv1", ".conv2")
+_RESNET50 = _residual((3, 4, 6, 3), ".conv1", ".conv2", ".conv3")
+_VIT = _blocks("encoder.layers.encoder_layer_", ".mlp.0")
+_GPT = _blocks("transformer.h.", ".mlp.c_fc")
+
+
+def _vision(
+    name: str, what: str, tau: float, layers: tuple[str, ...], prefix: str = "all_topo_"
+) -> ModelCard:
+    title = f"{what}, ImageNet, TopoLoss of strength {tau:g}"
+    place = f"topo-{name.replace('_', '-')}-imagenet"
+    return _card(f"toponet-{name}-tau{tau:g}", title, "vision", layers, place, f"{prefix}tau_{tau:.1f}.pt")
+
+
+def _language(tau: float) -> ModelCard:
+    title = f"nanoGPT (124 M), FineWeb-Edu 10 B tokens, TopoLoss of strength {tau:g}"
+    place, file = "topo-nanogpt-fineweb10B", f"tau_{tau:.1f}.pt"
+    return _card(f"toponet-nanogpt-tau{tau:g}", title, "language", _GPT, place, file, _TOKENIZER)
+
+
+def _card(
+    identifier: str,
+    title: str,
+    modality: str,
+    layers: tuple[str, ...],
+    place: str,
+    file: str,
+    *more: KnownFile,
+) -> ModelCard:
+    source = f"{_HUB}/murtylab/{place}"
+    return ModelCard(
+        identifier,
+        title,
+        modality,
+        "network",
+        layers,
+        files=(KnownFile(file, url=f"https://{source}/resolve/main/{file}?download=true"), *more),
+        license="see its page",
+        source=source,
+        bibtex=_DEB2025,
+    )
+
+
+@loads(
+    *(_vision("resnet18", "ResNet-18 with BlurPool", tau, _RESNET18) for tau in (0.5, 1, 5, 10, 20, 50)),
+    _vision("resnet50", "ResNet-50 with BlurPool", 30, _RESNET50),
+    _vision("vit_b_32", "ViT-B/32", 10, _VIT, prefix=""),
+    *map(_language, (0.5, 1, 3, 50)),
+)
+def toponet(card: ModelCard) -> "Model":
+    """A published TopoNet from the folder of its installed weights."""
+    return load_toponet(card.folder)
+
+
+def load_toponet(folder: Path) -> "Model":
+    """A TopoNet from a folder.
 
     Parameters
     ----------
     folder : Path
         Holds one ``.pt`` file; for the language networks also GPT-2's ``tokenizer.json``.
     """
+    from ..weights.recognized_model import model_of_weights
+
     files = sorted(folder.glob("*.pt"))
     if len(files) != 1:
         raise UserError(f"{folder} holds {len(files)} .pt files, not one")
     return model_of_weights(files[0], identifier=folder.name, layout="native")
-
-
-def load_weights(path: Path) -> Model:
-    """Any network whose architecture follows from its weights, its units in their order as the control layout.
-
-    Parameters
-    ----------
-    path : Path
-        A state dict (.pt, .pth) or safetensors file, with the names of torchvision or nanoGPT.
-    """
-    return model_of_weights(path, identifier=f"weights:{path.name}", layout="row-major")
-
-
-def model_of_weights(path: Path, *, identifier: str, layout: str) -> Model:
-    """A network recognised from its weights, with the preprocessing of its kind and a grid sheet a layer.
-
-    Parameters
-    ----------
-    path : Path
-    identifier : str
-    layout : str
-        Of the sheets: ``native`` for a network trained with TopoLoss, ``row-major`` for any other.
-    """
-    network = network_from(path)
-    layers = topographic_layers(network)
-    sheets = channel_sheets(network, layers, layout)
-    if isinstance(network, GPT):
-        from transformers import PreTrainedTokenizerFast
-
-        stored = path.with_name(GPT2_TOKENIZER)
-        if not stored.is_file():
-            raise NotAvailableError(
-                f"{identifier} needs GPT-2's {GPT2_TOKENIZER} beside its weights: put it into {path.parent}"
-            )
-        tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-            tokenizer_file=str(stored), model_max_length=network.shape.block_size
-        )
-        blocks = [name for i in range(network.shape.n_layer) for name in (layers[i], f"transformer.h.{i}")]
-        return LanguageModel(network, tokenizer, identifier=identifier, layers=blocks, sheets=sheets)
-    size = 224
-    if isinstance(network, VisionTransformer):
-        size = round((network.encoder.pos_embedding.shape[1] - 1) ** 0.5) * network.conv_proj.kernel_size[0]
-        blocks = [name for name in layers for name in (name, name.removesuffix(".mlp.0"))]
-    else:
-        assert isinstance(network, ResNet)
-        blocks = network.blocks_and_convolutions()
-    return VisionModel(
-        network,
-        identifier=identifier,
-        preprocess=ImagePreprocessing(size, resize=round(size * 256 / 224)),
-        layers=blocks,
-        sheets=sheets,
-    )
-
-
-def topographic_layers(network: nn.Module) -> list[str]:
-    """Where TopoNets have their sheets: the convolutions of the blocks, or the first feed-forward layers."""
-    if isinstance(network, ResNet):
-        return network.block_convolutions()
-    if isinstance(network, (GPT, VisionTransformer)):
-        return network.feed_forward_layers()
-    raise UserError(f"{type(network).__name__} is no architecture of TopoNets")
-
-
-def channel_sheets(network: nn.Module, layers: list[str], layout: str) -> list[Sheet]:
-    """A grid sheet a layer; a convolution's is of its channels, and a blurred one is read at its wrapper."""
-    sheets = []
-    for name in layers:
-        module = network.get_submodule(name)
-        module = getattr(module, "conv", module)
-        reads: Literal["unit", "channel"] = "channel" if isinstance(module, nn.Conv2d) else "unit"
-        sheets.append(grid_sheet(name, len(incoming_weights(module)), reads=reads, layout=layout))
-    return sheets

@@ -65,20 +65,18 @@ def measured(model: Network, stimuli: StimulusSet, layers: Sequence[str]) -> dic
 
     Graphics cards round convolutions to 10 bits (TF32), which would hide a plugin that differs a little.
     """
-    with _exact(model):
-        found = model.extract(stimuli, layers)
+    with _exact(model) as view:
+        found = view.extract(stimuli, layers)
     return {name: np.asarray(found[name].values, np.float32) for name in layers}
 
 
 @contextmanager
-def _exact(model: Network) -> Iterator[None]:
-    kept = model.cache, model.readout, model.device
-    model.cache, model.readout, model.device = False, EVERYTHING, torch.device("cpu")
-    model.module.to(model.device)
+def _exact(model: Network) -> Iterator[Network]:
+    view = model.replaced(cache=False, readout=EVERYTHING, device=torch.device("cpu"))
+    view.module.to(view.device)
     try:
-        yield
+        yield view
     finally:
-        model.cache, model.readout, model.device = kept
         model.module.to(model.device)
 
 

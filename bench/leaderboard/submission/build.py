@@ -81,32 +81,19 @@ def gathered(
 def _cards(
     records: Sequence[Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    from ....models.catalogue import list_models, model_card
+    from ....models.catalogue import MODELS
 
-    catalogue = {card.identifier for card in list_models()}
     cards: dict[str, dict[str, Any]] = {}
     for record in records:
         name = record["model"]
         card = cards.setdefault(name, {"identifier": name, "domain": record["modality"]})
         card |= record.get("model_facts", {})
-        if name in catalogue:
-            known = model_card(name)
-            card |= {"title": known.title, "license": known.license, "citation": _citation(known.citation)}
+        if name in MODELS:
+            known = MODELS[name].card
+            card |= {"title": known.title, "license": known.license, "citation": known.bibtex}
             if known.source.startswith("https://"):
                 card["url"] = known.source
     return [{**card, **own.get(name, {})} for name, card in cards.items()]
-
-
-def _citation(key: str) -> str:
-    if not key:
-        return ""
-    from ....models import catalogue
-
-    entries = Path(catalogue.__file__).with_name("citations.bib").read_text(encoding="utf-8")
-    start = entries.find("{" + key + ",")
-    begin = entries.rfind("@", 0, start) if start >= 0 else -1
-    end = entries.find("\n@", begin + 1)
-    return entries[begin : end if end > 0 else None].strip() if begin >= 0 else ""
 
 
 def _own_cards(path: Path | None) -> dict[str, dict[str, Any]]:

@@ -352,8 +352,8 @@ def test_hub_packages_load_their_own_weights(monkeypatch):
 
 
 def test_a_lesioned_network_stays_at_home(twin):
-    with lesioned(twin, Lesion("layer3.0", [0, 1])), pytest.raises(UserError, match="lesions"):
-        vision_part(twin, TWIN)
+    with pytest.raises(UserError, match="lesions"):
+        vision_part(lesioned(twin, Lesion("layer3.0", [0, 1])), TWIN)
 
 
 def test_a_folder_without_a_plugin_is_said(tmp_path):

@@ -187,8 +187,8 @@ def test_the_lesion_costs_and_its_controls_do_not(known, bright):
     shown = bright[bright["category"] == "bright"]
     shown.stimulus_paths = bright.stimulus_paths
 
-    def task():
-        response = known.extract(shown, ["readout"])["readout"].values
+    def task(model):
+        response = model.extract(shown, ["readout"])["readout"].values
         return {"answer to bright": float(response[:, :3].mean())}
 
     result = lesion_study(known, found, task=task, n_controls=9)
@@ -196,7 +196,7 @@ def test_the_lesion_costs_and_its_controls_do_not(known, bright):
     assert result["localised"]["answer to bright"] == pytest.approx(-whole)
     for control in ("random", "contiguous"):
         assert result[control]["answer to bright"] == {"mean": 0.0, "sd": 0.0, "n": 9, "p": 0.1}
-    assert known.changes == ()
+    assert known.lesions == ()
 
 
 def test_a_contrast_that_no_unit_answers(known, bright):
@@ -212,7 +212,7 @@ def test_a_trained_network_reports_its_task_and_brain_score(tmp_path):
     stimuli = sentences_nonwords(n_each=20)
     found = localize(model, stimuli, "transformer.h.1.mlp.c_fc", "sentences", share=0.2)
     result = lesion_study(
-        model, found, task=task_of(model, recipe, text), stimuli=stimuli, n_controls=2,
+        model, found, task=task_of(recipe, text), stimuli=stimuli, n_controls=2,
         benchmark="simulated-cortex-language.language-ridge",
     )  # fmt: skip
     names = set(result["whole"])
@@ -246,9 +246,12 @@ def test_a_sheet_with_a_place_for_every_unit_is_lesioned_unit_by_unit(bright):
     assert found.reads == "unit"
     assert len(found.table) == 12 * 64
     assert set(found.units) == set(range(3 * 64))
-    result = lesion_study(
-        model, found, task=lambda: {"one": float(model.module(torch.ones(1, 3, 8, 8)).detach().sum())}
-    )
+
+    def task(view):
+        with view.running() as module:
+            return {"one": float(module(torch.ones(1, 3, 8, 8)).detach().sum())}
+
+    result = lesion_study(model, found, task=task)
     assert result["localised"]["one"] == pytest.approx(-3 * 3)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,13 +59,19 @@ def many(tmp_path_factory):
 class Watched(VisionModel):
     """Counts its forward passes and is interrupted before one of them."""
 
-    passes, interrupted_at = 0, None
+    def __init__(self, module, *, interrupted_at=None, **options):
+        self.watch = SimpleNamespace(passes=0, interrupted_at=interrupted_at)
+        super().__init__(module, **options)
+
+    @property
+    def passes(self):
+        return self.watch.passes
 
     def _forward(self, batch):
         if len(batch) > 1:
-            if self.passes == self.interrupted_at:
+            if self.passes == self.watch.interrupted_at:
                 raise KeyboardInterrupt
-            self.passes += 1
+            self.watch.passes += 1
         return super()._forward(batch)
 
 
@@ -75,9 +82,7 @@ def watched(interrupted_at=None, **options):
         "layers": ["first", "second"],
         "batch_size": 4,
     } | options
-    made = Watched(Net(), **options)
-    made.interrupted_at = interrupted_at
-    return made
+    return Watched(Net(), interrupted_at=interrupted_at, **options)
 
 
 def files(home):
@@ -174,12 +179,12 @@ from pathlib import Path
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from brodmann.models import ImagePreprocessing, VisionModel
 
-folder, pause = Path(sys.argv[1]), float(sys.argv[2])
+folder = Path(sys.argv[1])
 torch.manual_seed(0)
 
 class Slow(torch.nn.Conv2d):
     def forward(self, x):
-        time.sleep(pause * (len(x) > 1))
+        time.sleep(float(sys.argv[2]) * (len(x) > 1))
         return super().forward(x)
 
 paths = {path.stem: path for path in sorted(folder.glob("*.png"))}

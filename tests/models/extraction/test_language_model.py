@@ -12,7 +12,7 @@ from torch import nn
 
 from brodmann import UserError, load_model
 from brodmann.models import LanguageModel
-from brodmann.models.zoo.language_baselines import ByteTokenizer, RandomTransformer, random_transformer
+from brodmann.models.architectures.random_transformer import ByteTokenizer, RandomTransformer
 
 
 def transformer(**options):
@@ -115,7 +115,7 @@ def test_a_module_and_a_tokenizer_that_do_not_fit_are_one_line(sentences):
 
 
 def test_digests_are_stable_and_see_the_pooling():
-    assert random_transformer().digest == random_transformer().digest
+    assert load_model("random-transformer").digest == load_model("random-transformer").digest
     assert transformer(pooling="last").digest != transformer(pooling="mean").digest
 
 
@@ -225,7 +225,7 @@ def test_tokenizers_that_agree_on_two_sentences_and_differ_elsewhere_are_other_m
         tokenizer = Tokenizer(models.WordLevel({**vocabulary, "?": 99}, unk_token="?"))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-        return LanguageModel(random_transformer().module, fast, identifier="words", layers=["blocks.1"])
+        return LanguageModel(RandomTransformer(), fast, identifier="words", layers=["blocks.1"])
 
     one, same, another = made(words), made(words), made(other)
     for probe in probes:
@@ -242,7 +242,7 @@ def test_what_a_call_leaves_in_a_tokenizer_is_no_part_of_it():
     def made():
         words = Tokenizer(models.WordLevel({"a": 0, "?": 1}, unk_token="?"))
         fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
-        return LanguageModel(random_transformer().module, fast, identifier="words", layers=["blocks.1"])
+        return LanguageModel(RandomTransformer(), fast, identifier="words", layers=["blocks.1"])
 
     plain, used = made(), made()
     used.tokenizer(["a", "a"], padding="max_length", max_length=7, truncation=True)

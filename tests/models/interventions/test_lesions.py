@@ -13,6 +13,7 @@ from brodmann.models import (
     contiguous_units,
     grid_sheet,
     lesioned,
+    lesions_in,
     random_units,
 )
 
@@ -43,7 +44,7 @@ def output(net, layer):
 def test_silenced_channels_are_zero_and_what_follows_feels_it():
     net = Net()
     before, whole = output(net, "conv")
-    with lesioned(net, Lesion("conv", [1, 4])):
+    with lesions_in(net, Lesion("conv", [1, 4])):
         during, changed = output(net, "conv")
     expected = before.clone()
     expected[:, [1, 4]] = 0
@@ -55,10 +56,10 @@ def test_silenced_channels_are_zero_and_what_follows_feels_it():
 def test_scaled_and_shuffled_units():
     net = Net()
     before, _ = output(net, "conv")
-    with lesioned(net, Lesion("conv", [0, 2, 5], "scale", factor=3.0)):
+    with lesions_in(net, Lesion("conv", [0, 2, 5], "scale", factor=3.0)):
         scaled, _ = output(net, "conv")
     torch.testing.assert_close(scaled[:, [0, 2, 5]], 3 * before[:, [0, 2, 5]])
-    with lesioned(net, Lesion("conv", [0, 2, 5], "shuffle", seed=1)):
+    with lesions_in(net, Lesion("conv", [0, 2, 5], "shuffle", seed=1)):
         shuffled, _ = output(net, "conv")
     torch.testing.assert_close(shuffled[:, [1, 3, 4]], before[:, [1, 3, 4]])
     places = [next(i for i in (0, 2, 5) if torch.equal(shuffled[:, j], before[:, i])) for j in (0, 2, 5)]
@@ -69,7 +70,7 @@ def test_scaled_and_shuffled_units():
 def test_single_units_of_a_feature_map():
     net = Net()
     before, _ = output(net, "conv")
-    with lesioned(net, Lesion("conv", [0, 40], reads="unit")):
+    with lesions_in(net, Lesion("conv", [0, 40], reads="unit")):
         during, _ = output(net, "conv")
     expected = before.flatten(1).clone()
     expected[:, [0, 40]] = 0
@@ -90,7 +91,7 @@ def test_features_of_tokens_and_outputs_in_tuples():
             return self.block(x)[0]
 
     net, x = Reader(), torch.ones(2, 5, 3)
-    with lesioned(net, Lesion("block", [1])):
+    with lesions_in(net, Lesion("block", [1])):
         found = net(x)
     torch.testing.assert_close(found[..., 1], torch.zeros(2, 5))
     torch.testing.assert_close(found[..., [0, 2]], torch.full((2, 5, 2), 2.0))
@@ -101,13 +102,13 @@ def test_activations_of_a_lesioned_model_are_kept_apart(pictures):
         Net(), identifier="net", preprocess=ImagePreprocessing(8), layers=["conv", "head"], batch_size=3
     )
     whole, digest = model.extract(pictures)["head"].values, model.digest
-    with lesioned(model, Lesion("conv", [2])):
-        assert model.digest != digest
-        during = model.extract(pictures)
-        assert not during["conv"].values.reshape(7, 6, -1)[:, 2].any()
-        with lesioned(model, Lesion("conv", [3])):
-            both = model.extract(pictures)["conv"].values.reshape(7, 6, -1)
-            assert not both[:, 2:4].any()
+    second = lesioned(model, Lesion("conv", [2]))
+    assert second.digest != digest
+    during = second.extract(pictures)
+    assert not during["conv"].values.reshape(7, 6, -1)[:, 2].any()
+    both = lesioned(second, Lesion("conv", [3]))
+    assert both.digest not in (digest, second.digest)
+    assert not both.extract(pictures)["conv"].values.reshape(7, 6, -1)[:, 2:4].any()
     assert not np.allclose(during["head"], whole)
     assert model.digest == digest
     np.testing.assert_array_equal(model.extract(pictures)["head"], whole)
@@ -115,7 +116,7 @@ def test_activations_of_a_lesioned_model_are_kept_apart(pictures):
 
 def test_a_lesion_ends_also_when_the_block_fails():
     net = Net()
-    with pytest.raises(RuntimeError), lesioned(net, Lesion("conv", [2])):
+    with pytest.raises(RuntimeError), lesions_in(net, Lesion("conv", [2])):
         raise RuntimeError
     assert output(net, "conv")[0][:, 2].any()
 
@@ -158,11 +159,11 @@ def test_mistakes(make, message):
 
 def test_a_unit_or_layer_that_is_not_there():
     net = Net()
-    with pytest.raises(UserError, match="unknown layer of Net 'convv': did you mean 'conv'"), lesioned(
+    with pytest.raises(UserError, match="unknown layer of Net 'convv': did you mean 'conv'"), lesions_in(
         net, Lesion("convv", [1])
     ):  # fmt: skip
         pass
-    with pytest.raises(UserError, match="names unit 6 of layer 'conv', which has 6"), lesioned(
+    with pytest.raises(UserError, match="names unit 6 of layer 'conv', which has 6"), lesions_in(
         net, Lesion("conv", [6])
     ):  # fmt: skip
         net(X)
