@@ -14,20 +14,16 @@ from ...files import write_bytes
 from ...models.sheet import Sheet
 from ...progress import track
 from ..representation.dimensionality import effective_dimensionality
-from ..representation.selectivity import (
-    fraction_selective,
-    selectivity_reliability,
-)
+from ..representation.selectivity import fraction_selective, selectivity_reliability
 from ..spatial.correlogram import Correlogram, correlation_by_distance, smoothness_of
 from ..spatial.gearys_c import gearys_c
 from ..spatial.morans_i import morans_i_of_maps
-from ..spatial.patches import patches
+from ..spatial.patches import largest_patch, patches
 from ..spatial.permutation_null import LayoutNull, layout_null
 from ..spatial.smoothing import smooth
-from ..spatial.spatial_weights import Kind, neighbors, positions_of
+from ..spatial.spatial_weights import SpatialWeights, positions_of
 from .contrasts import Contrast, LayoutOptions, table_of
-from .control_layouts import held_out_maps, layouts_of, weights_for
-from .label_null import labels_permuted, samples_redrawn
+from .controls import held_out_maps, labels_permuted, layouts_of, samples_redrawn, weights_for
 from .unit_responses import UnitResponses, means
 
 Floats = npt.NDArray[np.float64]
@@ -194,7 +190,8 @@ def _space(
         raise UserError(
             f"no unit of {unit_responses.name} answers any contrast differently: its maps are constant"
         )
-    own, places = next(iter(layouts.items()))
+    own = next(iter(layouts))
+    weights = {kind: weights_for(places, options) for kind, places in layouts.items()}
     found: dict[str, Any] = {
         "layouts": {},
         "maps": {},
@@ -202,22 +199,20 @@ def _space(
         "constant": [names[i] for i in range(len(maps)) if i not in varying],
     }
     kept = [names[i] for i in varying]
-    for kind, those in track(list(layouts.items()), "clustering of each layout"):
+    for kind, those in track(list(weights.items()), "clustering of each layout"):
         shown = (
             maps[varying]
             if "fitted" not in kind or kind == own
             else held_out_maps(unit_responses, kept, tables)
         )
-        weights, reach = weights_for(those, options)
         table = morans_i_of_maps(
-            shown, those, weights, options.permutations, options.random_state, reach=reach, fwhm=options.fwhm,
-            islands="keep",
+            shown, those, options.permutations, options.random_state, fwhm=options.fwhm
         )  # fmt: skip
         found["maps"][kind] = dict(zip(kept, smooth(shown, those, options.fwhm), strict=True))
         found["layouts"][kind] = {
-            "weights": weights,
-            "reach": reach,
-            "n_without_neighbour": table.attrs["n_islands"],
+            "weights": those.kernel,
+            "reach": those.reach,
+            "n_without_neighbour": len(those.isolates),
             "morans_i": {
                 name: {
                     key: float(row[key])
@@ -227,33 +222,23 @@ def _space(
                 for name, (_, row) in zip(kept, table.iterrows(), strict=True)
             },
         }
-    weights, reach = weights_for(places, options)
     few = options.few_permutations
-    smooth_here = smoothness_of(places)
+    smooth_here = smoothness_of(weights[own])
     for i, name in track(list(zip(varying, kept, strict=True)), "smoothness and patches of each contrast"):
-        geary = gearys_c(
-            maps[i],
-            places,
-            weights,
-            few,
-            options.random_state,
-            reach=reach,
-            fwhm=options.fwhm,
-            islands="keep",
-        )
+        geary = gearys_c(maps[i], weights[own], few, options.random_state, fwhm=options.fwhm)
         found["contrasts"][name] = {
             "smoothness": describe(
                 layout_null(
-                    smooth_here,
-                    maps[i], places, fwhm=options.fwhm, permutations=few, random_state=options.random_state,
+                    smooth_here, maps[i], weights[own], fwhm=options.fwhm, permutations=few,
+                    random_state=options.random_state,
                 )
             ),
             "gearys_c": {key: getattr(geary, key) for key in ("C", "p", "z", "null_mean", "null_sd")},
-            "patches": _patches(maps[i], tables[name], places, weights, reach, options),
+            "patches": _patches(maps[i], tables[name], weights[own], options),
         }  # fmt: skip
     native = found["layouts"][own]["morans_i"]
-    found["labels_permuted"] = labels_permuted(unit_responses, kept, tables, native, places, options)
-    found["samples_redrawn"] = samples_redrawn(unit_responses, kept, tables, places, options)
+    found["labels_permuted"] = labels_permuted(unit_responses, kept, tables, native, weights[own], options)
+    found["samples_redrawn"] = samples_redrawn(unit_responses, kept, tables, weights[own], options)
     found |= {
         "layout": own,
         "permuted": f"the places of the units, {options.permutations} times, smoothed alike",
@@ -267,12 +252,7 @@ def _space(
 
 
 def _patches(
-    values: Floats,
-    table: pd.DataFrame,
-    places: Any,
-    weights: Kind,
-    reach: float | None,
-    options: LayoutOptions,
+    values: Floats, table: pd.DataFrame, weights: SpatialWeights, options: LayoutOptions
 ) -> dict[str, Any]:
     threshold = options.threshold
     if threshold is None:
@@ -281,20 +261,10 @@ def _patches(
             return {"threshold": None, "n": 0, "why_none": f"no unit has q < {_Q}"}
         threshold = float(selective.min()) - 1e-12
 
-    def largest(one: Floats) -> float:
-        # the largest component, without the areas: those need not be known for the null
-        from scipy.sparse.csgraph import connected_components
-
-        above = np.flatnonzero(one > threshold)
-        if len(above) == 0:
-            return 0.0
-        return float(np.bincount(connected_components(matrix[above][:, above], directed=False)[1]).max())
-
-    matrix = neighbors(places, weights, reach=reach)
-    found = patches(values, places, threshold, weights, reach=reach, fwhm=options.fwhm)
+    found = patches(values, weights, threshold, fwhm=options.fwhm)
     null = layout_null(
-        largest, values, places, fwhm=options.fwhm, permutations=options.few_permutations,
-        random_state=options.random_state,
+        lambda one: largest_patch(one, weights, threshold), values, weights, fwhm=options.fwhm,
+        permutations=options.few_permutations, random_state=options.random_state,
     )  # fmt: skip
     rows = found.drop(columns="units").head(20)
     return {
