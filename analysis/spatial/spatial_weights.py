@@ -13,7 +13,6 @@ from ...errors import UserError
 from ...models.sheet import Sheet
 
 Floats = npt.NDArray[np.float64]
-Places = npt.ArrayLike | Sheet | "SpatialWeights"
 Kind = Literal["queen", "rook", "nearest", "band"]
 Isolates = Literal["refuse", "keep"]
 
@@ -205,6 +204,10 @@ class SpatialWeights:
         return np.asarray(self.matrix.sum(axis=1)).ravel(), np.asarray(self.matrix.sum(axis=0)).ravel()
 
 
+Places = npt.ArrayLike | Sheet | SpatialWeights
+"""Positions, or what knows them."""
+
+
 def positions_of(places: Places) -> Floats:
     """The positions as an array, (n_units, 2) or (n_units, 3).
 
@@ -277,7 +280,7 @@ def _own(matrix: sparse.csr_array, n_units: int) -> sparse.csr_array:
     return own
 
 
-def _neighbors(places: Sheet | Floats, kernel: Kind, reach: float | None) -> sparse.csr_array:
+def _neighbors(places: Sheet | Floats, kernel: str, reach: float | None) -> sparse.csr_array:
     """1 for neighbours, 0 else; see :meth:`SpatialWeights.from_positions`."""
     if kernel not in _KINDS:
         raise UserError(f"neighbours are 'queen', 'rook', 'nearest' or 'band', not {kernel!r}")
