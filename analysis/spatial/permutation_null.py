@@ -121,9 +121,8 @@ def permuted_layouts(maps: Floats, permutations: int, random_state: int) -> Iter
     array of shape (n_units, permutations in the block * n_maps)
         Maps vary fastest.
     """
-    generator = np.random.default_rng(
-        [random_state, 41]
-    )  # not the permutation of Sheet.permuted(random_state)
+    # not the permutation of Sheet.permuted(random_state)
+    generator = np.random.default_rng([random_state, 41])
     columns = np.ascontiguousarray(maps.T)
     n_units, n_maps = columns.shape
     step = max(1, _COLUMNS // n_maps)

@@ -205,7 +205,6 @@ class SpatialWeights:
 
 
 Places = npt.ArrayLike | Sheet | SpatialWeights
-"""Positions, or what knows them."""
 
 
 def positions_of(places: Places) -> Floats:
