@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from .spatial.local_morans_i import local_morans_i
     from .spatial.morans_i import MoransI, morans_i, morans_i_of_maps
     from .spatial.patches import patches, unit_areas
-    from .spatial.permutation_null import LayoutNull
+    from .spatial.permutation_null import LayoutNull, layout_null
     from .spatial.pinwheels import Pinwheels, grating_tuning, pinwheels
     from .spatial.smoothing import smooth
-    from .spatial.spatial_weights import mesh_distances, mesh_neighbors
+    from .spatial.spatial_weights import SpatialWeights, mesh_distances
     from .spatial.wiring import wiring_length
     from .statistics.paired_tests import PairedDifference, paired_difference
     from .statistics.resampling import benjamini_hochberg
@@ -51,6 +51,7 @@ _WHERE = {
     "PairedDifference": ".statistics.paired_tests",
     "Pinwheels": ".spatial.pinwheels",
     "Reliability": ".representation.selectivity",
+    "SpatialWeights": ".spatial.spatial_weights",
     "benjamini_hochberg": ".statistics.resampling",
     "bootstrap_correlations": ".representation.rdm_comparison",
     "bootstrap_cosines": ".representation.rdm_comparison",
@@ -70,9 +71,9 @@ _WHERE = {
     "gearys_c": ".spatial.gearys_c",
     "grating_tuning": ".spatial.pinwheels",
     "kendall_tau_a": ".representation.rdm",
+    "layout_null": ".spatial.permutation_null",
     "local_morans_i": ".spatial.local_morans_i",
     "mesh_distances": ".spatial.spatial_weights",
-    "mesh_neighbors": ".spatial.spatial_weights",
     "morans_i": ".spatial.morans_i",
     "morans_i_of_maps": ".spatial.morans_i",
     "paired_difference": ".statistics.paired_tests",
@@ -99,6 +100,7 @@ __all__ = [
     "PairedDifference",
     "Pinwheels",
     "Reliability",
+    "SpatialWeights",
     "benjamini_hochberg",
     "bootstrap_correlations",
     "bootstrap_cosines",
@@ -118,9 +120,9 @@ __all__ = [
     "gearys_c",
     "grating_tuning",
     "kendall_tau_a",
+    "layout_null",
     "local_morans_i",
     "mesh_distances",
-    "mesh_neighbors",
     "morans_i",
     "morans_i_of_maps",
     "paired_difference",

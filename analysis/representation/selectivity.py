@@ -106,7 +106,7 @@ def category_selectivity(
         of_variance = (var_on**2 / (n_on - 1) + var_off**2 / (n_off - 1)) / 2
         error = np.sqrt((over_on + over_off) / scale**2 + dprime**2 * of_variance / (4 * mean_variance**2))
         half = np.where(varies, _NORMAL_95 * error, 0.0)
-    table = _tested(difference, [over_on, over_off], [n_on, n_off], varies)
+    table = _welch(difference, [over_on, over_off], [n_on, n_off], varies)
     table.insert(1, "dprime", dprime)
     table["low"], table["high"] = dprime - half, dprime + half
     others = tuple(against) if against is not None else tuple(sorted(set(names[off].tolist()), key=str))
@@ -167,7 +167,7 @@ def contrast_selectivity(
         errors.append(weight**2 * variance / n)
         counts.append(n)
     varies = mean_variance > _rounding(values)
-    table = _tested(difference, errors, counts, varies)
+    table = _welch(difference, errors, counts, varies)
     with np.errstate(invalid="ignore", divide="ignore"):
         dprime = np.where(varies, difference / np.sqrt(mean_variance) / (size / 2), 0.0)
     table.insert(1, "dprime", dprime)
@@ -301,10 +301,14 @@ def _checked(
     return sums / np.bincount(member)[:, None], names[first]
 
 
-def _tested(
+def _welch(
     difference: Floats, errors: Sequence[Floats], counts: Sequence[int], varies: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
-    """T with the degrees of freedom of Welch and Satterthwaite, two-sided p, and q over the units."""
+    """T with the degrees of freedom of Welch and Satterthwaite, two-sided p, and q over the units.
+
+    Of two conditions scipy's ``ttest_ind(equal_var=False)``, which has no contrasts of more, computes means and
+    variances again, which d' needs anyhow, and gives NaN or infinity, not 0, where nothing varies.
+    """
     from scipy.stats import t as student
 
     squared = np.sum(errors, axis=0)

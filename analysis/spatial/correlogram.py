@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ...models.sheet import Sheet
 from ..statistics.resampling import bootstrap_weights, percentile_interval
-from .spatial_weights import Floats, Places, positions_of
+from .spatial_weights import Floats, Places, positions_of, torus_of
 
 Shape = Literal["exponential", "gaussian"]
 
@@ -80,7 +79,7 @@ def smoothness(
     Parameters
     ----------
     values : array of shape (n_units,)
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    positions : array of shape (n_units, 2) or (n_units, 3), Sheet, or SpatialWeights
     period : float, optional
         Of values that go around, e.g. 180 for orientations in degrees.
     random_state : int
@@ -117,7 +116,7 @@ def difference_curve(
     Parameters
     ----------
     values : array of shape (n_units,)
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    positions : array of shape (n_units, 2) or (n_units, 3), Sheet, or SpatialWeights
     n_bins : int
     period : float, optional
         As in :func:`smoothness`.
@@ -179,7 +178,7 @@ def correlation_by_distance(
     Parameters
     ----------
     responses : array of shape (n_stimuli, n_units)
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    positions : array of shape (n_units, 2) or (n_units, 3), Sheet, or SpatialWeights
     n_bins : int
         Of the same width, from 0 to `longest`.
     longest : float, optional
@@ -329,17 +328,16 @@ def _pairs(
     positions = positions_of(places)[units]
     first, second = np.triu_indices(len(positions), k=1)
     apart = np.abs(positions[first] - positions[second])
-    if isinstance(places, Sheet) and places.periodic:
-        apart = np.minimum(apart, places.extent() - apart)
+    torus = torus_of(places)
+    if torus is not None:
+        apart = np.minimum(apart, torus - apart)
     return first, second, np.sqrt((apart**2).sum(axis=1))
 
 
 def _size(places: Places, positions: Floats) -> Floats:
     """Of the torus where the sheet is one, else of the box around the positions."""
-    size: Floats = (
-        places.extent() if isinstance(places, Sheet) and places.periodic else np.ptp(positions, axis=0)
-    )
-    return size
+    torus = torus_of(places)
+    return np.ptp(positions, axis=0) if torus is None else torus
 
 
 def _fitting(values: npt.ArrayLike, n_units: int) -> Floats:

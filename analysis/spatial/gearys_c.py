@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from ...errors import UserError
-from .morans_i import permuted_layouts, prepared, smoothed, weight_sums
-from .spatial_weights import Floats, Islands, Places, Weights
+from .morans_i import centered_maps, smoothed
+from .permutation_null import permuted_layouts
+from .smoothing import smoothing_matrix
+from .spatial_weights import Floats, SpatialWeights
 
 _TIE = 1e-12
 
@@ -44,15 +45,11 @@ class GearysC:
 
 def gearys_c(
     values: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
+    weights: SpatialWeights,
     permutations: int = 999,
     random_state: int = 0,
     *,
-    reach: float | None = None,
-    standardized: bool = True,
     fwhm: float = 0.0,
-    islands: Islands = "refuse",
 ) -> GearysC:
     """Geary's C: squared differences of neighbours against those of all units.
 
@@ -60,22 +57,22 @@ def gearys_c(
 
     Parameters
     ----------
-    values, positions, weights, permutations, random_state, reach, standardized, fwhm, islands
-        As in :func:`morans_i`.
+    values : array of shape (n_units,)
+    weights : SpatialWeights
+    permutations, random_state, fwhm
+        As in :func:`.morans_i.morans_i`.
     """
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, kernel = prepared(known[None], positions, weights, reach, standardized, fwhm, islands)
-    n_units = len(known)
-    sums = np.asarray(form.sum(axis=0)).ravel() + np.asarray(form.sum(axis=1)).ravel()
-    laplacian = sparse.csr_array(
-        sparse.diags_array(sums) - form - form.T
-    )  # z' L z = sum_ij w_ij (z_i - z_j)^2
-    scale = (n_units - 1) / (2 * form.sum())
+    z = centered_maps(known[None], weights)
+    kernel = smoothing_matrix(weights, fwhm) if fwhm else None
+    scale = (len(weights) - 1) / (2 * weights.s0)
 
     def geary(columns: Floats) -> Floats:
-        part: Floats = scale * (columns * (laplacian @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
+        part: Floats = (
+            scale * (columns * (weights.laplacian @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
+        )
         return part
 
     observed = geary(smoothed(z.T, kernel))
@@ -83,7 +80,7 @@ def gearys_c(
     null = np.concatenate([*blocks, np.empty(0)])[:, None]
     sd, p = np.full(1, np.nan), np.full(1, np.nan)
     if kernel is None:
-        sd[0] = np.sqrt(_geary_variance(form, z[0]))
+        sd[0] = np.sqrt(_geary_variance(weights, z[0]))
         from scipy.stats import norm
 
         p[0] = norm.cdf((observed[0] - 1) / sd[0])
@@ -93,16 +90,16 @@ def gearys_c(
         float((reached[0] + 1) / (permutations + 1)) if permutations else float("nan"),
         float(null.mean()) if permutations else float("nan"),
         float(null.std(ddof=1)) if permutations > 1 else float("nan"),
-        n_units,
+        len(weights),
         float(sd[0]),
         float(p[0]),
     )
 
 
-def _geary_variance(form: sparse.csr_array, z: Floats) -> float:
+def _geary_variance(weights: SpatialWeights, z: Floats) -> float:
     """The variance of Geary's C over all layouts (Cliff & Ord 1981)."""
     n = len(z)
-    s0, s1, s2 = weight_sums(form)
+    s0, s1, s2 = weights.s0, weights.s1, weights.s2
     k = float((z**4).mean() / (z**2).mean() ** 2)
     one = (n - 1) * s1 * (n**2 - 3 * n + 3 - (n - 1) * k)
     two = (n - 1) * s2 * (n**2 + 3 * n - 6 - (n**2 - n + 2) * k) / 4

@@ -6,20 +6,12 @@ import pandas as pd
 
 from ...errors import UserError
 from ..statistics.resampling import benjamini_hochberg
-from .morans_i import prepared
-from .spatial_weights import Floats, Islands, Places, Weights
+from .morans_i import centered_maps
+from .spatial_weights import Floats, SpatialWeights
 
 
 def local_morans_i(
-    values: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
-    permutations: int = 999,
-    random_state: int = 0,
-    *,
-    reach: float | None = None,
-    standardized: bool = True,
-    islands: Islands = "refuse",
+    values: npt.ArrayLike, weights: SpatialWeights, permutations: int = 999, random_state: int = 0
 ) -> pd.DataFrame:
     """Where values cluster: the local Moran's I of every unit (Anselin 1995, Geogr. Anal. 27:93).
 
@@ -30,8 +22,9 @@ def local_morans_i(
 
     Parameters
     ----------
-    values, positions, weights, permutations, random_state, reach, standardized, islands
-        As in :func:`morans_i`.
+    values : array of shape (n_units,)
+    weights : SpatialWeights
+    permutations, random_state : int
 
     Returns
     -------
@@ -42,8 +35,7 @@ def local_morans_i(
     known = np.asarray(values, np.float64)
     if known.ndim != 1:
         raise UserError(f"one map has the shape (n_units,), not {known.shape}")
-    z, form, _ = prepared(known[None], positions, weights, reach, standardized, 0.0, islands)
-    centered = z[0]
+    form, centered = weights.matrix, centered_maps(known[None], weights)[0]
     lag: Floats = form @ centered
     scale = (len(centered) - 1) / (centered**2).sum()
     observed = scale * centered * lag

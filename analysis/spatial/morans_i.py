@@ -1,10 +1,9 @@
-"""Whether values that lie close together are alike: Moran's I, its local form, Geary's C, each with its null.
+"""Whether values that lie close together are alike: Moran's I of one map or of many, with its null.
 
-Both are ratios of quadratic forms of the centred values, z' M z / z' z. A map laid out at random is a permutation of z,
+It is a ratio of quadratic forms of the centred values, z' W z / z' z. A map laid out at random is a permutation of z,
 so the null of many maps is one product with the matrix a permutation, which all maps share.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +12,12 @@ import pandas as pd
 from scipy import sparse
 
 from ...errors import UserError
+from ...models.sheet import Sheet
 from ..statistics.resampling import benjamini_hochberg
+from .permutation_null import permuted_layouts
 from .smoothing import smoothing_matrix
-from .spatial_weights import (
-    Floats,
-    Islands,
-    Places,
-    Weights,
-    islands_of,
-    neighbors,
-    positions_of,
-    refuse_islands,
-    standardize,
-)
+from .spatial_weights import Floats, Kind, SpatialWeights
 
-_COLUMNS = 512
-"""Permuted maps in one product."""
 _TIE = 1e-12
 
 
@@ -52,7 +41,7 @@ class MoransI:
         Standard deviation over all layouts (the moments under randomisation); NaN after smoothing.
     exact_p : float
         One-sided, from I as normal with the exact moments; no permutation.
-    n_islands : int
+    n_isolates : int
         Units without a neighbour, where they were kept.
     """
 
@@ -64,7 +53,7 @@ class MoransI:
     n: int
     exact_sd: float = float("nan")
     exact_p: float = float("nan")
-    n_islands: int = 0
+    n_isolates: int = 0
 
     @property
     def z(self) -> float:
@@ -79,15 +68,13 @@ class MoransI:
 
 def morans_i(
     values: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
+    positions: npt.ArrayLike | Sheet | SpatialWeights,
+    weights: Kind | sparse.csr_array | SpatialWeights = "queen",
     permutations: int = 999,
     random_state: int = 0,
     *,
     reach: float | None = None,
-    standardized: bool = True,
     fwhm: float = 0.0,
-    islands: Islands = "refuse",
 ) -> MoransI:
     """Moran's I of values on a sheet, with its permutation null.
 
@@ -98,65 +85,61 @@ def morans_i(
     Parameters
     ----------
     values : array of shape (n_units,)
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
-        A sheet that is a torus has neighbours across its edges.
-    weights : {"queen", "rook", "nearest", "band"} or csr_array
-        As in :func:`.spatial_weights.neighbors`, or weights of one's own, e.g. a mesh's.
+    positions : array of shape (n_units, 2) or (n_units, 3), Sheet, or SpatialWeights
+        Of the weights, all that is needed: ``morans_i(values, weights)``.
+    weights : {"queen", "rook", "nearest", "band"}, csr_array, or SpatialWeights
+        Standardised, and units without a neighbour refused, where they are made here; see
+        :meth:`.SpatialWeights.from_positions`.
     permutations : int
         Layouts of the null.
     random_state : int
     reach : float, optional
         Number of units for ``nearest``; distance for ``band``.
-    standardized : bool
-        Whether every unit's weights sum to 1 (esda's default) or stay as they are.
     fwhm : float
         Values are smoothed first, and permuted values are smoothed likewise; see :mod:`.smoothing`.
-    islands : {"refuse", "keep"}
-        What is done about units without a neighbour.
 
     Raises
     ------
     UserError
         Where values do not vary or are not finite, or units have no grid, no neighbours or no common place.
     """
-    known = np.asarray(values, np.float64)
-    if known.ndim != 1:
-        raise UserError(f"one map has the shape (n_units,), not {known.shape}: see morans_i_of_maps")
-    z, form, kernel = prepared(known[None], positions, weights, reach, standardized, fwhm, islands)
-    observed = _ratio(form, z, kernel)
-    null = _permuted(form, z, kernel, permutations, random_state)
-    sd, p = _exact(form, z, observed) if kernel is None else (_nan(1), _nan(1))
+    if np.ndim(values) != 1:
+        raise UserError(f"one map has the shape (n_units,), not {np.shape(values)}: see morans_i_of_maps")
+    if isinstance(weights, SpatialWeights):
+        chosen = weights
+    elif isinstance(positions, SpatialWeights):
+        chosen = positions
+    else:
+        chosen = SpatialWeights.from_positions(positions, weights, reach=reach)
+    clustering = _clustering(np.asarray(values, np.float64)[None], chosen, permutations, random_state, fwhm)
     return MoransI(
-        float(observed[0]),
-        float(_upper(observed, null)[0]),
-        -1 / (len(known) - 1),
-        float(_mean(null)[0]),
-        float(_sd(null)[0]),
-        len(known),
-        float(sd[0]),
-        float(p[0]),
-        len(islands_of(form)),
+        float(clustering.observed[0]),
+        float(clustering.p[0]),
+        -1 / (len(chosen) - 1),
+        float(clustering.null_mean[0]),
+        float(clustering.null_sd[0]),
+        len(chosen),
+        float(clustering.exact_sd[0]),
+        float(clustering.exact_p[0]),
+        len(chosen.isolates),
     )
 
 
 def morans_i_of_maps(
     maps: npt.ArrayLike,
-    positions: Places,
-    weights: Weights = "queen",
+    weights: SpatialWeights,
     permutations: int = 999,
     random_state: int = 0,
     *,
-    reach: float | None = None,
-    standardized: bool = True,
     fwhm: float = 0.0,
-    islands: Islands = "refuse",
 ) -> pd.DataFrame:
     """Moran's I of many maps of the same units; the permuted layouts are shared.
 
     Parameters
     ----------
     maps : array of shape (n_maps, n_units)
-    positions, weights, permutations, random_state, reach, standardized, fwhm, islands
+    weights : SpatialWeights
+    permutations, random_state, fwhm
         As in :func:`morans_i`.
 
     Returns
@@ -166,26 +149,21 @@ def morans_i_of_maps(
         ``null_sd``, ``exact_z``, ``exact_p``, and ``clustered``: q < 0.05. ``attrs`` say what was permuted, how often
         and the seed.
     """
-    known = np.asarray(maps, np.float64)
-    if known.ndim != 2:
-        raise UserError(f"maps have the shape (n_maps, n_units), not {known.shape}")
-    z, form, kernel = prepared(known, positions, weights, reach, standardized, fwhm, islands)
-    observed = _ratio(form, z, kernel)
-    null = _permuted(form, z, kernel, permutations, random_state)
-    mean, sd = _mean(null), _sd(null)
-    exact_sd, exact_p = _exact(form, z, observed) if kernel is None else (_nan(len(z)), _nan(len(z)))
-    p = _upper(observed, null) if permutations else exact_p
+    if np.ndim(maps) != 2:
+        raise UserError(f"maps have the shape (n_maps, n_units), not {np.shape(maps)}")
+    clustering = _clustering(np.asarray(maps, np.float64), weights, permutations, random_state, fwhm)
+    p = clustering.p if permutations else clustering.exact_p
     with np.errstate(invalid="ignore", divide="ignore"):
         table = pd.DataFrame(
             {
-                "I": observed,
+                "I": clustering.observed,
                 "p": p,
                 "q": benjamini_hochberg(p),
-                "z": (observed - mean) / sd,
-                "null_mean": mean,
-                "null_sd": sd,
-                "exact_z": (observed + 1 / (z.shape[1] - 1)) / exact_sd,
-                "exact_p": exact_p,
+                "z": (clustering.observed - clustering.null_mean) / clustering.null_sd,
+                "null_mean": clustering.null_mean,
+                "null_sd": clustering.null_sd,
+                "exact_z": (clustering.observed + 1 / (len(weights) - 1)) / clustering.exact_sd,
+                "exact_p": clustering.exact_p,
             }
         )
     table["clustered"] = table["q"] < 0.05
@@ -194,122 +172,111 @@ def morans_i_of_maps(
         "permutations": permutations,
         "random_state": random_state,
         "fwhm": fwhm,
-        "n_units": int(z.shape[1]),
-        "n_islands": len(islands_of(form)),
+        "n_units": len(weights),
+        "n_isolates": len(weights.isolates),
     }
     return table
 
 
-def prepared(
-    maps: Floats,
-    positions: Places,
-    weights: Weights,
-    reach: float | None,
-    standardized: bool,
-    fwhm: float,
-    islands: Islands,
-) -> tuple[Floats, sparse.csr_array, sparse.csr_array | None]:
-    """Centred maps, checked; the weights; the kernel that smooths, or None."""
-    n_units = len(positions_of(positions))
+@dataclass(frozen=True)
+class _Clustering:
+    """Moran's I of maps, its null's mean, sd and p, and the exact sd and p; (n_maps,) each."""
+
+    observed: Floats
+    p: Floats
+    null_mean: Floats
+    null_sd: Floats
+    exact_sd: Floats
+    exact_p: Floats
+
+
+def _clustering(
+    maps: Floats, weights: SpatialWeights, permutations: int, random_state: int, fwhm: float
+) -> _Clustering:
+    z = centered_maps(maps, weights)
+    kernel = smoothing_matrix(weights, fwhm) if fwhm else None
+    observed = _ratio(weights, z, kernel)
+    null = _permuted(weights, z, kernel, permutations, random_state)
+    missing = np.full(len(z), np.nan)
+    exact_sd, exact_p = _exact(weights, z, observed) if kernel is None else (missing, missing)
+    return _Clustering(
+        observed,
+        ((null >= observed - _TIE).sum(axis=0) + 1) / (len(null) + 1) if len(null) else missing,
+        null.mean(axis=0) if len(null) else missing,
+        null.std(axis=0, ddof=1) if len(null) > 1 else missing,
+        exact_sd,
+        exact_p,
+    )
+
+
+def centered_maps(maps: Floats, weights: SpatialWeights) -> Floats:
+    """Maps (n_maps, n_units) less their means.
+
+    Raises
+    ------
+    UserError
+        Where they do not fit the weights, are not finite, or do not vary.
+    """
+    n_units = len(weights)
     if maps.shape[1] != n_units:
         raise UserError(f"{maps.shape[1:]} values do not fit {n_units} positions")
     bad = ~np.isfinite(maps)
     if bad.any():
         raise UserError(f"{int(bad.sum())} values are NaN or infinite: leave their units out")
-    z = maps - maps.mean(axis=1, keepdims=True)
+    z: Floats = maps - maps.mean(axis=1, keepdims=True)
     still = ~((z**2).sum(axis=1) > 1e-24 * n_units * np.abs(maps).max(axis=1, initial=0.0) ** 2)
     if still.any():
         which = f"of map {int(still.argmax())} " if len(maps) > 1 else ""
         raise UserError(f"all values {which}are the same: there is nothing to cluster")
-    if not sparse.issparse(weights):
-        matrix = neighbors(positions, weights, reach=reach)
-    else:
-        matrix = sparse.csr_array(weights, dtype=np.float64)
-        if matrix.shape != (n_units, n_units):
-            raise UserError(f"weights of shape {matrix.shape} do not fit {n_units} positions")
-        if not matrix.sum() > 0:
-            raise UserError("the weights are all 0: no two units are neighbours")
-        if matrix.diagonal().any():
-            raise UserError("a unit is its own neighbour in these weights: set their diagonal to 0")
-    refuse_islands(matrix, islands)
-    if standardized:
-        matrix = standardize(matrix)
-    return z, matrix, smoothing_matrix(positions, fwhm) if fwhm else None
+    return z
 
 
-def _ratio(form: sparse.csr_array, z: Floats, kernel: sparse.csr_array | None) -> Floats:
+def _ratio(weights: SpatialWeights, z: Floats, kernel: sparse.csr_array | None) -> Floats:
     """Moran's I of every map, (n_maps,)."""
     columns = smoothed(z.T, kernel)
-    scale = len(columns) / form.sum()
-    found: Floats = scale * (columns * (form @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
-    return found
+    scale = len(columns) / weights.s0
+    ratio: Floats = scale * (columns * (weights.matrix @ columns)).sum(axis=0) / (columns**2).sum(axis=0)
+    return ratio
 
 
 def _permuted(
-    form: sparse.csr_array,
+    weights: SpatialWeights,
     z: Floats,
     kernel: sparse.csr_array | None,
     permutations: int,
     random_state: int,
 ) -> Floats:
     """Moran's I of every map under permuted layouts, (permutations, n_maps)."""
-    half = sparse.csr_array(sparse.triu(form + form.T, k=1))  # z' W z needs each pair once
-    scale = z.shape[1] / form.sum()
     norms = (z**2).sum(axis=1)
     parts = []
     for block in permuted_layouts(z, permutations, random_state):
         columns = smoothed(block, kernel)
-        products = np.einsum("ij,ij->j", columns, half @ columns)
+        products = np.einsum("ij,ij->j", columns, weights.pairs @ columns)
         if kernel is None:
             parts.append(products.reshape(-1, len(z)) / norms)
         else:
             parts.append((products / np.einsum("ij,ij->j", columns, columns)).reshape(-1, len(z)))
-    return scale * np.concatenate(parts) if parts else np.empty((0, len(z)))
-
-
-def permuted_layouts(maps: Floats, permutations: int, random_state: int) -> Iterator[Floats]:
-    """Maps whose places were permuted, in blocks; all maps take part in the same permutations.
-
-    Parameters
-    ----------
-    maps : array of shape (n_maps, n_units)
-    permutations, random_state : int
-
-    Yields
-    ------
-    array of shape (n_units, permutations in the block * n_maps)
-        Maps vary fastest.
-    """
-    generator = np.random.default_rng(
-        [random_state, 41]
-    )  # not the permutation of Sheet.permuted(random_state)
-    columns = np.ascontiguousarray(maps.T)
-    n_units, n_maps = columns.shape
-    step = max(1, _COLUMNS // n_maps)
-    for start in range(0, permutations, step):
-        n = min(step, permutations - start)
-        orders = np.stack([generator.permutation(n_units) for _ in range(n)], axis=1)
-        yield columns[orders].reshape(n_units, n * n_maps)
+    return z.shape[1] / weights.s0 * np.concatenate(parts) if parts else np.empty((0, len(z)))
 
 
 def smoothed(columns: Floats, kernel: sparse.csr_array | None) -> Floats:
     """Columns (n_units, n) under the kernel, centred; as they are without one."""
     if kernel is None:
         return columns
-    smoothed = kernel @ columns
-    centered: Floats = smoothed - smoothed.mean(axis=0)
+    smooth = kernel @ columns
+    centered: Floats = smooth - smooth.mean(axis=0)
     return centered
 
 
-def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats, Floats]:
+def _exact(weights: SpatialWeights, z: Floats, observed: Floats) -> tuple[Floats, Floats]:
     """Standard deviation of I over all layouts, and the one-sided p of a normal I."""
     from scipy.stats import norm
 
-    n = z.shape[1]
-    s0, s1, s2 = weight_sums(form)
-    kurtosis = (z**4).mean(axis=1) / (z**2).mean(axis=1) ** 2
+    n = len(weights)
     if n < 4:
-        return _nan(len(z)), _nan(len(z))
+        return np.full(len(z), np.nan), np.full(len(z), np.nan)
+    s0, s1, s2 = weights.s0, weights.s1, weights.s2
+    kurtosis = (z**4).mean(axis=1) / (z**2).mean(axis=1) ** 2
     a = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * s0**2)
     b = kurtosis * ((n * n - n) * s1 - 2 * n * s2 + 6 * s0**2)
     variance = (a - b) / ((n - 1) * (n - 2) * (n - 3) * s0**2) - 1 / (n - 1) ** 2
@@ -317,31 +284,3 @@ def _exact(form: sparse.csr_array, z: Floats, observed: Floats) -> tuple[Floats,
         sd = np.sqrt(np.maximum(variance, 0))
         p: Floats = norm.sf((observed + 1 / (n - 1)) / sd)
     return sd, p
-
-
-def weight_sums(form: sparse.csr_array) -> tuple[float, float, float]:
-    """S0, S1 and S2 of the weights."""
-    both = form + form.T
-    rows, columns = np.asarray(form.sum(axis=1)).ravel(), np.asarray(form.sum(axis=0)).ravel()
-    return float(form.sum()), float((both.multiply(both)).sum() / 2), float(((rows + columns) ** 2).sum())
-
-
-def _upper(observed: Floats, null: Floats) -> Floats:
-    if len(null) == 0:
-        return _nan(len(observed))
-    p: Floats = ((null >= observed - _TIE).sum(axis=0) + 1) / (len(null) + 1)
-    return p
-
-
-def _mean(null: Floats) -> Floats:
-    mean: Floats = null.mean(axis=0) if len(null) else _nan(null.shape[1])
-    return mean
-
-
-def _sd(null: Floats) -> Floats:
-    sd: Floats = null.std(axis=0, ddof=1) if len(null) > 1 else _nan(null.shape[1])
-    return sd
-
-
-def _nan(n: int) -> Floats:
-    return np.full(n, np.nan)

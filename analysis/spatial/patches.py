@@ -1,18 +1,15 @@
 """Patches: connected units above a threshold, and how much of the sheet they take."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import issparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
 from .smoothing import smooth
-from .spatial_weights import Floats, Places, Weights, neighbors, positions_of
+from .spatial_weights import Floats, Places, SpatialWeights, positions_of, torus_of
 
 _POINTS = 400
 """Of the raster on the longer side, to share out the area between scattered units."""
@@ -22,11 +19,9 @@ _EDGE = 2.0
 
 def patches(
     values: npt.ArrayLike,
-    positions: Places,
+    weights: SpatialWeights | npt.ArrayLike | Sheet,
     threshold: float,
-    weights: Weights = "queen",
     *,
-    reach: float | None = None,
     fwhm: float = 0.0,
     smallest: int = 1,
 ) -> pd.DataFrame:
@@ -36,11 +31,10 @@ def patches(
     ----------
     values : array of shape (n_units,)
         E.g. t values of a contrast.
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    weights : SpatialWeights, or positions or a Sheet
+        Of positions, the queen's neighbours.
     threshold : float
         In the unit of the values.
-    weights, reach
-        As in :func:`.spatial_weights.neighbors`.
     fwhm : float
         Values are smoothed first.
     smallest : int
@@ -53,7 +47,9 @@ def patches(
         ``peak_unit``, ``peak_x``, ``peak_y`` (``peak_z``), ``centre_x``, ``centre_y`` (``centre_z``; weighted by the
         values above the threshold), and ``units``. ``attrs`` hold the threshold, the smoothing and the unit of area.
     """
-    known, places = np.asarray(values, np.float64), positions_of(positions)
+    if not isinstance(weights, SpatialWeights):
+        weights = SpatialWeights.from_positions(weights, isolates="keep")
+    known, places = np.asarray(values, np.float64), positions_of(weights)
     if known.shape != (len(places),):
         raise UserError(f"{known.shape} values do not fit {len(places)} positions")
     if not np.isfinite(known).all():
@@ -64,14 +60,9 @@ def patches(
         raise UserError(f"the threshold must be a number, not {threshold}")
     if smallest < 1:
         raise UserError(f"the smallest patch has at least 1 unit, not {smallest}")
-    smoothed = smooth(known, positions, fwhm)
-    matrix = weights if issparse(weights) else neighbors(positions, weights, reach=reach)
-    above = np.flatnonzero(smoothed > threshold)
-    _, label = (
-        connected_components(matrix[above][:, above], directed=False) if len(above) else (0, np.empty(0, int))
-    )
-    area, unit = unit_areas(positions)
-    mean_position = _mean_position(positions)
+    smoothed = smooth(known, weights, fwhm)
+    above, label = _connected(smoothed, weights, threshold)
+    area, unit = unit_areas(weights.places)
     rows, n_left_out = [], 0
     for one in np.unique(label):
         units = above[label == one]
@@ -80,7 +71,7 @@ def patches(
             continue
         height = smoothed[units] - threshold
         peak = int(units[np.argmax(smoothed[units])])
-        center = mean_position(units, height)
+        center = _mean_position(weights, units, height)
         rows.append(
             {
                 "n_units": len(units),
@@ -103,6 +94,28 @@ def patches(
         "share": len(above) / len(places),
     }  # fmt: skip
     return table
+
+
+def largest_patch(values: Floats, weights: SpatialWeights, threshold: float) -> float:
+    """How many units the largest patch has; without its area, quick enough for nulls.
+
+    Parameters
+    ----------
+    values, weights, threshold
+        As in :func:`patches`.
+    """
+    label = _connected(values, weights, threshold)[1]
+    return float(np.bincount(label).max()) if len(label) else 0.0
+
+
+def _connected(
+    values: Floats, weights: SpatialWeights, threshold: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The units above a threshold, and the number of the patch that each belongs to."""
+    above = np.flatnonzero(values > threshold)
+    if len(above) == 0:
+        return above, above
+    return above, connected_components(weights.matrix[above][:, above], directed=False)[1]
 
 
 def unit_areas(positions: Places) -> tuple[Floats, str]:
@@ -163,19 +176,14 @@ def _steps(places: Floats) -> list[float] | None:
     return None if scattered or not any(steps) else steps
 
 
-def _mean_position(positions: Places) -> Callable[[npt.NDArray[np.intp], Floats], Floats]:
-    """A function (units, weights) -> their weighted mean position; around a torus, the mean of angles."""
-    places = positions_of(positions)
-    size = positions.extent() if isinstance(positions, Sheet) and positions.periodic else None
-
-    def mean(units: npt.NDArray[np.intp], weights: Floats) -> Floats:
-        share = weights / weights.sum()
-        if size is None:
-            flat: Floats = share @ places[units]
-            return flat
-        low = places.min(axis=0)
-        turned = np.exp(2j * np.pi * (places[units] - low) / size)
-        around: Floats = low + np.mod(np.angle(share @ turned) / (2 * np.pi), 1.0) * size
-        return around
-
-    return mean
+def _mean_position(places: Places, units: npt.NDArray[np.intp], heights: Floats) -> Floats:
+    """The mean position of units, weighted by their heights; around a torus, the mean of angles."""
+    positions, torus = positions_of(places), torus_of(places)
+    share = heights / heights.sum()
+    if torus is None:
+        flat: Floats = share @ positions[units]
+        return flat
+    low = positions.min(axis=0)
+    turned = np.exp(2j * np.pi * (positions[units] - low) / torus)
+    around: Floats = low + np.mod(np.angle(share @ turned) / (2 * np.pi), 1.0) * torus
+    return around

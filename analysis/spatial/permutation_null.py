@@ -1,6 +1,6 @@
 """Any statistic of a map against the same statistic of maps whose layout was permuted, at the same smoothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from .morans_i import permuted_layouts
 from .smoothing import smooth
 from .spatial_weights import Floats, Places, positions_of
 
 Tail = Literal["upper", "lower", "both"]
+
+_COLUMNS = 512
+"""Permuted maps in one product."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class LayoutNull:
 def layout_null(
     statistic: Callable[[Floats], float],
     values: npt.ArrayLike,
-    positions: Places,
+    places: Places,
     *,
     fwhm: float = 0.0,
     permutations: int = 199,
@@ -66,10 +68,10 @@ def layout_null(
     Parameters
     ----------
     statistic : callable
-        -> float, of values (n_units,) in the order of the positions.
+        -> float, of values (n_units,) in the order of the places.
     values : array of shape (n_units,)
         Not smoothed yet.
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    places : SpatialWeights, Sheet, or array of shape (n_units, 2) or (n_units, 3)
     fwhm : float
         Of the smoothing, 0 for none.
     permutations, random_state : int
@@ -79,21 +81,22 @@ def layout_null(
     Raises
     ------
     UserError
-        Where values and positions do not fit, or there are too few permutations.
+        Where values and places do not fit, or there are too few permutations.
     """
     known = np.asarray(values, np.float64)
-    if known.shape != (len(positions_of(positions)),):
-        raise UserError(f"{known.shape} values do not fit {len(positions_of(positions))} positions")
+    n_units = len(positions_of(places))
+    if known.shape != (n_units,):
+        raise UserError(f"{known.shape} values do not fit {n_units} positions")
     if permutations < 2:
         raise UserError(f"a null needs at least 2 permutations, not {permutations}")
     if tail not in ("upper", "lower", "both"):
         raise UserError(f"the tail is 'upper', 'lower' or 'both', not {tail!r}")
-    observed = float(statistic(smooth(known, positions, fwhm)))
+    observed = float(statistic(smooth(known, places, fwhm)))
     null = np.array(
         [
             statistic(one)
             for block in permuted_layouts(known[None], permutations, random_state)
-            for one in smooth(block.T, positions, fwhm)
+            for one in smooth(block.T, places, fwhm)
         ]
     )
     tie = 1e-12 * max(1.0, abs(observed))
@@ -103,3 +106,27 @@ def layout_null(
     return LayoutNull(
         observed, float(null.mean()), float(null.std(ddof=1)), p, permutations, tail, fwhm, random_state
     )
+
+
+def permuted_layouts(maps: Floats, permutations: int, random_state: int) -> Iterator[Floats]:
+    """Maps whose places were permuted, in blocks; all maps take part in the same permutations.
+
+    Parameters
+    ----------
+    maps : array of shape (n_maps, n_units)
+    permutations, random_state : int
+
+    Yields
+    ------
+    array of shape (n_units, permutations in the block * n_maps)
+        Maps vary fastest.
+    """
+    # not the permutation of Sheet.permuted(random_state)
+    generator = np.random.default_rng([random_state, 41])
+    columns = np.ascontiguousarray(maps.T)
+    n_units, n_maps = columns.shape
+    step = max(1, _COLUMNS // n_maps)
+    for start in range(0, permutations, step):
+        n = min(step, permutations - start)
+        orders = np.stack([generator.permutation(n_units) for _ in range(n)], axis=1)
+        yield columns[orders].reshape(n_units, n * n_maps)

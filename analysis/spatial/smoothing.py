@@ -8,8 +8,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ...errors import UserError
-from ...models.sheet import Sheet
-from .spatial_weights import Floats, Places, positions_of
+from .spatial_weights import Floats, Places, positions_of, torus_of
 
 _REACH = 4.0
 """Standard deviations after which the kernel is cut."""
@@ -25,7 +24,7 @@ def smooth(values: npt.ArrayLike, places: Places, fwhm: float) -> Floats:
     Parameters
     ----------
     values : array of shape (..., n_units)
-    places : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    places : SpatialWeights, Sheet, or array of shape (n_units, 2) or (n_units, 3)
     fwhm : float
         Full width at half maximum, in the unit of the positions (mm, or cells); 0 leaves the values as they are.
 
@@ -58,8 +57,7 @@ def smoothing_matrix(places: Places, fwhm: float) -> sparse.csr_array:
     """
     if not (np.isfinite(fwhm) and fwhm > 0):
         raise UserError(f"the width of smoothing (FWHM) must be above 0, not {fwhm:g}")
-    positions = positions_of(places)
-    box = places.extent() if isinstance(places, Sheet) and places.periodic else None
+    positions, box = positions_of(places), torus_of(places)
     return _matrix(positions.tobytes(), positions.shape, None if box is None else tuple(box), float(fwhm))
 
 

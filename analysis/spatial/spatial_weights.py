@@ -1,6 +1,8 @@
 """Who lies next to whom: on grids, among scattered points, around a torus, between voxels, on a mesh."""
 
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +13,198 @@ from ...errors import UserError
 from ...models.sheet import Sheet
 
 Floats = npt.NDArray[np.float64]
-Places = npt.ArrayLike | Sheet
 Kind = Literal["queen", "rook", "nearest", "band"]
-Weights = Kind | sparse.csr_array
-Islands = Literal["refuse", "keep"]
+Isolates = Literal["refuse", "keep"]
 
 _KINDS = ("queen", "rook", "nearest", "band")
 _SAME_PLACE = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpatialWeights:
+    """Who lies next to whom, made once and handed to every statistic of the same units.
+
+    Made by :meth:`from_positions` or :meth:`from_mesh`. Nothing of it can be changed; what statistics derive from the
+    matrix is kept with it.
+
+    Attributes
+    ----------
+    places : Sheet, or array of shape (n_units, 2) or (n_units, 3)
+    matrix : csr_array of shape (n_units, n_units)
+        w_ij, how much unit j counts among the neighbours of unit i.
+    kernel : str
+        ``queen``, ``rook``, ``nearest``, ``band``, ``mesh`` or ``own``.
+    reach : float or None
+        Units for ``nearest``, distance for ``band`` and ``mesh``.
+    standardized : bool
+        Whether the weights of every unit sum to 1.
+    """
+
+    places: Sheet | Floats
+    matrix: sparse.csr_array
+    kernel: str
+    reach: float | None = None
+    standardized: bool = False
+
+    def __post_init__(self) -> None:
+        """Sort the entries of the matrix and lock them."""
+        self.matrix.sum_duplicates()
+        for part in (self.matrix.data, self.matrix.indices, self.matrix.indptr):
+            part.setflags(write=False)
+
+    @classmethod
+    def from_positions(
+        cls,
+        positions: npt.ArrayLike | Sheet,
+        kernel: Kind | sparse.csr_array = "queen",
+        *,
+        reach: float | None = None,
+        standardized: bool = True,
+        isolates: Isolates = "refuse",
+    ) -> Self:
+        """Weights of units by their places.
+
+        Parameters
+        ----------
+        positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+            A grid may have holes, and steps of another length on each axis (voxels). A sheet that is a torus has
+            neighbours across its edges.
+        kernel : {"queen", "rook", "nearest", "band"} or csr_array
+            All that touch on the grid (8 in the plane, 26 in space); those that differ by a step on one axis (4, 6);
+            the `reach` nearest units (8 by default), which need not be mutual; all within the distance `reach`; or
+            weights of one's own.
+        reach : float, optional
+        standardized : bool
+            Whether the weights of every unit are made to sum to 1 (esda's default).
+        isolates : {"refuse", "keep"}
+            What is done about units without a neighbour; kept ones count for nothing in the products.
+
+        Raises
+        ------
+        UserError
+            Where no two units are neighbours, queen and rook find no grid, or units without a neighbour are refused.
+        """
+        places = _locked(positions)
+        if isinstance(kernel, str):
+            return cls._of(places, _neighbors(places, kernel, reach), kernel, reach, standardized, isolates)
+        return cls._of(places, _own(kernel, len(positions_of(places))), "own", None, standardized, isolates)
+
+    @classmethod
+    def from_mesh(
+        cls,
+        faces: npt.ArrayLike,
+        positions: npt.ArrayLike,
+        *,
+        reach: float | None = None,
+        standardized: bool = True,
+        isolates: Isolates = "refuse",
+    ) -> Self:
+        """Weights of the vertices of a surface of triangles.
+
+        Parameters
+        ----------
+        faces : array of int, shape (n_faces, 3)
+        positions : array of shape (n_vertices, 3)
+        reach : float, optional
+            Vertices within this distance along the edges (an upper bound of the geodesic one); without it those that
+            share an edge.
+        standardized, isolates
+            As in :meth:`from_positions`.
+
+        Raises
+        ------
+        UserError
+            For faces that name vertices which are not there, or vertices without a neighbour that are refused.
+        """
+        if reach is not None and not reach > 0:
+            raise UserError(f"the reach along a mesh must be above 0, not {reach:g}")
+        edges = _edges(faces, positions)
+        linked = edges if reach is None else mesh_distances(faces, positions, longest=reach)
+        ones = sparse.csr_array(
+            (np.ones_like(linked.data), linked.indices, linked.indptr), shape=linked.shape
+        )
+        return cls._of(_locked(positions), ones, "mesh", reach, standardized, isolates)
+
+    @classmethod
+    def _of(
+        cls,
+        places: Sheet | Floats,
+        matrix: sparse.csr_array,
+        kernel: str,
+        reach: float | None,
+        standardized: bool,
+        isolates: Isolates,
+    ) -> Self:
+        if isolates not in ("refuse", "keep"):
+            raise UserError(f"isolates are 'refuse' or 'keep', not {isolates!r}")
+        if standardized:
+            sums = np.asarray(matrix.sum(axis=1)).ravel()
+            inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+            matrix = sparse.csr_array(sparse.diags_array(inverse) @ matrix)
+        weights = cls(places, matrix, kernel, reach, standardized)
+        if len(weights.isolates) and isolates == "refuse":
+            raise UserError(
+                f"{len(weights.isolates)} of {len(weights)} units have no neighbour (first: unit "
+                f"{weights.isolates[0]}): leave them out, reach further, or isolates='keep'"
+            )
+        return weights
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def __repr__(self) -> str:
+        reach = "" if self.reach is None else f" {self.reach:g}"
+        torus = ", torus" if torus_of(self) is not None else ""
+        kind = "standardized" if self.standardized else "as they are"
+        return (
+            f"SpatialWeights({len(self)} units, {self.kernel}{reach}{torus}, {kind}, {self.matrix.nnz} links, "
+            f"{len(self.isolates)} isolates)"
+        )
+
+    @cached_property
+    def isolates(self) -> npt.NDArray[np.intp]:
+        """The units without a neighbour."""
+        n_links = np.diff(self.matrix.indptr) + np.bincount(self.matrix.indices, minlength=len(self))
+        return np.flatnonzero(n_links == 0)
+
+    @cached_property
+    def symmetric(self) -> sparse.csr_array:
+        """w_ij + w_ji."""
+        return sparse.csr_array(self.matrix + self.matrix.T)
+
+    @cached_property
+    def pairs(self) -> sparse.csr_array:
+        """w_ij + w_ji of every pair once, i below j: z' W z needs no more."""
+        return sparse.csr_array(sparse.triu(self.symmetric, k=1))
+
+    @cached_property
+    def laplacian(self) -> sparse.csr_array:
+        """L with z' L z = sum_ij w_ij (z_i - z_j)^2."""
+        rows, columns = self._margins
+        return sparse.csr_array(sparse.diags_array(columns + rows) - self.matrix - self.matrix.T)
+
+    @cached_property
+    def s0(self) -> float:
+        """sum_ij w_ij."""
+        return float(self.matrix.sum())
+
+    @cached_property
+    def s1(self) -> float:
+        """sum_ij (w_ij + w_ji)^2 / 2."""
+        return float(self.symmetric.multiply(self.symmetric).sum() / 2)
+
+    @cached_property
+    def s2(self) -> float:
+        """sum_i (sum_j w_ij + sum_j w_ji)^2."""
+        rows, columns = self._margins
+        return float(((rows + columns) ** 2).sum())
+
+    @cached_property
+    def _margins(self) -> tuple[Floats, Floats]:
+        return np.asarray(self.matrix.sum(axis=1)).ravel(), np.asarray(self.matrix.sum(axis=0)).ravel()
+
+
+Places = npt.ArrayLike | Sheet | SpatialWeights
 
 
 def positions_of(places: Places) -> Floats:
@@ -28,6 +215,8 @@ def positions_of(places: Places) -> Floats:
     UserError
         For positions of another shape, or that are not finite.
     """
+    if isinstance(places, SpatialWeights):
+        places = places.places
     if isinstance(places, Sheet):
         return places.positions
     positions = np.asarray(places, np.float64)
@@ -38,84 +227,11 @@ def positions_of(places: Places) -> Floats:
     return positions
 
 
-def neighbors(places: Places, weights: Kind = "queen", *, reach: float | None = None) -> sparse.csr_array:
-    """Who is next to whom: 1 for neighbours, 0 else.
-
-    Parameters
-    ----------
-    places : array of shape (n_units, 2) or (n_units, 3), or Sheet
-        A grid may have holes, and steps of another length on each axis (voxels). A sheet that is a torus has neighbours
-        across its edges.
-    weights : {"queen", "rook", "nearest", "band"}
-        All that touch on the grid (8 in the plane, 26 in space); those that differ by a step on one axis (4, 6); the
-        `reach` nearest units (8 by default), which need not be mutual; or all within the distance `reach`.
-    reach : float, optional
-
-    Returns
-    -------
-    csr_array of shape (n_units, n_units)
-
-    Raises
-    ------
-    UserError
-        Where no two units are neighbours, or queen and rook find no grid.
-    """
-    if weights not in _KINDS:
-        raise UserError(f"neighbours are 'queen', 'rook', 'nearest' or 'band', not {weights!r}")
-    positions = positions_of(places)
-    n_units = len(positions)
-    box = places.extent() * (1 + 1e-12) if isinstance(places, Sheet) and places.periodic else None
-    if weights in ("queen", "rook"):
-        index, steps = _grid(positions)
-        box = None if box is None else np.round(box / steps)
-        norm = np.inf if weights == "queen" else 1
-        pairs = _within(index, 1.1, box, norm)
-    elif weights == "band":
-        if reach is None or not reach > 0:
-            raise UserError(f"the weights 'band' need a reach above 0, not {reach}")
-        pairs = _within(positions, reach * (1 + 1e-9), box, 2)
-    else:
-        count = 8 if reach is None else int(reach)
-        if not 1 <= count < n_units:
-            raise UserError(f"{count} nearest neighbours cannot be found among {n_units} units")
-        pairs = _nearest(positions, count, box)
-    if len(pairs) == 0:
-        raise UserError(f"no two units are neighbours by {weights!r} (n = {n_units})")
-    return sparse.csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_units, n_units))
-
-
-def mesh_neighbors(
-    faces: npt.ArrayLike, positions: npt.ArrayLike, *, reach: float | None = None
-) -> sparse.csr_array:
-    """Who is next to whom on a surface of triangles.
-
-    Parameters
-    ----------
-    faces : array of int, shape (n_faces, 3)
-    positions : array of shape (n_vertices, 3)
-    reach : float, optional
-        Vertices within this distance along the edges (an upper bound of the geodesic one); without it those that share
-        an edge.
-
-    Returns
-    -------
-    csr_array of shape (n_vertices, n_vertices)
-
-    Raises
-    ------
-    UserError
-        For faces that name vertices which are not there.
-    """
-    edges = _edges(faces, positions)
-    if reach is None:
-        linked = edges
-    else:
-        if not reach > 0:
-            raise UserError(f"the reach along a mesh must be above 0, not {reach:g}")
-        linked = mesh_distances(faces, positions, longest=reach)
-    ones = sparse.csr_array(linked)
-    ones.data = np.ones_like(ones.data)
-    return ones
+def torus_of(places: Places) -> Floats | None:
+    """Width and height of the torus that the places lie on, None for a flat sheet."""
+    if isinstance(places, SpatialWeights):
+        places = places.places
+    return places.extent() if isinstance(places, Sheet) and places.periodic else None
 
 
 def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: float) -> sparse.csr_array:
@@ -126,7 +242,7 @@ def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: f
     Parameters
     ----------
     faces, positions
-        As in :func:`mesh_neighbors`.
+        As in :meth:`SpatialWeights.from_mesh`.
     longest : float
     """
     from scipy.sparse.csgraph import dijkstra
@@ -142,45 +258,50 @@ def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: f
     return sparse.csr_array(sparse.vstack(parts))
 
 
-def refuse_islands(matrix: sparse.csr_array, islands: Islands = "refuse") -> sparse.csr_array:
-    """The neighbours, unless some unit has none.
-
-    Parameters
-    ----------
-    matrix : csr_array of shape (n_units, n_units)
-    islands : {"refuse", "keep"}
-        Units without a neighbour count for nothing in the products where they are kept.
-
-    Raises
-    ------
-    UserError
-        Names how many, and the first.
-    """
-    if islands not in ("refuse", "keep"):
-        raise UserError(f"islands are 'refuse' or 'keep', not {islands!r}")
-    alone = islands_of(matrix)
-    if len(alone) and islands == "refuse":
-        raise UserError(
-            f"{len(alone)} of {matrix.shape[0]} units have no neighbour (first: unit {alone[0]}): leave them "
-            f"out, reach "
-            "further, or islands='keep'"
-        )
-    return matrix
+def _locked(positions: npt.ArrayLike | Sheet) -> Sheet | Floats:
+    """A sheet as it is, positions as a copy that cannot be written to."""
+    if isinstance(positions, Sheet):
+        return positions
+    places = positions_of(positions).copy()
+    places.setflags(write=False)
+    return places
 
 
-def islands_of(matrix: sparse.csr_array) -> npt.NDArray[np.intp]:
-    """The units without a neighbour."""
-    alone: npt.NDArray[np.intp] = np.flatnonzero(
-        (np.diff(matrix.indptr) == 0) & (np.bincount(matrix.indices, minlength=matrix.shape[0]) == 0)
-    )
-    return alone
+def _own(matrix: sparse.csr_array, n_units: int) -> sparse.csr_array:
+    """A copy of weights that someone brings along, checked."""
+    own = sparse.csr_array(matrix, dtype=np.float64, copy=True)
+    if own.shape != (n_units, n_units):
+        raise UserError(f"weights of shape {own.shape} do not fit {n_units} positions")
+    if not own.sum() > 0:
+        raise UserError("the weights are all 0: no two units are neighbours")
+    if own.diagonal().any():
+        raise UserError("a unit is its own neighbour in these weights: set their diagonal to 0")
+    return own
 
 
-def standardize(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Every unit's weights divided by their sum, so that a neighbourhood counts 1 (esda's default)."""
-    sums = np.asarray(matrix.sum(axis=1)).ravel()
-    inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-    return sparse.csr_array(sparse.diags_array(inverse) @ matrix)
+def _neighbors(places: Sheet | Floats, kernel: str, reach: float | None) -> sparse.csr_array:
+    """1 for neighbours, 0 else; see :meth:`SpatialWeights.from_positions`."""
+    if kernel not in _KINDS:
+        raise UserError(f"neighbours are 'queen', 'rook', 'nearest' or 'band', not {kernel!r}")
+    positions, torus = positions_of(places), torus_of(places)
+    n_units = len(positions)
+    box = None if torus is None else torus * (1 + 1e-12)
+    if kernel in ("queen", "rook"):
+        index, steps = _grid(positions)
+        box = None if box is None else np.round(box / steps)
+        pairs = _within(index, 1.1, box, np.inf if kernel == "queen" else 1)
+    elif kernel == "band":
+        if reach is None or not reach > 0:
+            raise UserError(f"the weights 'band' need a reach above 0, not {reach}")
+        pairs = _within(positions, reach * (1 + 1e-9), box, 2)
+    else:
+        count = 8 if reach is None else int(reach)
+        if not 1 <= count < n_units:
+            raise UserError(f"{count} nearest neighbours cannot be found among {n_units} units")
+        pairs = _nearest(positions, count, box)
+    if len(pairs) == 0:
+        raise UserError(f"no two units are neighbours by {kernel!r} (n = {n_units})")
+    return sparse.csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_units, n_units))
 
 
 def _grid(positions: Floats) -> tuple[Floats, Floats]:

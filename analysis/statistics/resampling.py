@@ -87,10 +87,10 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
     q_(i) = min_{j >= i} p_(j) m / j over the m sorted p values; Benjamini & Hochberg (1995),
     J. R. Stat. Soc. B 57:289. NaN stays NaN and is not counted.
     """
+    from scipy.stats import false_discovery_control
+
     p = np.asarray(p_values, np.float64)
     q = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p.ravel()[known])]
-    scaled = p.ravel()[order] * len(order) / np.arange(1, len(order) + 1)
-    q.ravel()[order] = np.minimum(1, np.minimum.accumulate(scaled[::-1])[::-1])
+    known = np.isfinite(p)
+    q[known] = false_discovery_control(p[known])
     return q

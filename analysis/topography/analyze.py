@@ -19,7 +19,7 @@ from ..spatial.wiring import wiring_length
 from ..statistics.paired_tests import paired_difference
 from ..statistics.resampling import benjamini_hochberg
 from .contrasts import Contrast, LayoutOptions, contrasts_of
-from .control_layouts import weights_for
+from .controls import weights_for
 from .grating_report import grating_report
 from .report import dimensionality_of, layout_report
 from .unit_responses import UnitResponses, layer_unit_responses, of_subject, region_unit_responses
@@ -252,11 +252,13 @@ def _row(
     varying = {kind: table["t"].to_numpy() for kind, table in tables.items() if table["t"].std() > 0}
     found: dict[str, Any] = {}
     if places is not None and len(places) == unit_responses.responses.shape[1] and varying:
-        weights, reach = weights_for(places, options)
         table = morans_i_of_maps(
-            np.stack(list(varying.values())), places, weights, options.permutations, options.random_state, reach=reach,
-            fwhm=options.fwhm, islands="keep",
-        )  # fmt: skip
+            np.stack(list(varying.values())),
+            weights_for(places, options),
+            options.permutations,
+            options.random_state,
+            fwhm=options.fwhm,
+        )
         found = {kind: row.to_dict() for kind, (_, row) in zip(varying, table.iterrows(), strict=True)}
     dimensionality = dimensionality_of(unit_responses)
     low, high = dimensionality["interval"]

@@ -11,7 +11,7 @@ from ..spatial.correlogram import smoothness_of
 from ..spatial.permutation_null import layout_null
 from ..spatial.pinwheels import PINWHEEL_DENSITY, grating_tuning, pinwheels
 from .contrasts import LayoutOptions
-from .control_layouts import layout_name
+from .controls import layout_name
 from .report import VERSION, describe, dimensionality_of
 from .unit_responses import UnitResponses
 

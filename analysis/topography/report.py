@@ -1,6 +1,6 @@
 """How brain-like a layout is: selectivity, clustering and dimensionality of a layer or a region, against its nulls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,16 @@ from ...files import write_bytes
 from ...models.sheet import Sheet
 from ...progress import track
 from ..representation.dimensionality import effective_dimensionality
-from ..representation.selectivity import (
-    fraction_selective,
-    selectivity_reliability,
-)
+from ..representation.selectivity import fraction_selective, selectivity_reliability
 from ..spatial.correlogram import Correlogram, correlation_by_distance, smoothness_of
 from ..spatial.gearys_c import gearys_c
 from ..spatial.morans_i import morans_i_of_maps
-from ..spatial.patches import patches
+from ..spatial.patches import largest_patch, patches
 from ..spatial.permutation_null import LayoutNull, layout_null
 from ..spatial.smoothing import smooth
-from ..spatial.spatial_weights import Kind, neighbors, positions_of
+from ..spatial.spatial_weights import SpatialWeights, positions_of
 from .contrasts import Contrast, LayoutOptions, table_of
-from .control_layouts import held_out_maps, layouts_of, weights_for
-from .label_null import labels_permuted, samples_redrawn
+from .controls import held_out_maps, labels_permuted, layouts_of, samples_redrawn, weights_for
 from .unit_responses import UnitResponses, means
 
 Floats = npt.NDArray[np.float64]
@@ -99,13 +95,11 @@ def layout_report(
         report["space"] = None
         report["space_missing"] = "these units have no positions, so nothing is said about their layout"
         return report, arrays
-    own = next(iter(layouts))
-    report["space"] = _space(unit_responses, list(tables), maps, tables, layouts, options)
-    places = layouts[own]
+    places = next(iter(layouts.values()))
+    report["space"], layout_maps = _space(unit_responses, tables, layouts, options)
     correlogram = _correlogram(unit_responses, places, options)
-    arrays |= {"places": places, "layouts": layouts, "correlogram": correlogram}
-    arrays["layout_maps"] = report["space"].pop("maps")
-    report["space"]["length_scale"] = _said_correlogram(correlogram)
+    report["space"]["length_scale"] = _describe_correlogram(correlogram)
+    arrays |= {"places": places, "layouts": layouts, "layout_maps": layout_maps, "correlogram": correlogram}
     return report, arrays
 
 
@@ -183,96 +177,86 @@ def _selectivity(
 
 def _space(
     unit_responses: UnitResponses,
-    names: list[str],
-    maps: Floats,
     tables: Mapping[str, pd.DataFrame],
     layouts: Mapping[str, Any],
     options: LayoutOptions,
-) -> dict[str, Any]:
-    varying = [i for i in range(len(maps)) if maps[i].std() > 0]
-    if not varying:
+) -> tuple[dict[str, Any], dict[str, dict[str, Floats]]]:
+    """What concerns the places of the units; and the smoothed maps, by layout and contrast."""
+    maps = {name: table["t"].to_numpy() for name, table in tables.items() if table["t"].to_numpy().std() > 0}
+    if not maps:
         raise UserError(
             f"no unit of {unit_responses.name} answers any contrast differently: its maps are constant"
         )
-    own, places = next(iter(layouts.items()))
-    found: dict[str, Any] = {
-        "layouts": {},
-        "maps": {},
-        "contrasts": {},
-        "constant": [names[i] for i in range(len(maps)) if i not in varying],
+    names, own = list(maps), next(iter(layouts))
+    weights = {layout: weights_for(places, options) for layout, places in layouts.items()}
+    clustering, smoothed = {}, {}
+    for layout, here in track(list(weights.items()), "clustering of each layout"):
+        unseen = "fitted" in layout and layout != own
+        shown = held_out_maps(unit_responses, names, tables) if unseen else np.stack(list(maps.values()))
+        clustering[layout] = _clustering(names, shown, here, options)
+        smoothed[layout] = dict(zip(names, smooth(shown, here, options.fwhm), strict=True))
+    smoothness = smoothness_of(weights[own])
+    contrasts = {
+        name: _contrast(maps[name], tables[name], weights[own], smoothness, options)
+        for name in track(names, "smoothness and patches of each contrast")
     }
-    kept = [names[i] for i in varying]
-    for kind, those in track(list(layouts.items()), "clustering of each layout"):
-        shown = (
-            maps[varying]
-            if "fitted" not in kind or kind == own
-            else held_out_maps(unit_responses, kept, tables)
-        )
-        weights, reach = weights_for(those, options)
-        table = morans_i_of_maps(
-            shown, those, weights, options.permutations, options.random_state, reach=reach, fwhm=options.fwhm,
-            islands="keep",
-        )  # fmt: skip
-        found["maps"][kind] = dict(zip(kept, smooth(shown, those, options.fwhm), strict=True))
-        found["layouts"][kind] = {
-            "weights": weights,
-            "reach": reach,
-            "n_without_neighbour": table.attrs["n_islands"],
-            "morans_i": {
-                name: {
-                    key: float(row[key])
-                    for key in ("I", "p", "q", "z", "null_mean", "null_sd", "exact_z", "exact_p")
-                }
-                | {"verdict": "clustered" if row["clustered"] else "not clustered"}
-                for name, (_, row) in zip(kept, table.iterrows(), strict=True)
-            },
-        }
-    weights, reach = weights_for(places, options)
-    few = options.few_permutations
-    smooth_here = smoothness_of(places)
-    for i, name in track(list(zip(varying, kept, strict=True)), "smoothness and patches of each contrast"):
-        geary = gearys_c(
-            maps[i],
-            places,
-            weights,
-            few,
-            options.random_state,
-            reach=reach,
-            fwhm=options.fwhm,
-            islands="keep",
-        )
-        found["contrasts"][name] = {
-            "smoothness": describe(
-                layout_null(
-                    smooth_here,
-                    maps[i], places, fwhm=options.fwhm, permutations=few, random_state=options.random_state,
-                )
-            ),
-            "gearys_c": {key: getattr(geary, key) for key in ("C", "p", "z", "null_mean", "null_sd")},
-            "patches": _patches(maps[i], tables[name], places, weights, reach, options),
-        }  # fmt: skip
-    native = found["layouts"][own]["morans_i"]
-    found["labels_permuted"] = labels_permuted(unit_responses, kept, tables, native, places, options)
-    found["samples_redrawn"] = samples_redrawn(unit_responses, kept, tables, places, options)
-    found |= {
+    native = clustering[own]["morans_i"]
+    return {
+        "layouts": clustering,
+        "contrasts": contrasts,
+        "constant": [name for name in tables if name not in maps],
+        "labels_permuted": labels_permuted(unit_responses, names, tables, native, weights[own], options),
+        "samples_redrawn": samples_redrawn(unit_responses, names, tables, weights[own], options),
         "layout": own,
         "permuted": f"the places of the units, {options.permutations} times, smoothed alike",
         "permutations": options.permutations,
-        "permutations_of_smoothness_and_gearys_c": few,
+        "permutations_of_smoothness_and_gearys_c": options.few_permutations,
         "fwhm": options.fwhm,
         "unit": unit_responses.unit,
         "random_state": options.random_state,
+    }, smoothed
+
+
+def _clustering(
+    names: Sequence[str], maps: Floats, weights: SpatialWeights, options: LayoutOptions
+) -> dict[str, Any]:
+    """Moran's I of every contrast on one layout."""
+    table = morans_i_of_maps(maps, weights, options.permutations, options.random_state, fwhm=options.fwhm)
+    keys = ["I", "p", "q", "z", "null_mean", "null_sd", "exact_z", "exact_p"]
+    return {
+        "weights": weights.kernel,
+        "reach": weights.reach,
+        "n_without_neighbour": len(weights.isolates),
+        "morans_i": {
+            name: {key: float(row[key]) for key in keys}
+            | {"verdict": "clustered" if row["clustered"] else "not clustered"}
+            for name, (_, row) in zip(names, table.iterrows(), strict=True)
+        },
     }
-    return found
+
+
+def _contrast(
+    values: Floats,
+    table: pd.DataFrame,
+    weights: SpatialWeights,
+    smoothness: Callable[[npt.ArrayLike], float],
+    options: LayoutOptions,
+) -> dict[str, Any]:
+    """Smoothness, Geary's C and patches of one map on the units' own layout."""
+    few = options.few_permutations
+    geary = gearys_c(values, weights, few, options.random_state, fwhm=options.fwhm)
+    null = layout_null(
+        smoothness, values, weights, fwhm=options.fwhm, permutations=few, random_state=options.random_state
+    )
+    return {
+        "smoothness": describe(null),
+        "gearys_c": {key: getattr(geary, key) for key in ("C", "p", "z", "null_mean", "null_sd")},
+        "patches": _patches(values, table, weights, options),
+    }
 
 
 def _patches(
-    values: Floats,
-    table: pd.DataFrame,
-    places: Any,
-    weights: Kind,
-    reach: float | None,
-    options: LayoutOptions,
+    values: Floats, table: pd.DataFrame, weights: SpatialWeights, options: LayoutOptions
 ) -> dict[str, Any]:
     threshold = options.threshold
     if threshold is None:
@@ -280,21 +264,10 @@ def _patches(
         if len(selective) == 0:
             return {"threshold": None, "n": 0, "why_none": f"no unit has q < {_Q}"}
         threshold = float(selective.min()) - 1e-12
-
-    def largest(one: Floats) -> float:
-        # the largest component, without the areas: those need not be known for the null
-        from scipy.sparse.csgraph import connected_components
-
-        above = np.flatnonzero(one > threshold)
-        if len(above) == 0:
-            return 0.0
-        return float(np.bincount(connected_components(matrix[above][:, above], directed=False)[1]).max())
-
-    matrix = neighbors(places, weights, reach=reach)
-    found = patches(values, places, threshold, weights, reach=reach, fwhm=options.fwhm)
+    found = patches(values, weights, threshold, fwhm=options.fwhm)
     null = layout_null(
-        largest, values, places, fwhm=options.fwhm, permutations=options.few_permutations,
-        random_state=options.random_state,
+        lambda one: largest_patch(one, weights, threshold), values, weights, fwhm=options.fwhm,
+        permutations=options.few_permutations, random_state=options.random_state,
     )  # fmt: skip
     rows = found.drop(columns="units").head(20)
     return {
@@ -320,7 +293,7 @@ def _correlogram(unit_responses: UnitResponses, places: Any, options: LayoutOpti
         return None
 
 
-def _said_correlogram(found: Correlogram | None) -> dict[str, Any] | None:
+def _describe_correlogram(found: Correlogram | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {

@@ -12,7 +12,6 @@ from .common import Json, console, print_json, width
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
-    from ...brain_data.dataset import Dataset
     from ...models.extraction.torch_model import Network
 
 
@@ -91,44 +90,46 @@ def analyze(
         raise UserError("--weights band needs --reach, the distance within which units are neighbours")
     targets = [one.strip() for one in (contrast or "").split(",") if one.strip()]
     datasets = {card.identifier for card in list_datasets()}
+    known = datasets | {card.identifier for card in list_models()}
+    if name not in known and ":" not in name:
+        raise unknown(
+            "model or data set", name, known, hint="list them with: brodmann models list, data list"
+        )
     if name in datasets:
-        unwanted = {
+        of_networks = {
             "--layer": layer,
             "--localizer": localizer,
             "--positive": positive,
             "--benchmark": benchmark,
             "--wired-to": wired_to,
         }
-        wrong = next((option for option, value in unwanted.items() if value is not None), None)
+        wrong = next((option for option, value in of_networks.items() if value is not None), None)
         if wrong:
             raise UserError(
                 f"{name} is a data set: {wrong} is for networks (--region and --contrast are for data sets)"
             )
-        from ...brain_data import load_dataset
-
-        dataset = load_dataset(name)
-        if region is None and len(dataset.regions) > 1:
-            _all_regions(dataset, subject, by, targets, options, folder, as_json)
-            return
-        report, arrays, stem = _of_data(dataset, region, subject, by, targets, options)
+        report, arrays, stem = _of_data(name, region, subject, by, targets, options)
     else:
-        known = datasets | {card.identifier for card in list_models()}
-        if name not in known and ":" not in name:
-            raise unknown(
-                "model or data set", name, known, hint="list them with: brodmann models list, data list"
-            )
         if region or subject:
             raise UserError(f"{name} is no installed data set: --region and --subject are for data sets")
-        stimuli = _stimuli(name, localizer, positive, negative, by)
-        if layer is None:
-            if wired_to:
-                raise UserError("--wired-to needs --layer, the layer that the fibres begin at")
-            _all_layers(name, stimuli, targets, benchmark, options, folder, as_json)
-            return
-        if benchmark:
+        if layer is None and wired_to:
+            raise UserError("--wired-to needs --layer, the layer that the fibres begin at")
+        if layer is not None and benchmark:
             raise UserError("--benchmark compares the layers of a network: leave --layer out")
-        report, arrays, stem = _of_layer(name, layer, stimuli, targets, options, wired_to)
-    _show(report, arrays, folder / stem, as_json)
+        stimuli = _stimuli(name, localizer, positive, negative, by)
+        report, arrays, stem = _of_network(name, layer, stimuli, targets, options, wired_to, benchmark)
+    paths = _save(report, _figure(report, arrays), folder / stem)
+    paths += _save_maps(report, arrays, folder / stem)
+    if as_json:
+        print_json(report | {"files": [str(path) for path in paths]})
+        return
+    if "layers" in report:
+        _print_table(report)
+    else:
+        from .topography_text import report_text
+
+        print(report_text(report, width=width()))
+    _print_files(paths)
 
 
 def dimensions(
@@ -213,43 +214,67 @@ def _network(name: str) -> "Network":
     return opened
 
 
-def _of_layer(
-    name: str, layer: str, stimuli: Any, targets: list[str], options: "LayoutOptions", wired_to: str | None
+def _of_network(
+    name: str,
+    layer: str | None,
+    stimuli: Any,
+    targets: list[str],
+    options: "LayoutOptions",
+    wired_to: str | None,
+    benchmark: str | None,
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
-    from ...analysis.topography.analyze import layer_report
+    """The report of a layer, or of all; what its figure needs; the name of its files."""
+    from ...analysis.topography.analyze import layer_report, layers_report
+    from ..studies.dimensionality_vs_score import layer_scores
 
-    report, arrays = layer_report(_network(name), layer, stimuli, targets, options, wired_to)
-    return report, arrays, "__".join(map(_file_name, (name, layer, stimuli.identifier)))
+    network = _network(name)
+    stem = "__".join(map(_file_name, (name, layer or "layers", stimuli.identifier)))
+    if layer is None:
+        return layers_report(network, stimuli, targets, options, benchmark, layer_scores), {}, stem
+    return *layer_report(network, layer, stimuli, targets, options, wired_to), stem
 
 
 def _of_data(
-    dataset: "Dataset",
+    name: str,
     region: str | None,
     subject: str | None,
     by: str | None,
     targets: list[str],
     options: "LayoutOptions",
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
-    from ...analysis.topography.analyze import region_report
+    """The same of a region, or of all where there are several."""
+    from ...analysis.topography.analyze import region_report, regions_report
+    from ...brain_data import load_dataset
 
-    report, arrays = region_report(dataset, region, subject, by or "", targets, options)
-    kept = (dataset.identifier, region, subject, by, "-".join(targets) if targets else None)
-    return report, arrays, "__".join(_file_name(one) for one in kept if one)
+    dataset = load_dataset(name)
+    of_all = region is None and len(dataset.regions) > 1
+    parts = (dataset.identifier, "regions" if of_all else region, subject, by, "-".join(targets))
+    stem = "__".join(_file_name(part) for part in parts if part)
+    if of_all:
+        return regions_report(dataset, subject, by or "", targets, options), {}, stem
+    return *region_report(dataset, region, subject, by or "", targets, options), stem
 
 
-def _show(report: dict[str, Any], arrays: dict[str, Any], stem: Path, as_json: bool) -> None:
-    from ...analysis.topography.cortex_figure import brain_figure
-    from ...analysis.topography.figure import layout_figure
-    from ...analysis.topography.grating_figure import grating_figure
+def _figure(report: dict[str, Any], arrays: dict[str, Any]) -> Any:
+    if "layers" in report:
+        from ...analysis.representation.dimensionality_figure import layers_figure
 
-    figure = grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
-    paths = _save(report, figure, stem)
+        return layers_figure(report["layers"], f"{report['model']}, {report['stimuli']}")
+    from ...analysis.topography.figure import grating_figure, layout_figure
+
+    return grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
+
+
+def _save_maps(report: dict[str, Any], arrays: dict[str, Any], stem: Path) -> list[Path]:
+    """The maps of every layout, and of recorded voxels in a standard space their glass brains."""
+    paths = []
     if "layout_maps" in arrays:
         from ...analysis.topography.report import write_maps
 
         paths.append(stem.with_name(f"{stem.name}.maps.npz"))
         write_maps(arrays, paths[-1])
     if report.get("standard_space") and "maps" in arrays:
+        from ...analysis.topography.cortex_figure import brain_figure
         from ...files import write_bytes
         from ..reports.render import bytes_of_figure
 
@@ -257,69 +282,19 @@ def _show(report: dict[str, Any], arrays: dict[str, Any], stem: Path, as_json: b
             drawn = brain_figure(values, arrays["places"], f"{contrast} (t)")
             paths.append(stem.with_name(f"{stem.name}__glass-brain-{_file_name(contrast)}.png"))
             write_bytes(paths[-1], bytes_of_figure(drawn, "png"))
-    if as_json:
-        print_json(report | {"files": [str(path) for path in paths]})
-        return
-    from .topography_text import report_text
-
-    print(report_text(report, width=width()))
-    _print_files(paths)
+    return paths
 
 
-def _all_layers(
-    name: str,
-    stimuli: Any,
-    targets: list[str],
-    benchmark: str | None,
-    options: "LayoutOptions",
-    folder: Path,
-    as_json: bool,
-) -> None:
-    from ...analysis.topography.analyze import layers_report
-    from ..studies.dimensionality_vs_score import layer_scores
-
-    found = layers_report(_network(name), stimuli, targets, options, benchmark, layer_scores)
-    _show_table(found, folder / "__".join(map(_file_name, (name, "layers", stimuli.identifier))), as_json)
-
-
-def _all_regions(
-    dataset: "Dataset",
-    subject: str | None,
-    by: str | None,
-    targets: list[str],
-    options: "LayoutOptions",
-    folder: Path,
-    as_json: bool,
-) -> None:
-    from ...analysis.topography.analyze import regions_report
-
-    found = regions_report(dataset, subject, by or "", targets, options)
-    kept = (dataset.identifier, "regions", subject, by, "-".join(targets) if targets else None)
-    _show_table(found, folder / "__".join(_file_name(one) for one in kept if one), as_json)
-
-
-def _show_table(found: dict[str, Any], stem: Path, as_json: bool) -> None:
-    from ...analysis.representation.dimensionality_figure import layers_figure
-
-    paths = _save(found, layers_figure(found["layers"], f"{found['model']}, {found['stimuli']}"), stem)
-    if as_json:
-        print_json(found | {"files": [str(path) for path in paths]})
-        return
+def _print_table(report: dict[str, Any]) -> None:
     from .terminal import table
     from .topography_text import layers_rows
 
-    header, rows = layers_rows(found)
-    table(
-        console(),
-        f"{found['model']}, {found['stimuli']}: n = {found['layers'][0]['n_samples']}",
-        header,
-        rows,
-    )
+    title = f"{report['model']}, {report['stimuli']}: n = {report['layers'][0]['n_samples']}"
+    table(console(), title, *layers_rows(report))
     print(
-        f"\ndimensions: participation ratio corrected for n; I: Moran's, {found['weights']} neighbours; * q < 0.05 "
-        f"over the whole table, against {found['permutations']} permuted layouts"
+        f"\ndimensions: participation ratio corrected for n; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
+        f"over the whole table, against {report['permutations']} permuted layouts"
     )
-    _print_files(paths)
 
 
 def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:

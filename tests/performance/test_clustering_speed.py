@@ -5,11 +5,15 @@ import pytest
 from harness import Work, compare
 from scipy.ndimage import gaussian_filter
 
-from brodmann.analysis import local_morans_i, morans_i_of_maps
+from brodmann.analysis import SpatialWeights, local_morans_i, morans_i_of_maps
 from brodmann.models import grid_sheet
 
 pytestmark = pytest.mark.perf
 SHARE = 0.1
+
+
+def queen():
+    return SpatialWeights.from_positions(grid_sheet("l", 784))
 
 
 def maps():
@@ -22,12 +26,12 @@ def maps():
     found = gaussian_filter(noise, (0, 0.5, 0.5)).reshape(500, -1)
     esda.Moran(found[0], weights)  # what compiles itself has been compiled
     esda.Moran_Local(found[0], weights, permutations=9)
-    morans_i_of_maps(found[:2], grid_sheet("l", 784), permutations=9)
+    morans_i_of_maps(found[:2], queen(), permutations=9)
     return found, weights
 
 
 def ours(data):
-    return morans_i_of_maps(data[0], grid_sheet("l", 784))[["I", "null_mean", "null_sd"]].to_numpy()
+    return morans_i_of_maps(data[0], queen())[["I", "null_mean", "null_sd"]].to_numpy()
 
 
 def theirs(data):
@@ -60,7 +64,7 @@ def test_500_maps_with_999_permutations_against_esda(table):
 
 
 def ours_local(data):
-    return local_morans_i(data[0][0], grid_sheet("l", 784))["I"].to_numpy()
+    return local_morans_i(data[0][0], queen())["I"].to_numpy()
 
 
 def theirs_local(data):

@@ -10,11 +10,10 @@ from scipy import sparse
 from scipy.ndimage import gaussian_filter
 from scipy.stats import false_discovery_control, norm
 
-from brodmann.analysis import gearys_c, local_morans_i, morans_i, morans_i_of_maps
-from brodmann.analysis.spatial.morans_i import permuted_layouts, weight_sums
-from brodmann.analysis.spatial.permutation_null import layout_null
+from brodmann.analysis import SpatialWeights, gearys_c, local_morans_i, morans_i, morans_i_of_maps
+from brodmann.analysis.spatial.permutation_null import layout_null, permuted_layouts
 from brodmann.analysis.spatial.smoothing import smooth, smoothing_matrix
-from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbors, neighbors
+from brodmann.analysis.spatial.spatial_weights import mesh_distances
 from brodmann.brain_data.simulated_cortex import simulated_cortex
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
@@ -27,6 +26,7 @@ def smooth_map():
 
 
 SHEET = grid_sheet("l", 9 * 14, shape=(9, 14))
+QUEEN = SpatialWeights.from_positions(SHEET)
 
 
 @pytest.mark.parametrize("standardized", [True, False])
@@ -34,7 +34,8 @@ SHEET = grid_sheet("l", 9 * 14, shape=(9, 14))
 def test_the_value_on_a_grid_is_esdas(smooth_map, weights, standardized):
     lattice = libpysal.weights.lat2W(9, 14, rook=weights == "rook")
     expected = esda.Moran(smooth_map, lattice, transformation="r" if standardized else "b", permutations=0).I
-    found = morans_i(smooth_map, SHEET, weights, permutations=9, standardized=standardized)
+    made = SpatialWeights.from_positions(SHEET, weights, standardized=standardized)
+    found = morans_i(smooth_map, made, permutations=9)
     assert pytest.approx(expected, abs=1e-12) == found.I
     assert found.expected == pytest.approx(-1 / 125)
 
@@ -85,19 +86,22 @@ def test_the_value_on_an_irregular_mask_is_esdas(weights, norm, standardized):
     values = np.random.default_rng(2).normal(size=len(places)) + places[:, 0]
     peer = lattice_weights(places, norm)
     expected = esda.Moran(values, peer, transformation="r" if standardized else "b", permutations=0)
-    found = morans_i(values, places, weights, 0, standardized=standardized, islands="keep")
+    made = SpatialWeights.from_positions(places, weights, standardized=standardized, isolates="keep")
+    found = morans_i(values, made, permutations=0)
     assert pytest.approx(expected.I, abs=1e-10) == found.I
 
 
-def test_islands_are_refused_or_kept_as_esda_keeps_them():
+def test_isolates_are_refused_or_kept_as_esda_keeps_them():
     places = np.array([[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [7, 7.0]])
     values = np.array([1.0, 2, 4, 3, 5, 9])
     with pytest.raises(UserError, match="1 of 6 units have no neighbour .first: unit 5.: leave them out"):
         morans_i(values, places)
-    found = morans_i(values, places, permutations=0, islands="keep")
+    kept = SpatialWeights.from_positions(places, isolates="keep")
+    found = morans_i(values, kept, permutations=0)
     peer = lattice_weights(places, np.inf)
     assert pytest.approx(esda.Moran(values, peer, permutations=0).I, abs=1e-12) == found.I
-    assert found.n_islands == 1
+    assert found.n_isolates == 1
+    assert kept.isolates.tolist() == peer.islands == [5]
 
 
 @pytest.mark.parametrize("standardized", [True, False])
@@ -117,8 +121,10 @@ def test_the_exact_moments_are_esdas(weights, standardized):
     change = "r" if standardized else "b"
     moran = esda.Moran(values, peer, transformation=change, permutations=0, two_tailed=False)
     geary = esda.Geary(values, peer, transformation=change, permutations=0)
-    ours = morans_i(values, used, weights, 0, reach=reach, standardized=standardized, islands="keep")
-    contiguity = gearys_c(values, used, weights, 9, reach=reach, standardized=standardized, islands="keep")
+    made = SpatialWeights.from_positions(
+        used, weights, reach=reach, standardized=standardized, isolates="keep"
+    )
+    ours, contiguity = morans_i(values, made, permutations=0), gearys_c(values, made, 9)
     np.testing.assert_allclose(
         [ours.I, ours.exact_z, ours.exact_p], [moran.I, moran.z_rand, moran.p_rand], rtol=1e-10, atol=1e-10
     )
@@ -131,7 +137,7 @@ def test_the_exact_moments_are_esdas(weights, standardized):
 def test_many_maps_are_as_one_map_each():
     generator = np.random.default_rng(0)
     maps = gaussian_filter(generator.normal(size=(40, 9, 14)), (0, 0.4, 0.4)).reshape(40, -1)
-    table = morans_i_of_maps(maps, SHEET, permutations=499)
+    table = morans_i_of_maps(maps, QUEEN, permutations=499)
     for i in (0, 17, 39):
         one = morans_i(maps[i], SHEET, permutations=499, random_state=3)
         assert table["I"][i] == pytest.approx(one.I, abs=1e-12)
@@ -144,7 +150,7 @@ def test_p_values_are_distributed_as_esdas():
     """One-sided p of weakly clustered maps: the same by our shared permutations and esda's own of every map."""
     generator = np.random.default_rng(1)
     maps = gaussian_filter(generator.normal(size=(60, 9, 14)), (0, 0.3, 0.3)).reshape(60, -1)
-    ours = morans_i_of_maps(maps, SHEET, permutations=999)["p"].to_numpy()
+    ours = morans_i_of_maps(maps, QUEEN, permutations=999)["p"].to_numpy()
     peer = libpysal.weights.lat2W(9, 14, rook=False)
     np.random.seed(0)  # noqa: NPY002  esda draws from numpy's global generator
     found = [esda.Moran(one, peer, permutations=999) for one in maps]
@@ -157,7 +163,7 @@ def test_p_values_are_distributed_as_esdas():
 def test_local_values_are_esdas(smooth_map):
     peer = libpysal.weights.lat2W(9, 14, rook=False)
     expected = esda.Moran_Local(smooth_map, peer, permutations=999, seed=1)
-    found = local_morans_i(smooth_map, SHEET)
+    found = local_morans_i(smooth_map, QUEEN)
     np.testing.assert_allclose(found["I"], expected.Is, atol=1e-12)
     kinds = {1: "high", 2: "low among high", 3: "low", 4: "high among low"}
     assert found["kind"].tolist() == [kinds[q] for q in expected.q]
@@ -167,18 +173,23 @@ def test_local_values_are_esdas(smooth_map):
 def test_local_values_find_the_planted_patch():
     values = np.random.default_rng(0).normal(size=(9, 14))
     values[2:6, 3:8] += 4
-    found = local_morans_i(values.ravel(), SHEET)
+    found = local_morans_i(values.ravel(), QUEEN)
     inside = np.zeros((9, 14), bool)
     inside[3:5, 4:7] = True
     assert ((found["q"] < 0.05) & (found["kind"] == "high"))[inside.ravel()].all()
+
+
+def touching(places, kernel):
+    """1 for neighbours, 0 else."""
+    return SpatialWeights.from_positions(places, kernel, standardized=False).matrix
 
 
 def test_voxels_have_26_neighbours_and_steps_of_their_own():
     index = np.indices((5, 6, 4)).reshape(3, -1).T
     places = index * [3.1, 3.75, 4.0] + [-20.0, 7, 1]
     inner = ((index > 0) & (index < np.array([4, 5, 3]))).all(axis=1)
-    assert set(np.asarray(neighbors(places, "queen").sum(axis=1)).ravel()[inner]) == {26}
-    assert set(np.asarray(neighbors(places, "rook").sum(axis=1)).ravel()[inner]) == {6}
+    assert set(np.asarray(touching(places, "queen").sum(axis=1)).ravel()[inner]) == {26}
+    assert set(np.asarray(touching(places, "rook").sum(axis=1)).ravel()[inner]) == {6}
 
 
 def test_neighbours_on_a_mesh_share_an_edge_or_lie_within_a_geodesic_distance():
@@ -187,16 +198,16 @@ def test_neighbours_on_a_mesh_share_an_edge_or_lie_within_a_geodesic_distance():
     z = np.r_[np.zeros(6), np.full(6, 0.1)]
     places = np.concatenate([np.stack([x, np.full(12, y), z], axis=1) for y in (0.0, 1.0)])
     faces = [[i, i + 1, i + 12] for i in range(11)] + [[i + 1, i + 13, i + 12] for i in range(11)]
-    edges = mesh_neighbors(np.array(faces), places)
-    assert edges[[0]].indices.tolist() == [1, 12]
-    near = mesh_neighbors(np.array(faces), places, reach=2.1)
+    edges = SpatialWeights.from_mesh(np.array(faces), places)
+    assert edges.matrix[[0]].indices.tolist() == [1, 12]
+    near = SpatialWeights.from_mesh(np.array(faces), places, reach=2.1).matrix
     assert 11 not in near[[0]].indices  # 0.1 away in space
     assert 2 in near[[0]].indices
     assert mesh_distances(np.array(faces), places, longest=20)[0, 11] == pytest.approx(10.1)
     values = np.arange(24.0)
-    assert morans_i(values, places, edges, 99).I > 0
+    assert morans_i(values, edges, permutations=99).I > 0
     with pytest.raises(UserError, match="a face names vertex 30, and there are 24"):
-        mesh_neighbors(np.array([[0, 1, 30]]), places)
+        SpatialWeights.from_mesh(np.array([[0, 1, 30]]), places)
 
 
 def test_smoothing_keeps_the_level_at_edges_and_has_the_asked_width():
@@ -217,7 +228,8 @@ def test_smoothing_keeps_the_level_at_edges_and_has_the_asked_width():
 def test_noise_that_was_smoothed_is_not_clustered_against_its_own_null():
     """FWHM 2 on 28 x 28: I is 0.61, and so is the null's, so z is near 0 and p is uniform."""
     maps = np.random.default_rng(0).normal(size=(100, 784))
-    table = morans_i_of_maps(maps, grid_sheet("l", 784), permutations=199, fwhm=2.0)
+    weights = SpatialWeights.from_positions(grid_sheet("l", 784))
+    table = morans_i_of_maps(maps, weights, permutations=199, fwhm=2.0)
     assert table["I"].mean() == pytest.approx(0.61, abs=0.01)
     assert abs(table["z"].mean()) < 3 / np.sqrt(100)
     assert 0.8 < table["z"].std() < 1.2
@@ -226,7 +238,7 @@ def test_noise_that_was_smoothed_is_not_clustered_against_its_own_null():
 
 
 def test_any_statistic_has_a_null_of_permuted_layouts(smooth_map):
-    matrix = neighbors(SHEET, "queen")
+    matrix = touching(SHEET, "queen")
     found = layout_null(lambda one: float(one @ (matrix @ one)), smooth_map, SHEET, permutations=99)
     assert found.p == 1 / 100
     assert found.z > 5
@@ -254,9 +266,8 @@ def test_a_simulated_cortex_has_the_value_that_it_was_made_with():
         data = simulated_cortex(seed=seed, n_stimuli=20)
         here = data.responses.isel(neuroid=(data.responses["region"] == "IT").values)
         places = np.stack([here["x"], here["y"]], axis=1)
-        found += [
-            morans_i(one, places, permutations=0, standardized=False).I for one in data.truth["maps"]["IT"]
-        ]
+        weights = SpatialWeights.from_positions(places, standardized=False)
+        found += [morans_i(one, weights, permutations=0).I for one in data.truth["maps"]["IT"]]
     assert np.mean(found) == pytest.approx(
         data.truth["morans_i"], abs=3 * np.std(found) / np.sqrt(len(found))
     )
@@ -264,10 +275,10 @@ def test_a_simulated_cortex_has_the_value_that_it_was_made_with():
 
 def test_a_torus_has_neighbours_across_its_edges():
     torus = grid_sheet("l", 30, shape=(5, 6), periodic=True)
-    assert set(np.asarray(neighbors(torus, "queen").sum(axis=1)).ravel()) == {8}
-    assert set(np.asarray(neighbors(torus, "rook").sum(axis=1)).ravel()) == {4}
+    assert set(np.asarray(touching(torus, "queen").sum(axis=1)).ravel()) == {8}
+    assert set(np.asarray(touching(torus, "rook").sum(axis=1)).ravel()) == {4}
     unit = grid_sheet("l", 36, pitch=1 / 6, periodic=True)
-    assert set(np.asarray(neighbors(unit, "rook").sum(axis=1)).ravel()) == {4}
+    assert set(np.asarray(touching(unit, "rook").sum(axis=1)).ravel()) == {4}
 
 
 def test_a_permuted_sheet_is_the_null():
