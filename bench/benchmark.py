@@ -12,11 +12,10 @@ from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
-
     from ..brain_data import Dataset
     from .metrics.base import Ceiling, Metric
     from .metrics.recording import Recording
+    from .results.as_score import Score
 
 METRICS = (
     "ridge",
@@ -212,7 +211,7 @@ class Benchmark:
     @property
     def ceiling(self) -> "Score":
         """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
-        from .metrics.base import ceiling_score
+        from .results.as_score import ceiling_score
 
         return ceiling_score(self.noise_ceiling)
 

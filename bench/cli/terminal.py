@@ -37,7 +37,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
     """
     rows = [
         ("score", f"{_number(record['score'])}   {_interval(record)}"),
-        ("", _WORDS.get(record["normalisation"], record["normalisation"])),
+        ("", _WORDS.get(record["normalization"], record["normalization"])),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
         (

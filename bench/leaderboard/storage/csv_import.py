@@ -15,10 +15,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ....errors import UserError
 from ....files import digest_of, read_toml
 from ....progress import track
+from ...results.card import ModelCard
+from ...results.field_types import Domain, Identifier, Large, LayerName, Part, Text, reasons
+from ...results.field_types import Line as Words
 from ..submission.errors import Refused
-from ..submission.field_types import Identifier, Large, LayerName, Text
-from ..submission.field_types import Line as Words
-from ..submission.schema import Card, Domain, Part, reasons
 from .accounts import Person, audit
 from .board import Board, Receipt
 from .migrations import now
@@ -267,9 +267,8 @@ def _score(
         key=digest_of(digest, best.model, best.benchmark),
         value=best.score,
         error=best.error,
-        layer=best.layer,
-        normalisation="as published",
-        provenance=json.dumps({"methods": methods}),
+        shown={"layer": best.layer, "normalization": "as published"},
+        provenance={"methods": methods},
     )
     add_layers(score, [(one.layer, one.score, one.error) for one in layers])
     if earlier is not None:
@@ -305,9 +304,9 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     return instance
 
 
-def _card(name: str, known: About) -> Card:
+def _card(name: str, known: About) -> ModelCard:
     base = name.removesuffix(_UNTRAINED)
-    return Card(
+    return ModelCard(
         identifier=name,
         domain=known.domain,
         family=next((one.family for one in known.families if fnmatchcase(base, one.pattern)), ""),

@@ -1,12 +1,13 @@
 """The rows that a submission becomes."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
 from ....files import file_name
+from ...results.card import ModelCard
+from ...results.record import cells
 from ..submission.errors import Refused
-from ..submission.schema import Card, Layout, ScoreRecord
+from ..submission.schema import Layout, SubmittedScore
 from .accounts import Person
 from .migrations import now
 from .models import (
@@ -24,9 +25,10 @@ from .models import database_models as brainscore
 from .validation import check_ceiling, check_score
 
 _SHORT = 100  # Brain-Score's columns of a model's card
+_ELSEWHERE = {"layers", "raw_values", "ceiling_values"}
 
 
-def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainscore.Model:
+def add_model(card: ModelCard, entry: brainscore.Submission, who: Person) -> brainscore.Model:
     """The model of a card: new, or its owner's with the card renewed.
 
     Raises
@@ -52,7 +54,7 @@ def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainsco
     return model
 
 
-def _write_card(model: brainscore.Model, card: Card) -> None:
+def _write_card(model: brainscore.Model, card: ModelCard) -> None:
     meta = {
         "architecture": card.architecture[:_SHORT] or None,
         "model_family": card.family[:_SHORT] or None,
@@ -65,17 +67,10 @@ def _write_card(model: brainscore.Model, card: Card) -> None:
         brainscore.ModelMeta.create(model=model, **meta)
     else:
         brainscore.ModelMeta.update(**meta).where(brainscore.ModelMeta.model == model).execute()
-    ModelRow.update(
-        title=card.title,
-        topographic=card.topographic,
-        license=card.license,
-        citation=card.citation,
-        url=card.url,
-        card=card.model_dump_json(),
-    ).where(ModelRow.model == model).execute()
+    ModelRow.update(card=card.model_dump()).where(ModelRow.model == model).execute()
 
 
-def instance_of(one: ScoreRecord, who: Person) -> brainscore.BenchmarkInstance:
+def instance_of(one: SubmittedScore, who: Person) -> brainscore.BenchmarkInstance:
     """The version of the benchmark that a score belongs to, checked.
 
     Raises
@@ -148,7 +143,7 @@ def _node(identifier: str, parent: Any, domain: str, owner: int) -> brainscore.B
 
 
 def add_score(
-    one: ScoreRecord,
+    one: SubmittedScore,
     model: brainscore.Model,
     instance: brainscore.BenchmarkInstance,
     entry: brainscore.Submission,
@@ -169,32 +164,20 @@ def add_score(
         end_timestamp=now(),
         comment=f"layers: {{'{one.region}': '{one.layer}'}}"[:1000],
     )
-    row = ScoreRow.create(
+    said = one.model_dump(exclude=_ELSEWHERE)
+    added = ScoreRow.create(
         score=made,
         submission=entry,
         key=one.key,
         value=one.score,
-        raw=one.raw,
         error=made.error,
-        layer=one.layer,
-        normalisation=one.normalisation,
-        low=low,
-        high=high,
-        p=one.p,
-        n_stimuli=one.n_stimuli,
-        n_neuroids=one.n_neuroids,
-        n_left_out=sum(one.left_out.values()),
-        seed=one.seed,
-        model_digest=one.model_digest,
-        code_digest=one.code_digest,
-        provenance=json.dumps(
-            {"versions": one.versions, "methods": one.methods, "left_out": one.left_out, "unit": one.unit}
-        ),
+        shown=cells(said),
+        provenance={name: value for name, value in said.items() if isinstance(value, dict)},
     )
     add_layers(made, [(layer, value, None) for layer, value in one.layers.items()])
     if counting is not None:
         set_state(counting, SUPERSEDED, who, f"by score {made.id}")
-    _note(row, CURRENT, who, "")
+    _note(added, CURRENT, who, "")
     return "new" if counting is None else "replaced"
 
 
@@ -229,7 +212,7 @@ def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submissio
         LayoutRow.model == model, LayoutRow.layer == one.layer, LayoutRow.state == CURRENT
     )
     for row in earlier:
-        if json.loads(row.report).get("stimuli", "") == one.stimuli:
+        if row.report.get("stimuli", "") == one.stimuli:
             LayoutRow.update(state=SUPERSEDED).where(LayoutRow.id == row.id).execute()
     values = [found.morans_i for found in one.clustering]
     nulls = [found.null_mean for found in one.clustering]
@@ -243,7 +226,7 @@ def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submissio
         corrected=one.corrected,
         n_units=one.n_units,
         n_samples=one.n_samples,
-        report=one.model_dump_json(),
+        report=one.model_dump(),
     )
 
 
@@ -260,8 +243,8 @@ def _note(row: ScoreRow, state: str, who: Person, reason: str) -> None:
     EventRow.create(score=row.score_id, at=now(), user=who.id, state=state, reason=reason[:300])
 
 
-def _same_value(row: ScoreRow, one: ScoreRecord) -> bool:
-    return bool(row.value == one.score and row.raw == one.raw)
+def _same_value(row: ScoreRow, one: SubmittedScore) -> bool:
+    return bool(row.value == one.score and row.shown.get("raw") == one.raw)
 
 
 def _slug(table: Any, name: str) -> str:

@@ -1,6 +1,5 @@
 """All that counts on a board, in memory: read once for every revision, asked by every page."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,8 @@ from typing import Any
 
 from peewee import JOIN
 
+from ...results.card import ModelCard
+from ...results.record import COLUMNS
 from .models import (
     CURRENT,
     BenchmarkRow,
@@ -19,28 +20,23 @@ from .models import (
 from .models import database_models as brainscore
 
 NO_REGION = "other"
+_OF_BRAINSCORE = (
+    "identifier", "domain", "family", "architecture", "parameters", "n_layers", "training_data", "notes",
+)  # fmt: skip
+"""Of a card, what Brain-Score's tables have a column for."""
 
 
-@dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(ModelCard):
     """A model with its card."""
 
     id: int
-    name: str
     slug: str
-    domain: str
     owner: str
-    title: str
-    family: str
-    architecture: str
-    parameters: int | None
-    n_layers: int | None
-    training_data: str
-    topographic: bool | None
-    license: str
-    citation: str
-    url: str
-    notes: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.identifier
 
 
 @dataclass(frozen=True)
@@ -84,27 +80,21 @@ class BenchmarkEntry:
 
 @dataclass(frozen=True)
 class ScoreEntry:
-    """A score that counts."""
+    """A score that counts; what its record says has a name of its own each: ``raw``, ``low``, ``p``, ``layer``, ..."""
 
     id: int
     model: int
     benchmark: int
     submission: int
     value: float | None
-    raw: float | None
-    low: float | None
-    high: float | None
     error: float | None
-    p: float | None
-    layer: str
-    normalisation: str
-    n_stimuli: int | None
-    n_neuroids: int | None
-    n_left_out: int | None
-    seed: int | None
-    model_digest: str
-    code_digest: str
     at: datetime | None
+    shown: Mapping[str, Any] = field(repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        return self.shown.get(name)
 
 
 @dataclass(frozen=True)
@@ -189,9 +179,8 @@ def _models() -> dict[int, ModelEntry]:
     model, meta, user = brainscore.Model, brainscore.ModelMeta, brainscore.User
     query = (
         model.select(
-            model.id, model.name, ModelRow.slug, model.domain, user.email, ModelRow.title, meta.model_family,
-            meta.architecture, meta.total_parameter_count, meta.total_layers, ModelRow.card, ModelRow.topographic,
-            ModelRow.license, ModelRow.citation, ModelRow.url, meta.extra_notes, meta.training_dataset,
+            ModelRow.card, model.id, ModelRow.slug, user.email, model.name, model.domain, meta.model_family,
+            meta.architecture, meta.total_parameter_count, meta.total_layers, meta.training_dataset, meta.extra_notes,
         )
         .join(ModelRow, on=(ModelRow.model == model.id))
         .switch(model)
@@ -202,15 +191,15 @@ def _models() -> dict[int, ModelEntry]:
         .tuples()
     )  # fmt: skip
     found = {}
-    for row in query.iterator():
-        (key, name, slug, domain, owner, title, family, architecture, parameters, n_layers, card, topographic, license_,
-         citation, url, notes, training) = row  # fmt: skip
-        whole = json.loads(card)
-        found[key] = ModelEntry(
-            key, name, slug, domain, owner or "", title, family or "", architecture or "", parameters, n_layers,
-            whole.get("training_data") or training or "", topographic, license_, citation, url,
-            whole.get("notes") or notes or "",
-        )  # fmt: skip
+    for card, key, slug, owner, *ours in query.iterator():
+        known = {name: value for name, value in zip(_OF_BRAINSCORE, ours, strict=True) if value is not None}
+        # as it is: what was submitted was checked then, and what Brain-Score wrote is shown as it stands
+        found[key] = ModelEntry.model_construct(
+            id=key,
+            slug=slug,
+            owner=owner or "",
+            **known | {k: v for k, v in card.items() if v not in (None, "")},
+        )
     return found
 
 
@@ -250,10 +239,8 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
     score = brainscore.Score
     query = (
         ScoreRow.select(
-            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.raw,
-            ScoreRow.low, ScoreRow.high, ScoreRow.error, ScoreRow.p, ScoreRow.layer, ScoreRow.normalisation,
-            ScoreRow.n_stimuli, ScoreRow.n_neuroids, ScoreRow.n_left_out, ScoreRow.seed, ScoreRow.model_digest,
-            ScoreRow.code_digest, score.end_timestamp,
+            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.error,
+            score.end_timestamp, ScoreRow.shown,
         )
         .join(score, on=(ScoreRow.score == score.id))
         .where(ScoreRow.state == CURRENT)
@@ -275,7 +262,7 @@ def _layouts() -> dict[int, list[LayoutEntry]]:
                 row.corrected,
                 row.n_units,
                 row.n_samples,
-                json.loads(row.report),
+                row.report,
             )
         )
     return found

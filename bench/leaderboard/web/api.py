@@ -10,11 +10,12 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from ...results.field_types import Line
+from ...results.record import COLUMNS
 from ..storage.models import ScoreRow, SubmissionRow
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
-from ..submission.field_types import Line
 from ..submission.schema import parse_submission
 from .exports import describe_benchmark, describe_model, describe_score, describe_table
 from .ranking import Selection, table_of
@@ -245,23 +246,13 @@ def _score(number: int) -> dict[str, Any]:
     score = row.score
     return {
         "id": number,
+        **{name: row.shown.get(name) for name in COLUMNS},
         "model": score.model.name,
         "benchmark": score.benchmark.benchmark_type_id,
         "version": score.benchmark.version,
         "state": row.state,
         "score": row.value,
-        "raw": row.raw,
-        "low": row.low,
-        "high": row.high,
-        "p": row.p,
-        "normalisation": row.normalisation,
-        "n_stimuli": row.n_stimuli,
-        "n_neuroids": row.n_neuroids,
-        "seed": row.seed,
-        "model_digest": row.model_digest,
-        "code_digest": row.code_digest,
-        "provenance": json.loads(row.provenance),
-        "layer": row.layer,
+        "provenance": row.provenance,
         "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
         "submission": row.submission_id,
         "history": [

@@ -1,0 +1,123 @@
+"""A record as the ``Score`` that a user is handed: Brain-Score's class where it is installed."""
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from .record import COLUMNS, PUBLIC, Record
+from .store import arrays_of
+
+if TYPE_CHECKING:
+    from ..metrics.base import Ceiling
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
+        from brainscore_core.metrics import Score as Score
+except ImportError:
+
+    class Score(xr.DataArray):  # type: ignore[no-redef]
+        """A number with what it stands on in ``attrs``, as Brain-Score's class of this name."""
+
+        __slots__ = ()
+
+
+_OF_NEUROIDS = ("neuroid_id", "subject", "region", "x", "y", "z")
+_ATTRIBUTES = [
+    *(
+        one.path[0]
+        for one in PUBLIC
+        if len(one.path) == 1 and one.name in {c.field for c in COLUMNS.values()}
+    ),
+    "layers",
+    "provenance",
+]
+"""Fields of a record that a score answers for by name."""
+
+
+def as_score(record: Record, *, cached: bool) -> Score:
+    """A record with its arrays as a score."""
+    record = {**record, "cached": cached}
+    arrays = arrays_of(record)
+    result = Score(_number(record["score"]))
+    result.attrs |= {
+        "raw": _raw(record["unit"], arrays),
+        "raw_value": record["raw"],
+        "ceiling": _ceiling(record, arrays),
+        "ci": tuple(map(_number, record["ci"])),
+    }
+    for name in _ATTRIBUTES:
+        result.attrs.setdefault(name, record[name])
+    del result.attrs["score"]
+    return result.assign_attrs(normalisation=record["normalization"], cached=cached, record=record)
+
+
+def neuroid_arrays(neuroids: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """Who and where the neuroids of a recording are, as a record's arrays."""
+    known = {name: neuroids[name].to_numpy() for name in _OF_NEUROIDS if name in neuroids}
+    return {
+        name if name == "neuroid_id" else f"neuroid_{name}": values if name in "xyz" else values.astype(str)
+        for name, values in known.items()
+    }
+
+
+def ceiling_score(noise_ceiling: "Ceiling") -> Score:
+    """A ceiling as a ``Score``, its kind and parts in ``attrs``."""
+    result = Score(noise_ceiling.value)
+    result.attrs["kind"] = noise_ceiling.kind
+    if noise_ceiling.per_neuroid is not None:
+        result.attrs["raw"] = Score(noise_ceiling.per_neuroid, dims=("neuroid",))
+    if noise_ceiling.lower is not None and noise_ceiling.upper is not None:
+        result.attrs |= {"lower": noise_ceiling.lower, "upper": noise_ceiling.upper}
+        result.attrs["subjects"] = {
+            name: values.tolist() for name, values in noise_ceiling.per_subject.items()
+        }
+    return result
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """A score in one sentence."""
+    low, high = record["ci"]
+    interval = "" if low is None else f" (95 % interval {low:.3f} to {high:.3f})"
+    counts = ", ".join(
+        f"{record[one.name]} {one.unit}" for one in COLUMNS.values() if one.unit and record[one.name]
+    )
+    return (
+        f"{record['model']} on {record['benchmark']}: {_number(record['score']):.3f}{interval}, "
+        f"layer {record['layer']}, over {counts}"
+    )
+
+
+def _raw(unit: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Score:
+    """The raw values, each with who and where its neuroid is."""
+    dim = unit if unit != "none" else "value"
+    coordinates = {}
+    if unit == "neuroid":
+        for name in _OF_NEUROIDS:
+            values = arrays.get(name if name == "neuroid_id" else f"neuroid_{name}", ())
+            if len(values) and len(values) == len(arrays["raw"]):
+                coordinates[name] = (dim, values)
+    return Score(arrays["raw"], dims=(dim,), coords=coordinates)
+
+
+def _ceiling(record: Record, arrays: Mapping[str, npt.NDArray[np.float64]]) -> Score:
+    from ..metrics.base import Ceiling
+
+    return ceiling_score(
+        Ceiling(
+            record["ceiling_kind"],
+            _number(record["ceiling"]),
+            arrays.get("ceiling"),
+            record["ceiling_lower"],
+            record["ceiling_upper"],
+        )
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
