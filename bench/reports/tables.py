@@ -24,7 +24,7 @@ _DRAWS = 1000
 SHOWN = {
     name: title
     for one in COLUMNS.values()
-    if one.main
+    if one.field.main
     for name, title in ({one.name: one.title} | ({"q": "q"} if one.name == "p" else {})).items()
 }
 """The columns of scores that a page has room for, and their heads."""
@@ -145,16 +145,9 @@ def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataF
                 "raw": raw,
             }
         )
-        for name, column in (
-            ("ceiling", "ceiling"),
-            ("neuroid_id", "neuroid_id"),
-            ("neuroid_subject", "subject"),
-        ):
+        for name in ("ceiling", "neuroid_id", "neuroid_subject", "neuroid_x", "neuroid_y", "neuroid_z"):
             if len(kept.get(name, [])) == len(raw):
-                part[column] = kept[name]
-        for axis in "xyz":
-            if len(kept.get(f"neuroid_{axis}", [])) == len(raw):
-                part[axis] = kept[f"neuroid_{axis}"]
+                part[name if name == "neuroid_id" else name.removeprefix("neuroid_")] = kept[name]
         parts.append(part)
     return (
         pd.concat(parts, ignore_index=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from .record import COLUMNS, PUBLIC, Record
+from .record import COLUMNS, Record, cells, counts, public
 from .store import arrays_of
 
 if TYPE_CHECKING:
@@ -21,22 +21,15 @@ try:
         from brainscore_core.metrics import Score as Score
 except ImportError:
 
-    class Score(xr.DataArray):  # type: ignore[no-redef]
+    class Score(xr.DataArray):  # type: ignore[no-redef, no-untyped-call]
         """A number with what it stands on in ``attrs``, as Brain-Score's class of this name."""
 
         __slots__ = ()
 
 
-_OF_NEUROIDS = ("neuroid_id", "subject", "region", "x", "y", "z")
 _ATTRIBUTES = [
-    *(
-        one.path[0]
-        for one in PUBLIC
-        if len(one.path) == 1 and one.name in {c.field for c in COLUMNS.values()}
-    ),
-    "layers",
-    "provenance",
-]
+    *dict.fromkeys(one.field.path[0] for one in COLUMNS.values() if one.field.path[0] != "score"), "layers"
+]  # fmt: skip
 """Fields of a record that a score answers for by name."""
 
 
@@ -46,6 +39,7 @@ def as_score(record: Record, *, cached: bool) -> Score:
     arrays = arrays_of(record)
     result = Score(_number(record["score"]))
     result.attrs |= {
+        "description": describe(record),
         "raw": _raw(record["unit"], arrays),
         "raw_value": record["raw"],
         "ceiling": _ceiling(record, arrays),
@@ -53,16 +47,17 @@ def as_score(record: Record, *, cached: bool) -> Score:
     }
     for name in _ATTRIBUTES:
         result.attrs.setdefault(name, record[name])
-    del result.attrs["score"]
     return result.assign_attrs(normalisation=record["normalization"], cached=cached, record=record)
 
 
 def neuroid_arrays(neuroids: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """Who and where the neuroids of a recording are, as a record's arrays."""
-    known = {name: neuroids[name].to_numpy() for name in _OF_NEUROIDS if name in neuroids}
+    """Who and where the neuroids of a recording are (``neuroid_id``, ``subject``, ...), as a record's arrays."""
+    columns = {name: neuroids[name].to_numpy() for name in neuroids}
     return {
-        name if name == "neuroid_id" else f"neuroid_{name}": values if name in "xyz" else values.astype(str)
-        for name, values in known.items()
+        f"neuroid_{name.removeprefix('neuroid_')}": values
+        if values.dtype.kind in "biuf"
+        else values.astype(str)
+        for name, values in columns.items()
     }
 
 
@@ -84,24 +79,20 @@ def describe(record: Mapping[str, Any]) -> str:
     """A score in one sentence."""
     low, high = record["ci"]
     interval = "" if low is None else f" (95 % interval {low:.3f} to {high:.3f})"
-    counts = ", ".join(
-        f"{record[one.name]} {one.unit}" for one in COLUMNS.values() if one.unit and record[one.name]
-    )
     return (
         f"{record['model']} on {record['benchmark']}: {_number(record['score']):.3f}{interval}, "
-        f"layer {record['layer']}, over {counts}"
+        f"layer {record['layer']}, over {', '.join(counts(cells(public(record))))}"
     )
 
 
 def _raw(unit: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Score:
     """The raw values, each with who and where its neuroid is."""
     dim = unit if unit != "none" else "value"
-    coordinates = {}
-    if unit == "neuroid":
-        for name in _OF_NEUROIDS:
-            values = arrays.get(name if name == "neuroid_id" else f"neuroid_{name}", ())
-            if len(values) and len(values) == len(arrays["raw"]):
-                coordinates[name] = (dim, values)
+    coordinates = {
+        name if name == "neuroid_id" else name.removeprefix("neuroid_"): (dim, values)
+        for name, values in arrays.items()
+        if name.startswith("neuroid_") and len(values) == len(arrays["raw"])
+    }
     return Score(arrays["raw"], dims=(dim,), coords=coordinates)
 
 

@@ -13,13 +13,13 @@ class ModelCard(Part):
     identifier: Identifier
     domain: Domain = Field(title="domain")
     title: Line = ""
-    family: Line = Field("", title="family")
-    architecture: Line = Field("", title="architecture")
-    parameters: Large | None = Field(None, title="parameters")
-    n_layers: Count | None = Field(None, title="layers")
-    training_data: Line = Field("", title="training data")
-    topographic: bool | None = Field(None, title="topographic")
-    license: Line = Field("", title="licence")
+    family: Line = Field(default="", title="family")
+    architecture: Line = Field(default="", title="architecture")
+    parameters: Large | None = Field(default=None, title="parameters")
+    n_layers: Count | None = Field(default=None, title="layers")
+    training_data: Line = Field(default="", title="training data")
+    topographic: bool | None = Field(default=None, title="topographic")
+    license: Line = Field(default="", title="licence")
     citation: Text = ""
     url: Address = ""
     notes: Text = ""

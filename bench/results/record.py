@@ -6,12 +6,11 @@ computed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
-from pydantic.fields import FieldInfo
 
 from .field_types import (
     Count,
@@ -42,6 +41,9 @@ Curve = Annotated[dict[LayerName, Finite], Field(min_length=1, max_length=2_000)
 Versions = Annotated[dict[Line, Line], Field(max_length=50)]
 
 
+Columns = Mapping[str, tuple[str, Callable[[Any], Any]]]
+
+
 @dataclass(frozen=True)
 class Shown:
     """How a field of a score is named, explained and let in.
@@ -51,7 +53,7 @@ class Shown:
     title, text : str
         The head of its column, and the sentence that explains it.
     public : type or None
-        What a submission may hold there; None for a field that stays where the score was made.
+        What a submission may hold there.
     name : str
         In a submission and in tables, where it has another name there.
     unit : str
@@ -60,27 +62,30 @@ class Shown:
         Whether a table that has room for a few columns has it.
     columns : mapping of str to (str, callable), or None
         Name -> title and how the cell is made, for a field that is no single cell; empty for one that no table has.
+    path, info
+        Where a record has it and what pydantic knows of it; filled in when fields are collected.
     """
 
     title: str
     text: str
-    public: Any = None
+    public: Any
     name: str = ""
     unit: str = ""
     main: bool = False
-    columns: Mapping[str, tuple[str, Callable[[Any], Any]]] | None = None
+    columns: Columns | None = None
+    path: tuple[str, ...] = ()
+    info: Any = None
 
 
-def _reasons(counts: Mapping[str, int]) -> str:
-    return "; ".join(f"{count} {reason}" for reason, count in counts.items())
-
-
-_NO_COLUMN: dict[str, tuple[str, Callable[[Any], Any]]] = {}
-_BOUNDS = {"low": ("95 % from", itemgetter(0)), "high": ("to", itemgetter(1))}
-_LEFT_OUT = {
-    "left_out": ("left out", _reasons),
+_NO_COLUMN: Columns = {}
+_VERSION: Columns = {"version": ("version", int)}
+_RAW_OF: Columns = {"raw_of": ("raw values of", str)}
+_BOUNDS: Columns = {"low": ("95 % from", itemgetter(0)), "high": ("to", itemgetter(1))}
+_LEFT_OUT: Columns = {
+    "left_out": ("left out", lambda counts: "; ".join(f"{n} {reason}" for reason, n in counts.items())),
     "n_left_out": ("n left out", lambda counts: sum(counts.values())),
 }
+_NORMALISATION = Field(validation_alias=AliasChoices("normalization", "normalisation"))
 
 
 class Provenance(BaseModel):
@@ -91,7 +96,7 @@ class Provenance(BaseModel):
     versions: Annotated[
         dict[str, str], Shown("versions", "Of the packages.", Versions, columns=_NO_COLUMN)
     ] = {}
-    code: Annotated[str, Shown("code", "Digest of the code that computed it.", Digest, name="code_digest")]
+    code: Annotated[str, Shown("code", "Digest of the code that computed it.", Digest, "code_digest")]
     model_digest: Annotated[str, Shown("weights", "Digest of the model.", Digest)]
     data_digest: Annotated[str, Shown("data", "Digest of the recordings.", Digest)]
     seed: Annotated[int, Shown("seed", "Of every random draw.", Large)]
@@ -103,43 +108,34 @@ class ScoreRecord(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     key: Annotated[str, Shown("key", "Digest of all that the score depends on.", Digest, columns=_NO_COLUMN)]
-    model: Annotated[str, Shown("model", "Its name.", Identifier, main=True)]
+    model: Annotated[str, Shown("model", "What was compared with the brain.", Identifier, main=True)]
     benchmark: Annotated[str, Shown("benchmark", "Data set, region and metric.", Identifier, main=True)]
+    benchmark_version: Annotated[int, Shown("version", "Of the benchmark.", Version, columns=_VERSION)]
     score: Annotated[float | None, Shown("score", "Normalized by the ceiling.", Headline, main=True)]
-    ci: Annotated[list[float | None], Shown("interval", "Bootstrap.", Interval, main=True, columns=_BOUNDS)]
-    raw: Annotated[float | None, Shown("raw", "Before normalization.", Fraction, main=True)]
-    ceiling: Annotated[float | None, Shown("ceiling", "The best that noise allows.", Best, main=True)]
+    ci: Annotated[list[float | None], Shown("", "Bootstrap interval.", Interval, main=True, columns=_BOUNDS)]
+    raw: Annotated[float | None, Shown("raw", "The score before normalization.", Fraction, main=True)]
+    ceiling: Annotated[float | None, Shown("ceiling", "The best that the noise allows.", Best, main=True)]
     ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Kind, main=True)]
     ceiling_lower: Annotated[float | None, Shown("ceiling from", "Over subjects.", Finite | None)] = None
     ceiling_upper: Annotated[float | None, Shown("ceiling to", "Over subjects.", Finite | None)] = None
-    p: Annotated[float | None, Shown("p", "By permutation.", Share | None, main=True)] = None
+    p: Annotated[float | None, Shown("p", "Of the score, by permutation.", Share | None, main=True)] = None
     layer: Annotated[str, Shown("layer", "Chosen on training stimuli.", LayerName, main=True)]
-    n_stimuli: Annotated[int, Shown("stimuli", "That it stands on.", Count, unit="stimuli", main=True)]
-    n_neuroids: Annotated[int, Shown("neuroids", "That it stands on.", Count, unit="neuroids", main=True)]
-    left_out: Annotated[dict[str, int], Shown("left out", "By reason.", Counts, columns=_LEFT_OUT)] = {}
-    normalization: Annotated[
-        str,
-        Shown("normalization", "The formula from the raw value to the score.", Identifier),
-        Field(validation_alias=AliasChoices("normalization", "normalisation")),
-    ]
-    unit: Annotated[
-        str,
-        Shown("unit", "What has a raw value of its own.", Unit, columns={"raw_of": ("raw values of", str)}),
-    ]
+    n_stimuli: Annotated[int, Shown("stimuli", "How many.", Count, unit="stimuli", main=True)]
+    n_neuroids: Annotated[int, Shown("neuroids", "How many.", Count, unit="neuroids", main=True)]
+    left_out: Annotated[
+        dict[str, int], Shown("", "What is missing, by reason.", Counts, columns=_LEFT_OUT)
+    ] = {}
+    normalization: Annotated[str, _NORMALISATION, Shown("normalization", "From raw to score.", Identifier)]
+    unit: Annotated[str, Shown("", "What has a raw value of its own.", Unit, columns=_RAW_OF)]
     dataset: Annotated[str, Shown("data set", "The recordings.", Identifier)]
     region: Annotated[str, Shown("region", "The part of the brain.", Identifier)]
-    metric: Annotated[str, Shown("metric", "How activations and recordings were compared.", Identifier)]
-    modality: Annotated[str, Shown("domain", "Vision or language.", Domain, name="domain")]
+    metric: Annotated[str, Shown("metric", "How layers and recordings were compared.", Identifier)]
+    modality: Annotated[str, Shown("domain", "Vision or language.", Domain, "domain")]
     simulated: Annotated[bool, Shown("simulated", "Whether a program made the recordings.", bool)]
-    benchmark_version: Annotated[
-        int, Shown("version", "Of the benchmark.", Version, columns={"version": ("version", int)})
-    ]
-    layers: Annotated[
-        dict[str, float | None], Shown("layers", "Raw value of each.", Curve, columns=_NO_COLUMN)
-    ]
-    methods: Annotated[dict[str, Any], Shown("methods", "How it was done.", Methods, columns=_NO_COLUMN)] = {}
-    license: Annotated[str, Shown("licence", "Of the data.", Line, "data_license", columns=_NO_COLUMN)] = ""
-    bibtex: Annotated[str, Shown("citation", "Of the data.", Text, columns=_NO_COLUMN)] = ""
+    layers: Annotated[dict[str, float | None], Shown("", "Raw value of each.", Curve, columns=_NO_COLUMN)]
+    methods: Annotated[dict[str, Any], Shown("", "What was done.", Methods, columns=_NO_COLUMN)] = {}
+    license: Annotated[str, Shown("", "Of the data.", Line, "data_license", columns=_NO_COLUMN)] = ""
+    bibtex: Annotated[str, Shown("", "Of the data.", Text, columns=_NO_COLUMN)] = ""
     model_facts: dict[str, Any] = {}
     space: str = ""
     layer_by_split: list[str] = []
@@ -147,75 +143,52 @@ class ScoreRecord(BaseModel):
     provenance: Provenance
 
 
-@dataclass(frozen=True)
-class PublicField:
-    """A field that travels: its name in a submission, where a record has it, and what is said of it."""
-
-    name: str
-    path: tuple[str, ...]
-    info: FieldInfo
-    shown: Shown
-
-    def of(self, record: Mapping[str, Any]) -> Any:
-        """The value of a record; None where an older one has none."""
-        value: Any = record
-        for step in self.path:
-            value = None if value is None else value.get(step)
-        return value
-
-
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table of scores."""
 
     name: str
     title: str
-    text: str
-    field: str
-    unit: str
-    main: bool
-    cell: Callable[[Any], Any] = field(repr=False)
+    field: Shown
+    cell: Callable[[Any], Any]
 
 
-def _public(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[PublicField]:
+def _public(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Shown]:
     for name, info in model.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _public(info.annotation, (*path, name))
         for shown in info.metadata:
             if isinstance(shown, Shown):
-                yield PublicField(shown.name or name, (*path, name), info, shown)
+                yield replace(shown, name=shown.name or name, path=(*path, name), info=info)
 
 
-PUBLIC = tuple(_public(ScoreRecord))
-COLUMNS = {
-    name: Column(name, title, one.shown.text, one.name, one.shown.unit, one.shown.main, cell)
-    for one in PUBLIC
-    for name, (title, cell) in (
-        {one.name: (one.shown.title, lambda value: value)} if one.shown.columns is None else one.shown.columns
-    ).items()
-}
+def _columns(shown: Shown) -> Iterator[Column]:
+    whole: Columns = {shown.name: (shown.title, lambda value: value)}
+    for name, (title, cell) in (whole if shown.columns is None else shown.columns).items():
+        yield Column(name, title, shown, cell)
+
+
+PUBLIC = {shown.name: shown for shown in _public(ScoreRecord)}
+"""What a submission says of a score: name -> field."""
+COLUMNS = {column.name: column for shown in PUBLIC.values() for column in _columns(shown)}
 """Name -> column, in the order of tables."""
 
 
 def public(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record tells to others, in one level."""
-    return {one.name: one.of(record) for one in PUBLIC}
+    """What a record tells to others, in one level; None where an older one says nothing."""
+    flat = {**record, **record.get("provenance", {})}
+    return {name: flat.get(shown.path[-1]) for name, shown in PUBLIC.items()}
 
 
 def cells(values: Mapping[str, Any]) -> dict[str, Any]:
     """A score as the line of a table, from what :func:`public` or a submission says of it."""
     return {
-        one.name: None if values.get(one.field) is None else one.cell(values[one.field])
-        for one in COLUMNS.values()
+        name: None if (value := values.get(column.field.name)) is None else column.cell(value)
+        for name, column in COLUMNS.items()
     }
 
 
-def read_record(content: Mapping[str, Any]) -> Record:
-    """A record as this version spells it, with every field, from one that this or an earlier version wrote.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        For what is no record of a score.
-    """
-    return ScoreRecord.model_validate(content).model_dump()
+def counts(line: Mapping[str, Any]) -> list[str]:
+    """What a score stands on, counted: ``92 stimuli``, ..."""
+    return [
+        f"{line[name]} {one.field.unit}" for name, one in COLUMNS.items() if one.field.unit and line.get(name)
+    ]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ...errors import UserError
 from ...files import digest_of, home, read_json, sha256_file, write_bytes, write_json
 from .field_types import reasons
-from .record import FORMAT, Record, read_record
+from .record import FORMAT, Record, ScoreRecord
 
 if TYPE_CHECKING:
     from .as_score import Score
@@ -57,7 +57,7 @@ class Run:
         stream = io.BytesIO()
         np.savez(stream, **{name: np.asarray(values) for name, values in arrays.items()})
         write_bytes(path.with_suffix(".npz"), stream.getvalue())
-        content = read_record(finite(record)) | {
+        content = ScoreRecord.model_validate(finite(record)).model_dump() | {
             "format": FORMAT,
             "arrays": sha256_file(path.with_suffix(".npz")),
         }
@@ -120,7 +120,7 @@ def _checked(path: Path) -> Record:
     if checksum != digest_of(record) or not arrays.exists() or sha256_file(arrays) != record["arrays"]:
         raise UserError(f"{path} is damaged (its checksum does not match): delete it and score again")
     try:
-        return {**read_record(record), "file": str(path)}
+        return {**ScoreRecord.model_validate(record).model_dump(), "file": str(path)}
     except ValidationError as error:
         raise UserError(f"{path} is not a record of a score: {reasons(error)}") from None
 

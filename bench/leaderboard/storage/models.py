@@ -31,7 +31,7 @@ LOCK = 0x62726F64
 _Base: Any = database_models.PeeweeBase
 
 
-class JsonField(TextField):  # type: ignore[misc]  # peewee has no types
+class JsonField(TextField):
     """A text that is JSON, in either kind of database."""
 
     def db_value(self, value: Any) -> str:

@@ -1,6 +1,6 @@
 """The rows that a submission becomes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ....files import file_name
@@ -154,31 +154,48 @@ def add_score(
     if counting is not None and counting.key == one.key and _same_value(counting, one):
         return "known"
     low, high = one.ci
-    made = brainscore.Score.create(
-        benchmark=instance,
-        model=model,
-        score_raw=one.raw,
-        score_ceiled=None if one.ceiling is None else one.score,  # as Brain-Score stores it
-        error=None if low is None or high is None else (high - low) / (2 * 1.96),
-        start_timestamp=now(),
-        end_timestamp=now(),
-        comment=f"layers: {{'{one.region}': '{one.layer}'}}"[:1000],
-    )
+    error = None if low is None or high is None else (high - low) / (2 * 1.96)
     said = one.model_dump(exclude=_ELSEWHERE)
-    added = ScoreRow.create(
-        score=made,
-        submission=entry,
-        key=one.key,
-        value=one.score,
-        error=made.error,
-        shown=cells(said),
-        provenance={name: value for name, value in said.items() if isinstance(value, dict)},
-    )
-    add_layers(made, [(layer, value, None) for layer, value in one.layers.items()])
-    if counting is not None:
-        set_state(counting, SUPERSEDED, who, f"by score {made.id}")
-    _note(added, CURRENT, who, "")
-    return "new" if counting is None else "replaced"
+    theirs = {
+        "benchmark": instance,
+        "model": model,
+        "score_raw": one.raw,
+        "score_ceiled": None if one.ceiling is None else one.score,  # as Brain-Score stores it
+        "error": error,
+        "comment": f"layers: {{'{one.region}': '{one.layer}'}}"[:1000],
+    }
+    ours = {
+        "submission": entry,
+        "key": one.key,
+        "value": one.score,
+        "error": error,
+        "shown": cells(said),
+        "provenance": {name: value for name, value in said.items() if isinstance(value, dict)},
+    }
+    return enter(theirs, ours, [(layer, value, None) for layer, value in one.layers.items()], who)
+
+
+def enter(
+    theirs: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    layers: Sequence[tuple[str, float | None, float | None]],
+    who: Person,
+    reason: str = "",
+) -> str:
+    """A score in Brain-Score's table, in ours, and its layer curve; ``new``, or ``replaced`` an earlier one."""
+    earlier = current_score(theirs["model"], theirs["benchmark"])
+    made = brainscore.Score.create(**theirs, start_timestamp=now(), end_timestamp=now())
+    added = ScoreRow.create(score=made, **ours)
+    rows = [
+        {"score": made, "position": position, "layer": layer, "value": value, "error": error}
+        for position, (layer, value, error) in enumerate(layers)
+    ]
+    for start in range(0, len(rows), 100):
+        LayerRow.insert_many(rows[start : start + 100]).execute()
+    if earlier is not None:
+        set_state(earlier, SUPERSEDED, who, f"by score {made.id}")
+    _note(added, CURRENT, who, reason)
+    return "new" if earlier is None else "replaced"
 
 
 def current_score(model: brainscore.Model, instance: brainscore.BenchmarkInstance) -> ScoreRow | None:
@@ -194,16 +211,6 @@ def current_score(model: brainscore.Model, instance: brainscore.BenchmarkInstanc
         .first()
     )
     return found
-
-
-def add_layers(score: brainscore.Score, layers: list[tuple[str, float | None, float | None]]) -> None:
-    """The points of a layer curve, in their order."""
-    rows = [
-        {"score": score, "position": position, "layer": layer, "value": value, "error": error}
-        for position, (layer, value, error) in enumerate(layers)
-    ]
-    for start in range(0, len(rows), 100):
-        LayerRow.insert_many(rows[start : start + 100]).execute()
 
 
 def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submission) -> None:

@@ -1,11 +1,11 @@
 """All that counts on a board, in memory: read once for every revision, asked by every page."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from ...results.card import ModelCard
 from ...results.record import COLUMNS
@@ -63,7 +63,7 @@ class BenchmarkEntry:
     ceiling_lower: float | None
     ceiling_upper: float | None
     data_digest: str
-    newest: bool
+    newest: bool = False
 
     @property
     def brain(self) -> bool:
@@ -207,10 +207,12 @@ def _benchmarks() -> dict[int, BenchmarkEntry]:
     instance, kind = brainscore.BenchmarkInstance, brainscore.BenchmarkType
     query = (
         instance.select(
-            instance.id, kind.identifier, instance.version, BenchmarkRow.slug, kind.domain, BenchmarkRow.kind,
-            BenchmarkRow.dataset, BenchmarkRow.region, BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit,
-            BenchmarkRow.lower_is_better, BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation,
-            instance.ceiling, CeilingRow.kind, CeilingRow.lower, CeilingRow.upper, CeilingRow.data_digest,
+            instance.id, kind.identifier, fn.COALESCE(instance.version, 0), BenchmarkRow.slug, kind.domain,
+            BenchmarkRow.kind, BenchmarkRow.dataset, fn.COALESCE(fn.NULLIF(BenchmarkRow.region, ""), NO_REGION),
+            BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit, BenchmarkRow.lower_is_better,
+            BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation, instance.ceiling,
+            fn.COALESCE(CeilingRow.kind, "none"), CeilingRow.lower, CeilingRow.upper,
+            fn.COALESCE(CeilingRow.data_digest, ""),
         )
         .join(kind, on=(instance.benchmark == kind.identifier))
         .join(BenchmarkRow, on=(BenchmarkRow.benchmark == kind.identifier))
@@ -218,21 +220,11 @@ def _benchmarks() -> dict[int, BenchmarkEntry]:
         .join(CeilingRow, JOIN.LEFT_OUTER, on=(CeilingRow.instance == instance.id))
         .tuples()
     )  # fmt: skip
-    rows = list(query)
+    entries = [BenchmarkEntry(*row) for row in query]
     newest: dict[str, int] = {}
-    for row in rows:
-        newest[row[1]] = max(newest.get(row[1], 0), row[2] or 0)
-    found = {}
-    for row in rows:
-        key, identifier, version, *rest = row
-        (slug, domain, one_kind, dataset, region, metric, description, unit, lower_is_better, simulated, license_,
-         citation, ceiling, ceiling_kind, low, high, digest) = rest  # fmt: skip
-        found[key] = BenchmarkEntry(
-            key, identifier, version or 0, slug, domain, one_kind, dataset, region or NO_REGION, metric, description,
-            unit, bool(lower_is_better), bool(simulated), license_, citation, ceiling, ceiling_kind or "none", low,
-            high, digest or "", (version or 0) == newest[identifier],
-        )  # fmt: skip
-    return found
+    for one in entries:
+        newest[one.identifier] = max(newest.get(one.identifier, 0), one.version)
+    return {one.id: replace(one, newest=one.version == newest[one.identifier]) for one in entries}
 
 
 def _scores() -> dict[tuple[int, int], ScoreEntry]:
@@ -250,19 +242,8 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
 
 
 def _layouts() -> dict[int, list[LayoutEntry]]:
+    query = LayoutRow.select(*(getattr(LayoutRow, one.name) for one in fields(LayoutEntry)))
     found: dict[int, list[LayoutEntry]] = {}
-    for row in LayoutRow.select().where(LayoutRow.state == CURRENT).order_by(LayoutRow.layer):
-        found.setdefault(row.model_id, []).append(
-            LayoutEntry(
-                row.model_id,
-                row.layer,
-                row.morans_i,
-                row.morans_i_null,
-                row.participation_ratio,
-                row.corrected,
-                row.n_units,
-                row.n_samples,
-                row.report,
-            )
-        )
+    for row in query.where(LayoutRow.state == CURRENT).order_by(LayoutRow.layer).tuples():
+        found.setdefault(row[0], []).append(LayoutEntry(*row))
     return found

@@ -21,8 +21,8 @@ from ...results.field_types import (
     Part,
     Share,
     reasons,
-)
-from ...results.record import PUBLIC, Provenance, ScoreRecord
+)  # fmt: skip
+from ...results.record import PUBLIC, Provenance, ScoreRecord, Shown
 
 FORMAT = 1
 MAX_BYTES = 8 << 20
@@ -48,22 +48,18 @@ if TYPE_CHECKING:
         ceiling_values: list[float | None]
 
 else:
+
+    def _described(one: Shown) -> Any:
+        alias = one.info.validation_alias
+        return Field(
+            one.info.default, title=one.title or one.name, description=one.text, validation_alias=alias
+        )
+
     SubmittedScore = create_model(
         "SubmittedScore",
         __base__=Part,
         __doc__="One score and what it stands on.",
-        **{
-            one.name: (
-                one.shown.public,
-                Field(
-                    one.info.default,
-                    title=one.shown.title,
-                    description=one.shown.text,
-                    validation_alias=one.info.validation_alias,
-                ),
-            )
-            for one in PUBLIC
-        },
+        **{name: (one.public, _described(one)) for name, one in PUBLIC.items()},
         raw_values=(Values, []),
         ceiling_values=(Values, []),
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -12,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ...results.field_types import Line
 from ...results.record import COLUMNS
+from ..storage.board import Receipt
 from ..storage.models import ScoreRow, SubmissionRow
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import Snapshot
@@ -31,17 +33,6 @@ class Problem(BaseModel):
     """Why something was refused."""
 
     error: str
-
-
-class Taken(BaseModel):
-    """What became of a submission."""
-
-    submission: int
-    digest: str
-    duplicate: bool
-    new: int
-    known: int
-    replaced: int
 
 
 class Withdrawal(BaseModel):
@@ -146,8 +137,8 @@ def routes(desk: Desk) -> APIRouter:
     @api.post(
         "/submissions",
         status_code=201,
-        response_model=Taken,
-        responses={200: {"model": Taken, "description": "The very same submission was here before"}},
+        response_model=Receipt,
+        responses={200: {"model": Receipt, "description": "The very same submission was here before"}},
         dependencies=[Depends(_bearer)],
         summary="Submit",
         openapi_extra={
@@ -169,8 +160,7 @@ def routes(desk: Desk) -> APIRouter:
 
         receipt = await run_in_threadpool(take)
         desk.reader.changed()
-        taken = Taken(**{name: getattr(receipt, name) for name in Taken.model_fields})
-        return JSONResponse(taken.model_dump(), 200 if receipt.duplicate else 201)
+        return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
 
     @api.post(
         "/scores/{number}/withdraw",

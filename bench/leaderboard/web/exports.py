@@ -86,7 +86,7 @@ def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry
 
 def describe_model(model: ModelEntry) -> dict[str, Any]:
     """A model's card."""
-    return {"name": model.name, **model.model_dump(exclude={"id", "identifier"})}
+    return {"name": model.name} | {name: value for name, value in model if name not in ("id", "identifier")}
 
 
 def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:

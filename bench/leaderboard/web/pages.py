@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from ....brain_data.catalogue import list_datasets
 from ...results.card import ModelCard
-from ...results.record import COLUMNS
+from ...results.record import COLUMNS, counts
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
 from ..submission.schema import Map
@@ -91,7 +91,7 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         card=[*card, ("submitted by", model.owner)],
         scores=ranked,
         columns=[one for one in COLUMNS.values() if one.name not in _IN_PLACE],
-        counts=[one for one in COLUMNS.values() if one.unit],
+        counts=counts,
         provenance=[describe_score(model, benchmark, one) for benchmark, one in scores if one.model_digest],
         curves=curves,
         layouts=layouts,
