@@ -52,7 +52,7 @@ def as_score(record: Record, *, cached: bool) -> Score:
 
 def neuroid_arrays(neuroids: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
     """Who and where the neuroids of a recording are (``neuroid_id``, ``subject``, ...), as a record's arrays."""
-    columns = {name: neuroids[name].to_numpy() for name in neuroids}
+    columns = {str(name): values.to_numpy() for name, values in neuroids.items() if name != "neuroid"}
     return {
         f"neuroid_{name.removeprefix('neuroid_')}": values
         if values.dtype.kind in "biuf"
