@@ -160,6 +160,7 @@ def _keep(
         "license": dataset.license,
         "bibtex": dataset.bibtex,
         "space": _space(benchmark),
+        "n_subjects": _n_subjects(benchmark),
         "score": metric_result.value,
         "ceiling": noise_ceiling.value,
         "ceiling_kind": noise_ceiling.kind,
@@ -192,6 +193,20 @@ def _arrays(benchmark: Benchmark, metric_result: MetricResult) -> dict[str, npt.
     if metric_result.unit == "neuroid":
         arrays |= neuroid_arrays(benchmark.recording.neuroids)
     return arrays | {"draws": metric_result.draws} | dict(metric_result.arrays)
+
+
+def _n_subjects(benchmark: Benchmark) -> int:
+    """How many were recorded: of the RDMs, of the neuroids, or of the presentations; 1 where nobody is named."""
+    recording, responses = benchmark.recording, benchmark.dataset.responses
+    if recording.rdms is not None:
+        return len(recording.rdms)
+    if "subject" in recording.neuroids:
+        return recording.neuroids["subject"].nunique()
+    return (
+        len(set(responses["subject"].values))
+        if responses is not None and "subject" in responses.coords
+        else 1
+    )
 
 
 def _space(benchmark: Benchmark) -> str:

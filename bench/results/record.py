@@ -122,6 +122,9 @@ class ScoreRecord(BaseModel):
     layer: Annotated[str, Shown("layer", "Chosen on training stimuli.", LayerName, main=True)]
     n_stimuli: Annotated[int, Shown("stimuli", "How many.", Count, unit="stimuli", main=True)]
     n_neuroids: Annotated[int, Shown("neuroids", "How many.", Count, unit="neuroids", main=True)]
+    n_subjects: Annotated[
+        int | None, Shown("subjects", "How many were recorded.", Count | None, unit="subjects", main=True)
+    ] = None
     left_out: Annotated[
         dict[str, int], Shown("", "What is missing, by reason.", Counts, columns=_LEFT_OUT)
     ] = {}
