@@ -13,12 +13,11 @@ from ..files import home, read_toml, write_bytes
 from .metrics.registries import METRICS
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
-
     from ..brain_data import Dataset
     from .metrics.base import Ceiling, Metric
     from .metrics.function_metric import Function
     from .metrics.recording import Recording
+    from .results.as_score import Score
 
 _FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version"})
 """What a declaration says of the benchmark; all else are options of its metric."""
@@ -215,7 +214,7 @@ class Benchmark:
     @property
     def ceiling(self) -> "Score":
         """The ceiling as a ``Score``; attrs ``kind``, ``raw`` per neuroid, and for RDMs ``lower``, ``upper``."""
-        from .metrics.base import ceiling_score
+        from .results.as_score import ceiling_score
 
         return ceiling_score(self.noise_ceiling)
 

@@ -11,7 +11,7 @@ from ...errors import UserError
 from ...models.extraction.language_model import LanguageModel
 from ...models.extraction.torch_model import Network
 from ...models.extraction.vision_model import VisionModel
-from ..results.store import Record
+from ..results.record import Record
 from .check.measuring import measured, noted, picture_set, sentence_set
 from .language_content import causal_source, check_layer, language_content
 from .metadata import model_bibtex, model_metadata

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import UserError
-from ..results.store import Record
+from ..results.record import Record
 from .packing import Domain
 
 VISION_REGIONS = {"V1": "V1", "V2": "V2", "V4": "V4", "IT": "IT", "hIT": "IT", "mIT": "IT"}

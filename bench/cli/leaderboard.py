@@ -309,8 +309,8 @@ def withdraw(
     For example:  brodmann leaderboard withdraw 3 --board board.sqlite --reason "wrong weights"
     """
     from ..leaderboard.storage.database import open_board
-    from ..leaderboard.submission.field_types import plain
     from ..leaderboard.submit import account_name
+    from ..results.field_types import plain
 
     opened = open_board(board, create=False)
     try:

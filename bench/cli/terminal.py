@@ -30,7 +30,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
     """
     rows = [
         ("score", f"{_number(record['score'])}   {_interval(record)}"),
-        ("", words(NORMALIZATIONS, record["normalisation"], "formula")),
+        ("", words(NORMALIZATIONS, record["normalization"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
         (

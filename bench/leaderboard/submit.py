@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UserError
+from ..results.field_types import IDENTIFIER
 from .storage.board import Receipt
 from .storage.database import close_board, default_board, open_board
 from .submission.build import gathered
-from .submission.field_types import IDENTIFIER
 from .submission.schema import digest_of_document, parse_submission
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
+    from ..results.as_score import Score
 
 TOKEN = "BRODMANN_TOKEN"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}

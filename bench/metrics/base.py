@@ -1,6 +1,5 @@
-"""What a metric finds, how it is asked, and a ceiling as Brain-Score's ``Score``."""
+"""What a metric finds, and how it is asked."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -9,10 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .recording import Recording
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # brainscore-core's Score defines no __slots__
-    from brainscore_core.metrics import Score as Score
 
 Floats = npt.NDArray[np.float64]
 
@@ -140,17 +135,3 @@ class Metric(Protocol):
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Bytes that comparing the largest layer takes, beside its features."""
-
-
-def ceiling_score(noise_ceiling: Ceiling) -> Score:
-    """A ceiling as a Brain-Score ``Score``, its kind and parts in ``attrs``."""
-    result = Score(noise_ceiling.value)
-    result.attrs["kind"] = noise_ceiling.kind
-    if noise_ceiling.per_neuroid is not None:
-        result.attrs["raw"] = Score(noise_ceiling.per_neuroid, dims=("neuroid",))
-    if noise_ceiling.lower is not None and noise_ceiling.upper is not None:
-        result.attrs |= {"lower": noise_ceiling.lower, "upper": noise_ceiling.upper}
-        result.attrs["subjects"] = {
-            name: values.tolist() for name, values in noise_ceiling.per_subject.items()
-        }
-    return result

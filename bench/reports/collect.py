@@ -17,7 +17,7 @@ from . import tables as tables
 from .style import Style, style_for
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
+    from ..results.as_score import Score
 
 Record = dict[str, Any]
 _PARTITION = ".partition.npz"

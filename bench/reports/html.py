@@ -20,22 +20,8 @@ from .methods import citations, methods, warnings
 from .panels import Panel, panels
 from .render import bytes_of_figure
 from .style import Style
+from .tables import SHOWN
 
-_SHOWN = {
-    "model": "model",
-    "benchmark": "benchmark",
-    "score": "score",
-    "low": "95 % from",
-    "high": "to",
-    "raw": "raw",
-    "ceiling": "ceiling",
-    "ceiling_kind": "kind",
-    "p": "p",
-    "q": "q",
-    "layer": "layer",
-    "n_stimuli": "stimuli",
-    "n_neuroids": "neuroids",
-}
 _DIFFERENCES = {
     "benchmark": "benchmark",
     "better": "first",
@@ -141,7 +127,7 @@ def _page(
         options="".join(
             f'<option value="{html.escape(one)}">{html.escape(one)}</option>' for one in benchmarks
         ),
-        scores=_table_html(scores, _SHOWN, "score-table"),
+        scores=_table_html(scores, SHOWN, "score-table"),
         differences=_table_html(pairs, _DIFFERENCES, "difference-table")
         if len(pairs)
         else "<p>One model only.</p>",

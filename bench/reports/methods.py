@@ -92,7 +92,7 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         if one["ceiling_lower"] is not None:
             bounds = f" (bounds {one['ceiling_lower']:.3f} to {one['ceiling_upper']:.3f})"
         parts.append(f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}.")
-    parts.append(f"The score is {words(NORMALIZATIONS, one['normalisation'])}.")
+    parts.append(f"The score is {words(NORMALIZATIONS, one['normalization'])}.")
     parts.append("The layer was chosen on training stimuli and is reported on held-out ones.")
     if how.get("interval"):
         parts.append(f"Intervals: {how['interval']}.")

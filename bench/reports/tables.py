@@ -13,6 +13,7 @@ import pandas as pd
 
 from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.statistics.resampling import benjamini_hochberg, percentile_interval
+from ..results.record import COLUMNS, cells, public
 from .layer_curve import best_raw
 
 Floats = npt.NDArray[np.float64]
@@ -20,6 +21,13 @@ Record = Mapping[str, Any]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _DRAWS = 1000
+SHOWN = {
+    name: title
+    for one in COLUMNS.values()
+    if one.field.main
+    for name, title in ({one.name: one.title} | ({"q": "q"} if one.name == "p" else {})).items()
+}
+"""The columns of scores that a page has room for, and their heads."""
 
 
 def scores_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -30,31 +38,12 @@ def scores_table(records: Sequence[Record]) -> pd.DataFrame:
     records : sequence of mapping
         As the results store keeps them.
     """
-    rows = []
-    for one in records:
-        low, high = one["ci"]
-        rows.append(
-            {
-                "model": one["model"],
-                "benchmark": one["benchmark"],
-                "score": _number(one["score"]),
-                "low": _number(low),
-                "high": _number(high),
-                "raw": _number(one["raw"]),
-                "ceiling": _number(one["ceiling"]),
-                "ceiling_kind": one["ceiling_kind"],
-                "p": _number(one["p"]),
-                "layer": one["layer"],
-                "n_stimuli": one["n_stimuli"],
-                "n_neuroids": one["n_neuroids"],
-                "left_out": "; ".join(f"{count} {reason}" for reason, count in one["left_out"].items()),
-                "normalisation": one["normalisation"],
-                "best_raw": _number(best_raw(one)),
-                "simulated": bool(one["simulated"]),
-                "version": one["benchmark_version"],
-            }
-        )
-    table = pd.DataFrame(rows).sort_values(["benchmark", "score"], ascending=[True, False], ignore_index=True)
+    rows = [cells(public(one)) | {"best_raw": best_raw(one)} for one in records]
+    table = (
+        pd.DataFrame(rows)
+        .apply(_floats)
+        .sort_values(["benchmark", "score"], ascending=[True, False], ignore_index=True)
+    )
     table.insert(list(table.columns).index("p") + 1, "q", benjamini_hochberg(table["p"]))
     return table
 
@@ -156,16 +145,9 @@ def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataF
                 "raw": raw,
             }
         )
-        for name, column in (
-            ("ceiling", "ceiling"),
-            ("neuroid_id", "neuroid_id"),
-            ("neuroid_subject", "subject"),
-        ):
+        for name in ("ceiling", "neuroid_id", "neuroid_subject", "neuroid_x", "neuroid_y", "neuroid_z"):
             if len(kept.get(name, [])) == len(raw):
-                part[column] = kept[name]
-        for axis in "xyz":
-            if len(kept.get(f"neuroid_{axis}", [])) == len(raw):
-                part[axis] = kept[f"neuroid_{axis}"]
+                part[name if name == "neuroid_id" else name.removeprefix("neuroid_")] = kept[name]
         parts.append(part)
     return (
         pd.concat(parts, ignore_index=True)
@@ -352,6 +334,11 @@ def _same_draws(a: Record, b: Record) -> bool:
 def _bound(record: Record, bound: str) -> float:
     """A bound over subjects, or the best raw value where there are none."""
     return _number(best_raw(record) if record[bound] is None else record[bound])
+
+
+def _floats(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Numbers of which some, or all, do not exist: NaN stands for them."""
+    return column.astype(float) if all(one is None or isinstance(one, float) for one in column) else column
 
 
 def _number(value: Any) -> float:

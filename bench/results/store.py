@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from ...errors import UserError
 from ...files import digest_of, home, read_json, sha256_file, write_bytes, write_json
+from .field_types import reasons
+from .record import FORMAT, Record, ScoreRecord
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
-
-Record = dict[str, Any]
+    from .as_score import Score
 
 DEFAULT_RUN = "scores"
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Run:
         stream = io.BytesIO()
         np.savez(stream, **{name: np.asarray(values) for name, values in arrays.items()})
         write_bytes(path.with_suffix(".npz"), stream.getvalue())
-        content = dict(finite(record)) | {"format": _FORMAT, "arrays": sha256_file(path.with_suffix(".npz"))}
+        content = ScoreRecord.model_validate(finite(record)).model_dump() | {
+            "format": FORMAT,
+            "arrays": sha256_file(path.with_suffix(".npz")),
+        }
         write_json(path, content | {"checksum": digest_of(content)})
         return path
 
@@ -116,7 +119,10 @@ def _checked(path: Path) -> Record:
     arrays = path.with_suffix(".npz")
     if checksum != digest_of(record) or not arrays.exists() or sha256_file(arrays) != record["arrays"]:
         raise UserError(f"{path} is damaged (its checksum does not match): delete it and score again")
-    return {**record, "file": str(path)}
+    try:
+        return {**ScoreRecord.model_validate(record).model_dump(), "file": str(path)}
+    except ValidationError as error:
+        raise UserError(f"{path} is not a record of a score: {reasons(error)}") from None
 
 
 def _plain(name: str) -> str:

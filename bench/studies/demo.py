@@ -7,7 +7,7 @@ from ...files import write_bytes
 from ..reports.render import figure_bytes
 
 if TYPE_CHECKING:
-    from brainscore_core.metrics import Score
+    from ..results.as_score import Score
 
 PAIRS = (
     ("simulated-truth", "simulated-cortex.V1-ridge"),

@@ -43,7 +43,7 @@ def score(model="net-a", raw=0.3, **changed):
         "ceiling_kind": "rdm",
         "ceiling_lower": 0.4,
         "ceiling_upper": ceiling,
-        "normalisation": "r_over_ceiling",
+        "normalization": "r_over_ceiling",
         "ci": [raw / ceiling - 0.1, raw / ceiling + 0.1],
         "p": 0.01,
         "layer": "b",

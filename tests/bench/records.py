@@ -25,7 +25,7 @@ def record(model="a", benchmark="data.V1-ridge", score=0.5, **changes):
         "n_stimuli": 50,
         "n_neuroids": 20,
         "left_out": {"voxels": 3},
-        "normalisation": "r_over_sqrt_reliability",
+        "normalization": "r_over_sqrt_reliability",
         "simulated": False,
         "unit": "neuroid",
         "methods": {"folds": 5, "interval": "bootstrap", "p": "permuted", "seed": 0},

@@ -69,7 +69,7 @@ def test_late_layers_are_closer_to_it_than_early_ones_and_than_pixels(region, te
         assert record["n_stimuli"] == 92
     else:
         assert record["ceiling"] is None
-        assert record["normalisation"] == "none"
+        assert record["normalization"] == "none"
 
 
 def test_ceilings_over_subjects_are_rsatoolboxs(test_data):

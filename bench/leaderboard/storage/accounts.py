@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ...results.field_types import plain
 from ..submission.errors import Refused
-from ..submission.field_types import plain
 from .migrations import now
 from .models import AuditRow, SessionRow, TokenRow
 from .models import database_models as brainscore

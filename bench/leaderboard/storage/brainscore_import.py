@@ -50,10 +50,8 @@ def _adopt_score(score: Any) -> bool:
         submission=score.model.submission_id,
         key="",
         value=raw if value is None else value,
-        raw=raw,
         error=score.error,
-        layer="",
-        normalisation="",
+        shown={"raw": raw, "layer": "", "normalization": ""},
     )
     return True
 

@@ -15,23 +15,21 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ....errors import UserError
 from ....files import digest_of, read_toml
 from ....progress import track
+from ...results.card import ModelCard
+from ...results.field_types import Domain, Identifier, Large, LayerName, Part, Text, reasons
+from ...results.field_types import Line as Words
 from ..submission.errors import Refused
-from ..submission.field_types import Identifier, Large, LayerName, Text
-from ..submission.field_types import Line as Words
-from ..submission.schema import Card, Domain, Part, reasons
 from .accounts import Person, audit
 from .board import Board, Receipt
 from .migrations import now
-from .models import CURRENT, SUPERSEDED, CeilingRow, EventRow, ScoreRow, SubmissionRow
+from .models import CeilingRow, SubmissionRow
 from .models import database_models as brainscore
 from .repository import (
-    add_layers,
     add_model,
     average_of,
     benchmark_type,
-    current_score,
     engineering_of,
-    set_state,
+    enter,
 )
 
 _COLUMNS = ("benchmark", "model", "score")
@@ -249,33 +247,24 @@ def _score(
     who: Person,
     digest: str,
 ) -> str:
-    earlier = current_score(model, instance)
     brain = known.benchmark(best.benchmark).brain
-    score = brainscore.Score.create(
-        benchmark=instance,
-        model=model,
-        score_raw=None if brain else best.score,
-        score_ceiled=best.score if brain else None,
-        error=best.error,
-        end_timestamp=now(),
-        comment=f"layers: {best.layer or 'none'}; {_CHOSEN}" if len(layers) > 1 else None,
-    )
-    methods = {"layer": _CHOSEN} if len(layers) > 1 else {}
-    ScoreRow.create(
-        score=score,
-        submission=entry,
-        key=digest_of(digest, best.model, best.benchmark),
-        value=best.score,
-        error=best.error,
-        layer=best.layer,
-        normalisation="as published",
-        provenance=json.dumps({"methods": methods}),
-    )
-    add_layers(score, [(one.layer, one.score, one.error) for one in layers])
-    if earlier is not None:
-        set_state(earlier, SUPERSEDED, who, f"by score {score.id}")
-    EventRow.create(score=score, at=now(), user=who.id, state=CURRENT, reason="imported")
-    return "new" if earlier is None else "replaced"
+    theirs = {
+        "benchmark": instance,
+        "model": model,
+        "score_raw": None if brain else best.score,
+        "score_ceiled": best.score if brain else None,
+        "error": best.error,
+        "comment": f"layers: {best.layer or 'none'}; {_CHOSEN}" if len(layers) > 1 else None,
+    }
+    ours = {
+        "submission": entry,
+        "key": digest_of(digest, best.model, best.benchmark),
+        "value": best.score,
+        "error": best.error,
+        "shown": {"layer": best.layer, "normalization": "as published"},
+        "provenance": {"methods": {"layer": _CHOSEN} if len(layers) > 1 else {}},
+    }
+    return enter(theirs, ours, [(one.layer, one.score, one.error) for one in layers], who, "imported")
 
 
 def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInstance:
@@ -305,9 +294,9 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     return instance
 
 
-def _card(name: str, known: About) -> Card:
+def _card(name: str, known: About) -> ModelCard:
     base = name.removesuffix(_UNTRAINED)
-    return Card(
+    return ModelCard(
         identifier=name,
         domain=known.domain,
         family=next((one.family for one in known.families if fnmatchcase(base, one.pattern)), ""),

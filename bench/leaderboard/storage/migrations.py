@@ -1,6 +1,7 @@
 """How a board's tables change over time: numbered steps, each whole or not at all."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -90,4 +91,43 @@ def _speed_up(database: Any) -> None:
         database.execute_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})")
 
 
-STEPS: list[Step] = [(1, "the first tables", _first_tables), (2, "indexes", _speed_up)]
+_SPREAD = {
+    "brodmann_score": (
+        "shown",
+        "raw layer normalisation low high p n_stimuli n_neuroids n_left_out seed model_digest code_digest",
+    ),
+    "brodmann_model": ("card", "title topographic license citation url"),
+}
+"""What had a column for each of its fields: the column that holds them now, and those of before."""
+
+
+def _one_record(database: Any) -> None:
+    """Scores and cards keep their fields together, so that a new one needs no column."""
+    for table, (whole, names) in _SPREAD.items():
+        there = {column.name for column in database.get_columns(table)}
+        older = [name for name in names.split() if name in there]
+        if not older:  # the board was made with the tables of now
+            continue
+        if whole not in there:
+            database.execute_sql(f"ALTER TABLE {table} ADD COLUMN {whole} TEXT NOT NULL DEFAULT '{{}}'")
+            _gather(database, table, whole, older)
+        for name in older:
+            database.execute_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
+
+
+def _gather(database: Any, table: str, whole: str, older: Sequence[str]) -> None:
+    mark = "%s" if isinstance(database, peewee.PostgresqlDatabase) else "?"
+    rows = database.execute_sql(f"SELECT score_id, {', '.join(older)} FROM {table}").fetchall()
+    for key, *values in rows:
+        named = dict(zip(older, values, strict=True))
+        named["normalization"] = named.pop("normalisation")
+        database.execute_sql(
+            f"UPDATE {table} SET {whole} = {mark} WHERE score_id = {mark}", (json.dumps(named), key)
+        )
+
+
+STEPS: list[Step] = [
+    (1, "the first tables", _first_tables),
+    (2, "indexes", _speed_up),
+    (3, "one record a score", _one_record),
+]

@@ -5,6 +5,7 @@ table here hangs on one of them and says what they have no column for: layers,
 intervals, provenance, layouts, digests, history.
 """
 
+import json
 import warnings
 from typing import Any
 
@@ -28,6 +29,18 @@ CURRENT, SUPERSEDED, WITHDRAWN = "current", "superseded", "withdrawn"
 LOCK = 0x62726F64
 """Of PostgreSQL's advisory locks: whoever changes the board holds it."""
 _Base: Any = database_models.PeeweeBase
+
+
+class JsonField(TextField):
+    """A text that is JSON, in either kind of database."""
+
+    def db_value(self, value: Any) -> str:
+        """As it is kept."""
+        return json.dumps(value, allow_nan=False)
+
+    def python_value(self, value: str | None) -> Any:
+        """As it is read."""
+        return json.loads(value) if value else {}
 
 
 class MigrationRow(_Base):
@@ -93,12 +106,7 @@ class ModelRow(_Base):
 
     model = ForeignKeyField(database_models.Model, column_name="model_id", primary_key=True)
     slug = CharField(unique=True)
-    title = CharField(max_length=300, default="")
-    topographic = BooleanField(null=True)
-    license = CharField(max_length=300, default="")
-    citation = TextField(default="")
-    url = CharField(default="")
-    card = TextField(default="{}")  # the whole card as JSON
+    card = JsonField(default=dict)
 
     class Meta:
         table_name = "brodmann_model"
@@ -126,20 +134,9 @@ class ScoreRow(_Base):
     state = CharField(max_length=12, default=CURRENT, index=True)
     key = CharField(max_length=64, index=True)
     value = DoubleField(null=True)  # the headline
-    raw = DoubleField(null=True)
     error = DoubleField(null=True)
-    layer = CharField(max_length=200)
-    normalisation = CharField(max_length=120, default="")
-    low = DoubleField(null=True)
-    high = DoubleField(null=True)
-    p = DoubleField(null=True)
-    n_stimuli = IntegerField(null=True)
-    n_neuroids = IntegerField(null=True)
-    n_left_out = BigIntegerField(null=True)
-    seed = BigIntegerField(null=True)
-    model_digest = CharField(max_length=64, default="")
-    code_digest = CharField(max_length=64, default="")
-    provenance = TextField(default="{}")  # versions, methods, left out: JSON
+    shown = JsonField(default=dict)  # what the columns of tables say of it
+    provenance = JsonField(default=dict)  # versions, methods, left out
 
     class Meta:
         table_name = "brodmann_score"
@@ -173,7 +170,7 @@ class LayoutRow(_Base):
     corrected = DoubleField(null=True)
     n_units = IntegerField()
     n_samples = IntegerField()
-    report = TextField()
+    report = JsonField()
 
     class Meta:
         table_name = "brodmann_layout"

@@ -1,12 +1,13 @@
 """The rows that a submission becomes."""
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ....files import file_name
+from ...results.card import ModelCard
+from ...results.record import cells
 from ..submission.errors import Refused
-from ..submission.schema import Card, Layout, ScoreRecord
+from ..submission.schema import Layout, SubmittedScore
 from .accounts import Person
 from .migrations import now
 from .models import (
@@ -24,9 +25,10 @@ from .models import database_models as brainscore
 from .validation import check_ceiling, check_score
 
 _SHORT = 100  # Brain-Score's columns of a model's card
+_ELSEWHERE = {"layers", "raw_values", "ceiling_values"}
 
 
-def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainscore.Model:
+def add_model(card: ModelCard, entry: brainscore.Submission, who: Person) -> brainscore.Model:
     """The model of a card: new, or its owner's with the card renewed.
 
     Raises
@@ -52,7 +54,7 @@ def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainsco
     return model
 
 
-def _write_card(model: brainscore.Model, card: Card) -> None:
+def _write_card(model: brainscore.Model, card: ModelCard) -> None:
     meta = {
         "architecture": card.architecture[:_SHORT] or None,
         "model_family": card.family[:_SHORT] or None,
@@ -65,17 +67,10 @@ def _write_card(model: brainscore.Model, card: Card) -> None:
         brainscore.ModelMeta.create(model=model, **meta)
     else:
         brainscore.ModelMeta.update(**meta).where(brainscore.ModelMeta.model == model).execute()
-    ModelRow.update(
-        title=card.title,
-        topographic=card.topographic,
-        license=card.license,
-        citation=card.citation,
-        url=card.url,
-        card=card.model_dump_json(),
-    ).where(ModelRow.model == model).execute()
+    ModelRow.update(card=card.model_dump()).where(ModelRow.model == model).execute()
 
 
-def instance_of(one: ScoreRecord, who: Person) -> brainscore.BenchmarkInstance:
+def instance_of(one: SubmittedScore, who: Person) -> brainscore.BenchmarkInstance:
     """The version of the benchmark that a score belongs to, checked.
 
     Raises
@@ -148,7 +143,7 @@ def _node(identifier: str, parent: Any, domain: str, owner: int) -> brainscore.B
 
 
 def add_score(
-    one: ScoreRecord,
+    one: SubmittedScore,
     model: brainscore.Model,
     instance: brainscore.BenchmarkInstance,
     entry: brainscore.Submission,
@@ -159,43 +154,48 @@ def add_score(
     if counting is not None and counting.key == one.key and _same_value(counting, one):
         return "known"
     low, high = one.ci
-    made = brainscore.Score.create(
-        benchmark=instance,
-        model=model,
-        score_raw=one.raw,
-        score_ceiled=None if one.ceiling is None else one.score,  # as Brain-Score stores it
-        error=None if low is None or high is None else (high - low) / (2 * 1.96),
-        start_timestamp=now(),
-        end_timestamp=now(),
-        comment=f"layers: {{'{one.region}': '{one.layer}'}}"[:1000],
-    )
-    row = ScoreRow.create(
-        score=made,
-        submission=entry,
-        key=one.key,
-        value=one.score,
-        raw=one.raw,
-        error=made.error,
-        layer=one.layer,
-        normalisation=one.normalisation,
-        low=low,
-        high=high,
-        p=one.p,
-        n_stimuli=one.n_stimuli,
-        n_neuroids=one.n_neuroids,
-        n_left_out=sum(one.left_out.values()),
-        seed=one.seed,
-        model_digest=one.model_digest,
-        code_digest=one.code_digest,
-        provenance=json.dumps(
-            {"versions": one.versions, "methods": one.methods, "left_out": one.left_out, "unit": one.unit}
-        ),
-    )
-    add_layers(made, [(layer, value, None) for layer, value in one.layers.items()])
-    if counting is not None:
-        set_state(counting, SUPERSEDED, who, f"by score {made.id}")
-    _note(row, CURRENT, who, "")
-    return "new" if counting is None else "replaced"
+    error = None if low is None or high is None else (high - low) / (2 * 1.96)
+    said = one.model_dump(exclude=_ELSEWHERE)
+    theirs = {
+        "benchmark": instance,
+        "model": model,
+        "score_raw": one.raw,
+        "score_ceiled": None if one.ceiling is None else one.score,  # as Brain-Score stores it
+        "error": error,
+        "comment": f"layers: {{'{one.region}': '{one.layer}'}}"[:1000],
+    }
+    ours = {
+        "submission": entry,
+        "key": one.key,
+        "value": one.score,
+        "error": error,
+        "shown": cells(said),
+        "provenance": {name: value for name, value in said.items() if isinstance(value, dict)},
+    }
+    return enter(theirs, ours, [(layer, value, None) for layer, value in one.layers.items()], who)
+
+
+def enter(
+    theirs: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    layers: Sequence[tuple[str, float | None, float | None]],
+    who: Person,
+    reason: str = "",
+) -> str:
+    """A score in Brain-Score's table, in ours, and its layer curve; ``new``, or ``replaced`` an earlier one."""
+    earlier = current_score(theirs["model"], theirs["benchmark"])
+    made = brainscore.Score.create(**theirs, start_timestamp=now(), end_timestamp=now())
+    added = ScoreRow.create(score=made, **ours)
+    rows = [
+        {"score": made, "position": position, "layer": layer, "value": value, "error": error}
+        for position, (layer, value, error) in enumerate(layers)
+    ]
+    for start in range(0, len(rows), 100):
+        LayerRow.insert_many(rows[start : start + 100]).execute()
+    if earlier is not None:
+        set_state(earlier, SUPERSEDED, who, f"by score {made.id}")
+    _note(added, CURRENT, who, reason)
+    return "new" if earlier is None else "replaced"
 
 
 def current_score(model: brainscore.Model, instance: brainscore.BenchmarkInstance) -> ScoreRow | None:
@@ -213,23 +213,13 @@ def current_score(model: brainscore.Model, instance: brainscore.BenchmarkInstanc
     return found
 
 
-def add_layers(score: brainscore.Score, layers: list[tuple[str, float | None, float | None]]) -> None:
-    """The points of a layer curve, in their order."""
-    rows = [
-        {"score": score, "position": position, "layer": layer, "value": value, "error": error}
-        for position, (layer, value, error) in enumerate(layers)
-    ]
-    for start in range(0, len(rows), 100):
-        LayerRow.insert_many(rows[start : start + 100]).execute()
-
-
 def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submission) -> None:
     """A layer's layout; an earlier one of the same layer and stimuli becomes history."""
     earlier = LayoutRow.select().where(
         LayoutRow.model == model, LayoutRow.layer == one.layer, LayoutRow.state == CURRENT
     )
     for row in earlier:
-        if json.loads(row.report).get("stimuli", "") == one.stimuli:
+        if row.report.get("stimuli", "") == one.stimuli:
             LayoutRow.update(state=SUPERSEDED).where(LayoutRow.id == row.id).execute()
     values = [found.morans_i for found in one.clustering]
     nulls = [found.null_mean for found in one.clustering]
@@ -243,7 +233,7 @@ def add_layout(one: Layout, model: brainscore.Model, entry: brainscore.Submissio
         corrected=one.corrected,
         n_units=one.n_units,
         n_samples=one.n_samples,
-        report=one.model_dump_json(),
+        report=one.model_dump(),
     )
 
 
@@ -260,8 +250,8 @@ def _note(row: ScoreRow, state: str, who: Person, reason: str) -> None:
     EventRow.create(score=row.score_id, at=now(), user=who.id, state=state, reason=reason[:300])
 
 
-def _same_value(row: ScoreRow, one: ScoreRecord) -> bool:
-    return bool(row.value == one.score and row.raw == one.raw)
+def _same_value(row: ScoreRow, one: SubmittedScore) -> bool:
+    return bool(row.value == one.score and row.shown.get("raw") == one.raw)
 
 
 def _slug(table: Any, name: str) -> str:

@@ -1,13 +1,14 @@
 """All that counts on a board, in memory: read once for every revision, asked by every page."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
+from ...results.card import ModelCard
+from ...results.record import COLUMNS
 from .models import (
     CURRENT,
     BenchmarkRow,
@@ -19,28 +20,23 @@ from .models import (
 from .models import database_models as brainscore
 
 NO_REGION = "other"
+_OF_BRAINSCORE = (
+    "identifier", "domain", "family", "architecture", "parameters", "n_layers", "training_data", "notes",
+)  # fmt: skip
+"""Of a card, what Brain-Score's tables have a column for."""
 
 
-@dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(ModelCard):
     """A model with its card."""
 
     id: int
-    name: str
     slug: str
-    domain: str
     owner: str
-    title: str
-    family: str
-    architecture: str
-    parameters: int | None
-    n_layers: int | None
-    training_data: str
-    topographic: bool | None
-    license: str
-    citation: str
-    url: str
-    notes: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.identifier
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class BenchmarkEntry:
     ceiling_lower: float | None
     ceiling_upper: float | None
     data_digest: str
-    newest: bool
+    newest: bool = False
 
     @property
     def brain(self) -> bool:
@@ -84,27 +80,21 @@ class BenchmarkEntry:
 
 @dataclass(frozen=True)
 class ScoreEntry:
-    """A score that counts."""
+    """A score that counts; what its record says has a name of its own each: ``raw``, ``low``, ``p``, ``layer``, ..."""
 
     id: int
     model: int
     benchmark: int
     submission: int
     value: float | None
-    raw: float | None
-    low: float | None
-    high: float | None
     error: float | None
-    p: float | None
-    layer: str
-    normalisation: str
-    n_stimuli: int | None
-    n_neuroids: int | None
-    n_left_out: int | None
-    seed: int | None
-    model_digest: str
-    code_digest: str
     at: datetime | None
+    shown: Mapping[str, Any] = field(repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        return self.shown.get(name)
 
 
 @dataclass(frozen=True)
@@ -189,9 +179,8 @@ def _models() -> dict[int, ModelEntry]:
     model, meta, user = brainscore.Model, brainscore.ModelMeta, brainscore.User
     query = (
         model.select(
-            model.id, model.name, ModelRow.slug, model.domain, user.email, ModelRow.title, meta.model_family,
-            meta.architecture, meta.total_parameter_count, meta.total_layers, ModelRow.card, ModelRow.topographic,
-            ModelRow.license, ModelRow.citation, ModelRow.url, meta.extra_notes, meta.training_dataset,
+            ModelRow.card, model.id, ModelRow.slug, user.email, model.name, model.domain, meta.model_family,
+            meta.architecture, meta.total_parameter_count, meta.total_layers, meta.training_dataset, meta.extra_notes,
         )
         .join(ModelRow, on=(ModelRow.model == model.id))
         .switch(model)
@@ -202,15 +191,15 @@ def _models() -> dict[int, ModelEntry]:
         .tuples()
     )  # fmt: skip
     found = {}
-    for row in query.iterator():
-        (key, name, slug, domain, owner, title, family, architecture, parameters, n_layers, card, topographic, license_,
-         citation, url, notes, training) = row  # fmt: skip
-        whole = json.loads(card)
-        found[key] = ModelEntry(
-            key, name, slug, domain, owner or "", title, family or "", architecture or "", parameters, n_layers,
-            whole.get("training_data") or training or "", topographic, license_, citation, url,
-            whole.get("notes") or notes or "",
-        )  # fmt: skip
+    for card, key, slug, owner, *ours in query.iterator():
+        known = {name: value for name, value in zip(_OF_BRAINSCORE, ours, strict=True) if value is not None}
+        # as it is: what was submitted was checked then, and what Brain-Score wrote is shown as it stands
+        found[key] = ModelEntry.model_construct(
+            id=key,
+            slug=slug,
+            owner=owner or "",
+            **known | {k: v for k, v in card.items() if v not in (None, "")},
+        )
     return found
 
 
@@ -218,10 +207,12 @@ def _benchmarks() -> dict[int, BenchmarkEntry]:
     instance, kind = brainscore.BenchmarkInstance, brainscore.BenchmarkType
     query = (
         instance.select(
-            instance.id, kind.identifier, instance.version, BenchmarkRow.slug, kind.domain, BenchmarkRow.kind,
-            BenchmarkRow.dataset, BenchmarkRow.region, BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit,
-            BenchmarkRow.lower_is_better, BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation,
-            instance.ceiling, CeilingRow.kind, CeilingRow.lower, CeilingRow.upper, CeilingRow.data_digest,
+            instance.id, kind.identifier, fn.COALESCE(instance.version, 0), BenchmarkRow.slug, kind.domain,
+            BenchmarkRow.kind, BenchmarkRow.dataset, fn.COALESCE(fn.NULLIF(BenchmarkRow.region, ""), NO_REGION),
+            BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit, BenchmarkRow.lower_is_better,
+            BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation, instance.ceiling,
+            fn.COALESCE(CeilingRow.kind, "none"), CeilingRow.lower, CeilingRow.upper,
+            fn.COALESCE(CeilingRow.data_digest, ""),
         )
         .join(kind, on=(instance.benchmark == kind.identifier))
         .join(BenchmarkRow, on=(BenchmarkRow.benchmark == kind.identifier))
@@ -229,31 +220,19 @@ def _benchmarks() -> dict[int, BenchmarkEntry]:
         .join(CeilingRow, JOIN.LEFT_OUTER, on=(CeilingRow.instance == instance.id))
         .tuples()
     )  # fmt: skip
-    rows = list(query)
+    entries = [BenchmarkEntry(*row) for row in query]
     newest: dict[str, int] = {}
-    for row in rows:
-        newest[row[1]] = max(newest.get(row[1], 0), row[2] or 0)
-    found = {}
-    for row in rows:
-        key, identifier, version, *rest = row
-        (slug, domain, one_kind, dataset, region, metric, description, unit, lower_is_better, simulated, license_,
-         citation, ceiling, ceiling_kind, low, high, digest) = rest  # fmt: skip
-        found[key] = BenchmarkEntry(
-            key, identifier, version or 0, slug, domain, one_kind, dataset, region or NO_REGION, metric, description,
-            unit, bool(lower_is_better), bool(simulated), license_, citation, ceiling, ceiling_kind or "none", low,
-            high, digest or "", (version or 0) == newest[identifier],
-        )  # fmt: skip
-    return found
+    for one in entries:
+        newest[one.identifier] = max(newest.get(one.identifier, 0), one.version)
+    return {one.id: replace(one, newest=one.version == newest[one.identifier]) for one in entries}
 
 
 def _scores() -> dict[tuple[int, int], ScoreEntry]:
     score = brainscore.Score
     query = (
         ScoreRow.select(
-            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.raw,
-            ScoreRow.low, ScoreRow.high, ScoreRow.error, ScoreRow.p, ScoreRow.layer, ScoreRow.normalisation,
-            ScoreRow.n_stimuli, ScoreRow.n_neuroids, ScoreRow.n_left_out, ScoreRow.seed, ScoreRow.model_digest,
-            ScoreRow.code_digest, score.end_timestamp,
+            score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.error,
+            score.end_timestamp, ScoreRow.shown,
         )
         .join(score, on=(ScoreRow.score == score.id))
         .where(ScoreRow.state == CURRENT)
@@ -263,19 +242,8 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
 
 
 def _layouts() -> dict[int, list[LayoutEntry]]:
+    query = LayoutRow.select(*(getattr(LayoutRow, one.name) for one in fields(LayoutEntry)))
     found: dict[int, list[LayoutEntry]] = {}
-    for row in LayoutRow.select().where(LayoutRow.state == CURRENT).order_by(LayoutRow.layer):
-        found.setdefault(row.model_id, []).append(
-            LayoutEntry(
-                row.model_id,
-                row.layer,
-                row.morans_i,
-                row.morans_i_null,
-                row.participation_ratio,
-                row.corrected,
-                row.n_units,
-                row.n_samples,
-                json.loads(row.report),
-            )
-        )
+    for row in query.where(LayoutRow.state == CURRENT).order_by(LayoutRow.layer).tuples():
+        found.setdefault(row[0], []).append(LayoutEntry(*row))
     return found

@@ -9,7 +9,7 @@ from ...benchmark import BenchmarkCard, benchmark_card
 from ...metrics.normalization import Floats
 from ...metrics.registries import NORMALIZATIONS
 from ..submission.errors import Refused
-from ..submission.schema import ScoreRecord
+from ..submission.schema import SubmittedScore
 from .models import BenchmarkRow, CeilingRow
 from .models import database_models as brainscore
 
@@ -18,7 +18,7 @@ _ROUNDED = 1e-3
 _CHANCE = 0.5
 
 
-def check_score(one: ScoreRecord) -> BenchmarkCard | None:
+def check_score(one: SubmittedScore) -> BenchmarkCard | None:
     """Check a score by itself and against its benchmark.
 
     Returns
@@ -37,7 +37,7 @@ def check_score(one: ScoreRecord) -> BenchmarkCard | None:
     return card
 
 
-def check_ceiling(one: ScoreRecord, instance: brainscore.BenchmarkInstance) -> None:
+def check_ceiling(one: SubmittedScore, instance: brainscore.BenchmarkInstance) -> None:
     """Check that a score stands on the ceiling and the data that the board has for this version.
 
     Raises
@@ -62,7 +62,7 @@ def check_ceiling(one: ScoreRecord, instance: brainscore.BenchmarkInstance) -> N
         )
 
 
-def _check_benchmark(one: ScoreRecord) -> BenchmarkCard | None:
+def _check_benchmark(one: SubmittedScore) -> BenchmarkCard | None:
     try:
         card = benchmark_card(one.benchmark)
     except UserError as error:
@@ -92,7 +92,7 @@ def _check_benchmark(one: ScoreRecord) -> BenchmarkCard | None:
     return card
 
 
-def _check_interval(one: ScoreRecord) -> None:
+def _check_interval(one: SubmittedScore) -> None:
     low, high = one.ci
     if (low is None) != (high is None) or (low is not None and high is not None and low > high):
         raise Refused(f"{one.model} on {one.benchmark}: its interval {low} to {high} is none")
@@ -102,32 +102,32 @@ def _check_interval(one: ScoreRecord) -> None:
         raise Refused(f"{one.model} on {one.benchmark}: a ceiling has a kind and a value, or neither")
 
 
-def _check_formula(one: ScoreRecord) -> None:
+def _check_formula(one: SubmittedScore) -> None:
     """The headline again, from the raw value and the ceiling by the formula that it names."""
     expected = _again(one)
     if expected is None:
-        raise Refused(f"{one.model} on {one.benchmark}: unknown normalisation {one.normalisation!r}")
-    tolerance = _ROUNDED if one.normalisation == "r_over_sqrt_reliability" else _SAME
+        raise Refused(f"{one.model} on {one.benchmark}: unknown normalization {one.normalization!r}")
+    tolerance = _ROUNDED if one.normalization == "r_over_sqrt_reliability" else _SAME
     if not math.isclose(expected, one.score, rel_tol=tolerance, abs_tol=tolerance):
         raise Refused(
             f"{one.model} on {one.benchmark}: the score {one.score:.4f} does not follow from its raw values and its "
-            f"ceiling by {one.normalisation}, which give {expected:.4f}"
+            f"ceiling by {one.normalization}, which give {expected:.4f}"
         )
 
 
-def _again(one: ScoreRecord) -> float | None:
-    if one.normalisation == "above_chance":
+def _again(one: SubmittedScore) -> float | None:
+    if one.normalization == "above_chance":
         best = one.ceiling if one.ceiling_kind == "accuracy" and one.ceiling is not None else 1.0
         return (one.raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
-    normalize = NORMALIZATIONS.get(one.normalisation)
-    if normalize is None or (one.ceiling is None and one.normalisation != "none"):
+    normalize = NORMALIZATIONS.get(one.normalization)
+    if normalize is None or (one.ceiling is None and one.normalization != "none"):
         return None
-    if one.normalisation == "r_over_sqrt_reliability":
+    if one.normalization == "r_over_sqrt_reliability":
         return float(normalize(*_neuroids(one)))
     return float(normalize(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
 
 
-def _neuroids(one: ScoreRecord) -> tuple[Floats, Floats]:
+def _neuroids(one: SubmittedScore) -> tuple[Floats, Floats]:
     """The r of every neuroid, as one split, and its r_max; a neuroid without a raw value was left out."""
     said = f"{one.model} on {one.benchmark}"
     values = np.array(one.raw_values, dtype=float)

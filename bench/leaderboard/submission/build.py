@@ -10,10 +10,12 @@ import numpy.typing as npt
 from ....errors import UserError, unknown
 from ....files import read_toml
 from ...reports.collect import Comparison, compare, maps_of
-from .schema import FORMAT, Card, digest_of_document
+from ...results.card import ModelCard
+from ...results.record import public
+from .schema import FORMAT, digest_of_document
 
 _DIGITS = 7
-_CARD_FIELDS = set(Card.model_fields) - {"identifier", "domain"}
+_CARD_FIELDS = set(ModelCard.model_fields) - {"identifier", "domain"}
 
 
 def gathered(
@@ -87,7 +89,7 @@ def _cards(
     for record in records:
         name = record["model"]
         card = cards.setdefault(name, {"identifier": name, "domain": record["modality"]})
-        card |= record.get("model_facts", {})
+        card |= record["model_facts"]
         if name in MODELS:
             known = MODELS[name].card
             card |= {"title": known.title, "license": known.license, "citation": known.bibtex}
@@ -110,23 +112,10 @@ def _own_cards(path: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def _score(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    made = record["provenance"]
-    copied = (
-        "key", "model", "benchmark", "benchmark_version", "dataset", "region", "metric", "simulated", "score", "raw",
-        "ceiling", "ceiling_kind", "ceiling_lower", "ceiling_upper", "normalisation", "ci", "p", "layer", "layers",
-        "n_stimuli", "n_neuroids", "left_out", "unit", "methods", "bibtex",
-    )  # fmt: skip
-    return {name: record[name] for name in copied} | {
-        "domain": record["modality"],
+    return public(record) | {
         "layers": {name: value for name, value in record["layers"].items() if value is not None},
         "raw_values": _rounded(arrays["raw"]),
         "ceiling_values": _rounded(arrays.get("ceiling", np.empty(0))),
-        "data_license": record["license"],
-        "seed": made["seed"],
-        "model_digest": made["model_digest"],
-        "data_digest": made["data_digest"],
-        "code_digest": made["code"],
-        "versions": made["versions"],
     }
 
 

@@ -2,13 +2,27 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from ....errors import UserError
 from ....files import digest_of
-from .field_types import Address, Count, Digest, Finite, Identifier, Large, LayerName, Line, Text
+from ...results.card import ModelCard
+from ...results.field_types import (
+    Count,
+    Digest,
+    Domain,
+    Finite,
+    Identifier,
+    Interval,
+    LayerName,
+    Line,
+    Part,
+    Share,
+    reasons,
+)  # fmt: skip
+from ...results.record import PUBLIC, Provenance, ScoreRecord, Shown
 
 FORMAT = 1
 MAX_BYTES = 8 << 20
@@ -16,77 +30,39 @@ MAX_BYTES = 8 << 20
 _MAX_SCORES = 2_000
 _MAX_UNITS = 200_000
 _MAX_CELLS = 16_384
-_SHOWN_REASONS = 3
 
-Domain = Literal["vision", "language"]
-Scalar = Annotated[int, Field(ge=-(10**18), le=10**18)] | Finite | bool | Line | None
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Values = Annotated[list[Finite | None], Field(max_length=_MAX_UNITS)]
 
+if TYPE_CHECKING:
 
-class Part(BaseModel):
-    """What all parts of a document share: nothing unknown, nothing converted."""
+    class SubmittedScore(ScoreRecord, Provenance):
+        """As types see it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+        score: float
+        raw: float
+        layers: dict[str, float]  # type: ignore[assignment]
+        domain: Domain
+        data_license: str
+        code_digest: str
+        raw_values: list[float | None]
+        ceiling_values: list[float | None]
 
+else:
 
-class Card(Part):
-    """What is known of a model."""
+    def _described(one: Shown) -> Any:
+        alias = one.info.validation_alias
+        return Field(
+            one.info.default, title=one.title or one.name, description=one.text, validation_alias=alias
+        )
 
-    identifier: Identifier
-    domain: Domain
-    title: Line = ""
-    family: Line = ""
-    architecture: Line = ""
-    parameters: Large | None = None
-    n_layers: Count | None = None
-    training_data: Line = ""
-    topographic: bool | None = None
-    license: Line = ""
-    citation: Text = ""
-    url: Address = ""
-    notes: Text = ""
-
-
-class ScoreRecord(Part):
-    """One score and what it stands on."""
-
-    key: Digest
-    model: Identifier
-    benchmark: Identifier
-    benchmark_version: Annotated[int, Field(ge=1, le=10_000)]
-    dataset: Identifier
-    region: Identifier
-    metric: Identifier
-    domain: Domain
-    simulated: bool
-    score: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
-    raw: Fraction
-    ceiling: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None
-    ceiling_kind: Literal["reliability", "r_max", "rdm", "accuracy", "internal_consistency", "none"]
-    ceiling_lower: Finite | None = None
-    ceiling_upper: Finite | None = None
-    normalisation: Identifier
-    ci: Annotated[list[Finite | None], Field(min_length=2, max_length=2)]
-    p: Share | None = None
-    layer: LayerName
-    layers: Annotated[dict[LayerName, Finite], Field(min_length=1, max_length=2_000)]
-    n_stimuli: Count
-    n_neuroids: Count
-    left_out: Annotated[dict[Line, Count], Field(max_length=50)] = {}
-    unit: Literal["neuroid", "subject", "none"]
-    raw_values: Annotated[list[Finite | None], Field(max_length=_MAX_UNITS)] = []
-    ceiling_values: Annotated[list[Finite | None], Field(max_length=_MAX_UNITS)] = []
-    methods: Annotated[
-        dict[Line, Scalar | Annotated[list[Scalar], Field(max_length=200)]], Field(max_length=50)
-    ] = {}
-    data_license: Line = ""
-    bibtex: Text = ""
-    seed: Large
-    model_digest: Digest
-    data_digest: Digest
-    code_digest: Digest
-    versions: Annotated[dict[Line, Line], Field(max_length=50)] = {}
+    SubmittedScore = create_model(
+        "SubmittedScore",
+        __base__=Part,
+        __doc__="One score and what it stands on.",
+        **{name: (one.public, _described(one)) for name, one in PUBLIC.items()},
+        raw_values=(Values, []),
+        ceiling_values=(Values, []),
+    )
 
 
 class Map(Part):
@@ -128,10 +104,10 @@ class Layout(Part):
     n_units: Count
     weights: Line = ""
     permutations: Count = 0
-    clustering: Annotated[list[Clustering], Field(max_length=50)] = []
+    clustering: list[Clustering] = Field([], max_length=50)
     participation_ratio: Finite | None = None
     corrected: Finite | None = None
-    interval: Annotated[list[Finite | None], Field(min_length=2, max_length=2)] = [None, None]
+    interval: Interval = Field([None, None])
     n_samples: Count = 0
 
 
@@ -140,9 +116,9 @@ class Submission(Part):
 
     format: Literal[1]
     title: Line = ""
-    models: Annotated[list[Card], Field(min_length=1, max_length=500)]
-    scores: Annotated[list[ScoreRecord], Field(min_length=1, max_length=_MAX_SCORES)]
-    layouts: Annotated[list[Layout], Field(max_length=500)] = []
+    models: Annotated[list[ModelCard], Field(min_length=1, max_length=500)]
+    scores: Annotated[list[SubmittedScore], Field(min_length=1, max_length=_MAX_SCORES)]
+    layouts: list[Layout] = Field([], max_length=500)
     digest: Digest
 
 
@@ -202,22 +178,3 @@ def _check_names(found: Submission) -> None:
     unscored = sorted(set(cards) - {one.model for one in found.scores})
     if unscored:
         raise UserError(f"the submission has a card but no score for {unscored[0]!r}")
-
-
-def reasons(error: ValidationError) -> str:
-    """The first reasons why something does not fit, each with its place."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    said = []
-    for one in found[:_SHOWN_REASONS]:
-        place = ".".join(
-            str(part)[:60] for part in one["loc"] if not str(part).startswith(("function-", "constrained"))
-        )
-        message = one["msg"].removeprefix("Value error, ").splitlines()[0][:200]
-        said.append(f"{plain_ascii(place)}: {plain_ascii(message)}" if place else plain_ascii(message))
-    more = f" (and {len(found) - len(said)} more)" if len(found) > len(said) else ""
-    return "; ".join(said) + more
-
-
-def plain_ascii(text: str) -> str:
-    """A text that a stranger may have written, safe to show in a message."""
-    return text.encode("ascii", "backslashreplace").decode().replace("<", "(").replace(">", ")")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -10,11 +11,13 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from ...results.field_types import Line
+from ...results.record import COLUMNS
+from ..storage.board import Receipt
 from ..storage.models import ScoreRow, SubmissionRow
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
-from ..submission.field_types import Line
 from ..submission.schema import parse_submission
 from .exports import describe_benchmark, describe_model, describe_score, describe_table
 from .ranking import Selection, table_of
@@ -30,17 +33,6 @@ class Problem(BaseModel):
     """Why something was refused."""
 
     error: str
-
-
-class Taken(BaseModel):
-    """What became of a submission."""
-
-    submission: int
-    digest: str
-    duplicate: bool
-    new: int
-    known: int
-    replaced: int
 
 
 class Withdrawal(BaseModel):
@@ -145,8 +137,8 @@ def routes(desk: Desk) -> APIRouter:
     @api.post(
         "/submissions",
         status_code=201,
-        response_model=Taken,
-        responses={200: {"model": Taken, "description": "The very same submission was here before"}},
+        response_model=Receipt,
+        responses={200: {"model": Receipt, "description": "The very same submission was here before"}},
         dependencies=[Depends(_bearer)],
         summary="Submit",
         openapi_extra={
@@ -168,8 +160,7 @@ def routes(desk: Desk) -> APIRouter:
 
         receipt = await run_in_threadpool(take)
         desk.reader.changed()
-        taken = Taken(**{name: getattr(receipt, name) for name in Taken.model_fields})
-        return JSONResponse(taken.model_dump(), 200 if receipt.duplicate else 201)
+        return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
 
     @api.post(
         "/scores/{number}/withdraw",
@@ -245,23 +236,13 @@ def _score(number: int) -> dict[str, Any]:
     score = row.score
     return {
         "id": number,
+        **{name: row.shown.get(name) for name in COLUMNS},
         "model": score.model.name,
         "benchmark": score.benchmark.benchmark_type_id,
         "version": score.benchmark.version,
         "state": row.state,
         "score": row.value,
-        "raw": row.raw,
-        "low": row.low,
-        "high": row.high,
-        "p": row.p,
-        "normalisation": row.normalisation,
-        "n_stimuli": row.n_stimuli,
-        "n_neuroids": row.n_neuroids,
-        "seed": row.seed,
-        "model_digest": row.model_digest,
-        "code_digest": row.code_digest,
-        "provenance": json.loads(row.provenance),
-        "layer": row.layer,
+        "provenance": row.provenance,
         "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
         "submission": row.submission_id,
         "history": [

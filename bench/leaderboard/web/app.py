@@ -18,12 +18,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ....errors import UserError
 from ....files import digest_of
+from ...results.field_types import plain_ascii
 from ..storage import accounts
 from ..storage.database import close_board, open_board
 from ..storage.queries import submissions_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
-from ..submission.schema import Submission, plain_ascii
+from ..submission.schema import Submission
 from . import pages
 from .api import routes, selection
 from .exports import FILES, file_of
@@ -250,7 +251,7 @@ def _account(app: FastAPI, desk: Desk) -> None:
 
 
 def _plain_reason(reason: str) -> str:
-    from ..submission.field_types import plain
+    from ...results.field_types import plain
 
     try:
         return plain(reason)

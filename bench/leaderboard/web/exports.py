@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...results.record import COLUMNS
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
 from .ranking import Selection, Table, table_of
 
@@ -67,30 +68,17 @@ def describe_scores(snapshot: Snapshot, domain: str | None = None) -> list[dict[
 
 def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
     """One score with what it stands on."""
+    known = {
+        name: getattr(benchmark, name) if hasattr(benchmark, name) else one.shown.get(name)
+        for name in COLUMNS
+    }
     return {
         "id": one.id,
+        **known,
         "model": model.name,
         "benchmark": benchmark.identifier,
-        "version": benchmark.version,
-        "region": benchmark.region,
         "score": one.value,
-        "raw": one.raw,
-        "ceiling": benchmark.ceiling,
-        "ceiling_kind": benchmark.ceiling_kind,
-        "normalisation": one.normalisation,
-        "low": one.low,
-        "high": one.high,
         "error": one.error,
-        "p": one.p,
-        "layer": one.layer,
-        "n_stimuli": one.n_stimuli,
-        "n_neuroids": one.n_neuroids,
-        "n_left_out": one.n_left_out,
-        "seed": one.seed,
-        "simulated": benchmark.simulated,
-        "model_digest": one.model_digest,
-        "data_digest": benchmark.data_digest,
-        "code_digest": one.code_digest,
         "submission": one.submission,
         "time": None if one.at is None else f"{one.at:%Y-%m-%dT%H:%M:%SZ}",
     }
@@ -98,25 +86,12 @@ def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry
 
 def describe_model(model: ModelEntry) -> dict[str, Any]:
     """A model's card."""
-    return {
-        name: getattr(model, name)
-        for name in (
-            "name", "slug", "domain", "owner", "title", "family", "architecture", "parameters", "n_layers",
-            "training_data", "topographic", "license", "citation", "url", "notes",
-        )
-    }  # fmt: skip
+    return {"name": model.name} | {name: value for name, value in model if name not in ("id", "identifier")}
 
 
 def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:
     """A version of a benchmark."""
-    return {
-        name: getattr(one, name)
-        for name in (
-            "identifier", "version", "slug", "domain", "kind", "dataset", "region", "metric", "description", "unit",
-            "lower_is_better", "simulated", "license", "citation", "ceiling", "ceiling_kind", "ceiling_lower",
-            "ceiling_upper", "data_digest", "newest",
-        )
-    }  # fmt: skip
+    return {name: value for name, value in vars(one).items() if name != "id"}
 
 
 def describe_table(table: Table) -> dict[str, Any]:

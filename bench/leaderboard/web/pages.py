@@ -10,16 +10,23 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ....brain_data.catalogue import list_datasets
+from ...results.card import ModelCard
+from ...results.record import COLUMNS, counts
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
 from ..submission.schema import Map
 from .charts import distribution, layer_curve, map_address, scatter
+from .exports import describe_score
 from .links import Links, asked
 from .ranking import PAGE, Column, Row, Selection, Table, table_of
 
 SITE = "brodmann leaderboard"
 _FEW_CURVES = 12
 _FEW_MAPS = 12
+_IN_PLACE = {
+    "model", "benchmark", "version", "domain", "region", "score", "low", "high", "raw", "ceiling", "p", "layer",
+}  # fmt: skip
+"""Columns of a score that a model's page shows above, or in its address."""
 
 
 def board_page(snapshot: Snapshot, chosen: Selection, links: Links, *, page_size: int = PAGE) -> str:
@@ -69,14 +76,9 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         if part and part.get("map")
     ]
     card = [
-        ("domain", model.domain),
-        ("family", model.family),
-        ("architecture", model.architecture),
-        ("parameters", f"{model.parameters:,}" if model.parameters is not None else ""),
-        ("training data", model.training_data),
-        ("topographic", "" if model.topographic is None else "yes" if model.topographic else "no"),
-        ("licence", model.license),
-        ("submitted by", model.owner),
+        (info.title, _plain(getattr(model, name)))
+        for name, info in ModelCard.model_fields.items()
+        if info.title
     ]
     return _render(
         "model.html",
@@ -86,9 +88,11 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         here="",
         domain=model.domain,
         model=model,
-        card=card,
+        card=[*card, ("submitted by", model.owner)],
         scores=ranked,
-        provenance=[(benchmark, one) for benchmark, one in scores if one.model_digest],
+        columns=[one for one in COLUMNS.values() if one.name not in _IN_PLACE],
+        counts=counts,
+        provenance=[describe_score(model, benchmark, one) for benchmark, one in scores if one.model_digest],
         curves=curves,
         layouts=layouts,
         layout_rows=found,
@@ -315,6 +319,15 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
+def _plain(value: Any) -> str:
+    """A cell whose kind is not known: yes or no, a number, or a text."""
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
+    )
+
+
 def _render(name: str, snapshot: Snapshot, links: Links, **known: Any) -> str:
     return (
         _templates()
@@ -336,7 +349,7 @@ def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, auto_reload=False
     )
-    made.filters["number"] = _number
+    made.filters |= {"number": _number, "plain": _plain}
     return made
 
 

@@ -388,7 +388,7 @@ def test_the_null_is_the_statistic_of_every_permuted_layout(fwhm):
     assert 0.01 < found.p < 0.99
     assert found.z == pytest.approx((found.I - null.mean()) / null.std(ddof=1))
     assert found.n == 20
-    assert found.n_islands == 0
+    assert found.n_isolates == 0
     assert np.isnan(found.exact_sd) == np.isnan(found.exact_p) == np.isnan(found.exact_z) == (fwhm > 0)
 
 
@@ -396,14 +396,16 @@ def test_the_null_is_the_statistic_of_every_permuted_layout(fwhm):
 def test_many_maps_have_the_null_of_each(standardized):
     maps = np.random.default_rng(4).exponential(size=(3, 20))
     sheet = grid_sheet("l", 20, shape=(4, 5))
-    options = {"standardized": standardized, "permutations": 300, "random_state": 7}
-    for kind in ({}, {"fwhm": 1.0}, {"weights": "band", "reach": 2.0}):
-        table = morans_i_of_maps(maps, sheet, **options, **kind)
+    options = {"permutations": 300, "random_state": 7}
+    for fwhm, *kind in ((0.0,), (1.0,), (0.0, "band", 2.0)):
+        reach = {"reach": kind[1]} if kind else {}
+        weights = SpatialWeights.from_positions(sheet, *kind[:1], standardized=standardized, **reach)
+        table = morans_i_of_maps(maps, weights, **options, fwhm=fwhm)
         assert table.columns.tolist() == [
             "I", "p", "q", "z", "null_mean", "null_sd", "exact_z", "exact_p", "clustered",
         ]  # fmt: skip
         for row, map_ in zip(table.itertuples(), maps, strict=True):
-            one = morans_i(map_, sheet, **options, **kind)
+            one = morans_i(map_, weights, **options, fwhm=fwhm)
             for name in ("I", "p", "z", "null_mean", "null_sd", "exact_z", "exact_p"):
                 assert getattr(row, name) == pytest.approx(getattr(one, name), nan_ok=True)
         np.testing.assert_allclose(table["q"], false_discovery_control(table["p"]))
@@ -411,19 +413,19 @@ def test_many_maps_have_the_null_of_each(standardized):
             "permuted": "the places of the units, shared by the maps",
             "permutations": 300,
             "random_state": 7,
-            "fwhm": kind.get("fwhm", 0.0),
+            "fwhm": fwhm,
             "n_units": 20,
-            "n_islands": 0,
+            "n_isolates": 0,
         }
 
 
 def test_without_permutations_p_is_the_exact_one(smooth_map):
     noise = np.random.default_rng(0).normal(size=126)
-    table = morans_i_of_maps(np.stack([smooth_map, noise]), SHEET, permutations=0)
+    table = morans_i_of_maps(np.stack([smooth_map, noise]), QUEEN, permutations=0)
     np.testing.assert_array_equal(table["p"], table["exact_p"])
     assert table["clustered"].tolist() == [True, False]
     assert table[["z", "null_mean", "null_sd"]].isna().all(axis=None)
-    smoothed = morans_i_of_maps(np.stack([smooth_map, noise]), SHEET, permutations=0, fwhm=2.0)
+    smoothed = morans_i_of_maps(np.stack([smooth_map, noise]), QUEEN, permutations=0, fwhm=2.0)
     assert smoothed[["p", "q", "exact_z", "exact_p"]].isna().all(axis=None)
     one = morans_i(smooth_map, SHEET, permutations=0)
     assert np.isnan([one.p, one.null_mean, one.null_sd, one.z]).all()
@@ -437,8 +439,10 @@ def test_without_permutations_p_is_the_exact_one(smooth_map):
 def test_what_is_not_said_is_queen_neighbours_and_999_layouts_of_seed_0(smooth_map):
     options = {"weights": "queen", "permutations": 999, "random_state": 0}
     assert morans_i(smooth_map, SHEET) == morans_i(smooth_map, SHEET, **options)
-    table = morans_i_of_maps(smooth_map[None], SHEET)
-    assert table.equals(morans_i_of_maps(smooth_map[None], SHEET, **options, fwhm=0.0, standardized=True))
+    assert morans_i(smooth_map, SHEET) == morans_i(smooth_map, QUEEN)
+    said = SpatialWeights.from_positions(SHEET, "queen", standardized=True)
+    table = morans_i_of_maps(smooth_map[None], QUEEN)
+    assert table.equals(morans_i_of_maps(smooth_map[None], said, 999, 0, fwhm=0.0))
     assert table.attrs["permutations"] == 999
     assert table.attrs["random_state"] == 0
     assert morans_i(smooth_map, SHEET, random_state=1).null_mean != morans_i(smooth_map, SHEET).null_mean
@@ -471,8 +475,8 @@ def test_the_sums_of_weights_are_libpysals():
     peer = libpysal.weights.KNN(
         places + np.random.default_rng(0).normal(0, 1e-3, places.shape), k=3, silence_warnings=True
     )
-    found = weight_sums(sparse.csr_array(peer.sparse))
-    assert found == pytest.approx((peer.s0, peer.s1, peer.s2))
+    found = SpatialWeights.from_positions(places, sparse.csr_array(peer.sparse), standardized=False)
+    assert (found.s0, found.s1, found.s2) == pytest.approx((peer.s0, peer.s1, peer.s2))
 
 
 def test_four_units_have_exact_moments_and_three_have_none():
@@ -499,17 +503,19 @@ def test_offset_and_scale_change_nothing(smooth_map):
 
 
 def test_maps_of_very_different_sizes_stand_side_by_side_and_single_precision_is_enough(smooth_map):
-    table = morans_i_of_maps(np.stack([smooth_map, 1e-20 * smooth_map]), SHEET, permutations=9)
+    table = morans_i_of_maps(np.stack([smooth_map, 1e-20 * smooth_map]), QUEEN, permutations=9)
     assert table["I"][0] == pytest.approx(table["I"][1])
     single = smooth_map.astype(np.float32)
     one = morans_i(single, SHEET, permutations=9)
     assert pytest.approx(morans_i(single.astype(float), SHEET, permutations=9).I, rel=1e-13) == one.I
-    table = morans_i_of_maps(single[None], SHEET, permutations=9)
+    table = morans_i_of_maps(single[None], QUEEN, permutations=9)
     assert table["I"][0] == pytest.approx(one.I, rel=1e-13)
 
 
 def test_two_units_have_one_layout_and_no_z():
-    table = morans_i_of_maps(np.array([[1.0, 2.0]]), np.array([[0, 0], [1, 0.0]]), permutations=9)
+    table = morans_i_of_maps(
+        np.array([[1.0, 2.0]]), SpatialWeights.from_positions(np.array([[0, 0], [1, 0.0]])), permutations=9
+    )
     assert table["I"][0] == pytest.approx(-1)
     assert table["p"][0] == 1
     assert table[["z", "exact_z", "exact_p"]].isna().all(axis=None)
@@ -525,7 +531,7 @@ def test_ties_with_the_observed_layout_count_as_reached():
 
 
 def test_weights_of_ones_own_are_checked(smooth_map):
-    call, matrix = morans_i, neighbors(SHEET, "queen")
+    call, matrix = morans_i, SpatialWeights.from_positions(SHEET, standardized=False).matrix
     with pytest.raises(UserError, match=r"weights of shape \(3, 3\) do not fit 126 positions"):
         call(smooth_map, SHEET, sparse.csr_array(np.ones((3, 3))))
     with pytest.raises(UserError, match="the weights are all 0"):
@@ -545,25 +551,29 @@ def test_weights_of_ones_own_are_checked(smooth_map):
 
 
 def test_integers_count_as_weights_and_kept_islands_are_counted(smooth_map):
-    matrix = neighbors(SHEET, "queen")
+    matrix = SpatialWeights.from_positions(SHEET, standardized=False).matrix
     assert morans_i(smooth_map, SHEET, (matrix != 0).astype(int), 9) == morans_i(
         smooth_map, SHEET, "queen", 9
     )
-    doubled = morans_i(smooth_map, SHEET, 2 * matrix, 9, standardized=False)
-    assert pytest.approx(morans_i(smooth_map, SHEET, matrix, 9, standardized=False).I) == doubled.I
+    once, twice = (SpatialWeights.from_positions(SHEET, k * matrix, standardized=False) for k in (1, 2))
+    assert twice.s0 == 2 * once.s0
+    assert pytest.approx(morans_i(smooth_map, once, permutations=9).I) == (
+        morans_i(smooth_map, twice, permutations=9).I
+    )
     alone = matrix.tolil()
     alone[5], alone[:, 5] = 0, 0
-    table = morans_i_of_maps(smooth_map[None], SHEET, alone.tocsr(), 9, islands="keep")
-    assert table.attrs["n_islands"] == 1
+    kept = SpatialWeights.from_positions(SHEET, alone.tocsr(), isolates="keep")
+    table = morans_i_of_maps(smooth_map[None], kept, 9)
+    assert table.attrs["n_isolates"] == 1
 
 
 def test_maps_of_another_shape_and_maps_that_do_not_vary_are_named(smooth_map):
     with pytest.raises(UserError, match=r"one map has the shape \(n_units,\), not \(1, 126\)"):
         morans_i(smooth_map[None], SHEET)
     with pytest.raises(UserError, match=r"maps have the shape \(n_maps, n_units\), not \(126,\)"):
-        morans_i_of_maps(smooth_map, SHEET)
+        morans_i_of_maps(smooth_map, QUEEN)
     for still in (0.0, 0.1, 1e9 / 3):
         with pytest.raises(UserError, match="all values of map 1 are the same"):
-            morans_i_of_maps(np.stack([smooth_map, np.full(126, still)]), SHEET)
+            morans_i_of_maps(np.stack([smooth_map, np.full(126, still)]), QUEEN)
         with pytest.raises(UserError, match="all values are the same"):
-            morans_i_of_maps(np.full((1, 126), still), SHEET)
+            morans_i_of_maps(np.full((1, 126), still), QUEEN)

@@ -387,7 +387,7 @@ def test_long_names_and_many_layers_still_fit():
     record = dict.fromkeys(("ceiling_lower", "ci", "p"))
     record |= {"model": "a" * 60, "benchmark": "b.c-ridge", "benchmark_version": 1, "simulated": False}
     record |= {"metric": "ridge", "layers": layers, "layer": next(iter(layers)), "score": -0.1, "raw": -0.08}
-    record |= {"ceiling": 0.64, "ceiling_kind": "reliability", "normalisation": "r_over_sqrt_reliability"}
+    record |= {"ceiling": 0.64, "ceiling_kind": "reliability", "normalization": "r_over_sqrt_reliability"}
     record |= {"ci": [-0.3, 0.1], "p": 0.8, "methods": {}, "n_stimuli": 10, "n_neuroids": 3, "seconds": 1.0}
     record |= {"left_out": {"neuroids that": 2}, "file": "f", "bibtex": ""}
     assert max(map(len, layer_lines(record, width=80))) <= 80

@@ -323,7 +323,7 @@ def test_options_that_a_metric_does_not_use_are_refused_with_those_it_has(world)
 
 
 def test_a_ceiling_of_every_metric_can_be_shown(world):
-    from brodmann.bench.metrics.base import ceiling_score
+    from brodmann.bench.results.as_score import ceiling_score
 
     for card in METRICS.values():
         ceiling = card.make(world[1], {}).ceiling(world[1])

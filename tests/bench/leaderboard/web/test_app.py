@@ -23,6 +23,8 @@ from brodmann.bench.leaderboard.storage.database import close_board
 from brodmann.bench.leaderboard.storage.models import AuditRow, database_models
 from brodmann.bench.leaderboard.submission.errors import Refused
 from brodmann.bench.leaderboard.web.rate_limit import Rate
+from brodmann.bench.results.card import ModelCard
+from brodmann.bench.results.record import COLUMNS
 
 
 def new_token(address, name, **options):
@@ -252,13 +254,24 @@ def test_no_text_of_the_database_becomes_markup(tmp_path):
     with board.change():
         for table, columns in {
             "brainscore_model": ["name"], "brainscore_modelmeta": ["architecture", "model_family", "extra_notes"],
-            "brodmann_model": ["title", "license", "citation", "url"], "brainscore_user": ["email"],
+            "brainscore_user": ["email"],
             "brodmann_benchmark": ["dataset", "region", "metric", "description", "unit", "license", "citation"],
-            "brodmann_score": ["layer", "normalisation", "model_digest"], "brodmann_layer": ["layer"],
+            "brodmann_layer": ["layer"],
             "brodmann_event": ["reason"], "brodmann_layout": ["layer"], "brodmann_submission": ["title"],
         }.items():  # fmt: skip
             for column in columns:
                 database_models.database_proxy.execute_sql(f"UPDATE {table} SET {column} = ?", (evil,))
+        for table, column, known in (
+            ("brodmann_model", "card", dict.fromkeys(ModelCard.model_fields, evil)),
+            (
+                "brodmann_score",
+                "shown",
+                dict.fromkeys(COLUMNS, evil) | dict.fromkeys(("raw", "low", "high", "p")),
+            ),
+        ):
+            database_models.database_proxy.execute_sql(
+                f"UPDATE {table} SET {column} = ?", (json.dumps(known),)
+            )
         report = json.dumps(layout()).replace("face", evil.replace('"', ""))
         database_models.database_proxy.execute_sql("UPDATE brodmann_layout SET report = ?", (report,))
     close_board()

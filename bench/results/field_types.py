@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&(?:#|lt\b|gt\b)|\bjavascript\s*:", re.IGNORECASE)
+_SHOWN_REASONS = 3
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -49,3 +50,35 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Large = Annotated[int, Field(ge=0, le=10**15)]
+Scalar = Annotated[int, Field(ge=-(10**18), le=10**18)] | Finite | bool | Line | None
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Interval = Annotated[list[Finite | None], Field(min_length=2, max_length=2)]
+Counts = Annotated[dict[Line, Count], Field(max_length=50)]
+Methods = Annotated[dict[Line, Scalar | Annotated[list[Scalar], Field(max_length=200)]], Field(max_length=50)]
+Domain = Literal["vision", "language"]
+
+
+class Part(BaseModel):
+    """What all parts of a document from a stranger share: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def reasons(error: ValidationError) -> str:
+    """The first reasons why something does not fit, each with its place."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    said = []
+    for one in found[:_SHOWN_REASONS]:
+        place = ".".join(
+            str(part)[:60] for part in one["loc"] if not str(part).startswith(("function-", "constrained"))
+        )
+        message = one["msg"].removeprefix("Value error, ").splitlines()[0][:200]
+        said.append(f"{plain_ascii(place)}: {plain_ascii(message)}" if place else plain_ascii(message))
+    more = f" (and {len(found) - len(said)} more)" if len(found) > len(said) else ""
+    return "; ".join(said) + more
+
+
+def plain_ascii(text: str) -> str:
+    """A text that a stranger may have written, safe to show in a message."""
+    return text.encode("ascii", "backslashreplace").decode().replace("<", "(").replace(">", ")")
