@@ -1,45 +1,27 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ..brain_data import dataset_card, list_datasets, load_dataset
 from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
+from .metrics.registries import METRICS
 
 if TYPE_CHECKING:
     from brainscore_core.metrics import Score
 
     from ..brain_data import Dataset
     from .metrics.base import Ceiling, Metric
+    from .metrics.function_metric import Function
     from .metrics.recording import Recording
 
-METRICS = (
-    "ridge",
-    "linear",
-    "rsa",
-    "rsa_crossnobis",
-    "decoding",
-    "pls",
-    "ridge1",
-    "linear_predictivity",
-    "neuron_to_neuron",
-    "ridgecv",
-    "cka",
-    "cka_biased",
-    "rdm",
-    "language_linear",
-    "language_ridge",
-)
-"""The metrics by name: brodmann's own five (and rsa with crossnobis), then Brain-Score's."""
-_OPTIONS = {
-    "description", "dataset", "region", "metric", "stratify", "group", "folds", "inner_folds", "label", "across",
-    "least_reliability", "context", "version",
-}  # fmt: skip
+_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version"})
+"""What a declaration says of the benchmark; all else are options of its metric."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +41,7 @@ class BenchmarkCard:
     context : {"none", "passage"}
         For language: whether a sentence is read alone or after the earlier ones of its passage.
     options : mapping
-        Of the metric: ``stratify``, ``group``, ``folds``, ``inner_folds``, ``label``, ``across``,
-        ``least_reliability``.
+        Of the metric, such as ``stratify`` or ``folds``; ``METRICS[metric].options`` are all that it has.
     """
 
     identifier: str
@@ -102,8 +83,8 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
         raise unknown("benchmark", identifier, known, hint="list them with: brodmann benchmarks list")
     if metric not in METRICS or dataset not in datasets:
         close = [name for name in declared if name.startswith(dataset + ".")] or list(declared)
-        if dataset in datasets and metric not in METRICS:
-            raise unknown("metric", metric, METRICS)
+        if dataset in datasets:
+            METRICS[metric]
         raise unknown("benchmark", identifier, close)
     return _card(identifier, {})
 
@@ -143,9 +124,6 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             raise UserError(
                 f'{path}: {name!r} stands outside a benchmark: begin with a line ["DATASET.REGION-METRIC"]'
             )
-        for option in entry:
-            if option not in _OPTIONS:
-                raise unknown(f"option of {name}", option, _OPTIONS)
     return content
 
 
@@ -153,10 +131,9 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
     dataset, _, rest = identifier.partition(".")
     region, _, metric = rest.rpartition("-")
     metric = str(entry.get("metric", metric))
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
     data = dataset_card(str(entry.get("dataset", dataset)))
-    named = {"description", "dataset", "region", "metric", "version", "context"}
+    options = {name: value for name, value in entry.items() if name not in _FIELDS}
+    METRICS[metric].check(options, identifier)
     return BenchmarkCard(
         identifier=identifier,
         dataset=data.identifier,
@@ -167,7 +144,7 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
         context="passage" if entry.get("context") == "passage" else "none",
-        options={key: value for key, value in entry.items() if key not in named},
+        options=options,
     )
 
 
@@ -188,6 +165,28 @@ class Benchmark:
     dataset: "Dataset"
     recording: "Recording"
     metric: "Metric"
+
+    def __repr__(self) -> str:
+        """What it is: data, metric with its options, how much was recorded, and the ceiling once it is known."""
+        card, recorded = self.card, self.recording
+        options = ", ".join(f"{name}={value!r}" for name, value in card.options.items())
+        parts = [
+            f"{card.identifier!r} version {card.version}",
+            f"data set {card.dataset}{' (simulated)' if card.simulated else ''}",
+            f"region {card.region}",
+            f"metric {card.metric}({options})",
+            f"{recorded.n_stimuli} stimuli",
+        ]
+        if recorded.cube is not None:
+            parts.append(f"{recorded.cube.shape[2]} neuroids")
+            parts.append(f"{recorded.cube.shape[1]} repetitions")
+        elif recorded.rdms is not None:
+            parts.append(f"RDMs of {len(recorded.rdms)} subjects")
+        if "noise_ceiling" in vars(self):
+            noise_ceiling = self.noise_ceiling
+            value = "" if noise_ceiling.kind == "none" else f" {noise_ceiling.value:.3f}"
+            parts.append(f"noise ceiling {noise_ceiling.kind}{value}")
+        return f"<Benchmark {', '.join(parts)}>"
 
     @property
     def identifier(self) -> str:
@@ -234,42 +233,97 @@ def load_benchmark(identifier: str) -> Benchmark:
     return make_benchmark(card, load_dataset(card.dataset))
 
 
-def make_benchmark(card: BenchmarkCard, dataset: "Dataset") -> Benchmark:
-    """A benchmark on a data set that is already at hand."""
+@overload
+def make_benchmark(card: BenchmarkCard, dataset: "Dataset", /) -> Benchmark: ...
+
+
+@overload
+def make_benchmark(
+    dataset: "Dataset",
+    /,
+    region: str | None = None,
+    metric: "str | Metric | Function" = "ridge",
+    *,
+    version: int = 1,
+    context: Literal["none", "passage"] = "none",
+    **options: Any,
+) -> Benchmark: ...
+
+
+def make_benchmark(
+    data: "BenchmarkCard | Dataset",
+    /,
+    region: "str | Dataset | None" = None,
+    metric: "str | Metric | Function" = "ridge",
+    *,
+    version: int = 1,
+    context: Literal["none", "passage"] = "none",
+    **options: Any,
+) -> Benchmark:
+    """A benchmark on a data set that is already at hand.
+
+    ``make_benchmark(dataset)`` scores the only region by ridge; ``make_benchmark(card, dataset)`` makes what a card
+    describes.
+
+    Parameters
+    ----------
+    data : Dataset
+    region : str, optional
+        May be left out where one was recorded.
+    metric : str, Metric or function
+        One of ``METRICS`` by name; an object with ``name``, ``ceiling``, ``evaluate`` and ``memory``; or a function of
+        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid.
+    version : int
+    context : {"none", "passage"}
+    **options
+        Of a metric by name, such as ``folds`` or ``stratify``.
+
+    Raises
+    ------
+    UserError
+        For a region, metric, option or column of the stimuli that is not there.
+    """
     from .metrics.recording import recording
 
-    recorded = recording(dataset, card.region)
-    return Benchmark(card, dataset, recorded, _metric(card, recorded))
-
-
-def _metric(card: BenchmarkCard, recorded: "Recording") -> "Metric":
-    from ..analysis.encoding.cross_validation import Splitter
-    from ..analysis.encoding.nested_ridge import ALPHAS
-    from .metrics.brainscore_regression import PRESETS, BrainScoreRegression
-    from .metrics.decoding import Decoding
-    from .metrics.ridge import Encoding
-    from .metrics.rsa import Similarity
-
-    options = card.options
-    for key in ("stratify", "group", "label", "across"):
-        recorded.column(options.get(key))  # raises for a column that is not there
-    outer = Splitter(
-        n_splits=options.get("folds", 5), stratify=options.get("stratify"), group=options.get("group")
+    if isinstance(data, BenchmarkCard):
+        recorded = recording(cast("Dataset", region), data.region)
+        made = METRICS[data.metric].make(recorded, data.options)
+        return Benchmark(data, cast("Dataset", region), recorded, made)
+    recorded = recording(data, _only_region(data) if region is None else str(region))
+    made = _metric(metric, recorded, options)
+    place = recorded.name.removeprefix(f"{data.identifier}.")
+    card = BenchmarkCard(
+        identifier=f"{recorded.name}-{made.name}",
+        dataset=data.identifier,
+        region=place,
+        metric=made.name,
+        modality=data.modality,
+        version=version,
+        simulated=data.simulated,
+        description="",
+        context=context,
+        options=options,
     )
-    inner = replace(outer, n_splits=options.get("inner_folds", 5), seed=outer.seed + 1)
-    least = float(options.get("least_reliability", 0.1))
-    if card.metric in ("ridge", "linear", "decoding"):
-        alphas = ALPHAS if card.metric != "linear" else ALPHAS[:1] * 0
-        encoding = Encoding("linear" if card.metric == "linear" else "ridge", alphas, outer, inner, least)
-        if card.metric == "decoding":
-            return Decoding(label=options.get("label"), across=options.get("across"), encoding=encoding)
-        return encoding
-    if card.metric in ("rsa", "rsa_crossnobis"):
-        halves = Splitter(n_splits=2, stratify=options.get("stratify"))
-        return Similarity(
-            card.metric, "crossnobis" if card.metric == "rsa_crossnobis" else "correlation", halves
+    return Benchmark(card, data, recorded, made)
+
+
+def _only_region(dataset: "Dataset") -> str:
+    if len(dataset.regions) > 1:
+        raise UserError(
+            f"{dataset.identifier} holds several regions: name one of {', '.join(dataset.regions)}"
         )
-    preset = PRESETS[card.metric]
-    if isinstance(preset, BrainScoreRegression) and "stratify" in options:
-        return replace(preset, splitter=replace(preset.splitter, stratify=options["stratify"]))
-    return preset
+    return dataset.regions[0]
+
+
+def _metric(metric: "str | Metric | Function", recorded: "Recording", options: Mapping[str, Any]) -> "Metric":
+    from .metrics.function_metric import function_metric
+
+    if isinstance(metric, str):
+        return METRICS[metric].make(recorded, options)
+    if options:
+        raise UserError(
+            f"{', '.join(options)}: options belong to a metric by name; set them in one's own metric"
+        )
+    if all(hasattr(metric, part) for part in ("name", "ceiling", "evaluate", "memory")):
+        return cast("Metric", metric)
+    return function_metric(metric)

@@ -17,6 +17,7 @@ from .benchmark import Benchmark, load_benchmark
 from .layer_comparison import compare_layers
 from .metrics.base import Ceiling, MetricResult, Score, ScoringOptions, ceiling_score
 from .metrics.decoding import Decoding
+from .metrics.registries import METRICS
 from .results.provenance import provenance
 from .results.store import Record, Run, arrays_of, open_run
 
@@ -196,7 +197,7 @@ def score_key(
         digest_of(
             [*shown, digest, list(layers)],
             [asdict(benchmark.card), *data],
-            [metric.digest, metric.versions],
+            [metric.digest, metric.versions, fingerprint(METRICS.get(benchmark.card.metric)).digest],
             asdict(options),
             code,
         ),

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from ...errors import UserError
 
@@ -94,6 +93,14 @@ class Splitter:
     def _sklearn(
         self, rows: npt.NDArray[np.float64], labels: npt.ArrayLike | None, groups: npt.ArrayLike | None
     ) -> Iterator[tuple[Indices, Indices]]:
+        from sklearn.model_selection import (
+            GroupKFold,
+            KFold,
+            ShuffleSplit,
+            StratifiedKFold,
+            StratifiedShuffleSplit,
+        )
+
         if self.kind == "shuffles":
             shuffle = ShuffleSplit if labels is None else StratifiedShuffleSplit
             splits = shuffle(self.n_splits, train_size=self.train_share, random_state=self.seed)

@@ -5,19 +5,23 @@ any rows V from the others T is -A_VV^-1 A_VT Y_T, and the same matrix without t
 A_TT - A_TV A_VV^-1 A_VT. So one inverse a penalty serves every fold, outer and inner.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from .cross_validation import Indices, Split
 from .gram_eigen import DualFeatures, Features
 from .penalty_grid import PenaltyInterpolation, span
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Floats = npt.NDArray[np.float64]
-Tensor = torch.Tensor
 
 _WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of a map."""
@@ -57,6 +61,8 @@ class PredictionMap:
 
 def through_eigenvectors(features: Features, split: Split, alphas: Floats, device: str) -> PredictionMap:
     """The map of one training set, from its own eigenvectors: for few features, or no penalty."""
+    import torch
+
     basis = features.diagonalize(split.train, split.test)
     functions, weights = span(basis.eigenvalues, alphas * basis.mean_eigenvalue)
     maps = (functions / basis.eigenvalues[:, None]).T[:, None, :] * basis.to_test
@@ -87,6 +93,8 @@ class LeaveOut:
     def __init__(
         self, features: DualFeatures, training_sets: Sequence[Indices], alphas: Floats, device: str
     ) -> None:
+        import torch
+
         self._alphas, self._device = alphas, device
         low, self._high = features.spectrum()
         self._features = features
@@ -106,6 +114,8 @@ class LeaveOut:
 
     def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
         """The map of an outer split, and those of the inner splits of its training rows."""
+        import torch
+
         rows = np.sort(outer.train)
         places = [Split(np.searchsorted(rows, s.train), np.searchsorted(rows, s.test)) for s in inner]
         at_nodes: list[list[Tensor]] = [[] for _ in range(1 + len(inner))]
@@ -131,6 +141,8 @@ class LeaveOut:
         return maps[0], maps[1:]
 
     def _inverse(self, node: int) -> Tensor:
+        import torch
+
         if node in self._kept:
             return self._kept[node]
         # the constant's own eigenvalue is zero; moved to the mean of the others it changes no prediction
@@ -147,6 +159,8 @@ class LeaveOut:
 
 def _predictions(inverse: Tensor, split: Split) -> tuple[Tensor, Tensor, Tensor]:
     """The map to the test rows, less the training mean; and the two factors of what leaves the others' inverse."""
+    import torch
+
     held = np.setdiff1d(np.arange(len(inverse)), split.train)
     across = inverse[held][:, split.train]
     solved = torch.cholesky_inverse(torch.linalg.cholesky(inverse[held][:, held])) @ across

@@ -9,18 +9,23 @@ precision (:mod:`.held_out`), few of them serve all penalties (:mod:`.penalties`
 with the targets in single precision, in blocks, without keeping a prediction.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ...correlation import pearson
 from .cross_validation import Fold, Indices, Split
 from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
 from .gram_eigen import Basis, DualFeatures, Features, prepare
+
+if TYPE_CHECKING:
+    import torch
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,6 +71,8 @@ class Targets:
     """
 
     def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
+        import torch
+
         self.values: Floats = np.asarray(values, np.float64)
         self.mean = self.values.mean(axis=0)
         centered = np.empty(self.values.shape[::-1], np.float32)
@@ -105,6 +112,8 @@ class NestedRidge:
             One of those that the features were prepared for.
         targets : Targets
         """
+        import torch
+
         outer, inner = self._maps(fold)
         n_targets, n_alphas = len(targets.columns), len(self._alphas)
         chosen = np.empty(n_targets, np.intp)
@@ -137,6 +146,8 @@ class NestedRidge:
 
 def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
     """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
+    import torch
+
     rank, n_test, _ = part.basis.shape
     room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
     reduced, mean = part.reduced(columns)
@@ -151,6 +162,8 @@ def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor)
 
 def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Floats:
     """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
+    import torch
+
     reduced, mean = outer.reduced(columns)
     prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)
     for penalty in np.unique(chosen):
@@ -191,6 +204,8 @@ def nested_ridge(
 
 def products_device() -> str:
     """Where products with targets run by default: a CUDA device where there is one."""
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -13,11 +13,13 @@ a Cholesky factor of X X'. Wold, Sjostrom & Eriksson (2001), Chemom. Intell. Lab
 MacGregor (1997), J. Chemom. 11:73.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.linalg import LinAlgError, cholesky, eigh
 from scipy.linalg.lapack import dsyevx
 from threadpoolctl import threadpool_limits
@@ -25,8 +27,10 @@ from threadpoolctl import threadpool_limits
 from ..representation.gram import gram
 from .cross_validation import Split
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Floats = npt.NDArray[np.float64]
-Tensor = torch.Tensor
 
 _NOTHING = 1e-13
 """Share of the first squared covariance below which a component is rounding."""
@@ -56,6 +60,8 @@ def held_out_predictions(
     -------
     list of array of shape (n_test, n_targets)
     """
+    import torch
+
     y_all = np.asarray(targets, np.float64)
     offset = y_all.mean(axis=0)
     x = torch.from_numpy(_factor(features)).to(device)
@@ -93,6 +99,8 @@ def _components(x: Tensor, y: Tensor, weights: Tensor, n_components: int) -> tup
 
     `weights` (s, n) is one for the training rows of a split and zero for the others.
     """
+    import torch
+
     size = weights.sum(dim=1, keepdim=True)
     x_mean, y_mean = weights @ x / size, weights @ y / size
     start = _covariances(x, y, weights) - size[:, :, None] * x_mean[:, :, None] * y_mean[:, None, :]
@@ -136,6 +144,8 @@ def _components(x: Tensor, y: Tensor, weights: Tensor, n_components: int) -> tup
 
 def _covariances(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     """X'Y of the training rows: that of all rows less that of the others, which are fewer."""
+    import torch
+
     whole = x.T @ y
     others = [torch.nonzero(w == 0)[:, 0] for w in weights]
     return torch.stack([whole - x[rows].T @ y[rows] for rows in others])
@@ -143,17 +153,23 @@ def _covariances(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 def _dot(matrices: Tensor, vectors: Tensor) -> Tensor:
     """sum_i matrices[s, i, :] vectors[s, i], for every split s."""
+    import torch
+
     return torch.bmm(vectors[:, None, :], matrices)[:, 0]
 
 
 def _deflated(square: Tensor, along: Tensor, across: Tensor, tt: Tensor, length: Tensor) -> Tensor:
     """(S - tt p q')'(S - tt p q') from S'S: `along` S'p, `across` q, `length` p'p; or the same of S'."""
+    import torch
+
     left = torch.stack([-tt * along, -tt * across, tt**2 * length * across], dim=2)
     return torch.baddbmm(square, left, torch.stack([across, along, across], dim=1))
 
 
 def _first_eigenvectors(squares: Tensor) -> tuple[Tensor, Tensor]:
     """The largest eigenvalue (s,) and its eigenvector (s, d) of every symmetric matrix."""
+    import torch
+
     if squares.is_cuda:
         values, vectors = torch.linalg.eigh(squares)
         return values[:, -1], vectors[:, :, -1]

@@ -6,6 +6,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
+ENTRIES = 1 << 23
+"""Most numbers in one block of draws."""
+
 
 def bootstrap_weights(
     n_samples: int, n_draws: int, *, random_state: int, groups: npt.ArrayLike | None = None

@@ -6,29 +6,8 @@ import numpy as np
 
 from ...errors import UserError
 from ..benchmark import Benchmark
-from ..metrics.brainscore_regression import PRESETS, BrainScoreRegression
-
-_IN_VISION = {
-    "pls": "pls",
-    "ridge1": "ridge",
-    "linear_predictivity": "linear_predictivity",
-    "neuron_to_neuron": "neuron_to_neuron",
-    "ridgecv": "ridgecv",
-    "cka": "cka",
-    "cka_biased": "cka_biased",
-    "rdm": "rdm",
-}
-_IN_LANGUAGE = {"language_linear": "linear", "language_ridge": "ridge"}
-_ADVICE = {
-    "ridge": "ridgecv or language_ridge",
-    "linear": "linear_predictivity or language_linear",
-    "rsa": "rdm",
-}
-_NORMALIZED = {
-    "r2_over_ceiling": "np.sign(raw) * raw**2 / CEILING",  # a negative r never becomes a positive score
-    "r_over_ceiling": "np.clip(raw / CEILING, 0, 1)",
-    "none": "raw",
-}
+from ..metrics.brainscore_regression import BrainScoreRegression
+from ..metrics.registries import METRICS, NORMALIZATIONS
 
 
 @dataclass(frozen=True)
@@ -65,10 +44,10 @@ def metric_source(benchmark: Benchmark) -> MetricSource:
         For a metric that Brain-Score does not have, or not for this modality, naming which to use.
     """
     metric, modality = benchmark.card.metric, benchmark.card.modality
-    known = _IN_VISION if modality == "vision" else _IN_LANGUAGE
+    known = {name: card.brainscore[modality] for name, card in METRICS.items() if modality in card.brainscore}
     if metric not in known:
-        near = _ADVICE.get(metric, "")
-        use = next((one for one in near.split(" or ") if one in known), "")
+        like = METRICS[metric].like if metric in METRICS else ()
+        use = next((name for name in like if name in known), "")
         raise UserError(
             f"Brain-Score {modality} has no metric {metric!r}: use {use + ', or one of ' if use else ''}"
             f"{', '.join(known)}, e.g. {benchmark.card.dataset}.{benchmark.card.region}-{use or next(iter(known))}"
@@ -80,7 +59,7 @@ def metric_source(benchmark: Benchmark) -> MetricSource:
 
 def _vision(benchmark: Benchmark, name: str) -> MetricSource:
     load = "from brainscore_vision import load_metric"
-    if not isinstance(PRESETS[benchmark.card.metric], BrainScoreRegression):
+    if not isinstance(benchmark.metric, BrainScoreRegression):
         return MetricSource(name, load, f"load_metric({name!r})", (), 1e-5)
     column = _stratified_by(benchmark)
     columns = (column,) if column else ()
@@ -125,4 +104,4 @@ def _stratified_by(benchmark: Benchmark) -> str | None:
 
 def normalized_by(normalization: str) -> str:
     """The expression of a score, from ``raw`` and ``CEILING``."""
-    return _NORMALIZED[normalization]
+    return NORMALIZATIONS[normalization].expression

@@ -263,7 +263,8 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
     For example:  brodmann benchmarks list 'simulated-*'
     """
     from ...brain_data.catalogue import is_installed
-    from ..benchmark import METRICS, list_benchmarks
+    from ..benchmark import list_benchmarks
+    from ..metrics.registries import METRICS
 
     cards = list_benchmarks(pattern)
     if as_json:

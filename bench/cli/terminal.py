@@ -7,6 +7,7 @@ from itertools import groupby
 from math import log2, prod
 from typing import TYPE_CHECKING, Any
 
+from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 _FIELD = re.compile(r'(?im)^\s*(author|year|journal)\s*=\s*[{"](.+?)[}"],?\s*$')
-_WORDS = {
-    "r_over_sqrt_reliability": "median over neuroids of r / best reachable r",
-    "r2_over_ceiling": "r^2 / ceiling",
-    "r_over_ceiling_squared": "(r / ceiling)^2",
-    "r_over_ceiling": "r / ceiling, clipped to 0 ... 1",
-    "above_chance": "accuracy above chance, as a share of the best",
-    "none": "raw: these recordings allow no ceiling",
-}
 
 
 def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
@@ -37,7 +30,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
     """
     rows = [
         ("score", f"{_number(record['score'])}   {_interval(record)}"),
-        ("", _WORDS.get(record["normalisation"], record["normalisation"])),
+        ("", words(NORMALIZATIONS, record["normalisation"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
         (
@@ -205,14 +198,7 @@ def _interval(record: Mapping[str, Any]) -> str:
 
 
 def _ceiling(record: Mapping[str, Any]) -> str:
-    kind = {
-        "reliability": "reliability of the mean response (median over neuroids); the best r is its square root",
-        "r_max": "best reachable r",
-        "rdm": "upper bound over subjects",
-        "internal_consistency": "split-half internal consistency (Brain-Score)",
-        "accuracy": "accuracy of the recording itself",
-        "none": "no ceiling",
-    }[record["ceiling_kind"]]
+    kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
         return kind
     lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""

@@ -15,7 +15,6 @@ with warnings.catch_warnings():
     from brainscore_core.metrics import Score as Score
 
 Floats = npt.NDArray[np.float64]
-CeilingKind = Literal["reliability", "r_max", "rdm", "accuracy", "internal_consistency", "none"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,7 @@ class Ceiling:
     Attributes
     ----------
     kind : str
-        ``reliability`` (of the mean response; the best r is its square root), ``r_max`` (in units of r),
-        ``internal_consistency`` (Brain-Score's), ``rdm`` (the upper bound over subjects), ``accuracy``, or
-        ``none`` where the recordings allow no estimate.
+        One of ``CEILING_KINDS``; ``none`` where the recordings allow no estimate.
     value : float
         One number for the region: the median over neuroids, or the upper bound. NaN for ``none``.
     per_neuroid : array of shape (n_neuroids,) or None
@@ -37,7 +34,7 @@ class Ceiling:
         For ``rdm``: ``{"lower": ..., "upper": ...}``, arrays of shape (n_subjects,).
     """
 
-    kind: CeilingKind
+    kind: str
     value: float
     per_neuroid: Floats | None = None
     lower: float | None = None

@@ -5,49 +5,32 @@ brodmann's own metrics, whose penalties, ceilings and intervals are chosen diffe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lstsq
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import ShuffleSplit
 
 from ...analysis.encoding.cross_validation import Indices, Split, Splitter
-from ...analysis.encoding.pls import held_out_predictions
-from ...analysis.representation.rdm import correlation_rdm
-from ...analysis.statistics.resampling import p_value, percentile_interval
+from ...analysis.statistics.resampling import (
+    ENTRIES,
+    bootstrap_weights,
+    p_value,
+    percentile_interval,
+    permutations,
+)
 from ...correlation import pearson
 from ...progress import track
 from . import uncertainty
 from .base import Ceiling, MetricResult, ScoringOptions
-from .brainscore_similarity import (
-    BrainScoreSimilarity,
-    biased_cka,
-    rdm_agreement,
-    similarities,
-    unbiased_cka,
-)
-from .normalization import NORMALIZATIONS, mean_of_medians
+from .normalization import mean_of_medians, none, r2_over_ceiling
 from .recording import Recording
+from .registries import Normalization
 from .uncertainty import HeldOut
 
 Floats = npt.NDArray[np.float64]
 Predictor = Callable[[Floats, Floats, Sequence[Split]], list[Floats]]
-
-VISION_PENALTIES: Floats = np.concatenate(
-    [
-        [0.01, 0.1, 0.5, 1],
-        np.linspace(10, 100, 4, endpoint=False),
-        *(np.linspace(10.0**k, 10.0 ** (k + 1), 18, endpoint=False) for k in range(2, 6)),
-        np.linspace(1e6, 1e7, 19),
-    ]
-)
-"""The 99 penalties of Brain-Score vision's ``ridgecv``."""
-LANGUAGE_PENALTIES: Floats = np.logspace(-3, 3, 7)
-"""The 7 penalties of Brain-Score language's ``ridge``."""
 
 
 def on_every_split(predict: Callable[[Floats, Floats, Floats], Floats]) -> Predictor:
@@ -67,27 +50,11 @@ def ordinary_least_squares(x: Floats, y: Floats, x_test: Floats) -> Floats:
     return prediction
 
 
-def fixed_ridge(x: Floats, y: Floats, x_test: Floats) -> Floats:
-    """Ridge with the penalty 1 (Brain-Score's ``ridge``)."""
-    return _column(Ridge(1.0).fit(x, y).predict(x_test), y)
-
-
 def generalized_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats) -> Floats:
     """Ridge whose one penalty for all targets is chosen by leave-one-out error."""
-    return _column(RidgeCV(penalties).fit(x, y).predict(x_test), y)
+    from sklearn.linear_model import RidgeCV
 
-
-def best_unit(x: Floats, y: Floats, x_test: Floats) -> Floats:
-    """Every target is predicted by the one unit that correlates most with it on the training stimuli."""
-    x_centered, y_centered = x - x.mean(axis=0), y - y.mean(axis=0)
-    size = np.linalg.norm(x_centered, axis=0)[:, None] * np.linalg.norm(y_centered, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.where(size > 0, x_centered.T @ y_centered / size, -np.inf)
-    return x_test[:, r.argmax(axis=0)]
-
-
-def _column(prediction: Floats, y: Floats) -> Floats:
-    return prediction.reshape(len(prediction), y.shape[1])
+    return RidgeCV(penalties).fit(x, y).predict(x_test).reshape(len(x_test), y.shape[1])
 
 
 @dataclass(frozen=True)
@@ -102,7 +69,7 @@ class BrainScoreRegression:
     predict : callable
         ``(features, targets, splits)`` -> predictions of the test rows of every split.
     splitter : Splitter
-    normalization : str
+    normalization : Normalization
         ``r2_over_ceiling`` for vision, ``r_over_ceiling`` for language.
     """
 
@@ -111,7 +78,7 @@ class BrainScoreRegression:
     splitter: Splitter = field(
         default_factory=lambda: Splitter(n_splits=10, kind="shuffles", stratify="object_name", seed=1)
     )
-    normalization: Literal["r2_over_ceiling", "r_over_ceiling", "r_over_ceiling_squared"] = "r2_over_ceiling"
+    normalization: Normalization = r2_over_ceiling
     epsilon: float = 0.0
     """Added to both norms of a correlation, as Brain-Score language does."""
 
@@ -146,20 +113,17 @@ class BrainScoreRegression:
         r = self._r(held_out, targets)
         constant = int(np.isnan(r).any(axis=0).sum())
         r = np.nan_to_num(r)
-        name = "none" if ceiling.kind == "none" else self.normalization
-        normalize, noise_ceiling = (
-            NORMALIZATIONS[name],
-            np.asarray(1.0 if ceiling.kind == "none" else ceiling.value),
-        )
+        normalize = none if ceiling.kind == "none" else self.normalization
+        noise_ceiling = np.asarray(1.0 if ceiling.kind == "none" else ceiling.value)
         raw = float(mean_of_medians(r))
         reason = "neuroids predicted as a constant in some split (counted as r = 0)"
-        draws = self._draws(held_out, targets, name, noise_ceiling, groups, options)
+        draws = self._draws(held_out, targets, normalize, noise_ceiling, groups, options)
         return MetricResult(
-            value=raw if name == "none" else float(normalize(r, noise_ceiling)),
+            value=raw if normalize is none else float(normalize(r, noise_ceiling)),
             raw=raw,
             per_unit=r.mean(axis=0),
             unit="neuroid",
-            normalization=name,
+            normalization=normalize.name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
@@ -199,6 +163,8 @@ class BrainScoreRegression:
         return predictions, curve, [names[i] for i in quality.argmax(axis=0)]
 
     def _on_training(self, x: Floats, y: Floats, splits: list[Split]) -> list[float]:
+        from sklearn.model_selection import ShuffleSplit
+
         parts = []
         for one in splits:
             train, test = next(ShuffleSplit(1, train_size=0.9, random_state=1).split(one.train))
@@ -217,29 +183,29 @@ class BrainScoreRegression:
         self,
         held_out: list[HeldOut],
         targets: Floats,
-        name: str,
+        normalize: Normalization,
         noise_ceiling: Floats,
         groups: npt.ArrayLike | None,
         options: ScoringOptions,
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.empty(0)
-        weights = uncertainty.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
-        step = max(1, uncertainty.ENTRIES // (len(held_out) * targets.shape[1]))
+        weights = bootstrap_weights(
+            len(targets), options.n_bootstraps, random_state=options.seed, groups=groups
+        )
+        step = max(1, ENTRIES // (len(held_out) * targets.shape[1]))
         draws = [
             uncertainty.held_out_draws(held_out, targets, weights[start : start + step])
             for start in range(0, len(weights), step)
         ]
         r = np.concatenate(draws)
-        values = mean_of_medians(r) if name == "none" else NORMALIZATIONS[name](r, noise_ceiling)
+        values = mean_of_medians(r) if normalize is none else normalize(r, noise_ceiling)
         return np.asarray(values, np.float64)
 
     def _p(self, first: HeldOut, targets: Floats, options: ScoringOptions) -> float:
         if options.n_permutations == 0:
             return float("nan")
-        orders = uncertainty.stimulus_orders(
-            len(first.split.test), options.n_permutations, options.seed + 2, None
-        )
+        orders = permutations(len(first.split.test), options.n_permutations, random_state=options.seed + 2)
         observed = np.nan_to_num(self._r([first], targets))
         null = mean_of_medians(uncertainty.permuted_first_split(first, targets, orders))
         return p_value(float(mean_of_medians(observed)), null)
@@ -267,6 +233,8 @@ def internal_consistency(cube: Floats) -> tuple[float, Floats]:
     array of shape (n_neuroids,)
         Mean over halvings.
     """
+    from sklearn.model_selection import ShuffleSplit
+
     halves = ShuffleSplit(10, train_size=0.5, random_state=1).split(np.zeros(cube.shape[1]))
     corrected = []
     for first, second in halves:
@@ -286,31 +254,20 @@ def _half_mean(cube: Floats, repetitions: Indices) -> Floats:
     return mean
 
 
-_LANGUAGE_FOLDS = Splitter(n_splits=10, group="story", seed=1234)
-_LANGUAGE_SHUFFLES = Splitter(n_splits=10, kind="shuffles", seed=1)
+def balanced(
+    metric: BrainScoreRegression, recorded: Recording, options: Mapping[str, Any]
+) -> BrainScoreRegression:
+    """The metric with its splits balanced by a column of the stimuli, where a benchmark names one."""
+    if "stratify" not in options:
+        return metric
+    recorded.column(options["stratify"])
+    return replace(metric, splitter=replace(metric.splitter, **options))
 
-PRESETS: dict[str, BrainScoreRegression | BrainScoreSimilarity] = {
-    "pls": BrainScoreRegression("pls", held_out_predictions),
-    "ridge1": BrainScoreRegression("ridge1", on_every_split(fixed_ridge)),
-    "linear_predictivity": BrainScoreRegression(
-        "linear_predictivity", on_every_split(ordinary_least_squares)
-    ),
-    "neuron_to_neuron": BrainScoreRegression("neuron_to_neuron", on_every_split(best_unit)),
-    "ridgecv": BrainScoreRegression(
-        "ridgecv", on_every_split(partial(generalized_ridge, penalties=VISION_PENALTIES))
-    ),
-    "cka": BrainScoreSimilarity("cka", similarities, unbiased_cka),
-    "cka_biased": BrainScoreSimilarity("cka_biased", similarities, biased_cka),
-    "rdm": BrainScoreSimilarity("rdm", correlation_rdm, rdm_agreement),
-    "language_linear": BrainScoreRegression(
-        "language_linear", on_every_split(ordinary_least_squares), _LANGUAGE_SHUFFLES, "r_over_ceiling", 1e-8
-    ),
-    "language_ridge": BrainScoreRegression(
-        "language_ridge",
-        on_every_split(partial(generalized_ridge, penalties=LANGUAGE_PENALTIES)),
-        _LANGUAGE_FOLDS,
-        "r_over_ceiling",
-        1e-8,
-    ),
+
+FACTS: dict[str, Any] = {
+    "formula": "mean over splits of the median over neuroids of Pearson r on held-out stimuli",
+    "ceilings": ("r_max", "internal_consistency", "none"),
+    "options": ("stratify",),
+    "citation": "Schrimpf et al. (2018), bioRxiv 407007",
 }
-"""Brain-Score's metrics by the names that brodmann gives them."""
+"""What the cards of these metrics say alike."""

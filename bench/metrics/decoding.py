@@ -2,21 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
-from ...analysis.statistics.resampling import p_value, percentile_interval
+from ...analysis.statistics.resampling import (
+    bootstrap_weights,
+    p_value,
+    percentile_interval,
+    permutations,
+)
 from ...errors import UserError
-from . import uncertainty
 from .base import Ceiling, MetricResult, ScoringOptions
+from .normalization import CHANCE, above_chance
 from .recording import Recording
-from .ridge import Encoding
+from .registries import metric
+from .ridge import Encoding, ridge
 
 Floats = npt.NDArray[np.float64]
-
-CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,26 +72,27 @@ class Decoding:
             raise UserError(f"{recorded.name}: decoding across repetitions needs at least 2 of them, not 1")
         correct = self._across_halves(recorded, cube)
         observed = _mean_of_pairs(correct)
-        weights = uncertainty.stimulus_weights(len(correct), options.n_bootstraps, options.seed, None)
+        weights = bootstrap_weights(len(correct), options.n_bootstraps, random_state=options.seed)
         generator = np.random.default_rng([options.seed, 4])
         null = [
             _mean_of_pairs(self._across_halves(recorded, _relabel(cube, generator)))
             for _ in range(options.n_permutations)
         ]
         drawn = np.array([_mean_of_pairs(correct, w) for w in weights])
-        low, high = percentile_interval(drawn, options.level)
+        interval = percentile_interval(drawn, options.level)
+        value, low, high, *draws = _above_chance(observed, *interval, *drawn)
         reliable = self.encoding.ceiling(recorded).per_neuroid
         return MetricResult(
-            value=(observed - CHANCE) / (1 - CHANCE),
+            value=value,
             raw=observed,
             per_unit=np.array([]) if reliable is None else reliable,
             unit="neuroid",
-            normalization="above_chance",
+            normalization=above_chance.name,
             layer="brain",
             layer_by_split=["brain"],
             layers={"brain": observed},
-            ci=((low - CHANCE) / (1 - CHANCE), (high - CHANCE) / (1 - CHANCE)),
-            draws=(drawn - CHANCE) / (1 - CHANCE),
+            ci=(low, high),
+            draws=np.array(draws),
             p=p_value(observed, np.array(null)) if null else float("nan"),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=cube.shape[2],
@@ -113,7 +119,7 @@ class Decoding:
         targets = recorded.mean
         scale = targets.std(axis=0)
         encoding = self.encoding
-        curve, best = encoding.sweep(
+        curve, fits = encoding.sweep(
             layers,
             targets,
             recorded.column(encoding.splitter.stratify),
@@ -122,38 +128,36 @@ class Decoding:
                 np.mean([_pairwise(f.prediction / scale, targets[f.split.test] / scale) for f in fits])
             ),
         )
-        correct = [_correct(one.prediction / scale, targets[one.split.test] / scale) for _, one in best]
+        correct = [_correct(one.prediction / scale, targets[one.split.test] / scale) for _, one in fits]
         observed = float(np.mean([_mean_of_pairs(c) for c in correct]))
-        weights = uncertainty.stimulus_weights(len(targets), options.n_bootstraps, options.seed, None)
+        weights = bootstrap_weights(len(targets), options.n_bootstraps, random_state=options.seed)
         drawn = np.array(
             [
                 np.mean(
-                    [_mean_of_pairs(c, w[one.split.test]) for c, (_, one) in zip(correct, best, strict=True)]
+                    [_mean_of_pairs(c, w[one.split.test]) for c, (_, one) in zip(correct, fits, strict=True)]
                 )
                 for w in weights
             ]
         )
-        first = best[0][1]
-        orders = uncertainty.stimulus_orders(
-            len(first.split.test), options.n_permutations, options.seed + 2, None
-        )
+        first = fits[0][1]
+        orders = permutations(len(first.split.test), options.n_permutations, random_state=options.seed + 2)
         truth = targets[first.split.test] / scale
         null = np.array([_pairwise(first.prediction / scale, truth[order]) for order in orders])
-        known = ceiling.kind == "accuracy"
-        span = (ceiling.value if known else 1.0) - CHANCE
-        low, high = percentile_interval(drawn, options.level)
-        chosen = [layer for layer, _ in best]
+        interval = percentile_interval(drawn, options.level)
+        best = ceiling.value if ceiling.kind == "accuracy" else 1.0
+        value, low, high, *draws = _above_chance(observed, *interval, *drawn, best=best)
+        chosen = [layer for layer, _ in fits]
         return MetricResult(
-            value=(observed - CHANCE) / span,
+            value=value,
             raw=observed,
             per_unit=np.array([]),
             unit="none",
-            normalization="above_chance",
+            normalization=above_chance.name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=((low - CHANCE) / span, (high - CHANCE) / span),
-            draws=(drawn - CHANCE) / span,
+            ci=(low, high),
+            draws=np.array(draws),
             p=p_value(float(_mean_of_pairs(correct[0])), null) if len(null) else float("nan"),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=targets.shape[1],
@@ -186,6 +190,29 @@ class Decoding:
                 found.append(_correct(a[:, heard] / noise[heard], b[:, heard] / noise[heard]))
         mean: Floats = np.mean(found, axis=0)
         return mean
+
+
+@metric(
+    "decoding",
+    sentence="two stimuli are told apart by their response patterns, measured against predicted or against repeated",
+    formula="share of pairs (i, j) with r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i)",
+    axis="pairs identified (chance 0.5)",
+    ceilings=("accuracy", "none"),
+    options=("label", "across", "folds", "inner_folds", "stratify", "group", "least_reliability"),
+    citation="Haxby et al. (2001), Science 293:2425; Mitchell et al. (2008), Science 320:1191",
+)
+def decoding(
+    recorded: Recording, *, label: str | None = None, across: str | None = None, **options: Any
+) -> Decoding:
+    """Pairwise identification; a model's patterns are predicted by ridge with the other options."""
+    recorded.column(label)
+    recorded.column(across)
+    return Decoding(label=label, across=across, encoding=ridge(recorded, **options))
+
+
+def _above_chance(*accuracies: float, best: float = 1.0) -> list[float]:
+    values: list[float] = above_chance(np.array(accuracies)[:, None, None], np.asarray(best)).tolist()
+    return values
 
 
 def _noise(cube: Floats) -> Floats:

@@ -4,12 +4,15 @@ A negative correlation never becomes a positive score, and a score above 1 is sh
 definition clips.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
+from .registries import normalization
+
 Floats = npt.NDArray[np.float64]
+
+CHANCE = 0.5
+"""Accuracy of a model that knows nothing, where one of two is identified."""
 
 
 def median_r(r: Floats) -> Floats:
@@ -24,12 +27,23 @@ def mean_of_medians(r: Floats) -> Floats:
     return mean
 
 
+@normalization(
+    "r_over_sqrt_reliability",
+    sentence="the median over neuroids of r divided by the square root of its reliability",
+    formula="median over neuroids of r / best reachable r",
+)
 def r_over_sqrt_reliability(r: Floats, ceiling: Floats) -> Floats:
     """Median over neuroids of r / r_max, where r_max = sqrt(reliability); ceiling is r_max, (..., n_neuroids)."""
     median: Floats = np.median(r.mean(axis=-2) / ceiling, axis=-1)
     return median
 
 
+@normalization(
+    "r2_over_ceiling",
+    sentence="squared r divided by the ceiling",
+    formula="r^2 / ceiling",
+    expression="np.sign(raw) * raw**2 / CEILING",
+)
 def r2_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
     """sign(r) r^2 / c, with r = mean over splits of the median: Brain-Score vision since December 2025."""
     raw = mean_of_medians(r)
@@ -37,6 +51,11 @@ def r2_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
     return value
 
 
+@normalization(
+    "r_over_ceiling_squared",
+    sentence="the square of r divided by the ceiling",
+    formula="(r / ceiling)^2",
+)
 def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
     """sign(r) (r / c)^2: Brain-Score vision before December 2025, and Coggan et al. (2024)."""
     raw = mean_of_medians(r)
@@ -44,22 +63,41 @@ def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
     return value
 
 
+@normalization(
+    "r_over_ceiling",
+    sentence="r divided by the ceiling, clipped to 0 to 1",
+    formula="r / ceiling, clipped to 0 ... 1",
+    clips=True,
+    expression="np.clip(raw / CEILING, 0, 1)",
+)
 def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
     """Ratio r / c, clipped to [0, 1]: Brain-Score language, and RSA."""
     value: Floats = np.clip(mean_of_medians(r) / ceiling, 0, 1)
     return value
 
 
+@normalization(
+    "above_chance",
+    sentence="accuracy above chance as a share of the best",
+    formula="accuracy above chance, as a share of the best",
+    chance=CHANCE,
+    without_ceiling=1.0,
+)
+def above_chance(r: Floats, ceiling: Floats) -> Floats:
+    """(accuracy - 1/2) / (ceiling - 1/2)."""
+    value: Floats = (median_r(r) - CHANCE) / (ceiling - CHANCE)
+    return value
+
+
+@normalization(
+    "none",
+    sentence="the raw value, because these recordings allow no ceiling",
+    formula="raw: these recordings allow no ceiling",
+    axis="raw score (no noise ceiling)",
+    expression="raw",
+    without_ceiling=1.0,
+)
 def none(r: Floats, ceiling: Floats) -> Floats:
     """The median r itself, where no ceiling is known."""
     del ceiling
     return median_r(r)
-
-
-NORMALIZATIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "r_over_sqrt_reliability": r_over_sqrt_reliability,
-    "r2_over_ceiling": r2_over_ceiling,
-    "r_over_ceiling_squared": r_over_ceiling_squared,
-    "r_over_ceiling": r_over_ceiling,
-    "none": none,
-}

@@ -1,7 +1,8 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,21 @@ from ...analysis.encoding.nested_ridge import (
     products_device,
     ridge_memory,
 )
-from ...analysis.statistics.resampling import p_value, percentile_interval
-from ...brain_data.noise_ceiling import reliability, variance_reliability
-from ...errors import UserError
+from ...analysis.statistics.resampling import (
+    ENTRIES,
+    bootstrap_weights,
+    p_value,
+    percentile_interval,
+    permutations,
+)
+from ...brain_data.noise_ceiling import variance_reliability
 from ...progress import track
 from . import uncertainty
 from .base import Ceiling, MetricResult, ScoringOptions
-from .normalization import NORMALIZATIONS, median_r
+from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
+from .normalization import median_r
 from .recording import Recording
+from .registries import Normalization, metric
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,13 +65,7 @@ class Encoding:
 
     def ceiling(self, recorded: Recording) -> Ceiling:
         """Published r_max, else split-half reliability over repetitions, else none."""
-        n_neuroids = recorded.responses.shape[2]
-        if recorded.r_max is not None:
-            return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
-        if recorded.responses.shape[1] < 2:
-            return Ceiling("none", float("nan"))
-        per_neuroid = reliability(recorded.responses)
-        return Ceiling("reliability", float(np.nanmedian(per_neuroid)), per_neuroid)
+        return neuroid_ceiling(recorded)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Features or their Gram matrix, the maps of one fold, the bases of all, and one block of draws."""
@@ -75,9 +77,7 @@ class Encoding:
         rank = min(n_stimuli, n_units)
         held = n_stimuli * (n_units if n_units < n_stimuli else n_stimuli)
         maps = ridge_memory(n_stimuli, n_units, n_targets, len(self.alphas))
-        return (
-            8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * uncertainty.ENTRIES
-        )
+        return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
         self,
@@ -87,7 +87,7 @@ class Encoding:
         options: ScoringOptions,
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
-        kept, left_out = self._kept(recorded, ceiling)
+        kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
         targets = recorded.mean[:, kept]
         labels, groups = recorded.column(self.splitter.stratify), recorded.column(self.splitter.group)
         units: dict[str, Floats] = {}
@@ -99,25 +99,24 @@ class Encoding:
         if constant:
             left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
         r = np.nan_to_num(r)
-        name, r_max = self._normalizer(ceiling, kept)
+        normalize, r_max = normalization_by(ceiling, kept)
         subset = uncertainty.subsample_targets(len(kept), options.seed)
         some = [uncertainty.select_targets(one, subset) for one in fits]
-        normalize = NORMALIZATIONS[name]
         value = float(normalize(r, r_max))
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r.mean(axis=0)
-        draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, name, groups, options)
+        draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, normalize, groups, options)
         return MetricResult(
             value=value,
             raw=float(median_r(r)),
             per_unit=everyone,
             unit="neuroid",
-            normalization=name,
+            normalization=normalize.name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
             ci=percentile_interval(draws, options.level),
-            p=self._p(some, subset, r, targets, r_max, name, groups, options),
+            p=self._p(some, subset, r, targets, r_max, normalize, groups, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out) | left_out,
@@ -125,19 +124,6 @@ class Encoding:
             draws=draws,
             arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
-
-    def _kept(self, recorded: Recording, ceiling: Ceiling) -> tuple[Indices, dict[str, int]]:
-        if ceiling.kind != "reliability" or ceiling.per_neuroid is None:
-            return np.arange(recorded.responses.shape[2]), {}
-        reliable = np.nan_to_num(ceiling.per_neuroid, nan=-1.0) >= self.least_reliability
-        if not reliable.any():
-            raise UserError(
-                f"{recorded.name}: none of {len(reliable)} neuroids has a reliability of at least "
-                f"{self.least_reliability}, so there is nothing that a model could explain"
-            )
-        unreliable = int((~reliable).sum())
-        reason = f"neuroids with a reliability below {self.least_reliability}"
-        return np.flatnonzero(reliable), {reason: unreliable} if unreliable else {}
 
     def sweep(
         self,
@@ -194,12 +180,6 @@ class Encoding:
                     curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
-    def _normalizer(self, ceiling: Ceiling, kept: Indices) -> tuple[str, Floats]:
-        if ceiling.kind == "none" or ceiling.per_neuroid is None:
-            return "none", np.ones(len(kept))
-        value = ceiling.per_neuroid[kept]
-        return "r_over_sqrt_reliability", np.sqrt(value) if ceiling.kind == "reliability" else value
-
     def _draws(
         self,
         fits: list[Fit],
@@ -209,15 +189,17 @@ class Encoding:
         kept: Indices,
         ceiling: Ceiling,
         r_max: Floats,
-        name: str,
+        normalize: Normalization,
         groups: npt.ArrayLike | None,
         options: ScoringOptions,
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.empty(0)
-        normalize, targets = NORMALIZATIONS[name], recorded.mean[:, kept]
-        weights = uncertainty.stimulus_weights(len(targets), options.n_bootstraps, options.seed, groups)
-        step = max(1, uncertainty.ENTRIES // (len(fits) * len(kept)))
+        targets = recorded.mean[:, kept]
+        weights = bootstrap_weights(
+            len(targets), options.n_bootstraps, random_state=options.seed, groups=groups
+        )
+        step = max(1, ENTRIES // (len(fits) * len(kept)))
         draws = []
         for start in range(0, len(weights), step):
             block = weights[start : start + step]
@@ -227,7 +209,7 @@ class Encoding:
             draws.append(normalize(uncertainty.held_out_draws(fits, targets, block), noise_ceiling))
         drawn = np.concatenate(draws)
         n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
-        again = uncertainty.stimulus_weights(len(targets), n_training, options.seed + 1, groups)
+        again = bootstrap_weights(len(targets), n_training, random_state=options.seed + 1, groups=groups)
         training = normalize(uncertainty.training_draws(some, targets[:, subset], again), r_max[subset])
         return uncertainty.combine_draws(drawn, training)
 
@@ -244,14 +226,16 @@ class Encoding:
         r: Floats,
         targets: Floats,
         r_max: Floats,
-        name: str,
+        normalize: Normalization,
         groups: npt.ArrayLike | None,
         options: ScoringOptions,
     ) -> float:
         if options.n_permutations == 0:
             return float("nan")
-        orders = uncertainty.stimulus_orders(len(targets), options.n_permutations, options.seed + 2, groups)
-        normalize, noise_ceiling = NORMALIZATIONS[name], r_max[subset]
+        orders = permutations(
+            len(targets), options.n_permutations, random_state=options.seed + 2, blocks=groups
+        )
+        noise_ceiling = r_max[subset]
         null = normalize(uncertainty.permuted_draws(some, targets[:, subset], orders), noise_ceiling)
         return p_value(float(normalize(r[:, subset], noise_ceiling)), null)
 
@@ -271,3 +255,43 @@ class Encoding:
             f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
             "seed": options.seed,
         }
+
+
+_FACTS: dict[str, Any] = {
+    "formula": "median over neuroids of Pearson r between prediction and mean response on held-out stimuli",
+    "options": ("folds", "inner_folds", "stratify", "group", "least_reliability"),
+}
+
+
+@metric(
+    "ridge",
+    sentence="every neuroid's response is predicted by ridge regression, its penalty chosen in inner folds",
+    like=("ridgecv", "language_ridge"),
+    **_FACTS,
+)
+def ridge(
+    recorded: Recording,
+    *,
+    folds: int = 5,
+    inner_folds: int = 5,
+    stratify: str | None = None,
+    group: str | None = None,
+    least_reliability: float = 0.1,
+) -> Encoding:
+    """Ridge regression with nested cross-validation; `stratify` and `group` name a column of the stimuli."""
+    recorded.column(stratify)
+    recorded.column(group)
+    outer = Splitter(n_splits=folds, stratify=stratify, group=group)
+    inner = replace(outer, n_splits=inner_folds, seed=outer.seed + 1)
+    return Encoding("ridge", ALPHAS, outer, inner, float(least_reliability))
+
+
+@metric(
+    "linear",
+    sentence="every neuroid's response is predicted by linear regression",
+    like=("linear_predictivity", "language_linear"),
+    **_FACTS,
+)
+def linear(recorded: Recording, **options: Any) -> Encoding:
+    """Linear regression: ridge whose only penalty is zero."""
+    return replace(ridge(recorded, **options), name="linear", alphas=ALPHAS[:1] * 0)

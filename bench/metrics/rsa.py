@@ -10,14 +10,21 @@ from scipy.stats import rankdata
 
 from ...analysis.encoding.cross_validation import Indices, Splitter
 from ...analysis.representation.rdm import correlation_rdm, crossnobis_rdm, pairs, spearman
-from ...analysis.statistics.resampling import bootstrap_weights, p_value, percentile_interval, permutations
+from ...analysis.statistics.resampling import (
+    ENTRIES,
+    bootstrap_weights,
+    p_value,
+    percentile_interval,
+    permutations,
+)
 from ...brain_data.noise_ceiling import rdm_ceiling
 from ...correlation import weighted_pearson
 from ...errors import UserError
 from ...progress import track
 from .base import Ceiling, MetricResult, ScoringOptions
+from .normalization import none, r_over_ceiling
 from .recording import Recording
-from .uncertainty import ENTRIES
+from .registries import metric
 
 _MOST_DRAWN = 600
 """Stimuli of an RDM that is kept for figures."""
@@ -89,18 +96,16 @@ class Similarity:
             [_agreement(model_ranks[layer], brain_ranks, rows) for layer, rows in parts], axis=0
         )
         raw, chosen = float(per_subject.mean()), [layer for layer, _ in parts]
-        known = ceiling.kind != "none"
+        normalize = none if ceiling.kind == "none" else r_over_ceiling
         draws = self._draws(model_ranks, brain_ranks, parts, options)
-        normalized = (
-            np.clip(np.array([raw, *draws]) / ceiling.value, 0, 1) if known else np.array([raw, *draws])
-        )
+        normalized = normalize(np.array([raw, *draws])[:, None, None], np.asarray(ceiling.value))
         layer = max(dict.fromkeys(chosen), key=chosen.count)
         return MetricResult(
             value=float(normalized[0]),
             raw=raw,
             per_unit=per_subject,
             unit="subject",
-            normalization="r_over_ceiling" if known else "none",
+            normalization=normalize.name,
             layer=layer,
             layer_by_split=chosen,
             layers=curve,
@@ -197,6 +202,38 @@ class Similarity:
                 shuffled = order[rows]
                 null[i] += _agreement_of(model[layer][np.ix_(shuffled, shuffled)], within).mean() / len(parts)
         return p_value(observed, null)
+
+
+_FACTS: dict[str, Any] = {
+    "formula": "Spearman r of the dissimilarities of all pairs of stimuli, mean over subjects",
+    "options": ("stratify",),
+    "axis": "RDM correlation (Spearman r)",
+    "ceilings": ("rdm", "r_max", "none"),
+    "citation": "Kriegeskorte, Mur & Bandettini (2008), Front. Syst. Neurosci. 2:4",
+}
+
+
+@metric(
+    "rsa",
+    sentence="a layer's dissimilarities (1 - Pearson r) are rank-correlated with the brain's",
+    like=("rdm",),
+    **_FACTS,
+)
+def rsa(recorded: Recording, *, stratify: str | None = None) -> Similarity:
+    """RSA whose dissimilarities are 1 - Pearson r on both sides."""
+    recorded.column(stratify)
+    return Similarity("rsa", "correlation", Splitter(n_splits=2, stratify=stratify))
+
+
+@metric(
+    "rsa_crossnobis",
+    sentence="a layer's dissimilarities (1 - Pearson r) are rank-correlated with the brain's crossnobis distances",
+    **_FACTS,
+)
+def rsa_crossnobis(recorded: Recording, *, stratify: str | None = None) -> Similarity:
+    """RSA whose brain dissimilarities are cross-validated Mahalanobis distances."""
+    recorded.column(stratify)
+    return Similarity("rsa_crossnobis", "crossnobis", Splitter(n_splits=2, stratify=stratify))
 
 
 def _no_ceiling() -> Ceiling:

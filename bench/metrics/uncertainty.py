@@ -7,25 +7,27 @@ the other perturbs the training stimuli through the hat matrix; and permuted res
 through the same matrix, rather than compared with the old predictions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ...analysis.encoding.cross_validation import Indices, Split
-from ...analysis.encoding.nested_ridge import Fit
-from ...analysis.statistics.resampling import bootstrap_weights, permutations
+from ...analysis.statistics.resampling import ENTRIES
 from ...correlation import pearson, weighted_pearson
+
+if TYPE_CHECKING:
+    from ...analysis.encoding.cross_validation import Indices, Split
+    from ...analysis.encoding.nested_ridge import Fit
 
 Floats = npt.NDArray[np.float64]
 N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
-ENTRIES = 1 << 23
-"""Most numbers in one block of draws."""
 
 
 @dataclass(frozen=True)
@@ -145,16 +147,6 @@ def select_targets(fit: Fit, chosen: Indices) -> Fit:
         prediction=fit.prediction[:, chosen],
         inner_score=fit.inner_score[chosen],
     )
-
-
-def stimulus_weights(n_stimuli: int, n_draws: int, seed: int, groups: npt.ArrayLike | None) -> Floats:
-    """Bootstrap weights of stimuli (or of whole groups)."""
-    return bootstrap_weights(n_stimuli, n_draws, random_state=seed, groups=groups)
-
-
-def stimulus_orders(n_stimuli: int, n_draws: int, seed: int, groups: npt.ArrayLike | None) -> Indices:
-    """Permutations of stimuli within their groups."""
-    return permutations(n_stimuli, n_draws, random_state=seed, blocks=groups)
 
 
 def combine_draws(held_out: Floats, training: Floats) -> Floats:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..metrics.registries import CEILING_KINDS, METRICS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -75,9 +77,10 @@ def best_raw(record: Mapping[str, Any]) -> float | None:
         A stored record of a score.
     """
     value: float | None = record["ceiling"]
-    if value is None or record["metric"] in ("cka", "cka_biased", "rdm"):
+    metric, kind = METRICS.get(record["metric"]), CEILING_KINDS.get(record["ceiling_kind"])
+    if value is None or kind is None or (metric is not None and metric.ceilings == ("none",)):
         return None
-    return float(value**0.5) if record["ceiling_kind"] in ("reliability", "internal_consistency") else value
+    return float(kind.best(value))
 
 
 def _draw_ceiling(axes: Any, record: Mapping[str, Any]) -> None:
@@ -99,8 +102,5 @@ def _draw_ceiling(axes: Any, record: Mapping[str, Any]) -> None:
 
 
 def _unit(record: Mapping[str, Any]) -> str:
-    if record["metric"].startswith("rsa"):
-        return "RDM correlation (Spearman r)"
-    if record["metric"] == "decoding":
-        return "pairs identified (chance 0.5)"
-    return "held-out correlation (Pearson r)" if record["unit"] == "neuroid" else "similarity"
+    metric = METRICS.get(record["metric"])
+    return metric.axis if metric is not None else "raw value"

@@ -4,16 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-Record = Mapping[str, Any]
+from ..metrics.registries import NORMALIZATIONS, words
 
-_FORMULAS = {
-    "r_over_sqrt_reliability": "the median over neuroids of r divided by the square root of its reliability",
-    "r2_over_ceiling": "squared r divided by the ceiling",
-    "r_over_ceiling_squared": "the square of r divided by the ceiling",
-    "r_over_ceiling": "r divided by the ceiling, clipped to 0 to 1",
-    "above_chance": "accuracy above chance as a share of the best",
-    "none": "the raw value, because these recordings allow no ceiling",
-}
+Record = Mapping[str, Any]
 
 
 def methods(records: Sequence[Record]) -> list[str]:
@@ -99,7 +92,7 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         if one["ceiling_lower"] is not None:
             bounds = f" (bounds {one['ceiling_lower']:.3f} to {one['ceiling_upper']:.3f})"
         parts.append(f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}.")
-    parts.append(f"The score is {_FORMULAS.get(one['normalisation'], one['normalisation'])}.")
+    parts.append(f"The score is {words(NORMALIZATIONS, one['normalisation'])}.")
     parts.append("The layer was chosen on training stimuli and is reported on held-out ones.")
     if how.get("interval"):
         parts.append(f"Intervals: {how['interval']}.")

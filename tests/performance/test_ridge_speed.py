@@ -14,6 +14,7 @@ from sklearn.linear_model import Ridge
 
 from brodmann.analysis.encoding.cross_validation import Fold, Splitter
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
+from brodmann.analysis.statistics.resampling import permutations
 from brodmann.bench.metrics import uncertainty
 from brodmann.correlation import pearson
 
@@ -181,13 +182,13 @@ def fitted(made):
 
 def thousand_permutations(made):
     fits, y = fitted(made)
-    orders = uncertainty.stimulus_orders(len(y), 1000, 3, None)
+    orders = permutations(len(y), 1000, random_state=3)
     return uncertainty.permuted_draws(fits, y.astype(float), orders).mean(axis=1)
 
 
 def one_permutation(made):
     x, y, folds = made
-    order = uncertainty.stimulus_orders(len(y), 1000, 3, None)[0]
+    order = permutations(len(y), 1000, random_state=3)[0]
     return himalaya((x, y[order], folds), "kernel", n_folds=len(folds)).mean(axis=0)
 
 

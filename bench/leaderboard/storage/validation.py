@@ -6,7 +6,8 @@ import numpy as np
 
 from ....errors import UserError
 from ...benchmark import BenchmarkCard, benchmark_card
-from ...metrics.normalization import NORMALIZATIONS, Floats
+from ...metrics.normalization import Floats
+from ...metrics.registries import NORMALIZATIONS
 from ..submission.errors import Refused
 from ..submission.schema import ScoreRecord
 from .models import BenchmarkRow, CeilingRow

@@ -11,13 +11,13 @@ from boards import Server
 from command_line import run_brodmann
 
 import brodmann
-from brodmann.bench.benchmark import METRICS
 from brodmann.bench.leaderboard import gathered, open_board
 from brodmann.bench.leaderboard.storage import accounts
 from brodmann.bench.leaderboard.storage.database import close_board
 from brodmann.bench.leaderboard.storage.snapshot import read_snapshot
 from brodmann.bench.leaderboard.submission.schema import digest_of_document
 from brodmann.bench.leaderboard.submit import renamed, send
+from brodmann.bench.metrics.registries import METRICS
 from brodmann.errors import UserError
 
 

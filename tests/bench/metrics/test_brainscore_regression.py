@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from brodmann.bench.metrics.base import ScoringOptions
-from brodmann.bench.metrics.brainscore_regression import PRESETS, internal_consistency
+from brodmann.bench.metrics.brainscore_regression import internal_consistency
 from brodmann.bench.metrics.recording import Recording
+from brodmann.bench.metrics.registries import METRICS
 
 VISION = {
     "pls": (0.7474812499, 1e-4),  # scikit-learn stops its power iterations early; brodmann does not
@@ -54,7 +55,7 @@ def language():
 @pytest.mark.parametrize("name", VISION)
 def test_vision(vision, name):
     x, recorded = vision
-    metric = PRESETS[name]
+    metric = METRICS[name].make(recorded, {})
     metric_result = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
     expected, tolerance = VISION[name]
     assert metric_result.raw == pytest.approx(expected, abs=tolerance)
@@ -65,7 +66,7 @@ def test_vision(vision, name):
 
 def test_ceiling_error_and_normalisation(vision):
     x, recorded = vision
-    metric = PRESETS["pls"]
+    metric = METRICS["pls"].make(recorded, {})
     ceiling = metric.ceiling(recorded)
     assert ceiling.value == pytest.approx(0.6518893323, abs=1e-6)
     metric_result = metric.evaluate({"layer": x}, recorded, ceiling, QUICK)
@@ -77,7 +78,7 @@ def test_ceiling_error_and_normalisation(vision):
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_language(language, name):
     x, recorded = language
-    metric = PRESETS[name]
+    metric = METRICS[name].make(recorded, {})
     metric_result = metric.evaluate({"layer": x}, recorded, metric.ceiling(recorded), QUICK)
     assert metric_result.raw == pytest.approx(LANGUAGE[name], abs=1e-6)
 
@@ -92,7 +93,7 @@ def test_a_missing_repetition_is_skipped_not_counted(vision):
 
 def test_a_constant_feature_is_counted_and_not_a_silent_nan(vision):
     _, recorded = vision
-    metric = PRESETS["neuron_to_neuron"]
+    metric = METRICS["neuron_to_neuron"].make(recorded, {})
     metric_result = metric.evaluate({"flat": np.ones((320, 3))}, recorded, metric.ceiling(recorded), QUICK)
     assert metric_result.raw == 0.0
     assert list(metric_result.left_out.values()) == [12]
@@ -101,7 +102,7 @@ def test_a_constant_feature_is_counted_and_not_a_silent_nan(vision):
 def test_the_layer_is_chosen_on_training_stimuli(vision):
     x, recorded = vision
     noise = np.random.default_rng(1).normal(size=x.shape)
-    metric = PRESETS["ridge1"]
+    metric = METRICS["ridge1"].make(recorded, {})
     metric_result = metric.evaluate({"noise": noise, "good": x}, recorded, metric.ceiling(recorded), QUICK)
     assert metric_result.layer == "good"
     assert set(metric_result.layer_by_split) == {"good"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from brodmann.analysis.statistics.resampling import permutations
 from brodmann.bench import nested_folds, nested_ridge
 from brodmann.bench.metrics import uncertainty
 from brodmann.correlation import pearson
@@ -15,7 +16,7 @@ def test_permuted_draws_are_those_of_refitting_at_the_chosen_penalties(p):
     x = rng.normal(size=(80, p))
     y = x[:, :10] @ rng.normal(size=(10, 5)) + 3 * rng.normal(size=(80, 5))
     fits = list(nested_ridge(x, y, nested_folds(80)))
-    orders = uncertainty.stimulus_orders(80, 4, 1, None)
+    orders = permutations(80, 4, random_state=1)
     found = uncertainty.permuted_draws(fits, y, orders)
     for draw, order in enumerate(orders):
         for row, fit in enumerate(fits):

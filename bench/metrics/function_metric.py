@@ -1,0 +1,87 @@
+"""A metric made of a person's own function of features and responses."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...analysis.encoding.cross_validation import Indices
+from ...errors import UserError
+from .base import Ceiling
+from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
+from .recording import Recording
+from .registries import Normalization
+from .whole_comparison import WholeComparison
+
+Floats = npt.NDArray[np.float64]
+Function = Callable[[Floats, Floats], npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class FunctionMetric(WholeComparison):
+    """Whatever a function says of every neuroid, normalised and resampled as other metrics are.
+
+    The function is called anew for every draw and every permutation; fewer of them are asked for where it is slow.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,). It
+        holds out what must be held out; NaN (nothing varies) counts as r = 0.
+    least_reliability : float
+        Neuroids below it are left out.
+    """
+
+    function: Function
+    least_reliability: float = 0.1
+    per_neuroid: ClassVar[bool] = True
+
+    def ceiling(self, recorded: Recording) -> Ceiling:
+        """Published r_max, else split-half reliability over repetitions, else none."""
+        return neuroid_ceiling(recorded)
+
+    def memory(self, recorded: Recording, n_units: int) -> int:
+        """Features in float64 and twice what is drawn of them; what the function takes is not known."""
+        return 8 * recorded.n_stimuli * (3 * n_units + 3 * recorded.responses.shape[2])
+
+    def prepared(self, values: npt.ArrayLike) -> Floats:
+        """As they are, in double precision."""
+        return np.asarray(values, np.float64)
+
+    def compared(self, model: Floats, brain: Floats, rows: Indices, brain_rows: Indices) -> Floats:
+        """The function's values."""
+        r = np.asarray(self.function(model[rows], brain[brain_rows]), np.float64)
+        if r.shape != brain.shape[1:]:
+            raise UserError(
+                f"the metric {self.name!r} must give one r a neuroid, an array of shape {brain.shape[1:]}, "
+                f"and gave one of shape {r.shape}"
+            )
+        return np.nan_to_num(r)
+
+    def normalized(
+        self, recorded: Recording, ceiling: Ceiling
+    ) -> tuple[Indices, dict[str, int], Normalization, Floats]:
+        """The reliable neuroids, and r over the best reachable r."""
+        kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
+        return kept, left_out, *normalization_by(ceiling, kept)
+
+
+def function_metric(function: object) -> FunctionMetric:
+    """The metric of a function, under the function's name.
+
+    Raises
+    ------
+    UserError
+        For what is no function.
+    """
+    if isinstance(function, type) or not callable(function):
+        raise UserError(
+            f"{function!r} is no metric: give a name, a function of features and responses, or an object with "
+            "name, ceiling, evaluate and memory"
+        )
+    name = getattr(function, "__name__", type(function).__name__)
+    return FunctionMetric(re.sub(r"\W+", "_", name).strip("_"), function)

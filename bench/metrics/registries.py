@@ -1,0 +1,166 @@
+"""What a metric consists of, by name: the registries of metrics, normalizations and kinds of noise ceiling."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import UserError, unknown
+from ...registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from .base import Metric
+    from .recording import Recording
+
+    Floats = npt.NDArray[np.float64]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """A metric before it meets a recording.
+
+    Attributes
+    ----------
+    name : str
+        As in the benchmark's identifier.
+    build : callable
+        ``(recorded, **options)`` -> the metric; a class is called with the options alone.
+    sentence : str
+        What the metric does, for the methods text.
+    formula : str
+        The raw value.
+    options : tuple of str
+        What a benchmark may set.
+    axis : str
+        The raw value on an axis.
+    ceilings : tuple of str
+        The kinds of noise ceiling that it may have.
+    version : int
+        Rises when a value would change.
+    citation : str
+        Where the metric was published.
+    brainscore : mapping
+        ``vision`` or ``language`` -> the name of Brain-Score's metric that it equals.
+    like : tuple of str
+        Metrics that Brain-Score has, where it has not this one.
+    """
+
+    name: str
+    build: Callable[..., Any]
+    sentence: str
+    formula: str
+    options: tuple[str, ...] = ()
+    axis: str = "held-out correlation (Pearson r)"
+    ceilings: tuple[str, ...] = ("r_max", "reliability", "none")
+    version: int = 1
+    citation: str = ""
+    brainscore: Mapping[str, str] = field(default_factory=dict)
+    like: tuple[str, ...] = ()
+
+    def check(self, options: Mapping[str, Any], owner: str) -> None:
+        """Refuse options that the metric does not use; `owner` is what they were given for."""
+        for option in options:
+            if option not in self.options:
+                wrong = unknown(f"option of {owner}", option, self.options)
+                raise UserError(f"{wrong} ({self.name} has {', '.join(self.options) or 'no options'})")
+
+    def make(self, recorded: "Recording", options: Mapping[str, Any]) -> "Metric":
+        """The metric for one recording."""
+        self.check(options, recorded.name)
+        given = () if isinstance(self.build, type) else (recorded,)
+        made: Metric = self.build(*given, **options)
+        return made
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """From raw values to the headline.
+
+    Attributes
+    ----------
+    name : str
+    formula_of : callable
+        Raw values ``(..., n_splits, n_units)`` and what they are divided by -> headlines ``(...)``.
+    sentence : str
+        After "The score is", for the methods text.
+    formula : str
+        For a line of the terminal.
+    axis : str
+        The headline on an axis.
+    clips : bool
+        Whether headlines end at 0 and 1.
+    chance : float
+        The raw value of a model that knows nothing.
+    without_ceiling : float or None
+        What stands for the ceiling of recordings that allow none; None where there is no score without one.
+    expression : str
+        The same in Python, from ``raw`` and ``CEILING``, for files that stand without this package.
+    """
+
+    name: str
+    formula_of: Callable[["Floats", "Floats"], "Floats"]
+    sentence: str
+    formula: str
+    axis: str = "score (share of the noise ceiling)"
+    clips: bool = False
+    chance: float = 0.0
+    without_ceiling: float | None = None
+    expression: str = ""
+
+    def __call__(self, r: "Floats", ceiling: "Floats") -> "Floats":
+        """The headline."""
+        return self.formula_of(r, ceiling)
+
+
+@dataclass(frozen=True)
+class CeilingKind:
+    """A kind of noise ceiling.
+
+    Attributes
+    ----------
+    name : str
+    best : callable
+        The ceiling -> the raw value that the best model would reach.
+    sentence : str
+    """
+
+    name: str
+    best: Callable[[float], float]
+    sentence: str
+
+
+_PLACE = f"{__package__}", "brodmann.metrics"
+METRICS: Registry[MetricCard] = Registry("metric", *_PLACE)
+NORMALIZATIONS: Registry[Normalization] = Registry("normalization", *_PLACE)
+CEILING_KINDS: Registry[CeilingKind] = Registry("kind of ceiling", *_PLACE)
+
+
+def metric(name: str, **facts: Any) -> Callable[[F], F]:
+    """Register the class, or the function, that builds a metric; the facts are those of a :class:`MetricCard`."""
+    return METRICS.registering(name, lambda build: MetricCard(name, build, **facts))
+
+
+def normalization(
+    name: str, **facts: Any
+) -> Callable[[Callable[["Floats", "Floats"], "Floats"]], Normalization]:
+    """Register a formula; the facts are those of a :class:`Normalization`, which takes the function's place."""
+
+    def add(formula_of: Callable[["Floats", "Floats"], "Floats"]) -> Normalization:
+        made = Normalization(name, formula_of, **facts)
+        return NORMALIZATIONS.register(name, made, formula_of.__module__)
+
+    return add
+
+
+def ceiling_kind(name: str, sentence: str) -> Callable[[F], F]:
+    """Register a kind of noise ceiling by the function from its value to the best raw value."""
+    return CEILING_KINDS.registering(name, lambda best: CeilingKind(name, best, sentence))
+
+
+def words(registry: Mapping[str, Any], name: str, what: str = "sentence") -> str:
+    """What a registry says of a name; the name itself where the package that registers it is not installed."""
+    return str(getattr(registry.get(name), what, name))
