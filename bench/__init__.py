@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .reports.collect import Comparison, compare
     from .reports.html import write_report
     from .reports.layer_curve import layer_curve
-    from .reports.panels import Panel, panels
+    from .reports.panel import Panel, panels
     from .reports.variance_figure import variance_partition_figure
     from .results.store import Run, arrays_of, open_run, record_of
     from .scoring import score
@@ -35,7 +35,7 @@ _WHERE = {
     "BenchmarkCard": ".benchmark",
     "Comparison": ".reports.collect",
     "Fold": "..analysis.encoding.cross_validation",
-    "Panel": ".reports.panels",
+    "Panel": ".reports.panel",
     "Run": ".results.store",
     "Splitter": "..analysis.encoding.cross_validation",
     "add_benchmark": ".benchmark",
@@ -50,7 +50,7 @@ _WHERE = {
     "nested_folds": "..analysis.encoding.cross_validation",
     "nested_ridge": "..analysis.encoding.nested_ridge",
     "open_run": ".results.store",
-    "panels": ".reports.panels",
+    "panels": ".reports.panel",
     "record_of": ".results.store",
     "score": ".scoring",
     "sparse_encoding": "..analysis.encoding.sparse",
