@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from .dataset import Dataset, Published
     from .formats.brainio import from_brainio, to_brainio
     from .noise_ceiling import extrapolated_ceiling, rdm_ceiling, reliability
+    from .stimulus_set import StimulusSet
 
 _WHERE = {
     "Dataset": ".dataset",
     "DatasetCard": ".card",
     "Published": ".dataset",
+    "StimulusSet": ".stimulus_set",
     "add_dataset": ".catalogue",
     "dataset_card": ".catalogue",
     "extrapolated_ceiling": ".noise_ceiling",
@@ -30,6 +32,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "Published",
+    "StimulusSet",
     "add_dataset",
     "dataset_card",
     "extrapolated_ceiling",

@@ -1,18 +1,15 @@
-"""The card of a data set, without loading it, and the bibliography that it cites."""
+"""The card of a data set, without loading it, and the registry of the data sets that there are."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..install import KnownFile
+from ..install import KnownFile as KnownFile
+from ..registry import Registry
 
 if TYPE_CHECKING:
-    from .dataset import Modality
-
-_HERE = Path(__file__).parent
+    from .dataset import Dataset, Modality
 
 
 @dataclass(frozen=True)
@@ -28,8 +25,8 @@ class DatasetCard:
     n_subjects, n_stimuli : int or None
         None where the source does not state it.
     license : str
-    citation : tuple of str
-        Keys of the bibliography.
+    bibtex : str
+        The BibTeX entries of everything to cite.
     source : str
         Where the files come from.
     units : str
@@ -38,10 +35,6 @@ class DatasetCard:
         True for data that a program made.
     own : bool
         True for a data set that a person installed from a folder of their own.
-    loader : str
-        ``module:function`` in this folder.
-    fetch : str
-        ``module:function`` that fills the folder where there is no list of files.
     files : tuple of KnownFile
         What is installed.
     published_ceilings : mapping of str to mapping
@@ -59,35 +52,21 @@ class DatasetCard:
     n_subjects: int | None = None
     n_stimuli: int | None = None
     license: str = ""
-    citation: tuple[str, ...] = ()
+    bibtex: str = ""
     source: str = ""
     units: str = ""
     simulated: bool = False
     own: bool = False
-    loader: str = ""
-    fetch: str = ""
     files: tuple[KnownFile, ...] = ()
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def bibtex(self) -> str:
-        """The BibTeX entries of everything to cite."""
-        entries = _bibliography()
-        return "\n\n".join(entries[key] for key in self.citation)
-
     def about(self) -> dict[str, Any]:
-        """The arguments of a :class:`Dataset` that come from the catalogue."""
+        """The arguments of a :class:`Dataset` that come from the card."""
         from .dataset import Published
 
-        return {
-            "identifier": self.identifier,
-            "modality": self.modality,
-            "simulated": self.simulated,
-            "license": self.license,
-            "bibtex": self.bibtex,
-            "source": self.source,
-            "units": self.units,
+        names = ("identifier", "modality", "simulated", "license", "bibtex", "source", "units")
+        return {name: getattr(self, name) for name in names} | {
             "published_ceilings": {
                 region: Published(float(entry["value"]), str(entry["source"]))
                 for region, entry in self.published_ceilings.items()
@@ -95,11 +74,67 @@ class DatasetCard:
         }
 
 
-@lru_cache(maxsize=1)
-def _bibliography() -> dict[str, str]:
-    entries = {}
-    for path in sorted(_HERE.glob("*.bib")):
-        for entry in re.split(r"\n(?=@)", path.read_text(encoding="utf-8")):
-            if key := re.match(r"@\w+\{([^,\s]+),", entry):
-                entries[key[1]] = entry.strip()
-    return entries
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set of the registry.
+
+    Attributes
+    ----------
+    card : DatasetCard
+    load : callable
+        ``load(card, folder)`` makes the :class:`Dataset` of the installed files.
+    fetch : callable or None
+        ``fetch(target, source)`` fills the folder where there is no list of files.
+    """
+
+    card: DatasetCard
+    load: Callable[[DatasetCard, Path], "Dataset"]
+    fetch: Callable[[Path, Path | None], None] | None = None
+
+
+DATASETS: Registry[DatasetEntry] = Registry(
+    "data set",
+    f"{__package__}.datasets",
+    "brodmann.datasets",
+    hint="list them with: brodmann data list",
+)
+Loader = TypeVar("Loader", bound=Callable[..., "Dataset"])
+
+
+def dataset(
+    card: DatasetCard, *, fetch: Callable[[Path, Path | None], None] | None = None
+) -> Callable[[Loader], Loader]:
+    """A decorator that registers the function which loads a data set.
+
+    A module that registers is imported by every listing: it imports numpy and the like inside its functions.
+
+    Parameters
+    ----------
+    card : DatasetCard
+    fetch : callable, optional
+        What fills the folder of a data set without a list of files: ``fetch(target, source)``.
+    """
+
+    def add(load: Loader) -> Loader:
+        DATASETS.register(card.identifier, DatasetEntry(card, load, fetch), load.__module__)
+        return load
+
+    return add
+
+
+def files_beside(module: str, url: str) -> tuple[KnownFile, ...]:
+    """The files that ``NAME.sha256`` lists beside ``NAME.py``, as ``sha256sum`` writes it.
+
+    Parameters
+    ----------
+    module : str
+        The module's ``__file__``.
+    url : str
+        Their address, with ``{name}`` or ``{basename}`` in it.
+    """
+    lines = Path(module).with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
+    listed = [line.split("  ", 1) for line in lines]
+    return tuple(
+        KnownFile(name, digest, url.format(name=name, basename=PurePosixPath(name).name))
+        for digest, name in listed
+    )

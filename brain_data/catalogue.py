@@ -2,30 +2,26 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
-from importlib import import_module
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import NotAvailableError, UserError, unknown
 from ..files import home
-from ..install import KnownFile, install_files, verify_installed
-from .card import DatasetCard
+from ..install import install_files, verify_installed
+from .card import DATASETS, DatasetCard
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-_HERE = Path(__file__).parent
 _DESCRIPTION = "dataset.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def list_datasets(pattern: str = "*") -> list[DatasetCard]:
-    """The data sets whose name matches a pattern such as ``"haxby*"``, one's own at the end."""
-    cards = {**_catalogue(), **_own()}
-    return [card for name, card in cards.items() if fnmatchcase(name, pattern)]
+    """The data sets whose name matches a pattern such as ``"haxby*"``: simulated ones, others, one's own."""
+    cards = sorted(_cards().values(), key=lambda card: (card.own, not card.simulated))
+    return [card for card in cards if fnmatchcase(card.identifier, pattern)]
 
 
 def dataset_card(name: str) -> DatasetCard:
@@ -36,9 +32,9 @@ def dataset_card(name: str) -> DatasetCard:
     UserError
         For an unknown name, with the close matches.
     """
-    cards = {**_own(), **_catalogue()}
+    cards = _cards()
     if name not in cards:
-        raise unknown("data set", name, cards, hint="list them with: brodmann data list")
+        raise unknown(DATASETS.kind, name, cards, hint=DATASETS.hint)
     return cards[name]
 
 
@@ -70,14 +66,14 @@ def add_dataset(name: str, source: Path | str | None = None) -> Path:
         Where a file has no public address or cannot be downloaded.
     """
     source = None if source is None else Path(source).expanduser()
-    card = _catalogue().get(name)
-    if card is None:
+    if name not in DATASETS:
         return _add_own(name, source)
+    card, fetch = DATASETS[name].card, DATASETS[name].fetch
     if card.simulated:
         raise UserError(f"data set {name!r} is made by code: there is nothing to add, load it as it is")
     target = _folder(name)
-    if card.fetch:
-        _call(card.fetch)(target, source)
+    if fetch is not None:
+        fetch(target, source)
         return target
     install_files(f"data set {name!r}", card.files, target, source=source, hint=_from_folder(name))
     return target
@@ -98,27 +94,23 @@ def load_dataset(name: str | Path) -> "Dataset":
     NotAvailableError
         Where the data set is not installed; the line says the command that installs it.
     """
-    cards = {**_own(), **_catalogue()}
-    if isinstance(name, Path) or (name not in cards and Path(name).expanduser().is_dir()):
+    if isinstance(name, Path) or (name not in _cards() and Path(name).expanduser().is_dir()):
         from .formats.folder import load_folder
 
         folder = Path(name).expanduser()
         return load_folder(folder, folder.resolve().name)
     card = dataset_card(name)
     folder = _folder(card.identifier)
-    loaded: Dataset
     if card.own:
         from .formats.folder import load_folder
 
         return load_folder(folder, card.identifier)
-    if card.simulated:
-        loaded = _call(card.loader)()
-        return loaded
-    if not folder.is_dir():
-        raise NotAvailableError(_how_to_install(card))
-    verify_installed(f"data set {card.identifier!r}", card.files, folder, hint=_from_folder(card.identifier))
-    loaded = _call(card.loader)(card, folder)
-    return loaded
+    if not card.simulated:
+        if not folder.is_dir():
+            raise NotAvailableError(_how_to_install(card))
+        what = f"data set {card.identifier!r}"
+        verify_installed(what, card.files, folder, hint=_from_folder(card.identifier))
+    return DATASETS[card.identifier].load(card, folder)
 
 
 def _folder(name: str) -> Path:
@@ -140,7 +132,7 @@ def _how_to_install(card: DatasetCard) -> str:
 
 def _add_own(name: str, source: Path | None) -> Path:
     if source is None:
-        raise unknown("data set", name, _catalogue(), hint=f"to add your own: {_from_folder(name)}")
+        raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     if not source.is_dir():
@@ -150,34 +142,9 @@ def _add_own(name: str, source: Path | None) -> Path:
     return install_folder(name, source)
 
 
-def _call(where: str) -> Any:
-    module, _, function = where.partition(":")
-    return getattr(import_module(f".{module}", __package__), function)
-
-
-@lru_cache(maxsize=1)
-def _catalogue() -> dict[str, DatasetCard]:
-    entries: dict[str, dict[str, Any]] = {}
-    for path in (_HERE / "catalogue.toml", _HERE / "brainscore.toml"):
-        if path.exists():
-            entries |= tomllib.loads(path.read_text(encoding="utf-8"))
-    checksums = tomllib.loads((_HERE / "checksums.toml").read_text(encoding="utf-8"))
-    return {name: _card(name, entry, checksums.get(name, {})) for name, entry in entries.items()}
-
-
-def _card(name: str, entry: Mapping[str, Any], checksums: Mapping[str, str]) -> DatasetCard:
-    listed = [
-        KnownFile(file["name"], file.get("sha256") or file["sha1"], file.get("url"))
-        for file in entry.get("files", [])
-    ]
-    address = entry.get("files_at", "")
-    many = [
-        KnownFile(file, digest, address.format(name=file, basename=PurePosixPath(file).name))
-        for file, digest in checksums.items()
-    ]
-    plain = {key: value for key, value in entry.items() if key not in ("files", "files_at")}
-    plain |= {key: tuple(plain.get(key, ())) for key in ("regions", "citation")}
-    return DatasetCard(identifier=name, **plain, files=(*listed, *many))
+def _cards() -> dict[str, DatasetCard]:
+    """The registered ones by module, whichever was imported first, then a person's own."""
+    return {name: DATASETS[name].card for name in sorted(DATASETS, key=DATASETS.origin)} | _own()
 
 
 def _own() -> dict[str, DatasetCard]:
@@ -197,7 +164,7 @@ def _own() -> dict[str, DatasetCard]:
     cards = {}
     for path in sorted((home() / "data").glob(f"*/{_DESCRIPTION}")):
         name = path.parent.name
-        if name in _catalogue():
+        if name in DATASETS:
             continue
         try:
             entry = tomllib.loads(path.read_text(encoding="utf-8"))

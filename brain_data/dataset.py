@@ -1,17 +1,19 @@
 """The dataset contract: what was shown, what was recorded, where it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ..errors import UserError, unknown
 from ..files import digest_of
+from .stimulus_set import StimulusSet
 
 Modality = Literal["vision", "language"]
 
@@ -90,6 +92,72 @@ class Dataset:
         if self.responses is None and not self.rdms:
             raise UserError(f"data set {self.identifier!r} holds neither responses nor RDMs")
 
+    @classmethod
+    def from_arrays(
+        cls,
+        identifier: str,
+        responses: npt.NDArray[Any] | pd.DataFrame | xr.DataArray,
+        stimuli: Sequence[str | Path] | pd.DataFrame,
+        *,
+        region: str | Sequence[str] = "region",
+        subject: str | Sequence[str] | None = None,
+        positions: npt.ArrayLike | None = None,
+        labels: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
+        **about: Any,
+    ) -> "Dataset":
+        """A data set of what is in memory.
+
+        Parameters
+        ----------
+        identifier : str
+        responses : array, DataFrame or DataArray
+            (stimulus, neuroid) or (stimulus, repetition, neuroid), in the order of the stimuli; a repetition that is
+            all NaN was not recorded. Or a row a presentation, in any order: a DataFrame whose index names stimuli
+            and whose columns name neuroids, or a DataArray (presentation, neuroid) with ``stimulus_id``.
+        stimuli : sequence or DataFrame
+            Texts, paths of pictures, or a table with ``sentence``, ``word`` or ``text``, or ``filename`` (paths); its
+            ``stimulus_id``, else its index, names them.
+        region, subject : str or sequence of str
+            Of all neuroids, or of each.
+        positions : array of shape (n_neuroids, 2 or 3), optional
+            In mm.
+        labels : sequence or mapping of str to sequence, optional
+            The category of each stimulus, or several columns of labels by name.
+        **about
+            Further attributes, such as ``units``, ``license``, ``published_ceilings``; ``has_stimuli=False`` for a
+            table of conditions that no model can be shown.
+
+        Raises
+        ------
+        UserError
+            For shapes that do not fit, responses that are NaN or never vary, stimuli that appear twice.
+        """
+        from .arrays import as_responses, check_varying, labeled, modality_of, neuroid_columns, stimulus_table
+
+        table = stimulus_table(stimuli, labels)
+        check_stimuli(table, identifier)
+        table.identifier = identifier
+        about = {"modality": modality_of(table, about.get("has_stimuli", True))} | about
+        values, shown, recorded = as_responses(responses, table)
+        recorded |= neuroid_columns(values.shape[1], region, subject, positions)
+        array = labeled(values, shown, recorded, region if isinstance(region, str) else "")
+        dataset = cls(identifier, stimuli=table, responses=array, **about)
+        check_varying(array, identifier)
+        return dataset
+
+    def __repr__(self) -> str:
+        """What it is, in a few lines."""
+        kind = f"{self.modality}, SIMULATED" if self.simulated else self.modality
+        shown = "stimuli" if self.has_stimuli else "conditions, whose stimuli are not included"
+        lines = [f"Dataset {self.identifier!r}: {kind}", f"  {len(self.stimuli)} {shown}"]
+        if self.responses is not None:
+            lines.append(f"  {_recorded(self.responses)}")
+        for region, rdm in self.rdms.items():
+            lines.append(
+                f"  RDMs of {region}: {', '.join(_counted(rdm.sizes[dim], str(dim)) for dim in rdm.dims[:2])}"
+            )
+        return "\n".join(lines)
+
     @property
     def regions(self) -> list[str]:
         """The regions that were recorded, in the data's order."""
@@ -112,6 +180,23 @@ class Dataset:
             parts += [_array_digest(self.responses)]
         parts += [(region, _array_digest(rdm)) for region, rdm in self.rdms.items()]
         return digest_of(*parts)
+
+
+def _recorded(responses: xr.DataArray) -> str:
+    """Neuroids by region, repetitions and subjects, in a line."""
+    regions = pd.Series(responses["region"].values).value_counts(sort=False)
+    each = ", ".join(f"{region} {n}" for region, n in regions.items())
+    repeated = pd.Series(responses["stimulus_id"].values).value_counts()
+    least, most = int(repeated.min()), int(repeated.max())
+    times = _counted(most, "repetition") if least == most else f"{least} to {most} repetitions"
+    parts = [f"{_counted(responses.sizes['neuroid'], 'neuroid')} ({each})", times]
+    if "subject" in responses.coords:
+        parts.append(_counted(len(set(responses["subject"].values.tolist())), "subject"))
+    return ", ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def stimuli_digest(stimuli: StimulusSet) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import xarray as xr
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
+    from ..brain_data.stimulus_set import StimulusSet
     from .sheet import Sheet
 
 Context = Literal["none", "passage"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...brain_data.dataset import Dataset, stimuli_digest
+from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError
 from ...models.extraction.torch_model import Network
 from ...models.sheet import Sheet

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...brain_data.dataset import Dataset
+from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError, unknown
 from ...models.extraction.language_model import LanguageModel
 from ...models.extraction.readout import Readout

@@ -235,7 +235,7 @@ def data_info(name: Name, as_json: Json = False) -> None:
     from ...brain_data.catalogue import dataset_card, is_installed
 
     card = dataset_card(name)
-    print_card(plain(card) | {"installed": is_installed(name), "bibtex": card.bibtex}, as_json)
+    print_card(plain(card) | {"installed": is_installed(name)}, as_json)
 
 
 @data.command("add")

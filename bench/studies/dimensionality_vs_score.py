@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.topography.analyze import check_modality
 from ...analysis.topography.report import dimensionality_of
 from ...analysis.topography.unit_responses import layer_unit_responses
+from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError
 from ...models import load_model
 from ...models.extraction.torch_model import Network

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...analysis.representation.selectivity import category_selectivity
 from ...analysis.topography.unit_responses import unit_responses, what_is_a_unit
+from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError, unknown
 from ...models.extraction.language_model import LanguageModel
 from ...models.extraction.torch_model import Network

@@ -3,24 +3,54 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
-from PIL import Image
-from scipy.io import loadmat
-from scipy.spatial.distance import squareform
-
 from ...install import remember_folder
-from ..dataset import Dataset
+from ..card import DatasetCard, KnownFile, dataset
 
 if TYPE_CHECKING:
-    from ..card import DatasetCard
+    import numpy as np
+    import numpy.typing as npt
+    import xarray as xr
+
+    from ..dataset import Dataset
+    from ..stimulus_set import StimulusSet
 
 _DIMS = ("subject", "session", "stimulus", "stimulus_other")
+_COMMIT = "f1f83cadb7243492a1aae7460466e0f0140b20ac"
+_ADDRESS = f"https://raw.githubusercontent.com/rsagroup/rsatoolbox/{_COMMIT}/demos/92imageData"
+_FILES = {
+    "Kriegeskorte_Neuron2008_supplementalData.mat": "06f21214399a5d43dc264eed19a7f4b8daf11c8622a59eec3e106064ce5e3504",
+    "92_brainRDMs.mat": "1743f90a15e895798a94318649e80e1123a7e5943a1703fa1dd7c31ea5780b7c",
+}
 
 
-def load(card: "DatasetCard", folder: Path) -> Dataset:
+@dataset(
+    DatasetCard(
+        "kriegeskorte2008",
+        "92 object images: dissimilarities in human IT (4 subjects x 2 sessions) and monkey IT (674 cells)",
+        modality="vision",
+        species="human, macaque",
+        technique="fMRI, single cells",
+        regions=("hIT", "mIT"),
+        n_subjects=4,
+        n_stimuli=92,
+        license="MIT (the repository's)",
+        source=f"https://github.com/rsagroup/rsatoolbox, commit {_COMMIT}, demos/92imageData",
+        units="1 - Pearson r",
+        files=tuple(KnownFile(name, digest, f"{_ADDRESS}/{name}") for name, digest in _FILES.items()),
+        bibtex="""@article{kriegeskorte2008,
+  title = {Matching Categorical Object Representations in Inferior Temporal Cortex of Man and Monkey},
+  author = {Kriegeskorte, Nikolaus and Mur, Marieke and Ruff, Douglas A. and Kiani, Roozbeh and Bodurka, Jerzy and \
+Esteky, Hossein and Tanaka, Keiji and Bandettini, Peter A.},
+  journal = {Neuron},
+  volume = {60},
+  number = {6},
+  pages = {1126--1141},
+  year = {2008},
+  doi = {10.1016/j.neuron.2008.10.043}
+}""",
+    )
+)
+def load(card: DatasetCard, folder: Path) -> "Dataset":
     """The 92 images with the RDMs of two regions.
 
     - ``hIT``: 4 people x 2 sessions; the subjects' initials are the coordinate ``subject``.
@@ -34,6 +64,12 @@ def load(card: "DatasetCard", folder: Path) -> Dataset:
     folder : Path
         The installed files; the images are written beside them as PNG once.
     """
+    import numpy as np
+    from scipy.io import loadmat
+    from scipy.spatial.distance import squareform
+
+    from ..dataset import Dataset
+
     supplement = loadmat(folder / "Kriegeskorte_Neuron2008_supplementalData.mat", squeeze_me=True)
     human = loadmat(folder / "92_brainRDMs.mat", squeeze_me=True)["RDMs"]
     stimuli = _stimuli(supplement["stimuli_92objs"], folder / "derived" / "images")
@@ -55,7 +91,11 @@ def load(card: "DatasetCard", folder: Path) -> Dataset:
     )
 
 
-def _stimuli(entries: npt.NDArray[Any], images: Path) -> StimulusSet:
+def _stimuli(entries: "npt.NDArray[Any]", images: Path) -> "StimulusSet":
+    from PIL import Image
+
+    from ..stimulus_set import StimulusSet
+
     ids = [f"object{number:02d}" for number in range(1, len(entries) + 1)]
 
     def draw(folder: Path) -> None:
@@ -76,7 +116,12 @@ def _subject(name: str) -> str:
     return name.split("|")[1].strip()
 
 
-def _rdms(values: npt.NDArray[np.float64], subjects: list[str], names: npt.NDArray[Any]) -> xr.DataArray:
+def _rdms(
+    values: "npt.NDArray[np.float64]", subjects: list[str], names: "npt.NDArray[Any]"
+) -> "xr.DataArray":
+    import numpy as np
+    import xarray as xr
+
     coords = {
         "subject": subjects,
         "session": np.arange(1, values.shape[1] + 1),

@@ -2,33 +2,41 @@
 
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.assemblies import (
-    AssemblyLoader,
-    NeuroidAssembly,
-    get_metadata,
-)
-from brainscore_core.supported_data_standards.brainio.packaging import create_stimulus_zip, write_netcdf
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
-from ...errors import UserError, unknown
+from ...errors import NotAvailableError, UserError, unknown
 from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
 from ..dataset import Dataset, Modality
+from ..stimulus_set import StimulusSet
+from .base import read_table
 
 if TYPE_CHECKING:
+    from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
+
     from ..card import DatasetCard
 
 _TEXT = ("sentence", "word", "stimulus")
 _AS_WRITTEN = ("stimulus_id", "image_id", "filename", *_TEXT)
 
 
-def to_assembly(responses: xr.DataArray) -> NeuroidAssembly:
+def _brainio(module: str) -> Any:
+    """A module of Brain-Score's that reads or writes its files."""
+    try:
+        return import_module(f"brainscore_core.supported_data_standards.brainio.{module}")
+    except ImportError as error:
+        raise NotAvailableError(
+            "Brain-Score's files need the package brainscore-core: pip install 'brainscore-core>=2.5'"
+        ) from error
+
+
+def to_assembly(responses: xr.DataArray) -> "NeuroidAssembly":
     """Responses with plain coordinates as a Brain-Score assembly, its coordinates in MultiIndexes.
 
     Presentations without ``repetition`` are numbered per stimulus: an index of ``stimulus_id`` alone would
@@ -39,7 +47,8 @@ def to_assembly(responses: xr.DataArray) -> NeuroidAssembly:
         name: (values.dims, values.values.astype(str) if values.dtype == object else values.values)
         for name, values in responses.coords.items()
     }
-    return NeuroidAssembly(responses.values, coords=coordinates, dims=responses.dims)
+    kind = _brainio("assemblies").NeuroidAssembly
+    return kind(responses.values, coords=coordinates, dims=responses.dims)
 
 
 def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | None = None) -> xr.DataArray:
@@ -57,7 +66,9 @@ def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | No
     UserError
         For other dims, or several time bins without a window, or a window without bins.
     """
-    plain = {str(name): (dims, values) for name, dims, values in get_metadata(assembly)}
+    plain = {
+        str(name): (dims, values) for name, dims, values in _brainio("assemblies").get_metadata(assembly)
+    }
     if "time_bin" in assembly.dims:
         assembly = _over_time(assembly, plain, window_ms)
     if set(assembly.dims) != {"presentation", "neuroid"}:
@@ -146,18 +157,19 @@ def to_brainio(dataset: Dataset, folder: Path) -> tuple[Path, Path, Path | None]
     name = dataset.identifier.replace(".", "_")
     written = [folder / f"assy_{name}.nc", folder / f"stimulus_{name}.csv", folder / f"stimulus_{name}.zip"]
     paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
+    packaging = _brainio("packaging")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".brainio.", dir=folder) as scratch:
             assembly, table, archive = (Path(scratch) / path.name for path in written)
-            write_netcdf(to_assembly(dataset.responses), assembly)
+            packaging.write_netcdf(to_assembly(dataset.responses), assembly)
             rows = pd.DataFrame(dataset.stimuli)
             if paths:
                 stored = StimulusSet(
                     rows.assign(stimulus_path_within_store=_names_in_zip(rows["stimulus_id"]))
                 )
                 stored.stimulus_paths = paths
-                _, names = create_stimulus_zip(stored, str(archive))
+                _, names = packaging.create_stimulus_zip(stored, str(archive))
                 rows = rows.assign(filename=names)
             rows.to_csv(table, index=False)
             for path in (assembly, table, archive)[: 3 if paths else 2]:
@@ -285,8 +297,9 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
 def _opened(path: Path) -> xr.DataArray:
     if not path.is_file():
         raise UserError(f"no assembly at {path}")
+    kinds = _brainio("assemblies")
     try:
-        loaded: xr.DataArray = AssemblyLoader(cls=NeuroidAssembly, file_path=path).load().load()
+        loaded: xr.DataArray = kinds.AssemblyLoader(cls=kinds.NeuroidAssembly, file_path=path).load().load()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = (str(error).strip().splitlines() or ["no message"])[0]
         raise UserError(
@@ -298,11 +311,9 @@ def _opened(path: Path) -> xr.DataArray:
 def _from_table(table: Path, responses: xr.DataArray) -> tuple[StimulusSet, int]:
     """The stimuli that have a response, and how many have none."""
     try:
-        rows = pd.read_csv(table, converters=dict.fromkeys(_AS_WRITTEN, str), low_memory=False)
+        rows = read_table(table, _AS_WRITTEN)
     except OSError as error:
         raise UserError(f"cannot read {table}: {error.strerror or error}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{table} cannot be read as a table: {' '.join(str(error).split())}") from error
     if "stimulus_id" not in rows.columns and "image_id" in rows.columns:
         rows["stimulus_id"] = rows["image_id"]
     if "stimulus_id" not in rows.columns:

@@ -8,21 +8,20 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
+from ..arrays import TEXT_COLUMNS, check_varying, labeled
 from ..dataset import Dataset, Modality, Published
+from ..stimulus_set import StimulusSet
+from .base import COORDINATES, NEUROID, PRESENTATION, read_responses, read_table
 from .folder_writer import DESCRIPTION, quoted
-from .tables import COORDINATES, NEUROID, PRESENTATION, read_responses
 
-_TEXT = ("sentence", "word", "text")
-_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *_TEXT)
+_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *TEXT_COLUMNS)
 _MANIFEST = "MANIFEST.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_TEXT: Mapping[str, tuple[type, str]] = {
@@ -61,7 +60,7 @@ def load_folder(folder: Path, identifier: str) -> Dataset:
     """Load recordings of one's own.
 
     The folder holds ``stimuli.csv`` (``stimulus_id``, and ``filename`` or ``sentence``/``word``; further
-    columns are labels), pictures under ``stimuli/``, one of ``responses.npz``, ``.csv``, ``.nc``, ``.mat``,
+    columns are labels), pictures under ``stimuli/``, ``responses`` in one of ``FORMATS`` (.npz, .csv, ...),
     and where wanted ``neuroids.csv`` and ``dataset.toml``: docs/your-own-data.md.
 
     Parameters
@@ -112,7 +111,7 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
         units=about.units,
         published_ceilings=_ceilings(about, regions),
     )
-    _no_constants(responses, identifier)
+    check_varying(responses, identifier)
     return dataset
 
 
@@ -216,11 +215,7 @@ def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published
 
 def _table(path: Path, needed: str) -> pd.DataFrame:
     """A CSV whose ids and texts stay as they are written, such as ``001`` and ``null``."""
-    as_written = dict.fromkeys(_AS_WRITTEN, str)
-    try:
-        table = pd.read_csv(path, converters=as_written, float_precision="round_trip", low_memory=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    table = read_table(path, _AS_WRITTEN)
     columns = [str(column) for column in table.columns]
     if len(columns) == 1 and {";", "\t"} & set(columns[0]):
         raise UserError(
@@ -240,7 +235,7 @@ def _stimuli(folder: Path, about: Description) -> tuple[StimulusSet, Modality]:
     table = _table(path, "stimulus_id")
     _filled(table, "stimulus_id", path)
     stimuli = StimulusSet(table)
-    text = next((column for column in _TEXT if column in table.columns), None)
+    text = next((column for column in TEXT_COLUMNS if column in table.columns), None)
     is_language = text is not None and "filename" not in table.columns
     modality: Modality = about.modality or ("language" if is_language else "vision")
     if not about.has_stimuli:
@@ -310,64 +305,14 @@ def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, np
 
 def _labeled(
     parts: Mapping[str, npt.NDArray[Any]],
-    neuroids: Mapping[str, npt.NDArray[Any]],
+    neuroids: dict[str, npt.NDArray[Any]],
     region: str,
     folder: Path,
 ) -> xr.DataArray:
-    values = parts["responses"]
-    n_presentations, n_neuroids = values.shape
     if "stimulus_id" not in parts:
         raise UserError(f"the responses in {folder} have no stimulus_id, one for each presentation")
     for name in parts:
         if name not in ("responses", *COORDINATES):
             raise unknown("array of the responses", name, COORDINATES)
     shown = {name: parts[name] for name in PRESENTATION if name in parts}
-    recorded = {
-        "neuroid_id": np.array([f"n{i}" for i in range(n_neuroids)], object),
-        "region": np.full(n_neuroids, region, object),
-        **neuroids,
-    }
-    if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
-        recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
-    coordinates = {}
-    for dim, size, columns in (("presentation", n_presentations, shown), ("neuroid", n_neuroids, recorded)):
-        for name, column in columns.items():
-            if np.shape(column) != (size,):
-                found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
-                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
-            coordinates[name] = (dim, column)
-    coordinates["stimulus_id"] = ("presentation", _names(shown["stimulus_id"]))
-    coordinates["neuroid_id"] = ("neuroid", _names(recorded["neuroid_id"]))
-    coordinates["region"] = ("neuroid", _names(recorded["region"]))
-    responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
-    _check_neuroids(responses)
-    return responses
-
-
-def _names(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Names as text; whole numbers without a point, as MATLAB and pandas make floats of them."""
-    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
-        values = values.astype(np.int64)
-    return values.astype(str).astype(object)
-
-
-def _check_neuroids(responses: xr.DataArray) -> None:
-    names = responses["neuroid_id"].values
-    blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
-    if blank.any():
-        raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
-    for axis in ("x", "y", "z"):
-        if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
-            for name, value in zip(names, responses[axis].values, strict=True):
-                if pd.isna(pd.to_numeric(value, errors="coerce")):
-                    raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
-
-
-def _no_constants(responses: xr.DataArray, name: str) -> None:
-    constant = np.ptp(responses.values, axis=0) == 0
-    if constant.any():
-        first = responses["neuroid_id"].values[int(constant.argmax())]
-        raise UserError(
-            f"{name}: {int(constant.sum())} of {len(constant)} neuroids never vary (first: {first!r}): "
-            "they cannot be predicted; leave them out of the responses"
-        )
+    return labeled(parts["responses"], shown, neuroids, region)

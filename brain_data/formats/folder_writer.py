@@ -4,18 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ...errors import UserError
 from ...files import whole_folder, write_bytes
 from ..dataset import Dataset
-from .tables import COORDINATES, NEUROID, PRESENTATION
+from .base import COORDINATES, FORMATS, NEUROID, PRESENTATION
 
 DESCRIPTION = "dataset.toml"
 
 
-def save_folder(dataset: Dataset, folder: Path) -> None:
+def save_folder(dataset: Dataset, folder: Path, *, file_format: str = "npz") -> None:
     """Write a data set in the layout that :func:`brodmann.brain_data.formats.folder.load_folder` reads.
 
     Parameters
@@ -24,6 +23,8 @@ def save_folder(dataset: Dataset, folder: Path) -> None:
         With responses; RDMs alone have no place in this layout.
     folder : Path
         Made anew; one that was saved before is replaced.
+    file_format : str
+        A name of ``FORMATS``, for the responses.
 
     Raises
     ------
@@ -34,12 +35,13 @@ def save_folder(dataset: Dataset, folder: Path) -> None:
         raise UserError(f"{dataset.identifier} holds RDMs alone: only responses can be written as a folder")
     if folder.exists() and not (folder / "stimuli.csv").exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no saved data set: give a new folder")
+    responses = FORMATS[file_format]
     paths = getattr(dataset.stimuli, "stimulus_paths", None) or {}
     table = _with_labels(dataset)
     neuroids = {
         str(name): values.values
         for name, values in dataset.responses.coords.items()
-        if values.dims == ("neuroid",) and name not in NEUROID
+        if values.dims == ("neuroid",) and name not in set(NEUROID) & set(responses.holds)
     }
     with whole_folder(folder) as temporary:
         if paths:
@@ -54,7 +56,7 @@ def save_folder(dataset: Dataset, folder: Path) -> None:
             if coordinate in dataset.responses.coords and coordinate not in neuroids:
                 values = dataset.responses[coordinate].values
                 arrays[coordinate] = values.astype(str) if values.dtype == object else values
-        np.savez_compressed(temporary / "responses.npz", **arrays)
+        responses.write(temporary / f"responses{responses.suffixes[0]}", arrays)
         if neuroids:
             named = {"neuroid_id": dataset.responses["neuroid_id"].values} | neuroids
             pd.DataFrame(named).to_csv(temporary / "neuroids.csv", index=False)

@@ -4,10 +4,11 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
 
 from ...files import digest_of, home, whole_folder
+from ..stimulus_set import StimulusSet
+from .localizers import add_localizer
 
 SIZE = 224
 N_ORIENTATIONS, N_PHASES = 8, 5
@@ -19,6 +20,7 @@ COLORS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 }
 
 
+@add_localizer("gratings", "gratings of eight orientations, eight frequencies and two pairs of colors")
 def gratings(size: int = SIZE, n_orientations: int = N_ORIENTATIONS, n_phases: int = N_PHASES) -> StimulusSet:
     """Square pictures of sinusoidal gratings.
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 from ...errors import UserError
 from ...files import digest_of
+from ..stimulus_set import StimulusSet
+from .localizers import SENTENCES, add_localizer
 from .sentences import GRAMMARS, sentence
 
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghklmnprstvwz"
@@ -38,6 +39,7 @@ _WORDS = {
 }
 
 
+@add_localizer(SENTENCES, "sentences, and lists of nonwords")
 def sentences_nonwords(n_each: int = 120, seed: int = 1) -> StimulusSet:
     """Sentences, and lists of as many nonwords made from their syllables.
 
@@ -59,6 +61,7 @@ def sentences_nonwords(n_each: int = 120, seed: int = 1) -> StimulusSet:
     )
 
 
+@add_localizer("language-conditions", "sentences, words, Jabberwocky and nonwords")
 def language_conditions(n_each: int = 120, seed: int = 1) -> StimulusSet:
     """Four conditions: sentences, their words in random order, Jabberwocky, lists of nonwords.
 
@@ -107,6 +110,16 @@ def word_classes(contrast: str) -> StimulusSet:
     )
     stimuli["class"], stimuli["concreteness"] = [row[1] for row in rows], [row[2] for row in rows]
     return stimuli
+
+
+@add_localizer("nouns-verbs", "single nouns and verbs")
+def _nouns_verbs() -> StimulusSet:
+    return word_classes("nouns-verbs")
+
+
+@add_localizer("concrete-abstract", "single concrete and abstract words")
+def _concrete_abstract() -> StimulusSet:
+    return word_classes("concrete-abstract")
 
 
 def text_contrast(positive: str | Path, negative: str | Path) -> StimulusSet:

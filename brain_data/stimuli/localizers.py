@@ -2,30 +2,17 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
 import pandas as pd
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
-from PIL import Image
 
 from ...errors import UserError, unknown
-from ...files import digest_of, home, whole_folder
-from .drawn_images import CATEGORIES, Nuisance, picture
-from .gratings import gratings
-from .language_localizers import language_conditions, sentences_nonwords, word_classes
+from ...registry import Registry
+from ..stimulus_set import StimulusSet
 
-PICTURES, SENTENCES, GRATINGS = "drawn-categories", "sentences-nonwords", "gratings"
-_MADE: dict[str, Callable[[], StimulusSet]] = {
-    PICTURES: lambda: drawn_categories(),
-    "drawn-localizer": lambda: drawn_categories(scrambled=True),
-    GRATINGS: gratings,
-    SENTENCES: sentences_nonwords,
-    "language-conditions": language_conditions,
-    "nouns-verbs": lambda: word_classes("nouns-verbs"),
-    "concrete-abstract": lambda: word_classes("concrete-abstract"),
-}
-NAMES = tuple(_MADE)
+PICTURES, SENTENCES = "drawn-categories", "sentences-nonwords"
 SCRAMBLED = "scrambled"
 """The category that no other is compared with by default: it holds no object."""
 FLOC = {
@@ -48,19 +35,47 @@ _FEDORENKO = {"S": "sentences", "N": "nonwords", "W": "words", "J": "jabberwocky
 _LEAST_ROWS = 4
 
 
+@dataclass(frozen=True)
+class Localizer:
+    """A localizer of the registry.
+
+    Attributes
+    ----------
+    description : str
+        Which kinds it sets against each other.
+    make : callable
+        Makes its stimuli, always the same. They have a column ``category``, or as gratings have one for each
+        property.
+    """
+
+    description: str
+    make: Callable[[], StimulusSet]
+
+
+LOCALIZERS: Registry[Localizer] = Registry("localizer", __package__ or "", "brodmann.localizers")
+Make = TypeVar("Make", bound=Callable[..., StimulusSet])
+
+
+def add_localizer(name: str, description: str) -> Callable[[Make], Make]:
+    """A decorator that registers a function of no required arguments as a localizer."""
+
+    def add(make: Make) -> Make:
+        LOCALIZERS.register(name, Localizer(description, make), make.__module__)
+        return make
+
+    return add
+
+
 def localizer(source: str | Path, *, by: str | None = None) -> StimulusSet:
     """Stimuli with a column ``category``, to be contrasted.
 
     Parameters
     ----------
     source : str or Path
-        Made by brodmann from a seed: ``drawn-categories`` (pictures of faces, bodies, places, objects and words),
-        ``drawn-localizer`` (the same and phase-scrambled ones), ``gratings``, ``sentences-nonwords``,
-        ``language-conditions`` (sentences, words, Jabberwocky, nonwords), ``nouns-verbs``, ``concrete-abstract``. Or a
-        folder of pictures, one folder a category (those of fLoc become its five domains); a table (.csv) with a text
-        column (``sentence``, ``word``, ``text`` or ``pair``) and ``category``, ``condition``, ``label`` or ``class``;
-        or a folder of the language localizer's own files (Fedorenko et al. 2010: ``stim1`` ... and a last column S or
-        N).
+        A name of ``LOCALIZERS``, made from a seed. Or a folder of pictures, one folder a category (those of fLoc become
+        its five domains); a table (.csv) with a text column (``sentence``, ``word``, ``text`` or ``pair``) and
+        ``category``, ``condition``, ``label`` or ``class``; or a folder of the language localizer's own files
+        (Fedorenko et al. 2010: ``stim1`` ... and a last column S or N).
     by : str, optional
         The column that holds the category, where there are several.
 
@@ -69,8 +84,8 @@ def localizer(source: str | Path, *, by: str | None = None) -> StimulusSet:
     UserError
         For a source that is none of these, or has fewer than two categories.
     """
-    if str(source) in _MADE:
-        return _by(_MADE[str(source)](), by, str(source))
+    if str(source) in LOCALIZERS:
+        return _by(LOCALIZERS[str(source)].make(), by, str(source))
     path = Path(source).expanduser()
     if path.is_dir():
         tables = sorted(path.glob("*.csv"))
@@ -78,9 +93,8 @@ def localizer(source: str | Path, *, by: str | None = None) -> StimulusSet:
     elif path.is_file():
         stimuli = _tables([path])
     else:
-        raise UserError(
-            f"no localizer {str(source)!r}: give {', '.join(NAMES)}, a folder of pictures, or a .csv"
-        )
+        hint = f"give {', '.join(sorted(LOCALIZERS, key=LOCALIZERS.origin))}, a folder of pictures, or a .csv"
+        raise unknown(LOCALIZERS.kind, str(source), LOCALIZERS, hint=hint)
     stimuli = _by(stimuli, by, str(path))
     kinds = sorted(set(stimuli["category"]))
     if len(kinds) < 2:
@@ -97,56 +111,8 @@ def _by(stimuli: StimulusSet, by: str | None, name: str) -> StimulusSet:
     known = [column for column in stimuli.columns if column not in ("stimulus_id", "filename", *_TEXTS)]
     if by not in known:
         raise unknown(f"column of {name}", by, known)
-    stimuli["category"] = [str(one) for one in stimuli[by]]
+    stimuli["category"] = [str(label) for label in stimuli[by]]
     return stimuli
-
-
-def drawn_categories(n_stimuli: int = 300, seed: int = 1, *, scrambled: bool = False) -> StimulusSet:
-    """Pictures of five categories, drawn by a seed, as clear as those of the simulated recordings.
-
-    Parameters
-    ----------
-    n_stimuli, seed : int
-    scrambled : bool
-        With a sixth category: as many pictures as each of the others has, their phases replaced by random ones, so that
-        spatial frequencies and colours stay and objects go.
-    """
-    names = [f"localizer{i:04d}" for i in range(n_stimuli)]
-    kinds = [CATEGORIES[i % len(CATEGORIES)] for i in range(n_stimuli)]
-    folder = (
-        home() / "data" / "drawn-categories" / f"seed{seed}-n{n_stimuli}{'-scrambled' if scrambled else ''}"
-    )
-    extra = n_stimuli // len(CATEGORIES) if scrambled else 0
-    scrambled_names = [f"scrambled{i:04d}" for i in range(extra)]
-    if not all((folder / f"{name}.png").is_file() for name in names + scrambled_names):
-        with whole_folder(folder) as temporary:
-            for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-                generator = np.random.default_rng([seed, 77, i])
-                drawn = picture(kind, Nuisance.draw(generator), generator)
-                drawn.save(temporary / f"{name}.png")
-                if i < extra:
-                    phase_scrambled(drawn, generator).save(temporary / f"{scrambled_names[i]}.png")
-    stimuli = StimulusSet(
-        {"stimulus_id": names + scrambled_names, "category": [*kinds, *[SCRAMBLED] * extra]}
-    )
-    stimuli.stimulus_paths = {name: folder / f"{name}.png" for name in names + scrambled_names}
-    stimuli.identifier = f"{'drawn-localizer' if scrambled else PICTURES}-{digest_of(n_stimuli, seed)[:8]}"
-    return stimuli
-
-
-def phase_scrambled(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """A picture with the amplitudes of its spatial frequencies and random phases, the same turn in every colour.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-    generator : numpy.random.Generator
-    """
-    pixels = np.asarray(image.convert("RGB"), np.float64)
-    turn = np.angle(np.fft.fft2(generator.normal(size=pixels.shape[:2])))[..., None]
-    turn[0, 0] = 0  # the mean colour stays
-    mixed = np.fft.ifft2(np.fft.fft2(pixels, axes=(0, 1)) * np.exp(1j * turn), axes=(0, 1)).real
-    return Image.fromarray(np.clip(np.round(mixed), 0, 255).astype(np.uint8))
 
 
 def _folders(folder: Path) -> StimulusSet:

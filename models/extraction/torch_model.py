@@ -25,7 +25,7 @@ from .hooks import Stop, check_layers, forward_order, record
 from .readout import EVERYTHING, Readout
 
 if TYPE_CHECKING:
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+    from ...brain_data.stimulus_set import StimulusSet
 
 _WRITERS = min(4, os.cpu_count() or 1)
 _NOT_SETTINGS = frozenset(vars(nn.Module()))

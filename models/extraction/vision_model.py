@@ -19,7 +19,7 @@ from .readout import EVERYTHING, Readout
 from .torch_model import Network
 
 if TYPE_CHECKING:
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+    from ...brain_data.stimulus_set import StimulusSet
 
 Preprocess = Callable[[Image.Image], Tensor]
 _AHEAD = 2

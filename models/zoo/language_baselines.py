@@ -15,7 +15,7 @@ from ..extraction.language_model import LanguageModel, text_of
 from ..model import Context, Model
 
 if TYPE_CHECKING:
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+    from ...brain_data.stimulus_set import StimulusSet
 
 FEATURES = (
     "n_words",

@@ -13,7 +13,7 @@ from ...files import digest_of
 from ..model import Context, Model
 
 if TYPE_CHECKING:
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+    from ...brain_data.stimulus_set import StimulusSet
 
 
 class SimulatedTruth(Model):

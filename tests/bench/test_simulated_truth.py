@@ -11,7 +11,7 @@ from brodmann.analysis.encoding.cross_validation import Splitter
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.ridge import Encoding
-from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
+from brodmann.brain_data.simulated_cortex import simulated_cortex, simulated_language
 
 SEEDS = 200
 N_STIMULI = 200

@@ -10,7 +10,7 @@ from brodmann.analysis import gearys_c, local_morans_i, morans_i, morans_i_of_ma
 from brodmann.analysis.spatial.permutation_null import layout_null
 from brodmann.analysis.spatial.smoothing import smooth, smoothing_matrix
 from brodmann.analysis.spatial.spatial_weights import mesh_distances, mesh_neighbors, neighbors
-from brodmann.brain_data.datasets.simulated import simulated_cortex
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
 

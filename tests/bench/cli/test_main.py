@@ -238,7 +238,7 @@ MISTAKES = {
     ),
     "a localizer that is not there": (
         ("analyze", "twin-vision-topographic", "--localizer", "flock"),
-        "no localizer 'flock': give drawn-categories",
+        "unknown localizer 'flock': give drawn-categories",
     ),
     "half a contrast of texts": (
         ("analyze", "twin-language-topographic", "--positive", "a.txt"),

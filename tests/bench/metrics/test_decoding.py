@@ -8,7 +8,7 @@ from brodmann import UserError
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.decoding import Decoding
 from brodmann.bench.metrics.recording import Recording, recording
-from brodmann.brain_data.datasets.simulated import simulated_cortex
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 QUICK = ScoringOptions(n_bootstraps=50, n_permutations=99)
 

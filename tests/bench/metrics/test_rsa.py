@@ -10,7 +10,7 @@ from brodmann.analysis.representation.rdm import correlation_rdm, pairs
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.rsa import Similarity
-from brodmann.brain_data.datasets.simulated import simulated_cortex
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 QUICK = ScoringOptions(n_bootstraps=200, n_permutations=199)
 

@@ -12,8 +12,9 @@ from brodmann.bench.reports.matched_pairs_figure import twins_figure
 from brodmann.bench.studies import matched_pairs
 from brodmann.bench.studies.lesion_study import lesion_study, localize, task_of
 from brodmann.bench.studies.matched_pairs import TwinStudy, interval, run_twins
+from brodmann.brain_data.stimuli.drawn_localizers import drawn_categories
 from brodmann.brain_data.stimuli.language_localizers import sentences_nonwords
-from brodmann.brain_data.stimuli.localizers import drawn_categories, localizer
+from brodmann.brain_data.stimuli.localizers import localizer
 from brodmann.errors import UserError
 from brodmann.models import ImagePreprocessing, VisionModel, grid_sheet
 from brodmann.models.training.images import drawn_images

@@ -13,14 +13,10 @@ from nilearn.glm.first_level import FirstLevelModel
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data import dataset_card
-from brodmann.brain_data.datasets.haxby2001 import (
-    CATEGORIES,
-    TR,
-    bright_voxels,
-    labeled_runs,
-    patterns,
-    slice_runs,
-)
+from brodmann.brain_data.datasets.haxby2001 import CATEGORIES, TR, slice_runs
+from brodmann.brain_data.timeseries.block_patterns import bright_voxels, patterns
+
+GLM = {"conditions": CATEGORIES, "repetition_time": TR}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +105,7 @@ def test_wrongly_paired_events_fall_to_chance(runs, dataset):
             replace(run, events=run.events.assign(trial_type=generator.permutation(run.events["trial_type"])))
             for run in recorded
         ]
-        accuracies.append(identification(patterns(wrong, mask, affine).values))
+        accuracies.append(identification(patterns(wrong, mask, affine, **GLM).values))
     assert np.mean(accuracies) == pytest.approx(0.5, abs=0.15)
     assert max(accuracies) < identification(dataset.responses.values.reshape(12, 8, -1))
 
@@ -119,14 +115,14 @@ def test_a_run_without_a_category_is_refused(runs):
     events = recorded[0].events
     lacking = replace(recorded[0], events=events[events["trial_type"] != "face"])
     with pytest.raises(UserError, match="a run shows no 'face'"):
-        patterns([lacking], bright_voxels(recorded), affine)
+        patterns([lacking], bright_voxels(recorded), affine, **GLM)
 
 
 def test_a_voxel_that_is_constant_in_a_run_is_left_out_and_counted(runs):
     recorded, affine = runs
     bold = recorded[1].bold.copy()
     bold[tuple(np.argwhere(bright_voxels(recorded))[5])] = 1000
-    found = patterns([recorded[0], replace(recorded[1], bold=bold)], bright_voxels(recorded), affine)
+    found = patterns([recorded[0], replace(recorded[1], bold=bold)], bright_voxels(recorded), affine, **GLM)
     assert found.n_constant == 1
     assert found.values.shape == (2, 8, 458)
 
@@ -173,7 +169,7 @@ def test_the_full_data_set_comes_from_nilearns_folder_by_the_same_glm(nilearn_fo
     mask = np.zeros((40, 20, 1), dtype=bool)
     mask[tuple(np.argwhere(bright_voxels(recorded))[5::40].T)] = True
     labeled = [replace(run, motion=None) for number, run in enumerate(recorded) if number != 7]
-    expected = patterns(labeled, mask, affine)
+    expected = patterns(labeled, mask, affine, **GLM)
     fifth = full.responses[:, (full.responses["subject"] == "subj5").values]
     np.testing.assert_allclose(fifth.values.reshape(11, 8, -1), expected.values)
     np.testing.assert_allclose(fifth["x"].values, expected.positions[:, 0])
@@ -195,9 +191,3 @@ def test_a_folder_that_nilearn_did_not_fill_is_refused(nilearn_folder, tmp_path)
     (tmp_path / "haxby2001" / "subj1").mkdir(parents=True)
     with pytest.raises(UserError, match="holds 0 of the 18 files .*first missing: subj1/bold.nii.gz"):
         brodmann.add_dataset("haxby2001", tmp_path)
-
-
-def test_labels_must_be_as_many_as_volumes():
-    labels = pd.DataFrame({"labels": ["rest"] * 3, "chunks": [0] * 3})
-    with pytest.raises(UserError, match="3 labels for 4 volumes"):
-        labeled_runs(np.zeros((1, 1, 1, 4)), labels)

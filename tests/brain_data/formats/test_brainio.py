@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -24,9 +23,10 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data import catalogue, from_brainio, to_brainio
+from brodmann.brain_data.card import DATASETS
 from brodmann.brain_data.dataset import Dataset
-from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
 from brodmann.brain_data.formats.brainio import from_assembly, load_brainscore, to_assembly
+from brodmann.brain_data.simulated_cortex import simulated_cortex, simulated_language
 from brodmann.install import KnownFile
 
 N_STIMULI, N_REPETITIONS = 40, 4
@@ -108,7 +108,8 @@ def test_files_of_majajhong2015_become_a_brain_score_benchmark(tmp_path, monkeyp
         KnownFile(path.name, hashlib.sha1(path.read_bytes()).hexdigest()) for path in files(tmp_path)
     )
     small = type(card)(**{**vars(card), "files": known})
-    monkeypatch.setitem(catalogue._catalogue(), "MajajHong2015", small)
+    entry = dataclasses.replace(DATASETS["MajajHong2015"], card=small)
+    monkeypatch.setitem(DATASETS._things, "MajajHong2015", entry)
     brodmann.add_dataset("MajajHong2015", tmp_path)
     data = brodmann.load_dataset("MajajHong2015")
     np.testing.assert_allclose(data.responses.values, values[:, :, 0])
@@ -387,8 +388,9 @@ def test_time_bins_without_their_times():
 
 
 def test_the_catalogue_names_one_file_of_each_kind():
-    path = Path(catalogue.__file__).with_name("brainscore.toml")
-    for name in tomllib.loads(path.read_text(encoding="utf-8")):
+    names = [name for name in DATASETS if DATASETS.origin(name) == "brodmann.brain_data.datasets.brainscore"]
+    assert len(names) == 4
+    for name in names:
         card = catalogue.dataset_card(name)
         suffixes = [Path(file.name).suffix for file in card.files]
         assert suffixes == ([".nc", ".csv", ".zip"] if card.modality == "vision" else [".nc"])

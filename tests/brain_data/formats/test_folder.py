@@ -23,9 +23,9 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data.catalogue import dataset_card
-from brodmann.brain_data.datasets.simulated import simulated_cortex, simulated_language
 from brodmann.brain_data.formats.folder import install_folder, load_folder
 from brodmann.brain_data.formats.folder_writer import save_folder
+from brodmann.brain_data.simulated_cortex import simulated_cortex, simulated_language
 
 N, R, T = 6, 2, 4
 
@@ -187,7 +187,14 @@ class Trap:
 
 
 MISTAKES = {
-    "no responses": (lambda f: (f / "responses.npz").unlink(), "holds no responses.npz, responses.csv"),
+    "no responses": (
+        lambda f: (f / "responses.npz").unlink(),
+        "holds no responses.csv, responses.mat, responses.nc, responses.npz",
+    ),
+    "another kind": (
+        lambda f: (f / "responses.npz").rename(f / "responses.xlsx"),
+        "responses.xlsx is not read: it must be one of responses.csv, responses.mat, responses.nc, responses.npz",
+    ),
     "two responses": (write("responses.csv", "stimulus_id,v\n"), "several responses"),
     "nifti": (
         lambda f: (f / "responses.npz").rename(f / "responses.nii.gz"),
@@ -368,10 +375,16 @@ def test_a_pickle_named_mat_runs_nothing(folder, capsys):
 
 def test_the_page_of_the_documentation_works_word_for_word(tmp_path, monkeypatch):
     page = (Path(__file__).parents[3] / "docs" / "your-own-data.md").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 2
     monkeypatch.chdir(tmp_path)
-    exec(compile(snippet, "your-own-data.md", "exec"), {})
+    space = {}
+    for snippet in snippets:
+        exec(compile(snippet, "your-own-data.md", "exec"), space)
     brodmann.add_dataset("my-recordings", tmp_path / "my-recordings")
+    installed = brodmann.load_dataset("my-recordings")
+    np.testing.assert_array_equal(space["data"].responses.values, installed.responses.values)
+    assert space["data"].stimuli["sentence"].tolist() == installed.stimuli["sentence"].tolist()
     command = [
         sys.executable,
         "-m",

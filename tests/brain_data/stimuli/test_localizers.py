@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brodmann.brain_data.stimuli.drawn_localizers import drawn_categories, phase_scrambled
 from brodmann.brain_data.stimuli.language_localizers import (
     language_conditions,
     sentences_nonwords,
     text_contrast,
 )
-from brodmann.brain_data.stimuli.localizers import drawn_categories, localizer, phase_scrambled
+from brodmann.brain_data.stimuli.localizers import localizer
 from brodmann.errors import UserError
 
 
@@ -91,9 +92,12 @@ def test_localizers_from_tables(tmp_path):
     with pytest.raises(UserError, match=r"needs a column .* it has 'text', 'kind'"):
         localizer(table)
     with pytest.raises(
-        UserError, match="no localizer 'nothing': give drawn-categories, drawn-localizer, gratings"
+        UserError,
+        match="unknown localizer 'xyz': give drawn-categories, drawn-localizer, gratings, .*, a folder of pictures",
     ):
-        localizer("nothing")
+        localizer("xyz")
+    with pytest.raises(UserError, match="unknown localizer 'noun-verbs': did you mean 'nouns-verbs'"):
+        localizer("noun-verbs")
     with pytest.raises(UserError, match="unknown column of nouns-verbs 'clas': did you mean 'class'"):
         localizer("nouns-verbs", by="clas")
 

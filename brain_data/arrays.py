@@ -1,0 +1,248 @@
+"""Arrays in memory as labelled responses and stimuli: what a data set is made of."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from ..errors import UserError
+from .stimulus_set import StimulusSet
+
+Columns = dict[str, npt.NDArray[Any]]
+
+TEXT_COLUMNS = ("sentence", "word", "text")
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_DIMS = ("presentation", "neuroid")
+
+
+def stimulus_table(
+    stimuli: "Sequence[str | Path] | pd.DataFrame", labels: "Sequence[Any] | Mapping[str, Any] | None"
+) -> StimulusSet:
+    """Texts, paths of pictures or a table as a stimulus set; `labels` become columns of it.
+
+    Raises
+    ------
+    UserError
+        For stimuli that are neither, that are given twice, pictures that are not there, labels of another number.
+    """
+    table = _of_table(stimuli) if isinstance(stimuli, pd.DataFrame) else _of_list(list(stimuli))
+    columns = labels if isinstance(labels, Mapping) else {} if labels is None else {"category": labels}
+    for name, values in columns.items():
+        if len(values) != len(table):
+            raise UserError(f"{name} has {len(values)} values, but there are {len(table)} stimuli")
+        table[name] = list(values)
+    paths = table.stimulus_paths or {}
+    absent = [path for path in paths.values() if not Path(path).is_file()]
+    if absent:
+        raise UserError(f"{len(absent)} of {len(paths)} pictures are not there (first: {absent[0]})")
+    return table
+
+
+def _of_table(stimuli: pd.DataFrame) -> StimulusSet:
+    table = StimulusSet(stimuli.reset_index(drop=True))
+    names = stimuli["stimulus_id"] if "stimulus_id" in stimuli.columns else stimuli.index
+    table["stimulus_id"] = as_names(names.to_numpy())
+    table.stimulus_paths = getattr(stimuli, "stimulus_paths", None)
+    if table.stimulus_paths is None and "filename" in table.columns:
+        table.stimulus_paths = dict(zip(table["stimulus_id"], map(Path, table["filename"]), strict=True))
+    return table
+
+
+def _of_list(stimuli: list[str | Path]) -> StimulusSet:
+    wrong = next((one for one in stimuli if not isinstance(one, str | Path)), None)
+    if wrong is not None:
+        raise UserError(f"stimuli must be texts, paths of pictures or a table, not {type(wrong).__name__}")
+    twice = pd.Series(list(map(str, stimuli)), dtype=object)
+    twice = twice[twice.duplicated()]
+    if len(twice):
+        raise UserError(
+            f"{twice.nunique()} stimuli are given more than once (first: {twice.iloc[0]!r}): give each once, and its "
+            "repetitions as (stimulus, repetition, neuroid)"
+        )
+    ids = [f"stimulus{i:04d}" for i in range(len(stimuli))]
+    if any(isinstance(one, str) and not one.lower().endswith(_PICTURES) for one in stimuli):
+        return StimulusSet({"stimulus_id": ids, "sentence": list(map(str, stimuli))})
+    paths = [Path(one) for one in stimuli]
+    table = StimulusSet({"stimulus_id": ids, "filename": [path.name for path in paths]})
+    table.stimulus_paths = dict(zip(ids, paths, strict=True))
+    return table
+
+
+def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any], Columns, Columns]:
+    """Responses in one of the forms that people keep as values, coordinates of presentations and of neuroids.
+
+    Parameters
+    ----------
+    responses : array, DataFrame or DataArray
+        (stimulus, neuroid) or (stimulus, repetition, neuroid) in the order of the stimuli; a repetition that is all NaN
+        was not recorded. A table whose index names stimuli, or a DataArray (presentation, neuroid) with
+        ``stimulus_id``, holds a row a presentation, in any order.
+    stimuli : StimulusSet
+
+    Raises
+    ------
+    UserError
+        For another shape or number of stimuli, neuroids of one name, or what are no real numbers.
+    """
+    recorded: Columns = {}
+    shown: Columns = {}
+    if isinstance(responses, pd.DataFrame):
+        recorded = {"neuroid_id": np.array(list(map(str, responses.columns)), object)}
+        if not isinstance(responses.index, pd.RangeIndex):
+            shown = {"stimulus_id": responses.index.to_numpy()}
+        responses = responses.to_numpy()
+    elif isinstance(responses, xr.DataArray):
+        if "neuroid" in responses.dims:
+            responses = responses.transpose(..., "neuroid")
+        recorded = _coordinates(responses, "neuroid")
+        if "stimulus_id" in responses.coords:
+            if responses.dims != _DIMS or responses["stimulus_id"].dims != _DIMS[:1]:
+                raise UserError(
+                    f"stimulus_id must be on 'presentation', beside 'neuroid', not on dims {responses.dims}"
+                )
+            shown = _coordinates(responses, "presentation")
+        responses = responses.values
+    values = np.asarray(responses)
+    if values.dtype.kind not in "fiub":
+        raise UserError(f"the responses are {values.dtype}, not real numbers")
+    twice = pd.Index(recorded.get("neuroid_id", []))
+    if twice.has_duplicates:
+        raise UserError(f"{twice[twice.duplicated()][0]!r} names several neuroids")
+    if not shown:
+        values, shown = _presentations(values.astype(np.float64), stimuli)
+    return values.astype(np.float64), shown, recorded
+
+
+def _coordinates(responses: xr.DataArray, dim: str) -> Columns:
+    return {str(name): one.values for name, one in responses.coords.items() if one.dims == (dim,)}
+
+
+def _presentations(values: npt.NDArray[Any], stimuli: StimulusSet) -> tuple[npt.NDArray[Any], Columns]:
+    if values.ndim not in (2, 3):
+        raise UserError(
+            "the responses must be (stimulus, neuroid) or (stimulus, repetition, neuroid), "
+            f"not of shape {values.shape}"
+        )
+    if len(values) != len(stimuli):
+        advice = ": transpose them" if values.shape[-1] == len(stimuli) else ""
+        raise UserError(
+            f"there are {len(stimuli)} stimuli, but the responses are to {len(values)} (shape {values.shape}){advice}"
+        )
+    n_repetitions = values.shape[1] if values.ndim == 3 else 1
+    flat = values.reshape(len(stimuli) * n_repetitions, values.shape[-1])
+    there = ~np.isnan(flat).all(axis=1) if values.ndim == 3 else np.ones(len(flat), bool)
+    shown = {
+        "stimulus_id": np.repeat(stimuli["stimulus_id"].to_numpy(object), n_repetitions)[there],
+        "repetition": np.tile(np.arange(n_repetitions), len(stimuli))[there],
+    }
+    return flat[there], shown
+
+
+def modality_of(stimuli: StimulusSet, has_stimuli: bool) -> Literal["vision", "language"]:
+    """What kind of models can be shown the stimuli."""
+    if stimuli.stimulus_paths:
+        return "vision"
+    if set(TEXT_COLUMNS) & set(stimuli.columns):
+        return "language"
+    if has_stimuli:
+        raise UserError(
+            f"the stimulus table has no column filename, {', '.join(TEXT_COLUMNS)} (it has: "
+            f"{', '.join(map(str, stimuli.columns))}): name one so, or say has_stimuli=False"
+        )
+    return "vision"
+
+
+def neuroid_columns(
+    n_neuroids: int,
+    region: str | Sequence[str],
+    subject: str | Sequence[str] | None,
+    positions: npt.ArrayLike | None,
+) -> Columns:
+    """Region and subject, each for all neuroids or one by one, and positions (neuroid, 2 or 3) in mm."""
+    columns: Columns = {} if isinstance(region, str) else {"region": np.array(region, object)}
+    if subject is not None:
+        names = [subject] * n_neuroids if isinstance(subject, str) else subject
+        columns["subject"] = np.array(names, object)
+    if positions is not None:
+        places = np.asarray(positions, np.float64)
+        if places.ndim != 2 or places.shape[1] not in (2, 3):
+            raise UserError(f"positions must be (neuroid, 2 or 3) in mm, not of shape {places.shape}")
+        columns |= dict(zip("xyz", places.T, strict=False))
+    return columns
+
+
+def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region: str) -> xr.DataArray:
+    """Responses with their coordinates, their names as texts.
+
+    Parameters
+    ----------
+    values : array of shape (n_presentations, n_neuroids)
+    shown : mapping of str to array
+        Coordinates of presentations, ``stimulus_id`` among them. A ``subject`` that has as many values as neuroids is
+        taken as theirs.
+    recorded : mapping of str to array
+        Coordinates of neuroids. Neuroids without names are numbered.
+    region : str
+        Of neuroids without a region.
+
+    Raises
+    ------
+    UserError
+        For a coordinate of another length, a neuroid without a region, a position that is no number.
+    """
+    n_presentations, n_neuroids = values.shape
+    shown = dict(shown)
+    recorded = {
+        "neuroid_id": np.array([f"n{i}" for i in range(n_neuroids)], object),
+        "region": np.full(n_neuroids, region, object),
+        **recorded,
+    }
+    if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
+        recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
+    coordinates = {}
+    for dim, size, columns in ((_DIMS[0], n_presentations, shown), (_DIMS[1], n_neuroids, recorded)):
+        for name, column in columns.items():
+            if np.shape(column) != (size,):
+                found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
+                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
+            coordinates[name] = (dim, column)
+    coordinates["stimulus_id"] = (_DIMS[0], as_names(shown["stimulus_id"]))
+    for name in ("neuroid_id", "region"):
+        coordinates[name] = (_DIMS[1], as_names(recorded[name]))
+    responses = xr.DataArray(values, dims=_DIMS, coords=coordinates)
+    _check_neuroids(responses)
+    return responses
+
+
+def as_names(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Names as text; whole numbers without a point, as MATLAB and pandas make floats of them."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
+        values = values.astype(np.int64)
+    return values.astype(str).astype(object)
+
+
+def _check_neuroids(responses: xr.DataArray) -> None:
+    names = responses["neuroid_id"].values
+    blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
+    if blank.any():
+        raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
+    for axis in ("x", "y", "z"):
+        if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
+            for name, value in zip(names, responses[axis].values, strict=True):
+                if pd.isna(pd.to_numeric(value, errors="coerce")):
+                    raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
+
+
+def check_varying(responses: xr.DataArray, name: str) -> None:
+    """Raise a UserError where a neuroid never varies."""
+    constant = np.ptp(responses.values, axis=0) == 0
+    if constant.any():
+        first = responses["neuroid_id"].values[int(constant.argmax())]
+        raise UserError(
+            f"{name}: {int(constant.sum())} of {len(constant)} neuroids never vary (first: {first!r}): "
+            "they cannot be predicted; leave them out of the responses"
+        )

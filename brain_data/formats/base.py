@@ -1,0 +1,132 @@
+"""What a format of response files is, and the registry of those that there are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...errors import UserError, unknown
+from ...registry import Registry
+
+Parts = dict[str, npt.NDArray[Any]]
+
+_EXACT_BY_DEFAULT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+_EXACT: dict[str, Any] = {} if _EXACT_BY_DEFAULT else {"float_precision": "round_trip"}
+"""What makes pandas read every number as it was written."""
+
+PRESENTATION = ("stimulus_id", "repetition", "subject", "run", "session")
+NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
+COORDINATES = (*PRESENTATION, *NEUROID)
+_NOT_YET = {
+    ".nii": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
+    ".gz": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
+    ".nwb": "take the responses out, e.g. with pynwb, and save responses.npz",
+}
+
+
+class Format(ABC):
+    """A format of response files; the first line of each one's docstring says what its files hold.
+
+    Attributes
+    ----------
+    name : str
+    suffixes : tuple of str
+        How its files end, such as ``".npz"``.
+    holds : tuple of str
+        The coordinates that have a place in its files.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    holds: ClassVar[tuple[str, ...]] = COORDINATES
+
+    @abstractmethod
+    def read(self, path: Path) -> Parts:
+        """``responses`` (presentation, neuroid) and the coordinates that a file holds.
+
+        Raises
+        ------
+        UserError
+            For a file that is damaged or not of this format.
+        """
+
+    @abstractmethod
+    def write(self, path: Path, parts: Parts) -> None:
+        """Write ``responses`` and coordinates of `holds`, so that reading gives them back."""
+
+
+FORMATS: Registry[Format] = Registry("format of responses", __package__ or "", "brodmann.formats")
+
+
+def add_format(kind: type[Format]) -> type[Format]:
+    """A class decorator that registers a format."""
+    FORMATS.register(kind.name, kind(), kind.__module__)
+    return kind
+
+
+def read_table(path: Path, as_written: Collection[str]) -> pd.DataFrame:
+    """A table separated by commas; the columns `as_written` stay texts, such as ``001`` and ``null``.
+
+    Raises
+    ------
+    UserError
+        For a file that is no table.
+    """
+    try:
+        table: pd.DataFrame = pd.read_csv(path, low_memory=False, **_EXACT)
+        names = [name for name in table.columns if name in as_written]
+        texts = pd.read_csv(path, usecols=names, dtype=str, keep_default_na=False) if names else table
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    for name in names:
+        table[name] = texts[name].to_numpy()
+    return table
+
+
+def format_of(path: Path) -> Format | None:
+    """The format that a file's name ends as; None where no format does."""
+    return next((one for one in FORMATS.values() if path.name.lower().endswith(one.suffixes)), None)
+
+
+def read_responses(folder: Path) -> Parts:
+    """The one response file of a folder.
+
+    Returns
+    -------
+    dict of str to array
+        ``responses`` (presentation, neuroid) as floats, and the coordinates that the file holds.
+
+    Raises
+    ------
+    UserError
+        For no file, several, one of an unknown kind, or one that cannot be read.
+    """
+    found = sorted(path for path in folder.glob("responses.*") if path.is_file())
+    known = [(path, file_format) for path in found if (file_format := format_of(path)) is not None]
+    if len(known) > 1:
+        raise UserError(
+            f"{folder} holds several responses ({', '.join(path.name for path, _ in known)}): keep one"
+        )
+    if not known:
+        endings = sorted(suffix for one in FORMATS.values() for suffix in one.suffixes)
+        readable = ", ".join(f"responses{suffix}" for suffix in endings)
+        for path in found:
+            advice = _NOT_YET.get(path.suffix, f"it must be one of {readable}")
+            raise UserError(f"{path.name} is not read: {advice}")
+        raise UserError(f"{folder} holds no {readable}")
+    ((path, file_format),) = known
+    parts = file_format.read(path)
+    if "responses" not in parts:
+        raise unknown(f"array: {path.name} needs", "responses", parts)
+    values = parts["responses"]
+    if values.ndim != 2:
+        raise UserError(
+            f"{path.name}: responses must be (presentation, neuroid), not of shape {values.shape}"
+        )
+    if not np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.complexfloating):
+        raise UserError(f"{path.name}: responses are {values.dtype}, not real numbers")
+    return parts | {"responses": values.astype(np.float64)}

@@ -1,0 +1,175 @@
+"""Runs of fMRI in which conditions are shown in blocks: one response pattern a condition and run."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...errors import UserError
+from ...progress import track
+
+Floats = npt.NDArray[np.float64]
+
+HIGH_PASS = 1 / 128
+"""The highest frequency of the drifts, in Hz."""
+DIM_VOXEL = 0.5
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one person.
+
+    Attributes
+    ----------
+    bold : array of shape (x, y, z, n_volumes)
+    events : DataFrame
+        ``onset`` and ``duration`` in s, ``trial_type``.
+    motion : array of shape (n_volumes, n_regressors) or None
+        Motion estimates, regressed out.
+    """
+
+    bold: Floats
+    events: pd.DataFrame
+    motion: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """The response patterns of one person.
+
+    Attributes
+    ----------
+    values : array of shape (n_runs, n_conditions, n_voxels)
+        % signal change.
+    positions : array of shape (n_voxels, 3)
+        In mm.
+    n_outside : int
+        Voxels of the image outside the mask.
+    n_constant : int
+        Voxels of the mask that do not vary in some run.
+    """
+
+    values: Floats
+    positions: Floats
+    n_outside: int
+    n_constant: int
+
+
+def patterns(
+    runs: Sequence[Run],
+    mask: npt.NDArray[np.bool_],
+    affine: Floats,
+    *,
+    conditions: Sequence[str],
+    repetition_time: float,
+) -> Patterns:
+    """One response pattern a condition and run, by nilearn's first-level GLM of each run.
+
+    y = X beta + e per voxel, where y is the % change from the voxel's mean over the run; X holds a boxcar per
+    condition convolved with Glover's haemodynamic response, cosine drifts up to 1/128 Hz, the motion estimates
+    and a constant; e is AR(1). The pattern of a condition is its beta.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Every run shows every condition.
+    mask : array of shape (x, y, z), bool
+        The voxels to keep. Those that do not vary in some run are left out and counted.
+    affine : array of shape (4, 4)
+        From voxel indices to mm.
+    conditions : sequence of str
+        Trial types, in the order of the patterns.
+    repetition_time : float
+        Seconds from volume to volume.
+
+    Raises
+    ------
+    UserError
+        Where a run lacks a condition.
+    """
+    series = [run.bold[mask].T for run in runs]
+    varies = np.all([(np.ptp(one, axis=0) > 0) & (one.mean(axis=0) > 0) for one in series], axis=0)
+    values = [
+        _betas(one[:, varies], run, conditions, repetition_time)
+        for one, run in track(list(zip(series, runs, strict=True)), "first-level GLM of each run")
+    ]
+    indices = np.argwhere(mask)[varies]
+    positions = indices @ affine[:3, :3].T + affine[:3, 3]
+    return Patterns(np.array(values), positions, int((~mask).sum()), int((~varies).sum()))
+
+
+def _betas(series: Floats, run: Run, conditions: Sequence[str], repetition_time: float) -> Floats:
+    from nilearn.glm.contrasts import compute_contrast
+    from nilearn.glm.first_level import make_first_level_design_matrix, mean_scaling, run_glm
+
+    shown = set(run.events["trial_type"])
+    absent = [name for name in conditions if name not in shown]
+    if absent:
+        raise UserError(f"a run shows no {absent[0]!r}: its events name {sorted(shown)}")
+    design = make_first_level_design_matrix(
+        np.arange(len(series)) * repetition_time,
+        run.events[["onset", "duration", "trial_type"]],
+        hrf_model="glover",
+        drift_model="cosine",
+        high_pass=HIGH_PASS,
+        add_regs=run.motion,
+    )
+    labels, results = run_glm(mean_scaling(series)[0], design.to_numpy(), noise_model="ar1")
+    contrasts = [(design.columns == name).astype(float) for name in conditions]
+    return np.array(
+        [compute_contrast(labels, results, contrast, "t").effect_size() for contrast in contrasts]
+    )
+
+
+def bright_voxels(runs: Sequence[Run]) -> npt.NDArray[np.bool_]:
+    """Where the mean over volumes is above half the median of the voxels with any signal, in every run."""
+    means = np.array([run.bold.mean(axis=-1) for run in runs])
+    overall = means.mean(axis=0)
+    bright: npt.NDArray[np.bool_] = means.min(axis=0) > DIM_VOXEL * np.median(overall[overall > 0])
+    return bright
+
+
+def labeled_runs(bold: Floats, labels: pd.DataFrame, repetition_time: float) -> list[Run]:
+    """The runs of a recording in which every volume has a label.
+
+    Parameters
+    ----------
+    bold : array of shape (x, y, z, n_volumes)
+    labels : DataFrame
+        A row a volume: ``labels`` (a condition or ``rest``) and ``chunks`` (the run). Consecutive volumes of
+        a condition are one event. A run that is all rest has lost its labels and is left out.
+    repetition_time : float
+        Seconds from volume to volume.
+    """
+    if len(labels) != bold.shape[-1]:
+        raise UserError(f"there are {len(labels)} labels for {bold.shape[-1]} volumes")
+    runs = []
+    for chunk in sorted(set(labels["chunks"])):
+        volumes = np.flatnonzero(labels["chunks"] == chunk)
+        shown = labels["labels"].to_numpy(str)[volumes]
+        starts = np.flatnonzero(np.r_[True, shown[1:] != shown[:-1]])
+        lengths = np.diff(np.r_[starts, len(shown)])
+        times = {"onset": starts * repetition_time, "duration": lengths * repetition_time}
+        events = pd.DataFrame(times | {"trial_type": shown[starts]})
+        events = events[events["trial_type"] != "rest"].reset_index(drop=True)
+        if len(events):
+            runs.append(Run(bold[..., volumes], events))
+    return runs
+
+
+def read_image(path: Path) -> tuple[Floats, Floats]:
+    """A NIfTI image, and the affine from its voxel indices to mm."""
+    import nibabel
+
+    try:
+        image: Any = nibabel.load(path)
+        return image.get_fdata(), image.affine
+    except (OSError, EOFError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+        raise UserError(
+            f"{path} is not a readable NIfTI image ({error}): install the data set again"
+        ) from error
