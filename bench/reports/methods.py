@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from ..bibliography import joined
 from ..metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, words
 
 Record = Mapping[str, Any]
@@ -68,8 +69,7 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
 
 def citations(records: Sequence[Record]) -> str:
     """The BibTeX of all data, every entry once."""
-    entries = [entry.strip() for one in records for entry in one["bibtex"].split("\n\n@") if entry.strip()]
-    return "\n\n".join(dict.fromkeys(entry if entry.startswith("@") else f"@{entry}" for entry in entries))
+    return joined(one["bibtex"] for one in records)
 
 
 def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
