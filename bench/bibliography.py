@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pybtex.database import BibliographyData, Entry
+    from pybtex.database import Entry
 
 
-def parsed(text: str) -> "BibliographyData":
+def parsed(text: str) -> "dict[str, Entry]":
     """The entries that can be read; those that are damaged or repeat a key are passed over.
 
     Parameters
@@ -18,7 +18,8 @@ def parsed(text: str) -> "BibliographyData":
     from pybtex.database import parse_string
 
     with errors.capture():
-        return parse_string(text, "bibtex")
+        entries = parse_string(text, "bibtex").entries
+    return {key: entry for key, entry in entries.items() if entry.fields or entry.persons}
 
 
 def joined(texts: Iterable[str]) -> str:
@@ -30,7 +31,7 @@ def joined(texts: Iterable[str]) -> str:
     """
     parts: dict[str, None] = {}
     for text in filter(None, (one.strip() for one in texts)):
-        entries = [_alone(key, entry) for key, entry in parsed(text).entries.items()]
+        entries = [_alone(key, entry) for key, entry in parsed(text).items()]
         parts |= dict.fromkeys(entries or [_comment(text)])
     return "\n\n".join(parts)
 
@@ -42,7 +43,7 @@ def cited(text: str) -> list[str]:
     ----------
     text : str
     """
-    return list(filter(None, map(_line, parsed(text).entries.values())))
+    return list(filter(None, map(_line, parsed(text).values())))
 
 
 def _comment(text: str) -> str:

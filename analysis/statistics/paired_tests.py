@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..spatial.spatial_weights import Floats
-from .resampling import p_value
+from .resampling import Floats, p_value
 
 _ALL_SIGNS = 14
 """Up to so many pairs all changes of sign are taken, 2 to that power."""
