@@ -95,7 +95,12 @@ Draw = TypeVar("Draw", bound=Callable[[Comparison], Sequence[Panel]])
 
 def panel(name: str, **facts: Any) -> Callable[[Draw], Draw]:
     """Register a function from a comparison to panels; the facts are those of a :class:`PanelCard`."""
-    return PANELS.registering(name, lambda draw: PanelCard(name, draw=draw, **facts))
+
+    def add(draw: Draw) -> Draw:
+        PANELS.register(name, PanelCard(name, draw=draw, **facts), draw.__module__)
+        return draw
+
+    return add
 
 
 def panels(comparison: Comparison) -> list[Panel]:

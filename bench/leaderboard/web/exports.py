@@ -144,7 +144,7 @@ def describe_table(table: Table) -> dict[str, Any]:
 
 def bibtex(benchmarks: Iterable[BenchmarkEntry], models: Sequence[ModelEntry] = ()) -> str:
     """The citations of benchmarks and models, each once."""
-    text = joined(one.citation for one in (*benchmarks, *models))
+    text = joined([*(one.citation for one in benchmarks), *(one.citation for one in models)])
     return text + "\n" if text else ""
 
 
