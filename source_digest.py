@@ -15,7 +15,6 @@ WITHOUT_NUMBERS = frozenset(
         "errors",  # what a mistake says
         "files",  # bytes are written and read back as they were
         "install",  # what is installed has a checksum
-        "lazy",
         "progress",
         "fingerprint",  # what stands in a key, not what is computed
         "source_digest",
@@ -112,7 +111,9 @@ def _targets(base: tuple[str, ...], name: str, root: Path) -> list[str]:
         return [".".join((*base, name))]
     if (inside / "__init__.py").is_file():
         return []  # a package itself computes nothing; what is used of it is not seen, and none of ours is used so
-    front = own / "__init__.py"
+    front = own / "__init__.pyi"
+    if not front.is_file():
+        return [".".join(base)]
     for node in _nodes(ast.parse(front.read_text(encoding="utf-8")), typing=True):
         for alias in node.names:
             if (alias.asname or alias.name) == name:

@@ -193,7 +193,7 @@ def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark
 def copied(tmp_path_factory):
     """A copy of this package's code."""
     folder = tmp_path_factory.mktemp("copy")
-    for path in PACKAGE.rglob("*.py"):
+    for path in (*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")):
         if "tests" not in path.relative_to(PACKAGE).parts:
             target = folder / path.relative_to(PACKAGE)
             target.parent.mkdir(parents=True, exist_ok=True)
