@@ -74,7 +74,7 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
     """
     declared = _declared()
     if identifier in declared:
-        return _card(identifier, declared[identifier])
+        return _checked(_card(identifier, declared[identifier]))
     dataset, dot, rest = identifier.partition(".")
     region, dash, metric = rest.rpartition("-")
     datasets = {card.identifier for card in list_datasets()}
@@ -103,7 +103,7 @@ def add_benchmark(path: Path) -> list[str]:
         Where the file cannot be read or declares an unknown metric, option or data set.
     """
     content = _read(path)
-    cards = [_card(name, entry) for name, entry in content.items()]
+    cards = [_checked(_card(name, entry)) for name, entry in content.items()]
     if not cards:
         raise UserError(f"{path} declares no benchmark")
     write_bytes(home() / "benchmarks" / path.name, path.read_bytes())
@@ -132,8 +132,6 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
     region, _, metric = rest.rpartition("-")
     metric = str(entry.get("metric", metric))
     data = dataset_card(str(entry.get("dataset", dataset)))
-    options = {name: value for name, value in entry.items() if name not in _FIELDS}
-    METRICS[metric].check(options, identifier)
     return BenchmarkCard(
         identifier=identifier,
         dataset=data.identifier,
@@ -144,8 +142,14 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
         context="passage" if entry.get("context") == "passage" else "none",
-        options=options,
+        options={name: value for name, value in entry.items() if name not in _FIELDS},
     )
+
+
+def _checked(card: BenchmarkCard) -> BenchmarkCard:
+    """The same card, whose metric there is and uses its options; a listing does without, since it imports them all."""
+    METRICS[card.metric].check(card.options, card.identifier)
+    return card
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def generalized_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats
     """Ridge whose one penalty for all targets is chosen by leave-one-out error."""
     from sklearn.linear_model import RidgeCV
 
-    return RidgeCV(penalties).fit(x, y).predict(x_test).reshape(len(x_test), y.shape[1])
+    prediction: Floats = RidgeCV(penalties).fit(x, y).predict(x_test).reshape(len(x_test), y.shape[1])
+    return prediction
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class BrainScoreRegression:
         predictions, curve, chosen = self._sweep(layers, targets, splits)
         held_out = [predictions[layer][i] for i, layer in enumerate(chosen)]
         r = self._r(held_out, targets)
-        constant = int(np.isnan(r).any(axis=0).sum())
+        constant = int((np.isnan(r) | (r == 0)).any(axis=0).sum())
         r = np.nan_to_num(r)
         normalize = none if ceiling.kind == "none" else self.normalization
         noise_ceiling = np.asarray(1.0 if ceiling.kind == "none" else ceiling.value)
@@ -243,7 +244,9 @@ def internal_consistency(cube: Floats) -> tuple[float, Floats]:
         r = pearson(one[both], other[both])
         corrected.append(2 * r / (1 + r))
     table = np.array(corrected)
-    return float(np.median(table, axis=1).mean()), table.mean(axis=0)
+    return float(np.nanmedian(table, axis=1).mean()), table.mean(
+        axis=0
+    )  # a neuroid that never varies has none
 
 
 def _half_mean(cube: Floats, repetitions: Indices) -> Floats:

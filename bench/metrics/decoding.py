@@ -118,6 +118,9 @@ class Decoding:
         """Identify held-out stimuli by the patterns that a layer predicts."""
         targets = recorded.mean
         scale = targets.std(axis=0)
+        silent = int((scale == 0).sum())
+        if silent:
+            targets, scale = targets[:, scale > 0], scale[scale > 0]
         encoding = self.encoding
         curve, fits = encoding.sweep(
             layers,
@@ -161,7 +164,7 @@ class Decoding:
             p=p_value(float(_mean_of_pairs(correct[0])), null) if len(null) else float("nan"),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=targets.shape[1],
-            left_out=dict(recorded.n_left_out),
+            left_out=dict(recorded.n_left_out) | ({"neuroids that never vary": silent} if silent else {}),
             methods={
                 "identify": "one of two held-out stimuli, predicted against measured patterns",
                 "chance": CHANCE,

@@ -156,9 +156,13 @@ def normalization(
     return add
 
 
-def ceiling_kind(name: str, sentence: str) -> Callable[[F], F]:
-    """Register a kind of noise ceiling by the function from its value to the best raw value."""
-    return CEILING_KINDS.registering(name, lambda best: CeilingKind(name, best, sentence))
+def ceiling_kind(name: str, sentence: str) -> Callable[[Callable[[float], float]], CeilingKind]:
+    """Register a kind of noise ceiling, which takes the place of the function from its value to the best raw value."""
+
+    def add(best: Callable[[float], float]) -> CeilingKind:
+        return CEILING_KINDS.register(name, CeilingKind(name, best, sentence), best.__module__)
+
+    return add
 
 
 def words(registry: Mapping[str, Any], name: str, what: str = "sentence") -> str:

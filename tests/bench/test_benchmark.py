@@ -1,10 +1,16 @@
 """Benchmarks by name, and one's own from a file."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import brodmann
 from brodmann import UserError
-from brodmann.bench import add_benchmark, benchmark_card, list_benchmarks
+from brodmann.bench import ScoringOptions, add_benchmark, benchmark_card, list_benchmarks, make_benchmark
+from brodmann.brain_data.datasets.simulated import simulated_cortex
 
 
 def test_the_names_that_do_not_drift_are_there():
@@ -95,3 +101,126 @@ def test_three_stimuli_for_ten_folds_are_refused():
         Splitter(n_splits=10).split(3)
     with pytest.raises(UserError, match="2 groups are too few for 5 folds"):
         Splitter(n_splits=5).split(20, groups=["a", "b"] * 10)
+
+
+def held_out_r(features, responses):
+    """Ridge on even stimuli, r on odd ones."""
+    from brodmann.correlation import pearson
+
+    x, y = features[::2], responses[::2]
+    weights = np.linalg.solve(x.T @ x + 0.1 * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
+    return pearson(features[1::2] @ weights, responses[1::2])
+
+
+@pytest.fixture(scope="module")
+def at_hand():
+    return simulated_cortex(n_stimuli=100)
+
+
+def test_a_data_set_at_hand_and_a_metric_by_name_make_the_declared_benchmark(at_hand):
+    made = make_benchmark(at_hand, "IT", "ridge", stratify="category", folds=4)
+    card = replace(benchmark_card("simulated-cortex.IT-ridge"), options={"stratify": "category", "folds": 4})
+    declared = make_benchmark(card, at_hand)
+    assert made.identifier == declared.identifier == "simulated-cortex.IT-ridge"
+    assert made.metric.splitter == declared.metric.splitter
+    assert made.metric.splitter.n_splits == 4
+    assert made.noise_ceiling.value == declared.noise_ceiling.value
+    assert made.card.simulated
+
+
+def test_a_function_is_a_metric(at_hand, tmp_path):
+    benchmark = make_benchmark(at_hand, "IT", held_out_r)
+    assert benchmark.identifier == "simulated-cortex.IT-held_out_r"
+    recorded, options = benchmark.recording, ScoringOptions(n_bootstraps=50, n_permutations=39)
+    features = at_hand.truth["features"]["IT"]
+    rng = np.random.default_rng(0)
+    layers = {"noise": rng.normal(size=features.shape), "truth": features}
+    result = benchmark.metric.evaluate(layers, recorded, benchmark.noise_ceiling, options)
+    assert result.layer == "truth"
+    kept = np.isfinite(result.per_unit)
+    assert result.n_neuroids == kept.sum()
+    assert result.value == pytest.approx(
+        np.median(result.per_unit[kept] / np.sqrt(benchmark.noise_ceiling.per_neuroid[kept]))
+    )
+    assert result.p == pytest.approx(1 / 40)
+    assert result.ci[0] < result.value < result.ci[1]
+    alone = benchmark.metric.evaluate({"truth": features}, recorded, benchmark.noise_ceiling, options)
+    np.testing.assert_allclose(alone.per_unit[kept], held_out_r(features, recorded.mean)[kept])
+    nothing = benchmark.metric.evaluate(
+        {"noise": layers["noise"]}, recorded, benchmark.noise_ceiling, options
+    )
+    assert nothing.p > 1 / 40
+    assert abs(nothing.value) < 0.3
+    scores = [
+        brodmann.score("pixels", benchmark, run=tmp_path, n_bootstraps=3, n_permutations=3) for _ in range(2)
+    ]
+    assert [one.attrs["cached"] for one in scores] == [False, True]
+    assert float(scores[0]) == float(scores[1])
+
+
+@pytest.mark.parametrize(
+    ("region", "metric", "options", "message"),
+    [
+        (None, "ridge", {}, "holds several regions: name one of V1, "),
+        ("ITT", "ridge", {}, "unknown region of simulated-cortex 'ITT'"),
+        ("IT", "rigde", {}, "unknown metric 'rigde': did you mean 'ridge'"),
+        ("IT", "cka", {"folds": 3}, r"unknown option of simulated-cortex.IT 'folds'.*cka has no options"),
+        ("IT", held_out_r, {"folds": 3}, "folds: options belong to a metric by name"),
+        ("IT", 3, {}, "3 is no metric: give a name, a function"),
+    ],
+)
+def test_what_makes_no_benchmark_is_said_in_one_line(at_hand, region, metric, options, message):
+    with pytest.raises(UserError, match=message) as refused:
+        make_benchmark(at_hand, region, metric, **options)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_function_that_does_not_give_one_r_a_neuroid_is_refused(at_hand):
+    benchmark = make_benchmark(at_hand, "IT", lambda features, responses: features.mean())
+    with pytest.raises(UserError, match=r"must give one r a neuroid, an array of shape \(\d+,\)"):
+        benchmark.metric.evaluate(
+            {"a": benchmark.recording.mean}, benchmark.recording, benchmark.noise_ceiling, ScoringOptions()
+        )
+
+
+def test_a_benchmark_says_what_it_is_and_its_ceiling_once_it_is_known(at_hand):
+    benchmark = make_benchmark(at_hand, "IT", "ridge", folds=4)
+    shown = repr(benchmark)
+    n = benchmark.recording.responses.shape
+    for part in (
+        "'simulated-cortex.IT-ridge' version 1",
+        "data set simulated-cortex (simulated)",
+        "region IT",
+        "ridge(folds=4)",
+        f"{n[0]} stimuli",
+        f"{n[2]} neuroids",
+        f"{n[1]} repetitions",
+    ):
+        assert part in shown
+    assert "ceiling" not in shown
+    value = benchmark.noise_ceiling.value
+    assert f"noise ceiling reliability {value:.3f}" in repr(benchmark)
+
+
+@pytest.mark.parametrize("name", ["simulated-cortx.IT-ridge", "simulated-cortex.IT-rigde", "nonsense"])
+def test_a_misspelt_name_is_answered_without_torch(name):
+    code = (
+        "import sys, brodmann\n"
+        f"try: brodmann.score('pixels', {name!r})\n"
+        "except brodmann.UserError as error: print(error)\n"
+        "print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("unknown ")
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_an_option_that_the_metric_would_not_use_is_refused_at_the_declaration(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('["simulated-cortex.IT-pls"]\nfolds = 4\n')
+    with pytest.raises(
+        UserError, match=r"unknown option of simulated-cortex.IT-pls 'folds'.*pls has stratify"
+    ):
+        add_benchmark(path)
+    for card in list_benchmarks():
+        assert benchmark_card(card.identifier) == card
