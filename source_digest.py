@@ -28,9 +28,9 @@ WITHOUT_NUMBERS = frozenset(
 """Modules that everything imports, and through which no value of a score passes."""
 
 
-def module_name(thing: type) -> str | None:
-    """The module that defines a class, below this package; None for a class of elsewhere."""
-    package, _, name = thing.__module__.partition(".")
+def module_name(module: str) -> str | None:
+    """A module's name below this package; None for one of elsewhere."""
+    package, _, name = module.partition(".")
     return name if package == __package__ else None
 
 

@@ -95,7 +95,7 @@ def test_preprocessing_that_differs_for_small_pictures_alone_is_another_model():
 
 @pytest.mark.parametrize("way", ["precision", "half", "dtype", "pool"])
 def test_how_numbers_are_computed_stands_in_the_key(benchmark, way, tmp_path, monkeypatch):
-    from brodmann.bench.results.key import score_key
+    from brodmann.bench.score_key import score_key
     from brodmann.models import Readout
 
     plain = small_network(ImagePreprocessing(16))
@@ -126,7 +126,7 @@ def test_the_class_of_device_stands_in_the_key_of_activations_and_not_in_what_th
 
 
 def test_a_recording_that_was_replaced_is_another_question(benchmark):
-    from brodmann.bench.results.key import score_key
+    from brodmann.bench.score_key import score_key
 
     model = small_network(ImagePreprocessing(16))
     key = score_key(benchmark, model, ["1"]).digest
@@ -175,7 +175,7 @@ def entered_by(call):
 def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark_name, layers, monkeypatch):
     from brodmann.bench import ScoringOptions
     from brodmann.bench.layer_comparison import compare_layers
-    from brodmann.bench.results.key import code_of_score
+    from brodmann.bench.score_key import code_of_score
 
     benchmark, model = brodmann.load_benchmark(benchmark_name), brodmann.load_model(name)
     monkeypatch.setattr(model, "cache", False, raising=False)
@@ -202,7 +202,7 @@ def copied(tmp_path_factory):
 
 
 def test_an_edit_in_any_module_changes_the_keys_of_the_scores_that_pass_through_it_and_no_others(copied):
-    from brodmann.bench.results.key import code_of_score
+    from brodmann.bench.score_key import code_of_score
 
     roots = {
         (name, benchmark_name): code_of_score(
