@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ....errors import UserError
 from ....files import digest_of, read_toml
 from ....progress import track
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.field_types import Domain, Identifier, Large, LayerName, Part, Text, reasons
 from ...results.field_types import Line as Words
 from ..submission.errors import Refused
@@ -293,9 +293,9 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     return instance
 
 
-def _card(name: str, known: About) -> ModelCard:
+def _card(name: str, known: About) -> Card:
     base = name.removesuffix(_UNTRAINED)
-    return ModelCard(
+    return Card(
         identifier=name,
         domain=known.domain,
         family=next((one.family for one in known.families if fnmatchcase(base, one.pattern)), ""),
