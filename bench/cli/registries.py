@@ -13,7 +13,7 @@ KINDS = {
     "datasets": "brain_data.card:DATASETS",
     "formats": "brain_data.formats.base:FORMATS",
     "localizers": "brain_data.stimuli.localizers:LOCALIZERS",
-    "models": "models.catalogue:list_models",
+    "models": "models.catalogue:MODELS",
     "metrics": "bench.metrics.registries:METRICS",
     "normalizations": "bench.metrics.registries:NORMALIZATIONS",
     "ceilings": "bench.metrics.registries:CEILING_KINDS",
