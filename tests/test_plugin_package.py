@@ -99,7 +99,7 @@ def test_the_terminal_says_its_formula(installed, run):
 
 def test_a_report_has_its_panel_and_its_words(installed, run, tmp_path):
     ran("compare", run[0], "--folder", tmp_path, "--no-pdf", **installed)
-    [row] = rows(tmp_path / "guest-raw-beside-ceiling.csv")
+    [row] = rows(tmp_path / "figures" / "guest-raw-beside-ceiling.csv")
     assert (float(row["raw"]), float(row["ceiling"])) == (pytest.approx(RAW), pytest.approx(CEILING))
     page = (tmp_path / "report.html").read_text()
     for words in (
@@ -163,7 +163,7 @@ def test_a_run_and_a_board_still_open_where_the_package_is_not_installed(run, bo
     ran("compare", run[0], "--folder", tmp_path / "report", "--no-pdf")
     page = (tmp_path / "report" / "report.html").read_text()
     assert "The score is cube_over_ceiling." in page
-    assert not list((tmp_path / "report").glob("guest*"))
+    assert not list((tmp_path / "report").rglob("guest*"))
     assert MODEL in ran("leaderboard", "show", "--board", board)
     ran("leaderboard", "export", tmp_path / "site", "--board", board)
     assert "two_presentations" in next((tmp_path / "site").rglob("scores.csv")).read_text()
