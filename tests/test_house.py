@@ -166,3 +166,23 @@ def test_every_room_is_part_of_the_package_that_is_built():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     rooms = {".".join(("brodmann", *module.parent.parts)) for module in MODULES}
     assert sorted(listed) == sorted(rooms)
+
+
+def test_the_table_of_rooms_is_the_house_as_it_stands():
+    """Every room of CONTRIBUTING.md is a folder with modules, and every such folder and front module is in it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text.partition("| floor |")[2].partition("\n\n")[0].splitlines()[2:]
+    told, floor = set(), ""
+    for line in table:
+        for name in re.findall(r"`([^`]+)`", line):
+            if name.strip("/") in FLOORS:
+                floor = name.strip("/")
+                continue
+            if line.startswith("| 0 "):
+                floor = ""
+            room, _, inner = name.partition("{")
+            told.add(Path(floor, room if "/" in name else f"{room}.py"))
+            told |= {Path(floor, room, one) for one in inner.strip("}").split(",") if one}
+    rooms = {module.parent for module in MODULES} - {Path(floor) for floor in FLOORS}
+    fronts = {one for one in MODULES if str(one.parent) in (".", *FLOORS) and one.name[0] != "_"}
+    assert told == rooms | fronts
