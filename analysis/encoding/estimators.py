@@ -77,9 +77,10 @@ class _EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         -------
         self
         """
-        x, truth, columns, groups = self._validated(X, y, groups)
-        coef = self._fit(x, columns, self._inner(columns, groups))
-        intercept = columns.mean(axis=0) - x.mean(axis=0, dtype=np.float64) @ coef
+        x, truth, columns, held_together = self._validated(X, y, groups)
+        centered, mean = _centered(x)
+        coef = self._fit(centered, columns, self._inner(columns, held_together))
+        intercept = columns.mean(axis=0) - mean @ coef
         single = truth.ndim == 1
         self.coef_, self.intercept_ = (coef[:, 0], float(intercept[0])) if single else (coef.T, intercept)
         if single:
@@ -118,11 +119,12 @@ class _EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         cv : int, Splitter or scikit-learn splitter
             The outer folds; the parameter `cv` of the estimator makes the inner ones.
         """
-        x, _, columns, groups = self._validated(X, y, groups)
-        splits = _splits(cv, columns, groups, seed=1)
+        x, _, columns, held_together = self._validated(X, y, groups)
+        splits = _splits(cv, columns, held_together, seed=1)
         folds = [
-            Fold(split, self._inner(columns[split.train], None if groups is None else groups[split.train]))
+            Fold(split, self._inner(columns[train], None if groups is None else held_together[train]))
             for split in splits
+            for train in [split.train]
         ]
         predictions = self._predict_folds(x, columns, folds)
         r = [_r(one, columns[split.test]) for one, split in zip(predictions, splits, strict=True)]
@@ -142,7 +144,7 @@ class _EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         return _splits(self.cv, y, groups, seed=2)
 
     def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
-        """Coefficients, ``(n_features, n_targets)``; sets what was chosen."""
+        """Coefficients of centred features, ``(n_features, n_targets)``; sets what was chosen."""
         raise NotImplementedError
 
     def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
@@ -199,7 +201,7 @@ class NestedRidgeCV(_EncodingModel):
         if found.basis.rotation is not None:
             primal: Floats = found.basis.rotation @ weights
             return primal
-        coef: Floats = (x - x.mean(axis=0, dtype=np.float64)).T @ (found.basis.rows @ weights)
+        coef: Floats = x.T @ (found.basis.rows @ weights)
         return coef
 
     def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
@@ -330,15 +332,15 @@ class SparseEncoding(_EncodingModel):
         coef = np.zeros((x.shape[1], y.shape[1]))
         for target, (units, count) in enumerate(zip(whole.units[0], n_units, strict=True)):
             chosen = units[:count][units[:count] >= 0]
-            part = x[:, chosen] - x[:, chosen].mean(axis=0, dtype=np.float64)
-            coef[chosen, target] = np.linalg.lstsq(part, y[:, target] - y[:, target].mean(), rcond=None)[0]
+            centered = y[:, target] - y[:, target].mean()
+            coef[chosen, target] = np.linalg.lstsq(x[:, chosen], centered, rcond=None)[0]
         return coef, (n_units, curve.sizes, curve.r)
 
     def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
         predictions = []
         for train, test, inner in ((fold.split.train, fold.split.test, list(fold.inner)) for fold in folds):
-            coef = self._pursue(x[train], y[train], inner)[0]
-            mean = x[train].mean(axis=0, dtype=np.float64)
+            centered, mean = _centered(x[train])
+            coef = self._pursue(centered, y[train], inner)[0]
             predictions.append((x[test] - mean) @ coef + y[train].mean(axis=0))
         return predictions
 
@@ -385,6 +387,14 @@ def _splits(cv: Cv, y: Floats, groups: Any, *, seed: int) -> list[Split]:
         return cv.split(len(y), groups=groups)
     pairs = check_cv(cv).split(np.zeros((len(y), 1)), y, groups)
     return [Split(np.sort(train), np.sort(test)) for train, test in pairs]
+
+
+def _centered(x: Any) -> tuple[Floats, Floats]:
+    """Features less their mean, and the mean; what only rounding moves becomes 0."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    centered: Floats = x - mean
+    centered[:, np.abs(centered).max(axis=0) <= 1e-14 * len(x) * np.abs(mean)] = 0.0
+    return centered, mean
 
 
 def _columns(values: Floats) -> Floats:
