@@ -25,6 +25,8 @@ def test_the_encoding_engine_page(tmp_path, monkeypatch):
     assert names["r"].shape == (5, 30)
     assert names["partition"].unique[0].mean() > 0.1 > names["partition"].unique[1].mean()
     assert names["curve"].r.shape == (6, 30)
+    assert names["held_out"].r.shape == (5, 30)
+    assert min(names["held_out"].r.mean(), names["generalization"]) > 0.3
     assert (tmp_path / "partition.pdf").stat().st_size > 1000
 
 

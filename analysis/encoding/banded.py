@@ -26,7 +26,7 @@ from ...errors import UserError, missing_extra
 from ...files import write_bytes
 from ...progress import track
 from ..representation.gram import gram
-from .cross_validation import Fold, Indices
+from .cross_validation import Fold, Indices, Split
 from .nested_ridge import ALPHAS
 
 Floats = npt.NDArray[np.float64]
@@ -58,6 +58,25 @@ class BandedFit:
     r2: Floats
     log_weights: Floats
     predictions: list[Floats]
+
+
+@dataclass(frozen=True)
+class BandedWeights:
+    """Several spaces fitted together on all stimuli.
+
+    Attributes
+    ----------
+    weights : dict of str to array of shape (n_features, n_targets)
+        Of each space's features, less their mean.
+    log_weights : array of shape (n_spaces, n_targets)
+        As in :class:`BandedFit`.
+    inner_score : array of shape (n_targets,)
+        1 - mean squared error of the inner held-out rows / variance of the target.
+    """
+
+    weights: dict[str, Floats]
+    log_weights: Floats
+    inner_score: Floats
 
 
 @dataclass(frozen=True)
@@ -176,6 +195,37 @@ def banded_ridge(
     return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
 
 
+def banded_weights(
+    spaces: Mapping[str, npt.ArrayLike],
+    targets: npt.ArrayLike,
+    inner: Sequence[Split],
+    *,
+    n_draws: int = 100,
+    random_state: int = 0,
+) -> BandedWeights:
+    """Fit all spaces together on all stimuli. Arguments and errors as for :func:`banded_ridge`.
+
+    Parameters
+    ----------
+    spaces, targets, n_draws, random_state
+    inner : sequence of Split
+        What the penalties are chosen on.
+    """
+    grams, y = _prepared(spaces, targets)
+    every = np.arange(len(y))
+    mean, spread = y.mean(axis=0), _spread(y)
+    kernels = np.array([_centered(products, every, every)[0] for products in grams.values()])
+    deltas, dual, scores = _solve(
+        kernels, (y - mean) / spread, inner, _weightings(len(grams), n_draws, random_state)
+    )
+    weights = {}
+    for (name, products), delta in zip(grams.items(), deltas, strict=True):
+        features = np.asarray(spaces[name], np.float64)
+        scale = max(float(np.trace(products)) / (len(y) - 1), 1e-300)
+        weights[name] = (features - features.mean(axis=0)).T @ (np.exp(delta) * dual * (spread / scale))
+    return BandedWeights(weights, deltas, 1 + scores.max(axis=0))
+
+
 def variance_partitioning(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -241,8 +291,8 @@ def _fit(
         train, test = fold.split.train, fold.split.test
         kernels = [_centered(one, train, test) for one in grams.values()]
         mean, spread = targets[train].mean(axis=0), _spread(targets[train])
-        deltas, dual = _solve(
-            np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold, weightings
+        deltas, dual, _ = _solve(
+            np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold.inner, weightings
         )
         parts = np.array([np.exp(d) * (k @ dual) for d, (_, k) in zip(deltas, kernels, strict=True)])
         r.append(np.nan_to_num(pearson(parts.sum(axis=0), (targets[test] - mean) / spread)))
@@ -287,25 +337,27 @@ def _centered(products: Floats, train: Indices, test: Indices) -> tuple[Floats, 
     return centered / scale, across / scale
 
 
-def _solve(kernels: Floats, targets: Floats, fold: Fold, weightings: Floats) -> tuple[Floats, Floats]:
-    """Himalaya's log kernel weights (n_spaces, n_targets) and dual weights (n_train, n_targets)."""
+def _solve(
+    kernels: Floats, targets: Floats, inner: Sequence[Split], weightings: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Himalaya's log kernel weights (n_spaces, n_targets), dual weights (n_train, n_targets), inner scores."""
     try:
         from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search as search
     except ImportError:
         raise missing_extra("himalaya", "banded", why="banded ridge") from None
     with _numpy_backend():
-        deltas, dual, _ = search(
+        deltas, dual, scores = search(
             kernels,  # in double precision: kernels of few features are singular
             targets,
             n_iter=weightings,
             alphas=ALPHAS,
-            cv=[(part.train, part.test) for part in fold.inner],
+            cv=[(part.train, part.test) for part in inner],
             return_weights="dual",
             n_targets_batch=1024,
             n_targets_batch_refit=1024,
             progress_bar=False,
         )
-    return np.asarray(deltas, np.float64), np.asarray(dual, np.float64)
+    return np.asarray(deltas, np.float64), np.asarray(dual, np.float64), np.asarray(scores, np.float64)
 
 
 @contextmanager

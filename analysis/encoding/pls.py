@@ -77,6 +77,33 @@ def held_out_predictions(
     ]
 
 
+def coefficients(features: npt.ArrayLike, targets: npt.ArrayLike, *, n_components: int = 25) -> Floats:
+    """B = W (P'W)^-1 Q' of the model fitted on all rows, for centred features, ``(n_features, n_targets)``.
+
+    The k-th column of W is X'(Y - sum_j<k t_j q_j') q_k, since q_k is the right singular vector of S that
+    belongs to w.
+    """
+    import torch
+
+    x, y = np.asarray(features), np.asarray(targets, np.float64)
+    y = y - y.mean(axis=0)
+    with threadpool_limits(1, "blas"):
+        every_row = torch.ones(1, len(y), dtype=torch.float64)
+        found = _components(torch.from_numpy(_factor(x)), torch.from_numpy(y.copy()), every_row, n_components)
+    scores, loadings = found[0][:, 0].numpy().T, found[1][0].numpy()
+    carried = loadings.any(axis=1)
+    scores, loadings = scores[:, carried], loadings[carried]
+    dual = np.empty_like(scores)
+    for k, (score, loading) in enumerate(zip(scores.T, loadings, strict=True)):
+        dual[:, k] = y @ (loading / np.linalg.norm(loading))
+        y = y - np.outer(score, loading)
+    x = x - x.mean(axis=0, dtype=np.float64)
+    weights = x.T @ dual
+    products = (scores.T @ x @ weights) / np.square(scores).sum(axis=0)[:, None]
+    made: Floats = weights @ np.linalg.solve(products, loadings)
+    return made
+
+
 def _factor(features: npt.ArrayLike) -> Floats:
     """Rows with the same inner products, up to their mean, in at most n_stimuli dimensions."""
     n_stimuli, n_features = np.shape(features)

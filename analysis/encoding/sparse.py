@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ...correlation import pearson
 from ...errors import UserError
@@ -23,7 +22,6 @@ from ...progress import track
 from .cross_validation import Indices, Split
 
 Floats = npt.NDArray[np.float64]
-Tensor = torch.Tensor
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _ENTRIES = 1 << 25
@@ -32,7 +30,7 @@ _NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
-class SparseEncoding:
+class SparseCurve:
     """The curve of score against number of units.
 
     Attributes
@@ -62,7 +60,7 @@ def sparse_encoding(
     *,
     sizes: Sequence[int] = SIZES,
     device: str = "cpu",
-) -> SparseEncoding:
+) -> SparseCurve:
     """Predict every target from few units, chosen on the training rows of each split.
 
     Parameters
@@ -111,13 +109,15 @@ def sparse_encoding(
         units[i, block] = chosen
         for row, prediction in enumerate(predictions):
             r[i, row, block] = np.nan_to_num(pearson(prediction, test))
-    return SparseEncoding(wanted, r.mean(axis=0), units)
+    return SparseCurve(wanted, r.mean(axis=0), units)
 
 
 class _Pursuit:
     """The units of one training set."""
 
     def __init__(self, train: npt.ArrayLike, test: npt.ArrayLike, device: str) -> None:
+        import torch
+
         x = torch.from_numpy(np.asarray(train, np.float64)).to(device)
         mean = x.mean(dim=0)
         length = (x - mean).norm(dim=0)
@@ -128,6 +128,8 @@ class _Pursuit:
 
     def follow(self, targets: Floats, sizes: tuple[int, ...]) -> tuple[Indices, list[Floats]]:
         """Chosen units (n_targets, largest size), and the held-out predictions at every size."""
+        import torch
+
         y = torch.from_numpy(np.ascontiguousarray(targets)).to(self._columns.device)
         c = y.T @ self._columns
         n_targets, n_units = c.shape

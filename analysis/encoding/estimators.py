@@ -1,0 +1,405 @@
+"""Encoding models as scikit-learn estimators, over the functions of this folder.
+
+Every model is linear: ``predict(X) = X coef_' + intercept_``. Alphas, numbers of units and weights of spaces are
+chosen per target by cross-validation within the rows given to ``fit``, whose ``groups`` (stories, runs) never
+stand on both sides of a division.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
+
+from ...correlation import pearson
+from ...errors import UserError
+from .banded import banded_ridge, banded_weights
+from .cross_validation import Fold, Split, Splitter
+from .nested_ridge import ALPHAS, nested_ridge
+from .pls import coefficients, held_out_predictions
+from .sparse import SIZES, sparse_encoding
+
+Floats = npt.NDArray[np.float64]
+OUTER = 5
+"""Folds that :meth:`cross_validate` holds out by default."""
+
+
+class SklearnSplitter(Protocol):
+    """What scikit-learn's splitters are: ``KFold``, ``LeaveOneGroupOut``, ..."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        """Pairs of training and test rows."""
+
+
+Cv = int | Splitter | SklearnSplitter
+Spaces = Mapping[str, slice | Sequence[int] | Sequence[str]]
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """Predictions of rows that neither the weights nor the choice of alphas has seen.
+
+    Attributes
+    ----------
+    splits : list of Split
+    predictions : list of array of shape (n_test, n_targets)
+        Of the test rows of each split.
+    r : array of shape (n_splits, n_targets)
+        Pearson r of predictions and truth; 0 where either is constant.
+    """
+
+    splits: list[Split]
+    predictions: list[Floats]
+    r: Floats
+
+
+class _EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """What all encoding models share: validation, shapes, prediction, score."""
+
+    coef_: Floats
+    intercept_: Floats | float
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Any:
+        """Fit on all rows.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+        groups : array of shape (n_samples,), optional
+            Stories or runs that the inner folds hold together.
+
+        Returns
+        -------
+        self
+        """
+        x, truth, columns, held_together = self._validated(X, y, groups)
+        centered, mean = _centered(x)
+        coef = self._fit(centered, columns, self._inner(columns, held_together))
+        intercept = columns.mean(axis=0) - mean @ coef
+        single = truth.ndim == 1
+        self.coef_, self.intercept_ = (coef[:, 0], float(intercept[0])) if single else (coef.T, intercept)
+        if single:
+            for name in self._PER_TARGET:
+                setattr(self, name, getattr(self, name)[..., 0])
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> Floats:
+        """Predicted responses, ``(n_samples,)`` or ``(n_samples, n_targets)`` as in `y`."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False)
+        predicted: Floats = x @ self.coef_.T + self.intercept_
+        return predicted
+
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        """Pearson r of prediction and response, averaged over targets.
+
+        What encoding models are compared by; where either is constant r counts as 0. For R^2, use
+        ``scoring="r2"``.
+        """
+        predicted, truth = self.predict(X), check_array(y, ensure_2d=False, dtype=np.float64)
+        check_consistent_length(predicted, truth)
+        return float(_r(_columns(predicted), _columns(truth)).mean())
+
+    def cross_validate(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None, *, cv: Cv = OUTER
+    ) -> CrossValidated:
+        """Nested cross-validation: predict every outer test part with what is chosen within its training part.
+
+        Leaves the estimator as it is, but for ``n_features_in_``.
+
+        Parameters
+        ----------
+        X, y, groups
+            As for :meth:`fit`; groups are held together by the outer and by the inner folds.
+        cv : int, Splitter or scikit-learn splitter
+            The outer folds; the parameter `cv` of the estimator makes the inner ones.
+        """
+        x, _, columns, held_together = self._validated(X, y, groups)
+        splits = _splits(cv, columns, held_together, seed=1)
+        folds = [
+            Fold(split, self._inner(columns[train], None if groups is None else held_together[train]))
+            for split in splits
+            for train in [split.train]
+        ]
+        predictions = self._predict_folds(x, columns, folds)
+        r = [_r(one, columns[split.test]) for one, split in zip(predictions, splits, strict=True)]
+        return CrossValidated(splits, predictions, np.array(r))
+
+    _PER_TARGET: tuple[str, ...] = ()
+
+    def _validated(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None) -> Any:
+        x, truth = validate_data(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        truth = np.asarray(truth, np.float64)
+        if groups is not None:
+            groups = np.asarray(groups)
+            check_consistent_length(x, groups)
+        return x, truth, _columns(truth), groups
+
+    def _inner(self, y: Floats, groups: Any) -> list[Split]:
+        return _splits(self.cv, y, groups, seed=2)
+
+    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        """Coefficients of centred features, ``(n_features, n_targets)``; sets what was chosen."""
+        raise NotImplementedError
+
+    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
+        raise NotImplementedError
+
+
+class NestedRidgeCV(_EncodingModel):
+    """Ridge regression whose penalty is chosen per target.
+
+    B = argmin |Y - X B|^2 + alpha m |B|^2, with m the mean eigenvalue of the centred X'X (its trace over
+    min(n_samples - 1, n_features)), so that an alpha means the same for every layer. Alphas are compared by
+    the squared error of the inner held-out rows, as :func:`.nested_ridge.nested_ridge` does.
+
+    Parameters
+    ----------
+    alphas : array, optional
+        Candidates, relative to the mean eigenvalue; 20 from 1e-5 to 3e4 by default.
+    cv : int, Splitter or scikit-learn splitter
+        The inner folds. A number makes shuffled folds with a fixed seed.
+    device : str
+        Where alphas are compared: ``"cpu"`` or ``"cuda"``.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_targets, n_features) or (n_features,)
+    intercept_ : array of shape (n_targets,) or float
+    alpha_ : array of shape (n_targets,) or float
+    mean_eigenvalue_ : float
+        ``alpha_ * mean_eigenvalue_`` is the penalty of scikit-learn's ``Ridge``.
+    cv_scores_ : array of shape (n_targets,) or float
+        Explained variance of the inner held-out rows at the chosen alpha.
+    """
+
+    _PER_TARGET = ("alpha_", "cv_scores_")
+
+    def __init__(self, *, alphas: npt.ArrayLike | None = None, cv: Cv = 5, device: str = "cpu") -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.device = device
+
+    def _candidates(self) -> Floats:
+        alphas = ALPHAS if self.alphas is None else np.atleast_1d(np.asarray(self.alphas, np.float64))
+        if alphas.ndim != 1 or not alphas.size or not (np.isfinite(alphas) & (alphas >= 0)).all():
+            raise UserError(f"alphas {self.alphas!r} are no penalties: give finite numbers from 0 on")
+        return alphas
+
+    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        every = np.arange(len(y))
+        fold = Fold(Split(every, every[:0]), inner)
+        found = next(nested_ridge(x, y, [fold], self._candidates(), device=self.device))
+        self.alpha_, self.cv_scores_ = found.alpha, found.inner_score
+        self.mean_eigenvalue_ = found.basis.mean_eigenvalue
+        weights = found.basis.shrink(found.basis.project(y - y.mean(axis=0)), found.alpha)
+        if found.basis.rotation is not None:
+            primal: Floats = found.basis.rotation @ weights
+            return primal
+        coef: Floats = x.T @ (found.basis.rows @ weights)
+        return coef
+
+    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
+        fits = nested_ridge(x, y, folds, self._candidates(), device=self.device)
+        return [found.prediction for found in fits]
+
+
+class BandedRidgeCV(_EncodingModel):
+    """Ridge regression with a penalty of its own for every feature space and target, through himalaya.
+
+    ``pip install 'brodmann[banded]'``. What each space explains:
+    :func:`.banded.variance_partitioning`.
+
+    Parameters
+    ----------
+    spaces : mapping of str to slice, list of int or list of str, optional
+        The columns of X that make each space (names of columns where X is a data frame); one space by default.
+    n_draws : int
+        Random weightings of the spaces that are tried, beside each space alone and all alike.
+    cv : int, Splitter or scikit-learn splitter
+        The inner folds.
+    random_state : int
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_targets, n_features) or (n_features,)
+        0 for columns in no space; summed over spaces that share a column.
+    intercept_ : array of shape (n_targets,) or float
+    alpha_ : array of shape (n_spaces, n_targets) or (n_spaces,)
+        Penalty of each space, relative to its mean eigenvalue (its trace over n_samples - 1).
+    cv_scores_ : array of shape (n_targets,) or float
+        1 - mean squared error of the inner held-out rows / variance of the target.
+    """
+
+    _PER_TARGET = ("alpha_", "cv_scores_")
+
+    def __init__(
+        self, spaces: Spaces | None = None, *, n_draws: int = 100, cv: Cv = 5, random_state: int = 0
+    ) -> None:
+        self.spaces = spaces
+        self.n_draws = n_draws
+        self.cv = cv
+        self.random_state = random_state
+
+    def _places(self) -> dict[str, npt.NDArray[np.intp]]:
+        every = np.arange(self.n_features_in_)
+        names = list(getattr(self, "feature_names_in_", ()))
+        places = {}
+        for space, columns in ({"all": slice(None)} if self.spaces is None else self.spaces).items():
+            if not isinstance(columns, slice):
+                unknown = [one for one in columns if isinstance(one, str) and one not in names]
+                if unknown:
+                    raise UserError(f"space {space!r} names columns that X has not: {unknown[:5]}")
+                columns = [names.index(one) if isinstance(one, str) else int(one) for one in columns]
+            try:
+                places[space] = every[columns]
+            except IndexError as error:
+                raise UserError(
+                    f"space {space!r} does not fit X with {len(every)} columns: {error}"
+                ) from None
+            if not places[space].size:
+                raise UserError(f"space {space!r} holds no column of X, which has {len(every)}")
+        return places
+
+    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        places = self._places()
+        found = banded_weights(
+            {name: x[:, columns] for name, columns in places.items()},
+            y,
+            inner,
+            n_draws=self.n_draws,
+            random_state=self.random_state,
+        )
+        self.alpha_, self.cv_scores_ = np.exp(-found.log_weights), found.inner_score
+        coef = np.zeros((x.shape[1], y.shape[1]))
+        for name, columns in places.items():
+            np.add.at(coef, columns, found.weights[name])
+        return coef
+
+    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
+        spaces = {name: x[:, columns] for name, columns in self._places().items()}
+        found = banded_ridge(spaces, y, folds, n_draws=self.n_draws, random_state=self.random_state)
+        parts = zip(found.predictions, folds, strict=True)
+        return [part.sum(axis=0) + y[fold.split.train].mean(axis=0) for part, fold in parts]
+
+
+class SparseEncoding(_EncodingModel):
+    """Least squares on the few units that orthogonal matching pursuit chooses for each target.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of units that are compared; those above the number of features, or of the training rows of an
+        inner fold less two, are left out.
+    cv : int, Splitter or scikit-learn splitter
+        The inner folds, on which each target's number of units has the highest mean r (the smallest such).
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_targets, n_features) or (n_features,)
+        0 for units that were not chosen.
+    intercept_ : array of shape (n_targets,) or float
+    n_units_ : array of shape (n_targets,) or int
+        The number of units that was chosen; fewer have a weight where others say nothing new.
+    sizes_ : tuple of int
+        The numbers of units that were compared.
+    cv_scores_ : array of shape (n_sizes, n_targets) or (n_sizes,)
+        Mean Pearson r of the inner held-out rows at every size.
+    """
+
+    _PER_TARGET = ("n_units_", "cv_scores_")
+
+    def __init__(self, sizes: Sequence[int] = SIZES, *, cv: Cv = 5) -> None:
+        self.sizes = sizes
+        self.cv = cv
+
+    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        coef, (self.n_units_, self.sizes_, self.cv_scores_) = self._pursue(x, y, inner)
+        return coef
+
+    def _pursue(self, x: Any, y: Floats, inner: list[Split]) -> Any:
+        most = min(x.shape[1], min(len(split.train) for split in inner) - 2)
+        sizes = [size for size in self.sizes if size <= most]
+        curve = sparse_encoding(x, y, inner, sizes=sizes or self.sizes)
+        n_units = np.asarray(curve.sizes)[curve.r.argmax(axis=0)]
+        every = np.arange(len(y))
+        whole = sparse_encoding(x, y, [Split(every, every)], sizes=[int(n_units.max())])
+        coef = np.zeros((x.shape[1], y.shape[1]))
+        for target, (units, count) in enumerate(zip(whole.units[0], n_units, strict=True)):
+            chosen = units[:count][units[:count] >= 0]
+            centered = y[:, target] - y[:, target].mean()
+            coef[chosen, target] = np.linalg.lstsq(x[:, chosen], centered, rcond=None)[0]
+        return coef, (n_units, curve.sizes, curve.r)
+
+    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
+        predictions = []
+        for train, test, inner in ((fold.split.train, fold.split.test, list(fold.inner)) for fold in folds):
+            centered, mean = _centered(x[train])
+            coef = self._pursue(centered, y[train], inner)[0]
+            predictions.append((x[test] - mean) @ coef + y[train].mean(axis=0))
+        return predictions
+
+
+class PLSEncoding(_EncodingModel):
+    """Partial least squares regression with unscaled features, as Brain-Score fits neurons.
+
+    All targets are fitted together (PLS2). Nothing is chosen within: compare numbers of components with
+    ``GridSearchCV``.
+
+    Parameters
+    ----------
+    n_components : int
+        Fewer are used where the rows do not carry as many.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_targets, n_features) or (n_features,)
+    intercept_ : array of shape (n_targets,) or float
+    """
+
+    def __init__(self, n_components: int = 25) -> None:
+        self.n_components = n_components
+
+    def _inner(self, y: Floats, groups: Any) -> list[Split]:
+        if self.n_components < 1:
+            raise UserError(f"n_components is {self.n_components}: at least 1 is needed")
+        return []
+
+    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        return coefficients(x, y, n_components=self.n_components)
+
+    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
+        return held_out_predictions(x, y, [fold.split for fold in folds], n_components=self.n_components)
+
+
+def _splits(cv: Cv, y: Floats, groups: Any, *, seed: int) -> list[Split]:
+    """The divisions that a number, our splitter, or one of scikit-learn makes."""
+    if isinstance(cv, (int, np.integer)):
+        cv = Splitter(n_splits=int(cv), seed=seed)
+    if isinstance(cv, Splitter):
+        if groups is not None and cv.kind == "shuffles":
+            raise UserError("shuffles tear groups apart: give a Splitter of folds, or GroupShuffleSplit")
+        return cv.split(len(y), groups=groups)
+    pairs = check_cv(cv).split(np.zeros((len(y), 1)), y, groups)
+    return [Split(np.sort(train), np.sort(test)) for train, test in pairs]
+
+
+def _centered(x: Any) -> tuple[Floats, Floats]:
+    """Features less their mean, and the mean; what only rounding moves becomes 0."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    centered: Floats = x - mean
+    centered[:, np.abs(centered).max(axis=0) <= 1e-14 * len(x) * np.abs(mean)] = 0.0
+    return centered, mean
+
+
+def _columns(values: Floats) -> Floats:
+    return values.reshape(len(values), -1)
+
+
+def _r(predicted: Floats, truth: Floats) -> Floats:
+    return np.nan_to_num(pearson(predicted, truth))
