@@ -319,6 +319,7 @@ class SparseEncoding(_EncodingModel):
         self.cv = cv
 
     def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
+        coef: Floats
         coef, (self.n_units_, self.sizes_, self.cv_scores_) = self._pursue(x, y, inner)
         return coef
 
