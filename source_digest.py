@@ -15,12 +15,13 @@ WITHOUT_NUMBERS = frozenset(
         "errors",  # what a mistake says
         "files",  # bytes are written and read back as they were
         "install",  # what is installed has a checksum
-        "lazy",
         "progress",
         "fingerprint",  # what stands in a key, not what is computed
         "source_digest",
         "registry",
         "models.catalogue",  # names and cards; what makes a model of them is the model's own
+        "brain_data.arrays",  # makes data sets, whose digests hold every number
+        "brain_data.catalogue",
         "models.sheet",  # places of units, which no score looks at
         "bench.metrics.memory",  # refuses, and changes nothing
         "bench.metrics.registries",  # names, and hands on
@@ -29,9 +30,9 @@ WITHOUT_NUMBERS = frozenset(
 """Modules that everything imports, and through which no value of a score passes."""
 
 
-def module_name(thing: type) -> str | None:
-    """The module that defines a class, below this package; None for a class of elsewhere."""
-    package, _, name = thing.__module__.partition(".")
+def module_name(module: str) -> str | None:
+    """A module's name below this package; None for one of elsewhere."""
+    package, _, name = module.partition(".")
     return name if package == __package__ else None
 
 
@@ -112,7 +113,9 @@ def _targets(base: tuple[str, ...], name: str, root: Path) -> list[str]:
         return [".".join((*base, name))]
     if (inside / "__init__.py").is_file():
         return []  # a package itself computes nothing; what is used of it is not seen, and none of ours is used so
-    front = own / "__init__.py"
+    front = own / "__init__.pyi"
+    if not front.is_file():
+        return [".".join(base)]
     for node in _nodes(ast.parse(front.read_text(encoding="utf-8")), typing=True):
         for alias in node.names:
             if (alias.asname or alias.name) == name:

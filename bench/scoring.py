@@ -13,10 +13,10 @@ from .layer_comparison import compare_layers
 from .metrics.base import MetricResult, ScoringOptions
 from .results.as_score import Score, as_score, neuroid_arrays
 from .results.card import facts_of
-from .results.key import BRAIN, Key, score_key
 from .results.provenance import provenance
 from .results.record import Record, ScoreRecord
 from .results.store import Run, open_run
+from .score_key import BRAIN, Key, score_key
 
 if TYPE_CHECKING:
     from ..models import Model

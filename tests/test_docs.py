@@ -1,6 +1,8 @@
 """The examples of the documentation run as they stand."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,66 @@ def test_the_page_on_sheets(tmp_path, monkeypatch):
     assert names["pooled"].readout.describe() == (
         "mean over space, at most 1000 sparse random projections (seed 0)"
     )
+
+
+ADDING = sorted((DOCS / "adding").glob("*.md"))
+
+
+def blocks(page):
+    """(language, content) of each fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in ADDING if page.stem not in ("README", "field")], ids=lambda one: one.stem
+)
+def test_a_page_on_adding_is_a_file_that_is_used_and_prints_what_it_says(page, tmp_path):
+    """The first block is the file that its first line names, the second uses it, the third is what that prints."""
+    (_, new), (_, use), (_, printed) = blocks(page)
+    (tmp_path / new.partition("\n")[0].removeprefix("# ")).write_text(new)
+    (tmp_path / "use.py").write_text(use)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "use.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == printed
+
+
+def test_the_page_on_a_field_shows_lines_that_are_there():
+    for _, block in blocks(DOCS / "adding" / "field.md"):
+        name, _, lines = block.partition("\n")
+        assert lines in (DOCS.parent / name.removeprefix("# ")).read_text()
+
+
+def test_every_page_on_adding_is_short_and_in_the_index():
+    index = (DOCS / "adding" / "README.md").read_text()
+    for page in ADDING:
+        assert len(page.read_text().splitlines()) <= 60, page
+        assert page.name in index or page.stem == "README"
+
+
+def paths_named(page):
+    """(path, the folders named before it in its row or paragraph) of every path in backquotes or a link."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for part in re.split(r"\n(?=\|)|\n\n", text):
+        folders = []
+        for path in re.findall(r"[`(]([\w.{},/-]+)[`)]", part):
+            if path.startswith("..") or not ("/" in path or path.endswith((".py", ".toml", ".md", ".txt"))):
+                continue
+            inner = re.search(r"\{([\w,]+)\}", path)
+            for choice in inner[1].split(",") if inner else [""]:
+                whole = path.replace(inner[0], choice) if inner else path
+                yield whole, list(folders)
+                folders.append(whole if whole.endswith("/") else str(Path(whole).parent))
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "CONTRIBUTING.md", *ADDING], ids=lambda one: one.stem)
+def test_every_path_that_a_page_on_adding_names_exists(page):
+    """From the root, the page's folder or a floor; or beside what was named before it."""
+    root = DOCS.parent
+    floors = [root / floor for floor in ("", "brain_data", "models", "analysis", "bench")]
+    named = list(paths_named(page))
+    assert named
+    for path, folders in named:
+        places = [page.parent, *floors, *(root / folder for folder in folders)]
+        assert any((place / path).exists() for place in places), path

@@ -1,7 +1,9 @@
 """The rules of the house: floors, imports, a light start, the README's commands."""
 
 import ast
+import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -48,39 +50,56 @@ def imports(module):
             )
 
 
-def floor(name):
-    return FLOORS.get(name.split(".")[0], 0)
-
-
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_floor_imports_only_from_floors_below(module):
-    if module == Path("__init__.py"):
-        return
-    own = FLOORS[module.parent.parts[0] if module.parent.parts else ""]
-    for target, _ in imports(module):
-        assert floor(target) <= own, f"{module} (floor {own}) imports {target} (floor {floor(target)})"
+def test_no_module_imports_the_package_by_its_name(module):
+    list(imports(module))
 
 
-def test_no_circle_of_imports():
-    names = {str(path.with_suffix("")).replace("/", "."): path for path in MODULES}
-    graph = {
-        name: {target for target, at_top in imports(path) if at_top and target in names}
-        for name, path in names.items()
-    }
-    done, open_ = set(), []
+def lint_imports(folder=ROOT, path=None):
+    """The contracts of pyproject.toml, on the package as it is found on `path`."""
+    environment = dict(os.environ)
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()",
+         "--no-cache", "--no-logo"],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
 
-    def visit(name):
-        assert name not in open_, f"circle: {' -> '.join([*open_[open_.index(name) :], name])}"
-        if name in done:
-            return
-        open_.append(name)
-        for target in sorted(graph[name]):
-            visit(target)
-        open_.pop()
-        done.add(name)
 
-    for name in graph:
-        visit(name)
+def test_no_floor_imports_upward_and_no_rooms_or_modules_in_a_circle():
+    done = lint_imports()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Contracts: 2 kept, 0 broken." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("models/sheet.py", "def far():\n    from ..bench.scoring import score\n", "A floor imports only"),
+        ("errors.py", "from .brain_data.card import DatasetCard\n", "A floor imports only"),
+        ("analysis/statistics/resampling.py", "from .paired_tests import t_interval\n", "No circle"),
+        (
+            "bench/results/store.py",
+            "def far():\n    from ..reports.tables import layers_table\n",
+            "No circle",
+        ),
+        ("stray.py", '"""On no floor."""\n', "A floor imports only"),
+    ],
+)
+def test_the_contracts_see_what_they_forbid(module, line, contract, tmp_path):
+    """A copy of the package with one import, or one module, too many."""
+    for one in MODULES:
+        place = tmp_path / "brodmann" / one
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / one, place)
+    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    assert lint_imports(tmp_path, tmp_path).returncode == 0
+    with (tmp_path / "brodmann" / module).open("a") as stream:
+        stream.write(line)
+    done = lint_imports(tmp_path, tmp_path)
+    assert done.returncode == 1
+    assert f"{contract}" in next(one for one in done.stdout.splitlines() if "BROKEN" in one)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +166,23 @@ def test_every_room_is_part_of_the_package_that_is_built():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     rooms = {".".join(("brodmann", *module.parent.parts)) for module in MODULES}
     assert sorted(listed) == sorted(rooms)
+
+
+def test_the_table_of_rooms_is_the_house_as_it_stands():
+    """Every room of CONTRIBUTING.md is a folder with modules, and every such folder and front module is in it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text.partition("| floor |")[2].partition("\n\n")[0].splitlines()[2:]
+    told, floor = set(), ""
+    for line in table:
+        for name in re.findall(r"`([^`]+)`", line):
+            if name.strip("/") in FLOORS:
+                floor = name.strip("/")
+                continue
+            if line.startswith("| 0 "):
+                floor = ""
+            room, _, inner = name.partition("{")
+            told.add(Path(floor, room if "/" in name else f"{room}.py"))
+            told |= {Path(floor, room, one) for one in inner.strip("}").split(",") if one}
+    rooms = {module.parent for module in MODULES} - {Path(floor) for floor in FLOORS}
+    fronts = {one for one in MODULES if str(one.parent) in (".", *FLOORS) and one.name[0] != "_"}
+    assert told == rooms | fronts

@@ -7,7 +7,8 @@ from brodmann.source_digest import code_digest, imported_by
 FILES = {
     "__init__.py": "",
     "errors.py": "class UserError(Exception): pass\n",
-    "low/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .sums import total\n",
+    "low/__init__.py": "",
+    "low/__init__.pyi": "from .sums import total as total\n",
     "low/sums.py": "def total(x):\n    return sum(x)\n",
     "low/unused.py": "def other(x):\n    return x\n",
     "high/__init__.py": "",

@@ -299,13 +299,15 @@ def _print_table(report: dict[str, Any]) -> None:
 
 def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:
     from ...files import write_bytes, write_json
+    from ...source_digest import code_digest
     from ..reports.render import bytes_of_figure
     from ..results.provenance import provenance
     from ..results.store import finite
 
     paths = [stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".json")]
     write_bytes(paths[0], bytes_of_figure(figure, "png"))
-    report["provenance"] = provenance() | report.get("provenance", {})
+    code = code_digest(["analysis.topography.analyze"])
+    report["provenance"] = provenance(code=code) | report.get("provenance", {})
     write_json(paths[1], finite(report))
     return paths
 

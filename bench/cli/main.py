@@ -27,6 +27,7 @@ from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
+from .registries import list_things
 
 _INTERRUPTED = 130
 
@@ -60,6 +61,7 @@ app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
 app.command()(compare)
+app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)
 

@@ -287,7 +287,7 @@ def lesion(
     from ...models import load_model
     from ...models.extraction.torch_model import Network
     from ...models.training.load import card_of
-    from ..studies.lesion_study import lesion_study, localize, task_of
+    from ..studies.lesion_study import LesionDesign, lesion_study, localize, task_of
     from ..studies.matched_pairs import LOCALIZERS
 
     opened = load_model(model)
@@ -302,13 +302,10 @@ def lesion(
     result = lesion_study(
         opened,
         found,
-        kind=kind.value,
-        factor=factor,
-        n_controls=controls,
+        LesionDesign(kind.value, factor, controls, seed),
         benchmark=benchmark,
         stimuli=stimuli if _has_language_head(opened, stimuli) else None,
         task=task,
-        random_state=seed,
     )
     if not result["whole"]:
         raise UserError(f"{model!r} has no task here: give --benchmark for its brain score")

@@ -1,12 +1,12 @@
 """What a person sees in the terminal: a score, its layer curve, lists and cards."""
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log2, prod
 from typing import TYPE_CHECKING, Any
 
+from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
-_FIELD = re.compile(r'(?im)^\s*(author|year|journal)\s*=\s*[{"](.+?)[}"],?\s*$')
 
 
 def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
@@ -81,18 +80,6 @@ def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
         place = name_width + 10 + min(round(best / top * room), room - 1)
         lines.append(" " * max(place - 15, 0) + f"ceiling {_number(best)} ↑".rjust(16))
     return lines
-
-
-def cited(bibtex: str) -> list[str]:
-    """What to cite, a line a work: first author, year and journal, as far as the BibTeX says them."""
-    works = []
-    for entry in re.split(r"(?m)^@", bibtex)[1:]:
-        said = {name.lower(): value.strip("{} ") for name, value in _FIELD.findall(entry)}
-        authors = said.get("author", "").split(" and ")
-        first = authors[0].split(",")[0] + (" et al." if len(authors) > 1 else "")
-        who = " ".join(filter(None, (first, said.get("year"))))
-        works.append(", ".join(filter(None, (who, said.get("journal")))))
-    return list(filter(None, works))
 
 
 def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:

@@ -31,6 +31,7 @@ def mean_of_medians(r: Floats) -> Floats:
     "r_over_sqrt_reliability",
     sentence="the median over neuroids of r divided by the square root of its reliability",
     formula="median over neuroids of r / best reachable r",
+    of_each=True,
 )
 def r_over_sqrt_reliability(r: Floats, ceiling: Floats) -> Floats:
     """Median over neuroids of r / r_max, where r_max = sqrt(reliability); ceiling is r_max, (..., n_neuroids)."""

@@ -97,6 +97,8 @@ class Normalization:
         The raw value of a model that knows nothing.
     without_ceiling : float or None
         What stands for the ceiling of recordings that allow none; None where there is no score without one.
+    of_each : bool
+        Whether every neuroid is divided by a ceiling of its own.
     expression : str
         The same in Python, from ``raw`` and ``CEILING``, for files that stand without this package.
     """
@@ -109,6 +111,7 @@ class Normalization:
     clips: bool = False
     chance: float = 0.0
     without_ceiling: float | None = None
+    of_each: bool = False
     expression: str = ""
 
     def __call__(self, r: "Floats", ceiling: "Floats") -> "Floats":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,12 +101,11 @@ class Encoding:
             left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
         r = np.nan_to_num(r)
         normalize, r_max = normalization_by(ceiling, kept)
-        subset = uncertainty.subsample_targets(len(kept), options.seed)
-        some = [uncertainty.select_targets(one, subset) for one in fits]
+        fitted = _Fitted(recorded, ceiling, kept, fits, normalize, r_max, groups, options)
         value = float(normalize(r, r_max))
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r.mean(axis=0)
-        draws = self._draws(fits, some, subset, recorded, kept, ceiling, r_max, normalize, groups, options)
+        draws = self._draws(fitted)
         return MetricResult(
             value=value,
             raw=float(median_r(r)),
@@ -116,7 +116,7 @@ class Encoding:
             layer_by_split=chosen,
             layers=curve,
             ci=percentile_interval(draws, options.level),
-            p=self._p(some, subset, r, targets, r_max, normalize, groups, options),
+            p=_p(fitted, r),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out) | left_out,
@@ -180,64 +180,33 @@ class Encoding:
                     curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
-    def _draws(
-        self,
-        fits: list[Fit],
-        some: list[Fit],
-        subset: Indices,
-        recorded: Recording,
-        kept: Indices,
-        ceiling: Ceiling,
-        r_max: Floats,
-        normalize: Normalization,
-        groups: npt.ArrayLike | None,
-        options: ScoringOptions,
-    ) -> Floats:
+    def _draws(self, fitted: "_Fitted") -> Floats:
+        options, normalize, groups = fitted.options, fitted.normalize, fitted.groups
         if options.n_bootstraps == 0:
             return np.empty(0)
-        targets = recorded.mean[:, kept]
+        targets, subset = fitted.targets, fitted.subset
         weights = bootstrap_weights(
             len(targets), options.n_bootstraps, random_state=options.seed, groups=groups
         )
-        step = max(1, ENTRIES // (len(fits) * len(kept)))
+        step = max(1, ENTRIES // (len(fitted.fits) * len(fitted.kept)))
         draws = []
         for start in range(0, len(weights), step):
             block = weights[start : start + step]
-            noise_ceiling = (
-                r_max if ceiling.kind != "reliability" else self._drawn_r_max(recorded, kept, r_max, block)
-            )
-            draws.append(normalize(uncertainty.held_out_draws(fits, targets, block), noise_ceiling))
+            r = uncertainty.held_out_draws(fitted.fits, targets, block)
+            draws.append(normalize(r, self._drawn_r_max(fitted, block)))
         drawn = np.concatenate(draws)
         n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
         again = bootstrap_weights(len(targets), n_training, random_state=options.seed + 1, groups=groups)
-        training = normalize(uncertainty.training_draws(some, targets[:, subset], again), r_max[subset])
-        return uncertainty.combine_draws(drawn, training)
+        training = uncertainty.training_draws(fitted.some, targets[:, subset], again)
+        return uncertainty.combine_draws(drawn, normalize(training, fitted.r_max[subset]))
 
-    def _drawn_r_max(self, recorded: Recording, kept: Indices, r_max: Floats, weights: Floats) -> Floats:
-        cube = recorded.responses[:, :, kept]
-        moved = r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
+    def _drawn_r_max(self, fitted: "_Fitted", weights: Floats) -> Floats:
+        if fitted.ceiling.kind != "reliability":
+            return fitted.r_max
+        cube = fitted.recorded.responses[:, :, fitted.kept]
+        moved = fitted.r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
         noise_ceiling: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
         return noise_ceiling
-
-    def _p(
-        self,
-        some: list[Fit],
-        subset: Indices,
-        r: Floats,
-        targets: Floats,
-        r_max: Floats,
-        normalize: Normalization,
-        groups: npt.ArrayLike | None,
-        options: ScoringOptions,
-    ) -> float:
-        if options.n_permutations == 0:
-            return float("nan")
-        orders = permutations(
-            len(targets), options.n_permutations, random_state=options.seed + 2, blocks=groups
-        )
-        noise_ceiling = r_max[subset]
-        null = normalize(uncertainty.permuted_draws(some, targets[:, subset], orders), noise_ceiling)
-        return p_value(float(normalize(r[:, subset], noise_ceiling)), null)
 
     def _methods(
         self, n_neuroids: int, groups: npt.ArrayLike | None, options: ScoringOptions
@@ -255,6 +224,47 @@ class Encoding:
             f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
             "seed": options.seed,
         }
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The fits of the chosen layers to the neuroids that are kept, and what is asked of them."""
+
+    recorded: Recording
+    ceiling: Ceiling
+    kept: Indices
+    fits: list[Fit]
+    normalize: Normalization
+    r_max: Floats
+    groups: npt.ArrayLike | None
+    options: ScoringOptions
+
+    @cached_property
+    def targets(self) -> Floats:
+        """Mean responses of the kept neuroids."""
+        return self.recorded.mean[:, self.kept]
+
+    @cached_property
+    def subset(self) -> Indices:
+        """The neuroids that permutations and training draws are computed for."""
+        return uncertainty.subsample_targets(len(self.kept), self.options.seed)
+
+    @cached_property
+    def some(self) -> list[Fit]:
+        """The fits to these."""
+        return [uncertainty.select_targets(fit, self.subset) for fit in self.fits]
+
+
+def _p(fitted: _Fitted, r: Floats) -> float:
+    options, targets = fitted.options, fitted.targets
+    if options.n_permutations == 0:
+        return float("nan")
+    orders = permutations(
+        len(targets), options.n_permutations, random_state=options.seed + 2, blocks=fitted.groups
+    )
+    r_max = fitted.r_max[fitted.subset]
+    draws = uncertainty.permuted_draws(fitted.some, targets[:, fitted.subset], orders)
+    return p_value(float(fitted.normalize(r[:, fitted.subset], r_max)), fitted.normalize(draws, r_max))
 
 
 _FACTS: dict[str, Any] = {

@@ -1,12 +1,9 @@
 """The report of a comparison: one HTML file that needs nothing else, and a folder of figures and CSV files."""
 
 import base64
-import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,7 @@ from ...files import file_name, write_bytes
 from ...progress import track
 from .collect import Comparison, style_of
 from .methods import citations, methods, warnings
-from .panels import Panel, panels
+from .panel import Panel, panels
 from .render import bytes_of_figure
 from .style import Style
 from .tables import SHOWN
@@ -85,13 +82,11 @@ def write_report(
         if pdf is not None:
             write_bytes(files_of["pdf"], pdf)
             paths.append(files_of["pdf"])
-        figures.append(_figure_html(panel, pictures))
-    scores, pairs = comparison.scores, comparison.differences
-    write_bytes(folder / "scores.csv", csv_of(scores))
-    write_bytes(folder / "differences.csv", csv_of(pairs))
+        figures.append(_shown(panel, pictures))
+    write_bytes(folder / "scores.csv", csv_of(comparison.scores))
+    write_bytes(folder / "differences.csv", csv_of(comparison.differences))
     write_bytes(folder / "citations.bib", citations(comparison.records).encode())
-    page = _page(comparison, scores, pairs, figures, command, title)
-    write_bytes(paths[0], page.encode())
+    write_bytes(paths[0], _page(comparison, figures, command, title).encode())
     return [*paths, folder / "scores.csv", folder / "differences.csv", folder / "citations.bib"]
 
 
@@ -100,79 +95,62 @@ def csv_of(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
 
 
-def _page(
-    comparison: Comparison,
-    scores: pd.DataFrame,
-    pairs: pd.DataFrame,
-    figures: Sequence[str],
-    command: str,
-    title: str,
-) -> str:
-    records = comparison.records
-    simulated = sum(bool(one["simulated"]) for one in records)
-    banner = (
-        f'<p class="simulated">{simulated} of {len(records)} scores stand on SIMULATED data, made by a program.</p>'
-        if simulated
-        else ""
-    )
+def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command: str, title: str) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    records, scores = comparison.records, comparison.scores
     benchmarks = list(dict.fromkeys(scores["benchmark"]))
     summary = f"{scores['model'].nunique()} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
-    said = warnings(records, comparison.notes)
-    template = Template((files(__package__) / "report.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        version=html.escape(version("brodmann")),
-        title=html.escape(title),
-        summary=html.escape(f"{summary}, from {', '.join(map(str, comparison.sources))}"),
-        banner=banner,
-        options="".join(
-            f'<option value="{html.escape(one)}">{html.escape(one)}</option>' for one in benchmarks
-        ),
-        scores=_table_html(scores, SHOWN, "score-table"),
-        differences=_table_html(pairs, _DIFFERENCES, "difference-table")
-        if len(pairs)
-        else "<p>One model only.</p>",
-        figures="\n".join(figures),
-        methods="\n".join(f"<p>{html.escape(one)}</p>" for one in methods(records)),
-        warnings="<ul>" + "".join(f"<li>{html.escape(one)}</li>" for one in said) + "</ul>"
-        if said
-        else "<p>None.</p>",
-        citations=html.escape(citations(records) or "No data set here asks to be cited."),
-        command=html.escape(command),
+    shelf = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    shelf.filters |= {"exact": _exact, "short": _short}
+    return shelf.get_template("report.html").render(
+        version=version("brodmann"),
+        title=title,
+        summary=f"{summary}, from {', '.join(map(str, comparison.sources))}",
+        simulated=sum(bool(one["simulated"]) for one in records),
+        n_scores=len(records),
+        benchmarks=benchmarks,
+        scores=_table(scores, SHOWN),
+        differences=_table(comparison.differences, _DIFFERENCES),
+        figures=figures,
+        methods=methods(records),
+        warnings=warnings(records, comparison.notes),
+        citations=citations(records),
+        command=command,
     )
 
 
-def _table_html(table: pd.DataFrame, columns: dict[str, str], name: str) -> str:
-    heads = "".join(
-        f'<th scope="col"><button type="button">{html.escape(said)}</button></th>'
-        for said in columns.values()
-    )
-    rows = []
-    for _, row in table.iterrows():
-        cells = "".join(_cell(row[column]) for column in columns)
-        rows.append(f'<tr data-benchmark="{html.escape(str(row["benchmark"]))}">{cells}</tr>')
-    return f'<table id="{name}"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+def _table(table: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:
+    rows = zip(table["benchmark"], table[list(columns)].itertuples(index=False, name=None), strict=True)
+    return {
+        "heads": list(columns.values()),
+        "rows": [{"benchmark": benchmark, "cells": cells} for benchmark, cells in rows],
+    }
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, (float, np.floating)):
-        if not np.isfinite(value):
-            return '<td class="number" data-value=""></td>'
-        return f'<td class="number" data-value="{value:.10g}">{value:.3g}</td>'
+def _exact(value: float) -> str:
+    """A number for sorting; empty where there is none."""
+    return f"{value:.10g}" if np.isfinite(value) else ""
+
+
+def _short(value: float) -> str:
     if isinstance(value, (int, np.integer)):
-        return f'<td class="number" data-value="{value}">{value}</td>'
-    return f"<td>{html.escape(str(value))}</td>"
+        return str(value)
+    return f"{value:.3g}" if np.isfinite(value) else ""
 
 
-def _figure_html(panel: Panel, shown: dict[str, bytes]) -> str:
-    light, dark = (
-        f"data:image/png;base64,{base64.b64encode(shown[kind]).decode()}" for kind in ("light", "dark")
-    )
-    return (
-        f'<figure id="figure-{html.escape(file_name(panel.name)[:80])}"><picture>'
-        f'<source srcset="{dark}" media="screen and (prefers-color-scheme: dark)">'
-        f'<img src="{light}" alt="{html.escape(panel.alt)}"></picture>'
-        f"<figcaption><strong>{html.escape(panel.title)}.</strong> {html.escape(panel.alt)}</figcaption></figure>"
-    )
+def _shown(panel: Panel, pictures: Mapping[str, bytes]) -> dict[str, Any]:
+    """A panel as the page shows it."""
+    encoded = {
+        kind: f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        for kind, content in pictures.items()
+    }
+    return {"panel": panel, "name": file_name(panel.name)[:80], **encoded}
 
 
 def _drawn(panel: Panel, light: Style, dark: Style, *, vector: bool) -> tuple[dict[str, bytes], bytes | None]:

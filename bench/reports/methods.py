@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..metrics.registries import NORMALIZATIONS, words
+from ..bibliography import joined
+from ..metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, words
 
 Record = Mapping[str, Any]
 
@@ -68,8 +69,7 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
 
 def citations(records: Sequence[Record]) -> str:
     """The BibTeX of all data, every entry once."""
-    entries = [entry.strip() for one in records for entry in one["bibtex"].split("\n\n@") if entry.strip()]
-    return "\n\n".join(dict.fromkeys(entry if entry.startswith("@") else f"@{entry}" for entry in entries))
+    return joined(one["bibtex"] for one in records)
 
 
 def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
@@ -80,6 +80,9 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         f"{benchmark} (version {one['benchmark_version']}): {'simulated ' if one['simulated'] else ''}data set "
         f"{one['dataset']}, region {one['region']}, {n}, metric {one['metric']}."
     ]
+    if one["metric"] in METRICS:
+        parts.append(_sentence(words(METRICS, one["metric"])))
+        parts.append(f"Raw value: {words(METRICS, one['metric'], 'formula')}.")
     details = [
         f"{key.replace('_', ' ')}: {_plain(value)}"
         for key, value in how.items()
@@ -91,7 +94,10 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         bounds = ""
         if one["ceiling_lower"] is not None:
             bounds = f" (bounds {one['ceiling_lower']:.3f} to {one['ceiling_upper']:.3f})"
-        parts.append(f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}.")
+        kind = words(CEILING_KINDS, one["ceiling_kind"])
+        parts.append(
+            f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}: {kind}."
+        )
     parts.append(f"The score is {words(NORMALIZATIONS, one['normalization'])}.")
     parts.append("The layer was chosen on training stimuli and is reported on held-out ones.")
     if how.get("interval"):
@@ -101,6 +107,10 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
     seeds = sorted({str(member["provenance"].get("seed")) for member in members})
     parts.append(f"Seed {', '.join(seeds)}.")
     return " ".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def _versions(record: Record) -> str:

@@ -42,7 +42,7 @@ def variance_partition_figure(
     Parameters
     ----------
     partition : Partition
-        E.g. of ``brodmann.bench.variance_partitioning``.
+        E.g. of ``brodmann.analysis.variance_partitioning``.
     title : str
     n_draws : int
         Bootstraps over neuroids for the 95 % intervals.

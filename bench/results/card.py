@@ -7,7 +7,7 @@ from pydantic import Field
 from .field_types import Address, Count, Domain, Identifier, Large, Line, Part, Text
 
 
-class ModelCard(Part):
+class Card(Part):
     """What is known of a model; a field without a title is shown in a place of its own."""
 
     identifier: Identifier

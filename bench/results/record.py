@@ -32,7 +32,6 @@ from .field_types import (
 Record = dict[str, Any]
 FORMAT = 2
 """Of a record's file; 1 spelled ``normalisation``."""
-Kind = Literal["reliability", "r_max", "rdm", "accuracy", "internal_consistency", "none"]
 Unit = Literal["neuroid", "subject", "none"]
 Version = Annotated[int, Field(ge=1, le=10_000)]
 Headline = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
@@ -115,7 +114,7 @@ class ScoreRecord(BaseModel):
     ci: Annotated[list[float | None], Shown("", "Bootstrap interval.", Interval, main=True, columns=_BOUNDS)]
     raw: Annotated[float | None, Shown("raw", "The score before normalization.", Fraction, main=True)]
     ceiling: Annotated[float | None, Shown("ceiling", "The best that the noise allows.", Best, main=True)]
-    ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Kind, main=True)]
+    ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Identifier, main=True)]
     ceiling_lower: Annotated[float | None, Shown("ceiling from", "Over subjects.", Finite | None)] = None
     ceiling_upper: Annotated[float | None, Shown("ceiling to", "Over subjects.", Finite | None)] = None
     p: Annotated[float | None, Shown("p", "Of the score, by permutation.", Share | None, main=True)] = None

@@ -17,7 +17,7 @@ from .field_types import reasons
 from .record import FORMAT, Record, ScoreRecord
 
 if TYPE_CHECKING:
-    from .as_score import Score
+    from xarray import DataArray
 
 DEFAULT_RUN = "scores"
 
@@ -105,7 +105,7 @@ def arrays_of(record: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         return {name: stored[name] for name in stored.files}
 
 
-def record_of(score: "Score") -> Record:
+def record_of(score: "DataArray") -> Record:
     """The JSON-able record that a score was stored as."""
     record: Record = score.attrs["record"]
     return record

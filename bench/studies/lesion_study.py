@@ -84,17 +84,33 @@ def localize(model: Network, stimuli: StimulusSet, layer: str, target: str, *, s
     return Found(layer, target, units, table, reads)
 
 
+@dataclass(frozen=True)
+class LesionDesign:
+    """What is done to units, and to which others it is done for comparison.
+
+    Attributes
+    ----------
+    kind, factor
+        As in :class:`brodmann.models.interventions.lesions.Lesion`.
+    n_controls : int
+        Draws of each control; neither takes a localised unit.
+    random_state : int
+    """
+
+    kind: Kind = "silence"
+    factor: float = 0.0
+    n_controls: int = 10
+    random_state: int = 0
+
+
 def lesion_study(
     model: Network,
     found: Found,
+    design: LesionDesign | None = None,
     *,
-    kind: Kind = "silence",
-    factor: float = 0.0,
-    n_controls: int = 10,
     benchmark: str | None = None,
     stimuli: StimulusSet | None = None,
     task: Task | None = None,
-    random_state: int = 0,
 ) -> dict[str, Any]:
     """What the lesion of localised units changes, beside as many random and as many contiguous units.
 
@@ -103,17 +119,13 @@ def lesion_study(
     model : Network
     found : Found
         From :func:`localize`.
-    kind, factor
-        As in :class:`brodmann.models.interventions.lesions.Lesion`.
-    n_controls : int
-        Draws of each control; neither takes a localised unit.
+    design : LesionDesign, optional
     benchmark : str, optional
         For the brain score, on the lesioned layer and those after it.
     stimuli : StimulusSet, optional
         Language: texts with a ``category`` whose mean surprisal is a task score.
     task : callable, optional
         The model with or without a lesion -> task scores by name.
-    random_state : int
 
     Returns
     -------
@@ -122,20 +134,20 @@ def lesion_study(
         condition the change of every score; for the controls its mean, standard deviation and n, and
         ``p``, the share of controls (and of the lesion itself) that change at least as much in the same direction.
     """
-    n_units = len(found.table)
-    first = Lesion(found.layer, found.units, kind, factor, random_state, found.reads)
+    design = design or LesionDesign()
+    first = Lesion(found.layer, found.units, design.kind, design.factor, design.random_state, found.reads)
     whole = _scores(model, found, benchmark, stimuli, task)
     localized = _minus(_scores(lesioned(model, first), found, benchmark, stimuli, task), whole)
     result: dict[str, Any] = {
         "layer": found.layer,
         "target": found.target,
-        "kind": kind,
-        "n_units": n_units,
+        "kind": design.kind,
+        "n_units": len(found.table),
         "units": found.units.tolist(),
         "whole": whole,
         "localised": localized,
     }
-    for name, draws in _controls(model, found, n_controls, random_state).items():
+    for name, draws in _controls(model, found, design).items():
         changes = []
         for units in track(list(draws), f"control: {name} units"):
             view = lesioned(model, replace(first, units=units))
@@ -144,19 +156,19 @@ def lesion_study(
     return result
 
 
-def _controls(model: Network, found: Found, n_controls: int, random_state: int) -> dict[str, Iterator[Units]]:
+def _controls(model: Network, found: Found, design: LesionDesign) -> dict[str, Iterator[Units]]:
     n_units, n = len(found.table), len(found.units)
     ways: dict[str, Iterator[Units]] = {
         "random": (
-            random_units(n_units, n, besides=found.units, random_state=random_state + i)
-            for i in range(n_controls)
+            random_units(n_units, n, besides=found.units, random_state=design.random_state + i)
+            for i in range(design.n_controls)
         )
     }
     sheet = model.sheet(found.layer)
     if sheet is not None and len(sheet) == n_units:
         ways["contiguous"] = (
-            contiguous_units(sheet, n, besides=found.units, random_state=random_state + i)
-            for i in range(n_controls)
+            contiguous_units(sheet, n, besides=found.units, random_state=design.random_state + i)
+            for i in range(design.n_controls)
         )
     return ways
 

@@ -42,3 +42,61 @@ def drawn(mean, seed=0, n=400, shared=0):
     """Draws of a score: what the stimuli do to every model, and a little of its own."""
     common = np.random.default_rng(shared).normal(0, 0.1, n)
     return {"draws": mean + common + np.random.default_rng([seed, 5]).normal(0, 0.01, n)}
+
+
+def world(models=("alpha", "beta", "gamma"), benchmarks=("data.V1-ridge", "data.IT-rsa"), missing=()):
+    """Scores, layers, units and RDMs of made-up models."""
+    records, arrays = [], []
+    for j, benchmark in enumerate(benchmarks):
+        for i, model in enumerate(models):
+            if (model, benchmark) in missing:
+                continue
+            generator = np.random.default_rng([i, j])
+            score = 0.3 + 0.5 * generator.random()
+            layers = {f"layer{k}": 0.7 * score * np.sin((k + 1) / 2) for k in range(4)}
+            rsa = benchmark.endswith("rsa")
+            extra = (
+                {"ceiling_kind": "rdm", "ceiling_lower": 0.5, "ceiling_upper": 0.7, "unit": "subject"}
+                if rsa
+                else {}
+            )
+            records.append(record(model, benchmark, score, layers=layers, layer="layer2", **extra))
+            n = 4 if rsa else 60
+            kept = drawn(score, i) | {
+                "layer_units": np.array(list(layers.values()))[:, None] + generator.normal(0, 0.05, (4, n)),
+                "raw": 0.8 * score + generator.normal(0, 0.05, n),
+            }
+            if rsa:
+                points = generator.normal(size=(24, 3)) + np.repeat(np.eye(3) * 3, 8, axis=0)
+                apart = np.linalg.norm(points[:, None] - points, axis=2)[np.triu_indices(24, 1)]
+                kept |= {
+                    "model_rdm": apart, "brain_rdm": np.sqrt(apart), "stimulus_id": np.arange(24).astype(str),
+                    "category": np.repeat(["body", "face", "place"], 8),
+                }  # fmt: skip
+            else:
+                places = np.indices((6, 10)).reshape(2, -1)
+                kept |= {
+                    "neuroid_x": places[0] * 1.0,
+                    "neuroid_y": places[1] * 1.0,
+                    "neuroid_z": np.zeros(60),
+                }
+            arrays.append(kept)
+    return records, arrays
+
+
+def overlapping(figure):
+    """Texts of the figure that reach out of it by more than a few pixels."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.canvas.get_width_height()
+    out = []
+    for text in figure.findobj(lambda artist: hasattr(artist, "get_text")):
+        number = (
+            text.get_text().replace("\N{MINUS SIGN}", "").replace(".", "").isdigit()
+        )  # ticks beyond the limits
+        shown = text.get_visible() and (text.axes is None or text.axes.get_visible())
+        if shown and text.get_text().strip() and not number:
+            box = text.get_window_extent(renderer)
+            if box.x0 < -6 or box.y0 < -6 or box.x1 > width + 6 or box.y1 > height + 6:
+                out.append(text.get_text())
+    return out

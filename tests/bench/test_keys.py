@@ -13,6 +13,7 @@ from torch import nn
 
 import brodmann
 from brodmann.models import ImagePreprocessing, VisionModel
+from brodmann.models.extraction.torch_model import Network
 from brodmann.source_digest import PACKAGE, WITHOUT_NUMBERS, code_digest, imported_by
 
 QUICK = {"n_bootstraps": 0, "n_permutations": 0}
@@ -95,7 +96,7 @@ def test_preprocessing_that_differs_for_small_pictures_alone_is_another_model():
 
 @pytest.mark.parametrize("way", ["precision", "half", "dtype", "pool"])
 def test_how_numbers_are_computed_stands_in_the_key(benchmark, way, tmp_path, monkeypatch):
-    from brodmann.bench.results.key import score_key
+    from brodmann.bench.score_key import score_key
     from brodmann.models import Readout
 
     plain = small_network(ImagePreprocessing(16))
@@ -126,7 +127,7 @@ def test_the_class_of_device_stands_in_the_key_of_activations_and_not_in_what_th
 
 
 def test_a_recording_that_was_replaced_is_another_question(benchmark):
-    from brodmann.bench.results.key import score_key
+    from brodmann.bench.score_key import score_key
 
     model = small_network(ImagePreprocessing(16))
     key = score_key(benchmark, model, ["1"]).digest
@@ -172,13 +173,13 @@ def entered_by(call):
 
 
 @pytest.mark.parametrize(("name", "benchmark_name", "layers"), SCORES)
-def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark_name, layers, monkeypatch):
+def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark_name, layers):
     from brodmann.bench import ScoringOptions
     from brodmann.bench.layer_comparison import compare_layers
-    from brodmann.bench.results.key import code_of_score
+    from brodmann.bench.score_key import code_of_score
 
     benchmark, model = brodmann.load_benchmark(benchmark_name), brodmann.load_model(name)
-    monkeypatch.setattr(model, "cache", False, raising=False)
+    model = model.replaced(cache=False) if isinstance(model, Network) else model
     options = ScoringOptions(n_bootstraps=20, n_permutations=20)
     entered = entered_by(lambda: compare_layers(model, benchmark, layers, options))
     keyed = imported_by(code_of_score(benchmark, model))
@@ -193,7 +194,7 @@ def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark
 def copied(tmp_path_factory):
     """A copy of this package's code."""
     folder = tmp_path_factory.mktemp("copy")
-    for path in PACKAGE.rglob("*.py"):
+    for path in (*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")):
         if "tests" not in path.relative_to(PACKAGE).parts:
             target = folder / path.relative_to(PACKAGE)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +203,7 @@ def copied(tmp_path_factory):
 
 
 def test_an_edit_in_any_module_changes_the_keys_of_the_scores_that_pass_through_it_and_no_others(copied):
-    from brodmann.bench.results.key import code_of_score
+    from brodmann.bench.score_key import code_of_score
 
     roots = {
         (name, benchmark_name): code_of_score(

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ....errors import UserError
 from ....files import digest_of, read_toml
 from ....progress import track
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.field_types import Domain, Identifier, Large, LayerName, Part, Text, reasons
 from ...results.field_types import Line as Words
 from ..submission.errors import Refused
@@ -226,7 +226,8 @@ def _add(
         best = _best(layers, known.benchmark(benchmark).lower_is_better)
         if best is None:
             continue
-        counted[_score(best, layers, models[model], instances[benchmark], known, entry, who, digest)] += 1
+        theirs = {"benchmark": instances[benchmark], "model": models[model]}
+        counted[_score(best, layers, theirs, known, entry, who, digest)] += 1
     return counted
 
 
@@ -240,8 +241,7 @@ def _best(layers: Sequence[Line], lower: bool) -> Line | None:
 def _score(
     best: Line,
     layers: Sequence[Line],
-    model: brainscore.Model,
-    instance: brainscore.BenchmarkInstance,
+    theirs: Mapping[str, Any],
     known: About,
     entry: brainscore.Submission,
     who: Person,
@@ -249,8 +249,7 @@ def _score(
 ) -> str:
     brain = known.benchmark(best.benchmark).brain
     theirs = {
-        "benchmark": instance,
-        "model": model,
+        **theirs,
         "score_raw": None if brain else best.score,
         "score_ceiled": best.score if brain else None,
         "error": best.error,
@@ -294,9 +293,9 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     return instance
 
 
-def _card(name: str, known: About) -> ModelCard:
+def _card(name: str, known: About) -> Card:
     base = name.removesuffix(_UNTRAINED)
-    return ModelCard(
+    return Card(
         identifier=name,
         domain=known.domain,
         family=next((one.family for one in known.families if fnmatchcase(base, one.pattern)), ""),

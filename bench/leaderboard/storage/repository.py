@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ....files import file_name
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.record import cells
 from ..submission.errors import Refused
 from ..submission.schema import Layout, SubmittedScore
@@ -28,7 +28,7 @@ _SHORT = 100  # Brain-Score's columns of a model's card
 _ELSEWHERE = {"layers", "raw_values", "ceiling_values"}
 
 
-def add_model(card: ModelCard, entry: brainscore.Submission, who: Person) -> brainscore.Model:
+def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainscore.Model:
     """The model of a card: new, or its owner's with the card renewed.
 
     Raises
@@ -54,7 +54,7 @@ def add_model(card: ModelCard, entry: brainscore.Submission, who: Person) -> bra
     return model
 
 
-def _write_card(model: brainscore.Model, card: ModelCard) -> None:
+def _write_card(model: brainscore.Model, card: Card) -> None:
     meta = {
         "architecture": card.architecture[:_SHORT] or None,
         "model_family": card.family[:_SHORT] or None,

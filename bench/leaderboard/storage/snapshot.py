@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import JOIN, fn
 
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.record import COLUMNS
 from .models import (
     CURRENT,
@@ -26,7 +26,7 @@ _OF_BRAINSCORE = (
 """Of a card, what Brain-Score's tables have a column for."""
 
 
-class ModelEntry(ModelCard):
+class ModelEntry(Card):
     """A model with its card."""
 
     id: int

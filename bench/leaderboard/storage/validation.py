@@ -7,7 +7,7 @@ import numpy as np
 from ....errors import UserError
 from ...benchmark import BenchmarkCard, benchmark_card
 from ...metrics.normalization import Floats
-from ...metrics.registries import NORMALIZATIONS
+from ...metrics.registries import CEILING_KINDS, NORMALIZATIONS, Normalization
 from ..submission.errors import Refused
 from ..submission.schema import SubmittedScore
 from .models import BenchmarkRow, CeilingRow
@@ -15,7 +15,6 @@ from .models import database_models as brainscore
 
 _SAME = 1e-6
 _ROUNDED = 1e-3
-_CHANCE = 0.5
 
 
 def check_score(one: SubmittedScore) -> BenchmarkCard | None:
@@ -104,10 +103,14 @@ def _check_interval(one: SubmittedScore) -> None:
 
 def _check_formula(one: SubmittedScore) -> None:
     """The headline again, from the raw value and the ceiling by the formula that it names."""
-    expected = _again(one)
-    if expected is None:
-        raise Refused(f"{one.model} on {one.benchmark}: unknown normalization {one.normalization!r}")
-    tolerance = _ROUNDED if one.normalization == "r_over_sqrt_reliability" else _SAME
+    normalize = NORMALIZATIONS.get(one.normalization)
+    expected = None if normalize is None else _again(one, normalize)
+    if normalize is None or expected is None:
+        raise Refused(
+            f"{one.model} on {one.benchmark}: unknown normalization {one.normalization!r}, or none for its ceiling: "
+            "the board computes every score again, and needs the package that adds it"
+        )
+    tolerance = _ROUNDED if normalize.of_each else _SAME
     if not math.isclose(expected, one.score, rel_tol=tolerance, abs_tol=tolerance):
         raise Refused(
             f"{one.model} on {one.benchmark}: the score {one.score:.4f} does not follow from its raw values and its "
@@ -115,16 +118,13 @@ def _check_formula(one: SubmittedScore) -> None:
         )
 
 
-def _again(one: SubmittedScore) -> float | None:
-    if one.normalization == "above_chance":
-        best = one.ceiling if one.ceiling_kind == "accuracy" and one.ceiling is not None else 1.0
-        return (one.raw - _CHANCE) / (best - _CHANCE) if best > _CHANCE else None
-    normalize = NORMALIZATIONS.get(one.normalization)
-    if normalize is None or (one.ceiling is None and one.normalization != "none"):
+def _again(one: SubmittedScore, normalize: Normalization) -> float | None:
+    best = normalize.without_ceiling if one.ceiling is None else one.ceiling
+    if best is None or best <= normalize.chance:
         return None
-    if one.normalization == "r_over_sqrt_reliability":
+    if normalize.of_each:
         return float(normalize(*_neuroids(one)))
-    return float(normalize(np.array([[one.raw]]), np.asarray(one.ceiling, dtype=float)))
+    return float(normalize(np.array([[one.raw]]), np.asarray(best, dtype=float)))
 
 
 def _neuroids(one: SubmittedScore) -> tuple[Floats, Floats]:
@@ -138,8 +138,8 @@ def _neuroids(one: SubmittedScore) -> tuple[Floats, Floats]:
     if kept.sum() != one.n_neuroids or not kept.any():
         raise Refused(f"{said}: it has raw values of {kept.sum()} neuroids, and says {one.n_neuroids}")
     best = (limits if len(limits) else np.full(len(values), one.ceiling, dtype=float))[kept]
-    if one.ceiling_kind == "reliability":
-        best = np.sqrt(np.clip(np.nan_to_num(best), 0, None))
+    if (kind := CEILING_KINDS.get(one.ceiling_kind)) is not None:
+        best = np.array([kind.best(value) for value in best])
     if not (best > 0).all():
         raise Refused(f"{said}: a neuroid's ceiling is not positive")
     if not math.isclose(float(np.median(values[kept])), one.raw, rel_tol=_ROUNDED, abs_tol=_ROUNDED):

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from ....errors import UserError, unknown
 from ....files import read_toml
 from ...reports.collect import Comparison, compare, maps_of
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.record import public
 from .schema import FORMAT, digest_of_document
 
 _DIGITS = 7
-_CARD_FIELDS = set(ModelCard.model_fields) - {"identifier", "domain"}
+_CARD_FIELDS = set(Card.model_fields) - {"identifier", "domain"}
 
 
 def gathered(

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 
 from ....errors import UserError
 from ....files import digest_of
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.field_types import (
     Count,
     Digest,
@@ -56,7 +56,7 @@ else:
         )
 
     SubmittedScore = create_model(
-        "SubmittedScore",
+        "ScoreRecord",
         __base__=Part,
         __doc__="One score and what it stands on.",
         **{name: (one.public, _described(one)) for name, one in PUBLIC.items()},
@@ -116,7 +116,7 @@ class Submission(Part):
 
     format: Literal[1]
     title: Line = ""
-    models: Annotated[list[ModelCard], Field(min_length=1, max_length=500)]
+    models: Annotated[list[Card], Field(min_length=1, max_length=500)]
     scores: Annotated[list[SubmittedScore], Field(min_length=1, max_length=_MAX_SCORES)]
     layouts: list[Layout] = Field([], max_length=500)
     digest: Digest

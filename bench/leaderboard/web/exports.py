@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...bibliography import joined
 from ...results.record import COLUMNS
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
 from .ranking import Selection, Table, table_of
@@ -118,9 +119,8 @@ def describe_table(table: Table) -> dict[str, Any]:
 
 def bibtex(benchmarks: Iterable[BenchmarkEntry], models: Sequence[ModelEntry] = ()) -> str:
     """The citations of benchmarks and models, each once."""
-    citations = [*(one.citation for one in benchmarks), *(one.citation for one in models)]
-    entries = [one.strip() for one in citations if one.strip()]
-    return "\n\n".join(dict.fromkeys(entries)) + ("\n" if entries else "")
+    text = joined([*(one.citation for one in benchmarks), *(one.citation for one in models)])
+    return text + "\n" if text else ""
 
 
 def _safe(value: Any) -> Any:

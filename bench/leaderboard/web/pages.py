@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ....brain_data.catalogue import list_datasets
-from ...results.card import ModelCard
+from ...results.card import Card
 from ...results.record import COLUMNS, counts
 from ..storage.queries import history_of, layers_of
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
@@ -76,9 +76,7 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         if part and part.get("map")
     ]
     card = [
-        (info.title, _plain(getattr(model, name)))
-        for name, info in ModelCard.model_fields.items()
-        if info.title
+        (info.title, _plain(getattr(model, name))) for name, info in Card.model_fields.items() if info.title
     ]
     return _render(
         "model.html",

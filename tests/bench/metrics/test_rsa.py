@@ -314,6 +314,11 @@ def test_a_score_says_how_it_was_made():
     np.testing.assert_allclose(outcome.arrays["brain_rdm"], pairs(crossnobis_rdm(single.cube)), rtol=1e-5)
     assert outcome.methods["halvings"] == 0
     assert outcome.methods["interval"] == "90% bootstrap over stimuli, 200 draws"
+    assert outcome.ci == pytest.approx(tuple(np.quantile(outcome.draws, [0.05, 0.95])))
+    _, two = subjects(n_stimuli=20, n_subjects=2)
+    assert Similarity().ceiling(two).kind == "rdm"
+    outcome = Similarity().evaluate({"layer": shared}, two, Similarity().ceiling(two), QUICK)
+    assert outcome.methods["interval"] == "95% bootstrap over stimuli and subjects, 200 draws"
 
 
 def test_rdms_are_kept_for_figures():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from brodmann.analysis import nested_folds, nested_ridge
 from brodmann.analysis.statistics.resampling import permutations
-from brodmann.bench import nested_folds, nested_ridge
 from brodmann.bench.metrics import uncertainty
 from brodmann.correlation import pearson
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from brodmann.bench.reports.matched_pairs_figure import twins_figure
 from brodmann.bench.studies import matched_pairs
-from brodmann.bench.studies.lesion_study import lesion_study, localize, task_of
+from brodmann.bench.studies.lesion_study import LesionDesign, lesion_study, localize, task_of
 from brodmann.bench.studies.matched_pairs import TwinStudy, interval, run_twins
 from brodmann.brain_data.stimuli.drawn_localizers import drawn_categories
 from brodmann.brain_data.stimuli.language_localizers import sentences_nonwords
@@ -149,8 +149,9 @@ class Known(nn.Module):
 
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory):
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
     from PIL import Image
+
+    from brodmann.brain_data import StimulusSet
 
     folder = tmp_path_factory.mktemp("bright")
     generator = np.random.default_rng(0)
@@ -191,7 +192,7 @@ def test_the_lesion_costs_and_its_controls_do_not(known, bright):
         response = model.extract(shown, ["readout"])["readout"].values
         return {"answer to bright": float(response[:, :3].mean())}
 
-    result = lesion_study(known, found, task=task, n_controls=9)
+    result = lesion_study(known, found, LesionDesign(n_controls=9), task=task)
     whole = result["whole"]["answer to bright"]
     assert result["localised"]["answer to bright"] == pytest.approx(-whole)
     for control in ("random", "contiguous"):
@@ -212,7 +213,7 @@ def test_a_trained_network_reports_its_task_and_brain_score(tmp_path):
     stimuli = sentences_nonwords(n_each=20)
     found = localize(model, stimuli, "transformer.h.1.mlp.c_fc", "sentences", share=0.2)
     result = lesion_study(
-        model, found, task=task_of(recipe, text), stimuli=stimuli, n_controls=2,
+        model, found, LesionDesign(n_controls=2), task=task_of(recipe, text), stimuli=stimuli,
         benchmark="simulated-cortex-language.language-ridge",
     )  # fmt: skip
     names = set(result["whole"])

@@ -23,7 +23,7 @@ from brodmann.bench.leaderboard.storage.database import close_board
 from brodmann.bench.leaderboard.storage.models import AuditRow, database_models
 from brodmann.bench.leaderboard.submission.errors import Refused
 from brodmann.bench.leaderboard.web.rate_limit import Rate
-from brodmann.bench.results.card import ModelCard
+from brodmann.bench.results.card import Card
 from brodmann.bench.results.record import COLUMNS
 
 
@@ -262,7 +262,7 @@ def test_no_text_of_the_database_becomes_markup(tmp_path):
             for column in columns:
                 database_models.database_proxy.execute_sql(f"UPDATE {table} SET {column} = ?", (evil,))
         for table, column, known in (
-            ("brodmann_model", "card", dict.fromkeys(ModelCard.model_fields, evil)),
+            ("brodmann_model", "card", dict.fromkeys(Card.model_fields, evil)),
             (
                 "brodmann_score",
                 "shown",

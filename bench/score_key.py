@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from ...files import digest_of
-from ...fingerprint import fingerprint
-from ...source_digest import code_digest, module_name
-from ..metrics.base import ScoringOptions
-from ..metrics.registries import METRICS
+from ..files import digest_of
+from ..fingerprint import fingerprint
+from ..source_digest import code_digest, module_name
+from .metrics.base import ScoringOptions
+from .metrics.registries import METRICS
 
 if TYPE_CHECKING:
-    from ...models import Model
-    from ..benchmark import Benchmark
+    from ..models import Model
+    from .benchmark import Benchmark
 
 BRAIN = "brain"
 """The name under which a recording is scored against itself."""
@@ -40,7 +40,10 @@ class Key:
 def code_of_score(benchmark: "Benchmark", model: "Model | None") -> list[str]:
     """The modules of this package that a score stands on, less what these import; a person's own come beside them."""
     kinds = [type(benchmark.metric), *([] if model is None else [type(model)])]
-    own = [module_name(kind) for kind in kinds]
+    places = [kind.__module__ for kind in kinds]
+    if benchmark.card.metric in METRICS:  # where it is put together
+        places.append(METRICS.origin(benchmark.card.metric))
+    own = [module_name(place) for place in places]
     return sorted({"bench.layer_comparison", *(() if model is None else model.made_by), *filter(None, own)})
 
 
