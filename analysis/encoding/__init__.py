@@ -1,14 +1,5 @@
 """Encoding models: from features to responses, as numbers about arrays."""
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from ...lazy import attach
-
-if TYPE_CHECKING:
-    from .encoding_model import CrossValidated
-    from .estimators import BandedRidgeCV, NestedRidgeCV, PLSEncoding, SparseEncoding
-
-__all__ = ["BandedRidgeCV", "CrossValidated", "NestedRidgeCV", "PLSEncoding", "SparseEncoding"]
-__getattr__, __dir__ = attach(
-    __name__, dict.fromkeys(__all__, ".estimators") | {"CrossValidated": ".encoding_model"}
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
