@@ -1,5 +1,6 @@
-from .estimators import BandedRidgeCV as BandedRidgeCV, CrossValidated as CrossValidated
+from .encoding_model import CrossValidated as CrossValidated
 from .estimators import (
+    BandedRidgeCV as BandedRidgeCV,
     NestedRidgeCV as NestedRidgeCV,
     PLSEncoding as PLSEncoding,
     SparseEncoding as SparseEncoding,

@@ -6,152 +6,24 @@ stand on both sides of a division.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.model_selection import check_cv
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
-from ...correlation import pearson
 from ...errors import UserError
 from .banded import banded_ridge, banded_weights
-from .cross_validation import Fold, Split, Splitter
+from .cross_validation import Fold, Split
+from .encoding_model import Cv, EncodingModel, centered_columns
 from .nested_ridge import ALPHAS, nested_ridge
 from .pls import coefficients, held_out_predictions
-from .sparse import SIZES, sparse_encoding
+from .sparse import SIZES, SparseCurve, sparse_encoding
 
 Floats = npt.NDArray[np.float64]
-OUTER = 5
-"""Folds that :meth:`cross_validate` holds out by default."""
-
-
-class SklearnSplitter(Protocol):
-    """What scikit-learn's splitters are: ``KFold``, ``LeaveOneGroupOut``, ..."""
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
-        """Pairs of training and test rows."""
-
-
-Cv = int | Splitter | SklearnSplitter
 Spaces = Mapping[str, slice | Sequence[int] | Sequence[str]]
 
 
-@dataclass(frozen=True)
-class CrossValidated:
-    """Predictions of rows that neither the weights nor the choice of alphas has seen.
-
-    Attributes
-    ----------
-    splits : list of Split
-    predictions : list of array of shape (n_test, n_targets)
-        Of the test rows of each split.
-    r : array of shape (n_splits, n_targets)
-        Pearson r of predictions and truth; 0 where either is constant.
-    """
-
-    splits: list[Split]
-    predictions: list[Floats]
-    r: Floats
-
-
-class _EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """What all encoding models share: validation, shapes, prediction, score."""
-
-    coef_: Floats
-    intercept_: Floats | float
-
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Any:
-        """Fit on all rows.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-        groups : array of shape (n_samples,), optional
-            Stories or runs that the inner folds hold together.
-
-        Returns
-        -------
-        self
-        """
-        x, truth, columns, held_together = self._validated(X, y, groups)
-        centered, mean = _centered(x)
-        coef = self._fit(centered, columns, self._inner(columns, held_together))
-        intercept = columns.mean(axis=0) - mean @ coef
-        single = truth.ndim == 1
-        self.coef_, self.intercept_ = (coef[:, 0], float(intercept[0])) if single else (coef.T, intercept)
-        if single:
-            for name in self._PER_TARGET:
-                setattr(self, name, getattr(self, name)[..., 0])
-        return self
-
-    def predict(self, X: npt.ArrayLike) -> Floats:
-        """Predicted responses, ``(n_samples,)`` or ``(n_samples, n_targets)`` as in `y`."""
-        check_is_fitted(self)
-        x = validate_data(self, X, reset=False)
-        predicted: Floats = x @ self.coef_.T + self.intercept_
-        return predicted
-
-    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
-        """Pearson r of prediction and response, averaged over targets.
-
-        What encoding models are compared by; where either is constant r counts as 0. For R^2, use
-        ``scoring="r2"``.
-        """
-        predicted, truth = self.predict(X), check_array(y, ensure_2d=False, dtype=np.float64)
-        check_consistent_length(predicted, truth)
-        return float(_r(_columns(predicted), _columns(truth)).mean())
-
-    def cross_validate(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None, *, cv: Cv = OUTER
-    ) -> CrossValidated:
-        """Nested cross-validation: predict every outer test part with what is chosen within its training part.
-
-        Leaves the estimator as it is, but for ``n_features_in_``.
-
-        Parameters
-        ----------
-        X, y, groups
-            As for :meth:`fit`; groups are held together by the outer and by the inner folds.
-        cv : int, Splitter or scikit-learn splitter
-            The outer folds; the parameter `cv` of the estimator makes the inner ones.
-        """
-        x, _, columns, held_together = self._validated(X, y, groups)
-        splits = _splits(cv, columns, held_together, seed=1)
-        folds = [
-            Fold(split, self._inner(columns[train], None if groups is None else held_together[train]))
-            for split in splits
-            for train in [split.train]
-        ]
-        predictions = self._predict_folds(x, columns, folds)
-        r = [_r(one, columns[split.test]) for one, split in zip(predictions, splits, strict=True)]
-        return CrossValidated(splits, predictions, np.array(r))
-
-    _PER_TARGET: tuple[str, ...] = ()
-
-    def _validated(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None) -> Any:
-        x, truth = validate_data(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
-        truth = np.asarray(truth, np.float64)
-        if groups is not None:
-            groups = np.asarray(groups)
-            check_consistent_length(x, groups)
-        return x, truth, _columns(truth), groups
-
-    def _inner(self, y: Floats, groups: Any) -> list[Split]:
-        return _splits(self.cv, y, groups, seed=2)
-
-    def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
-        """Coefficients of centred features, ``(n_features, n_targets)``; sets what was chosen."""
-        raise NotImplementedError
-
-    def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
-        raise NotImplementedError
-
-
-class NestedRidgeCV(_EncodingModel):
+class NestedRidgeCV(EncodingModel):
     """Ridge regression whose penalty is chosen per target.
 
     B = argmin |Y - X B|^2 + alpha m |B|^2, with m the mean eigenvalue of the centred X'X (its trace over
@@ -209,7 +81,7 @@ class NestedRidgeCV(_EncodingModel):
         return [found.prediction for found in fits]
 
 
-class BandedRidgeCV(_EncodingModel):
+class BandedRidgeCV(EncodingModel):
     """Ridge regression with a penalty of its own for every feature space and target, through himalaya.
 
     ``pip install 'brodmann[banded]'``. What each space explains:
@@ -288,7 +160,7 @@ class BandedRidgeCV(_EncodingModel):
         return [part.sum(axis=0) + y[fold.split.train].mean(axis=0) for part, fold in parts]
 
 
-class SparseEncoding(_EncodingModel):
+class SparseEncoding(EncodingModel):
     """Least squares on the few units that orthogonal matching pursuit chooses for each target.
 
     Parameters
@@ -319,11 +191,11 @@ class SparseEncoding(_EncodingModel):
         self.cv = cv
 
     def _fit(self, x: Any, y: Floats, inner: list[Split]) -> Floats:
-        coef: Floats
-        coef, (self.n_units_, self.sizes_, self.cv_scores_) = self._pursue(x, y, inner)
+        coef, self.n_units_, curve = self._pursue(x, y, inner)
+        self.sizes_, self.cv_scores_ = curve.sizes, curve.r
         return coef
 
-    def _pursue(self, x: Any, y: Floats, inner: list[Split]) -> Any:
+    def _pursue(self, x: Any, y: Floats, inner: list[Split]) -> tuple[Floats, Any, SparseCurve]:
         most = min(x.shape[1], min(len(split.train) for split in inner) - 2)
         sizes = [size for size in self.sizes if size <= most]
         curve = sparse_encoding(x, y, inner, sizes=sizes or self.sizes)
@@ -335,18 +207,18 @@ class SparseEncoding(_EncodingModel):
             chosen = units[:count][units[:count] >= 0]
             centered = y[:, target] - y[:, target].mean()
             coef[chosen, target] = np.linalg.lstsq(x[:, chosen], centered, rcond=None)[0]
-        return coef, (n_units, curve.sizes, curve.r)
+        return coef, n_units, curve
 
     def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
         predictions = []
         for train, test, inner in ((fold.split.train, fold.split.test, list(fold.inner)) for fold in folds):
-            centered, mean = _centered(x[train])
+            centered, mean = centered_columns(x[train])
             coef = self._pursue(centered, y[train], inner)[0]
             predictions.append((x[test] - mean) @ coef + y[train].mean(axis=0))
         return predictions
 
 
-class PLSEncoding(_EncodingModel):
+class PLSEncoding(EncodingModel):
     """Partial least squares regression with unscaled features, as Brain-Score fits neurons.
 
     All targets are fitted together (PLS2). Nothing is chosen within: compare numbers of components with
@@ -376,31 +248,3 @@ class PLSEncoding(_EncodingModel):
 
     def _predict_folds(self, x: Any, y: Floats, folds: list[Fold]) -> list[Floats]:
         return held_out_predictions(x, y, [fold.split for fold in folds], n_components=self.n_components)
-
-
-def _splits(cv: Cv, y: Floats, groups: Any, *, seed: int) -> list[Split]:
-    """The divisions that a number, our splitter, or one of scikit-learn makes."""
-    if isinstance(cv, (int, np.integer)):
-        cv = Splitter(n_splits=int(cv), seed=seed)
-    if isinstance(cv, Splitter):
-        if groups is not None and cv.kind == "shuffles":
-            raise UserError("shuffles tear groups apart: give a Splitter of folds, or GroupShuffleSplit")
-        return cv.split(len(y), groups=groups)
-    pairs = check_cv(cv).split(np.zeros((len(y), 1)), y, groups)
-    return [Split(np.sort(train), np.sort(test)) for train, test in pairs]
-
-
-def _centered(x: Any) -> tuple[Floats, Floats]:
-    """Features less their mean, and the mean; what only rounding moves becomes 0."""
-    mean = x.mean(axis=0, dtype=np.float64)
-    centered: Floats = x - mean
-    centered[:, np.abs(centered).max(axis=0) <= 1e-14 * len(x) * np.abs(mean)] = 0.0
-    return centered, mean
-
-
-def _columns(values: Floats) -> Floats:
-    return values.reshape(len(values), -1)
-
-
-def _r(predicted: Floats, truth: Floats) -> Floats:
-    return np.nan_to_num(pearson(predicted, truth))

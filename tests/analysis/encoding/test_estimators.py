@@ -22,6 +22,7 @@ from brodmann.analysis.encoding.cross_validation import Splitter, nested_folds
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, held_out_r, nested_ridge
 from brodmann.analysis.encoding.sparse import sparse_encoding
 from brodmann.correlation import pearson
+from brodmann.source_digest import PACKAGE, imported_by
 
 try:
     import himalaya
@@ -300,3 +301,10 @@ def test_the_front_opens_without_scikit_learn_and_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["set()", "True"]
+
+
+def test_no_metrics_key_hangs_on_the_estimators():
+    metrics = [f"bench.metrics.{path.stem}" for path in (PACKAGE / "bench" / "metrics").glob("[!_]*.py")]
+    reached = imported_by(metrics)
+    assert "analysis.encoding.nested_ridge" in reached
+    assert not {"analysis.encoding.estimators", "analysis.encoding.encoding_model"} & reached
