@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_the_terminal_says_its_formula(installed, run):
         "score", MODEL, BENCHMARK, "--bootstraps", 50, "--permutations", 99, "--run", run[0], **installed
     )
     assert "agreement^3 / ceiling" in said
-    assert "agreement of the first presentation with the second" in said
+    assert "agreement of one half of the presentations with the other" in said
 
 
 def test_a_report_has_its_panel_and_its_words(installed, run, tmp_path):
@@ -104,10 +105,10 @@ def test_a_report_has_its_panel_and_its_words(installed, run, tmp_path):
     page = (tmp_path / "report.html").read_text()
     for words in (
         "Raw values beside their ceilings",
-        "The sign of a layer&#39;s mean unit is compared with that of the mean neuroid.",
+        "The sign of each unit is compared with that of the neuroid in its place.",
         "2 x share of stimuli of the same sign - 1",
-        "The score is the cube of the agreement divided by that of two presentations.",
-        "agreement of the first presentation with the second",
+        "The score is the cube of the agreement divided by that of two halves of the presentations.",
+        "agreement of one half of the presentations with the other",
     ):
         assert words in page
 
@@ -176,6 +177,36 @@ def test_a_run_and_a_board_still_open_where_the_package_is_not_installed(run, bo
     unknown = run_brodmann("score", MODEL, BENCHMARK)
     assert unknown.returncode == 2
     assert len(unknown.stderr.strip().splitlines()) == 1
+
+
+def test_the_contract_tests_of_every_kind_run_and_accept_it(installed):
+    tests = PACKAGE.parent
+    contracts = (
+        "brain_data/test_contracts.py",
+        "models/zoo/test_every_model.py",
+        "bench/metrics/test_registries.py",
+    )
+    wanted = " or ".join(name for things in KINDS.values() for name in things)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        wanted,
+        "-c",
+        tests / "pytest.ini",
+    ]
+    done = subprocess.run(
+        [*command, *(tests / contract for contract in contracts)],
+        env={**os.environ, **installed},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 30
 
 
 def test_nothing_of_the_project_names_it():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from brodmann.errors import unknown
 from brodmann.models.catalogue import ModelCard, loads
 from brodmann.models.model import Model
 
@@ -19,22 +20,30 @@ class QuestionMark(Model):
         return ["mark"]
 
     def sizes(self, stimuli, layers=None):
-        """One unit."""
-        return {"mark": 1}
+        """The mark, and how long the text is."""
+        return dict.fromkeys(self.asked(layers), 2)
 
     def extract(self, stimuli, layers=None, *, context="none"):
         """``(presentation, neuroid)``."""
         import xarray as xr
 
-        marks = [[1.0 if text.endswith("?") else -1.0] for text in stimuli["sentence"]]
+        from brodmann.models.extraction.language_model import text_of
+
+        values = [[1.0 if text.endswith("?") else -1.0, len(text)] for text in text_of(stimuli)]
         coords = {
             "stimulus_id": ("presentation", stimuli["stimulus_id"].to_numpy()),
-            "neuroid_id": ("neuroid", ["mark"]),
-            "layer": ("neuroid", ["mark"]),
+            "neuroid_id": ("neuroid", ["mark", "length"]),
+            "layer": ("neuroid", ["mark", "mark"]),
         }
-        return {
-            "mark": xr.DataArray(np.array(marks, np.float32), dims=("presentation", "neuroid"), coords=coords)
-        }
+        features = xr.DataArray(np.array(values, np.float32), dims=("presentation", "neuroid"), coords=coords)
+        return dict.fromkeys(self.asked(layers), features)
+
+    def asked(self, layers):
+        """The layers by name; all by default."""
+        for name in layers or ():
+            if name not in self.layers:
+                raise unknown(f"layer of {self.identifier}", name, self.layers)
+        return self.layers
 
 
 @loads(
