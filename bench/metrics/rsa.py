@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,8 @@ class Similarity:
     n_repeats : int
     """
 
+    compare: ClassVar[str] = "Spearman"
+    resampling: ClassVar[str] = "bootstrap over stimuli"
     name: str = "rsa"
     distance: Literal["correlation", "crossnobis"] = "correlation"
     halves: Splitter = field(default_factory=lambda: Splitter(n_splits=2))
@@ -58,14 +60,14 @@ class Similarity:
         """Bounds over subjects (Nili et al. 2014), else split halves of repetitions, else none."""
         rdms = self._brain(recorded)
         if len(rdms) > 1:
-            lower, upper, by_lower, by_upper = rdm_ceiling(pairs(rdms))
+            lower, upper, by_lower, by_upper = self._bounds(rdms)
             return Ceiling(
                 "rdm", upper, lower=lower, upper=upper, per_subject={"lower": by_lower, "upper": by_upper}
             )
         if recorded.cube is not None and recorded.cube.shape[1] >= 4:
             odd = recorded.cube[:, 0::2][:, : recorded.cube.shape[1] // 2]
             even = recorded.cube[:, 1::2]
-            r = spearman(pairs(self._of_responses(odd)), pairs(self._of_responses(even)))
+            r = self._between(self._of_responses(odd), self._of_responses(even))
             return Ceiling("r_max", float(np.sqrt(max(2 * r / (1 + r), 0.0)))) if r > 0 else _no_ceiling()
         return _no_ceiling()
 
@@ -81,23 +83,22 @@ class Similarity:
         options: ScoringOptions,
     ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
-        brain = self._brain(recorded)
+        rdms = self._brain(recorded)
         if recorded.n_stimuli < 8:
             raise UserError(f"{recorded.name}: rsa needs at least 8 stimuli, not {recorded.n_stimuli}")
-        brain_ranks = np.array([_ranked(rdm) for rdm in brain])
-        model_ranks = {
-            layer: _ranked(correlation_rdm(layers[layer])) for layer in track(list(layers), "comparing RDMs")
+        brain = np.array([self._prepared(rdm) for rdm in rdms])
+        model = {
+            layer: self._prepared(correlation_rdm(layers[layer]))
+            for layer in track(list(layers), "comparing RDMs")
         }
         everything = np.arange(recorded.n_stimuli)
-        by_layer = {layer: _agreement(m, brain_ranks, everything) for layer, m in model_ranks.items()}
+        by_layer = {layer: self._agreement(m, brain, everything) for layer, m in model.items()}
         curve = {layer: float(r.mean()) for layer, r in by_layer.items()}
-        parts = self._parts(model_ranks, brain_ranks, recorded)
-        per_subject = np.mean(
-            [_agreement(model_ranks[layer], brain_ranks, rows) for layer, rows in parts], axis=0
-        )
+        parts = self._parts(model, brain, recorded)
+        per_subject = np.mean([self._agreement(model[layer], brain, rows) for layer, rows in parts], axis=0)
         raw, chosen = float(per_subject.mean()), [layer for layer, _ in parts]
         normalize = none if ceiling.kind == "none" else r_over_ceiling
-        draws = self._draws(model_ranks, brain_ranks, parts, options)
+        draws = self._draws(model, brain, parts, options)
         normalized = normalize(np.array([raw, *draws])[:, None, None], np.asarray(ceiling.value))
         layer = max(dict.fromkeys(chosen), key=chosen.count)
         return MetricResult(
@@ -110,24 +111,24 @@ class Similarity:
             layer_by_split=chosen,
             layers=curve,
             ci=percentile_interval(normalized[1:], options.level),
-            p=self._p(raw, model_ranks, brain_ranks, parts, options),
+            p=self._p(raw, model, brain, parts, options),
             n_stimuli=recorded.n_stimuli,
             n_neuroids=0 if recorded.cube is None else recorded.cube.shape[2],
             left_out=dict(recorded.n_left_out),
             methods={
                 "model_rdm": "1 - Pearson r",
                 "brain_rdm": "as published" if recorded.rdms is not None else self.distance,
-                "compare": "Spearman",
+                "compare": self.compare,
                 "n_subjects": len(brain),
                 "halvings": self.n_repeats if len(layers) > 1 else 0,
-                "interval": f"{options.level:.0%} bootstrap over stimuli"
+                "interval": f"{options.level:.0%} {self.resampling}"
                 f"{' and subjects' if len(brain) > 1 else ''}, {options.n_bootstraps} draws",
                 "p": f"stimulus labels permuted {options.n_permutations} times",
                 "seed": options.seed,
             },
             draws=normalized[1:],
             arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}
-            | _rdms(layers[layer], brain, recorded),
+            | _rdms(layers[layer], rdms, recorded),
         )
 
     def _brain(self, recorded: Recording) -> Floats:
@@ -142,6 +143,33 @@ class Similarity:
             return crossnobis_rdm(cube)
         return correlation_rdm(np.nanmean(cube, axis=1))
 
+    def _bounds(self, rdms: Floats) -> tuple[float, float, Floats, Floats]:
+        """Between which bounds the best model lies: over subjects, then of each."""
+        return rdm_ceiling(pairs(rdms))
+
+    def _between(self, one: Floats, other: Floats) -> float:
+        """How much two RDMs of the brain agree."""
+        return spearman(pairs(one), pairs(other))
+
+    def _prepared(self, rdm: Floats) -> Floats:
+        """The RDM with its dissimilarities replaced by their ranks over all pairs."""
+        row, column = np.triu_indices(len(rdm), k=1)
+        ranks = np.zeros_like(rdm)
+        ranks[row, column] = rankdata(rdm[row, column])
+        return ranks + ranks.T
+
+    def _agreement(self, model: Floats, brain: Floats, rows: Indices) -> Floats:
+        return self._agreement_of(model[np.ix_(rows, rows)], brain[:, rows][:, :, rows])
+
+    def _agreement_of(self, model: Floats, brain: Floats) -> Floats:
+        """Pearson r over pairs of ranks, per subject; sums over whole symmetric matrices, diagonals being zero."""
+        n = len(model) * (len(model) - 1)
+        mean_m, mean_b = model.sum() / n, brain.sum(axis=(1, 2)) / n
+        covariance = np.tensordot(brain, model, axes=2) / n - mean_m * mean_b
+        variance = ((model**2).sum() / n - mean_m**2) * ((brain**2).sum(axis=(1, 2)) / n - mean_b**2)
+        r: Floats = covariance / np.sqrt(np.maximum(variance, 1e-300))
+        return r
+
     def _parts(
         self, model: Mapping[str, Floats], brain: Floats, recorded: Recording
     ) -> list[tuple[str, Indices]]:
@@ -153,7 +181,9 @@ class Similarity:
         for repeat in range(self.n_repeats):
             splitter = Splitter(n_splits=2, stratify=self.halves.stratify, seed=self.halves.seed + repeat)
             for half in splitter.split(recorded.n_stimuli, labels=labels):
-                on_training = {layer: _agreement(m, brain, half.train).mean() for layer, m in model.items()}
+                on_training = {
+                    layer: self._agreement(m, brain, half.train).mean() for layer, m in model.items()
+                }
                 parts.append((max(on_training, key=on_training.__getitem__), half.test))
         return parts
 
@@ -200,7 +230,9 @@ class Similarity:
             within = brain[:, rows][:, :, rows]
             for i, order in enumerate(orders):
                 shuffled = order[rows]
-                null[i] += _agreement_of(model[layer][np.ix_(shuffled, shuffled)], within).mean() / len(parts)
+                null[i] += self._agreement_of(model[layer][np.ix_(shuffled, shuffled)], within).mean() / len(
+                    parts
+                )
         return p_value(observed, null)
 
 
@@ -240,14 +272,6 @@ def _no_ceiling() -> Ceiling:
     return Ceiling("none", float("nan"))
 
 
-def _ranked(rdm: Floats) -> Floats:
-    """The RDM with its dissimilarities replaced by their ranks over all pairs."""
-    row, column = np.triu_indices(len(rdm), k=1)
-    ranks = np.zeros_like(rdm)
-    ranks[row, column] = rankdata(rdm[row, column])
-    return ranks + ranks.T
-
-
 def _rdms(features: npt.ArrayLike, brain: Floats, recorded: Recording) -> dict[str, npt.NDArray[Any]]:
     """The RDMs of the model and of the brain (mean over subjects), as pairs, for figures; none for many stimuli."""
     if recorded.n_stimuli > _MOST_DRAWN:
@@ -259,17 +283,3 @@ def _rdms(features: npt.ArrayLike, brain: Floats, recorded: Recording) -> dict[s
         "stimulus_id": np.asarray(recorded.stimulus_ids, str),
         "category": np.full(recorded.n_stimuli, "") if category is None else np.asarray(category, str),
     }
-
-
-def _agreement(model: Floats, brain: Floats, rows: Indices) -> Floats:
-    return _agreement_of(model[np.ix_(rows, rows)], brain[:, rows][:, :, rows])
-
-
-def _agreement_of(model: Floats, brain: Floats) -> Floats:
-    """Pearson r over pairs of ranks, per subject; sums over whole symmetric matrices, diagonals being zero."""
-    n = len(model) * (len(model) - 1)
-    mean_m, mean_b = model.sum() / n, brain.sum(axis=(1, 2)) / n
-    covariance = np.tensordot(brain, model, axes=2) / n - mean_m * mean_b
-    variance = ((model**2).sum() / n - mean_m**2) * ((brain**2).sum(axis=(1, 2)) / n - mean_b**2)
-    r: Floats = covariance / np.sqrt(np.maximum(variance, 1e-300))
-    return r

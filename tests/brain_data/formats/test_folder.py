@@ -23,6 +23,7 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data.catalogue import dataset_card
+from brodmann.brain_data.formats.base import FORMATS
 from brodmann.brain_data.formats.folder import install_folder, load_folder
 from brodmann.brain_data.formats.folder_writer import save_folder
 from brodmann.brain_data.simulated_cortex import simulated_cortex, simulated_language
@@ -186,14 +187,16 @@ class Trap:
         return (print, ("executed",))
 
 
+READABLE = ", ".join(sorted(f"responses{suffix}" for one in FORMATS.values() for suffix in one.suffixes))
+
 MISTAKES = {
     "no responses": (
         lambda f: (f / "responses.npz").unlink(),
-        "holds no responses.csv, responses.mat, responses.nc, responses.npz",
+        f"holds no {READABLE}",
     ),
     "another kind": (
         lambda f: (f / "responses.npz").rename(f / "responses.xlsx"),
-        "responses.xlsx is not read: it must be one of responses.csv, responses.mat, responses.nc, responses.npz",
+        f"responses.xlsx is not read: it must be one of {READABLE}",
     ),
     "two responses": (write("responses.csv", "stimulus_id,v\n"), "several responses"),
     "nifti": (
