@@ -68,8 +68,8 @@ def add_format(kind: type[Format]) -> type[Format]:
     return kind
 
 
-def read_table(path: Path, as_written: Collection[str], separator: str = ",") -> pd.DataFrame:
-    """A table; the columns `as_written` stay texts, such as ``001`` and ``null``.
+def read_table(path: Path, as_written: Collection[str], *, separator: str = ",") -> pd.DataFrame:
+    """A table, by default separated by commas; the columns `as_written` stay texts, such as ``001`` and ``null``.
 
     Raises
     ------
@@ -79,9 +79,8 @@ def read_table(path: Path, as_written: Collection[str], separator: str = ",") ->
     try:
         table: pd.DataFrame = pd.read_csv(path, sep=separator, low_memory=False, **_EXACT)
         names = [name for name in table.columns if name in as_written]
-        texts = table
-        if names:
-            texts = pd.read_csv(path, sep=separator, usecols=names, dtype=str, keep_default_na=False)
+        as_texts: dict[str, Any] = {"usecols": names, "dtype": str, "keep_default_na": False}
+        texts = pd.read_csv(path, sep=separator, **as_texts) if names else table
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
     for name in names:

@@ -22,7 +22,7 @@ class Csv(Format):
 
     def read(self, path: Path) -> Parts:
         """The arrays of the file."""
-        table = read_table(path, ("stimulus_id",), self.separator)
+        table = read_table(path, ("stimulus_id",), separator=self.separator)
         header = pd.read_csv(
             path, sep=self.separator, header=None, nrows=1, dtype=str, keep_default_na=False
         ).iloc[0]

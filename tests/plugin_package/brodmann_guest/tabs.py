@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from brodmann.brain_data.formats.base import Format, add_format
+from brodmann.brain_data.formats.base import Format, add_format, read_table
 from brodmann.errors import UserError
 
 
@@ -16,15 +16,10 @@ class Tabs(Format):
 
     def read(self, path):
         """The arrays of the file."""
-        try:
-            texts = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-            labels = [name for name in ("stimulus_id", "repetition") if name in texts]
-            table = pd.read_csv(path, sep="\t", float_precision="round_trip", low_memory=False)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} cannot be read as a table: {error}") from error
-        if "stimulus_id" not in labels:
+        table = read_table(path, ("stimulus_id",), separator="\t")
+        if "stimulus_id" not in table:
             raise UserError(f"{path.name} has no column stimulus_id: the responses need one")
-        table["stimulus_id"] = texts["stimulus_id"]
+        labels = [name for name in ("stimulus_id", "repetition") if name in table]
         values = table.drop(columns=labels)
         parts = {name: table[name].to_numpy() for name in labels}
         return parts | {
