@@ -149,8 +149,9 @@ class Known(nn.Module):
 
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory):
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
     from PIL import Image
+
+    from brodmann.brain_data.stimulus_set import StimulusSet
 
     folder = tmp_path_factory.mktemp("bright")
     generator = np.random.default_rng(0)
