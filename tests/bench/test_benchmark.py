@@ -10,7 +10,7 @@ import pytest
 import brodmann
 from brodmann import UserError
 from brodmann.bench import ScoringOptions, add_benchmark, benchmark_card, list_benchmarks, make_benchmark
-from brodmann.brain_data.datasets.simulated import simulated_cortex
+from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 
 def test_the_names_that_do_not_drift_are_there():
