@@ -50,6 +50,46 @@ def imports(module):
             )
 
 
+BORDER = (
+    "brain_data/formats/brainio.py",
+    "bench/brainscore_plugins/",
+    "bench/leaderboard/storage/",
+    "bench/results/as_score.py",
+)
+"""Where Brain-Score's package may be imported: everything else outlives it."""
+
+
+def imports_brainscore(source):
+    """Whether `brainscore_core` is imported anywhere in it, for types too."""
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        if any(name.split(".")[0] == "brainscore_core" for name in names):
+            return True
+    return False
+
+
+def test_brainscore_stays_at_the_border():
+    inside = {module.as_posix() for module in MODULES if imports_brainscore((ROOT / module).read_text())}
+    assert {name for name in inside if not name.startswith(BORDER)} == set()
+    assert {"bench/leaderboard/storage/models.py", "bench/results/as_score.py"} <= inside
+
+
+def test_a_leaderboard_without_brainscore_says_what_is_missing(tmp_path):
+    for words in (["leaderboard", "serve"], ["leaderboard", "tokens"], ["submit", str(tmp_path)]):
+        code = (
+            "import sys; sys.modules['brainscore_core'] = None; sys.argv[1:] = "
+            f"{words!r}; from brodmann.bench.cli.main import main; main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 2, words
+        assert done.stderr.strip().splitlines() == [
+            "brodmann: a leaderboard needs the package brainscore-core, which has its tables: "
+            "pip install 'brainscore-core>=2.5'"
+        ]
+
+
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_module_imports_the_package_by_its_name(module):
     list(imports(module))

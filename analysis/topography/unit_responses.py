@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from ...brain_data.dataset import Dataset
@@ -201,7 +202,7 @@ def labels_of(dataset: Dataset) -> list[str]:
         str(name)
         for name in dataset.stimuli.columns
         if name not in shown
-        and dataset.stimuli[name].dtype == object
+        and (dataset.stimuli[name].dtype == object or isinstance(dataset.stimuli[name].dtype, pd.StringDtype))
         and 2 <= dataset.stimuli[name].nunique() <= _MOST_LABELS
     ]
     return sorted(known, key=lambda name: name != "category")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from brainscore_core.supported_data_standards.brainio.packaging import write_netcdf
 
 from ... import __version__
 from ...brain_data import list_datasets
@@ -181,10 +180,12 @@ def _pictures(stimuli: Any) -> Mapping[str, "str | bytes | Path"]:
 
 def _assembly(benchmark: Benchmark) -> bytes:
     """The region's responses as BrainIO netCDF, every presentation by itself."""
-    responses = benchmark.dataset.region(benchmark.card.region)
+    responses = to_assembly(benchmark.dataset.region(benchmark.card.region))
+    from brainscore_core.supported_data_standards.brainio.packaging import write_netcdf
+
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "assembly.nc"
-        write_netcdf(to_assembly(responses), path)
+        write_netcdf(responses, path)
         return path.read_bytes()
 
 

@@ -13,7 +13,8 @@ from ..model import Context, Model
 
 if TYPE_CHECKING:
     import xarray as xr
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+    from ...brain_data.stimulus_set import StimulusSet
 
 FEATURES = (
     "n_words",

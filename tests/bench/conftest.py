@@ -8,7 +8,6 @@ from plugin_cases import TWIN, recordings, scored
 
 import brodmann
 from brodmann.bench.brainscore_plugins import write_model_plugin
-from brodmann.bench.leaderboard.storage.database import close_board, open_board
 
 STORIES = "stories260k-llama"
 
@@ -26,6 +25,8 @@ def postgres():
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request, tmp_path):
     """The address of an empty board."""
+    from brodmann.bench.leaderboard.storage.database import close_board
+
     if request.param == "sqlite":
         yield str(tmp_path / "board.sqlite")
     else:
@@ -36,6 +37,8 @@ def address(request, tmp_path):
 @pytest.fixture
 def board(address):
     """An empty board that is open."""
+    from brodmann.bench.leaderboard.storage.database import open_board
+
     return open_board(address)
 
 

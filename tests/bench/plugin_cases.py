@@ -4,15 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from brodmann.bench.brainscore_plugins.check.installed import put_package
 
 TWIN = "twin-vision-topographic"
+needs_brainscore = pytest.mark.skipif(
+    find_spec("brainscore_core") is None, reason="Brain-Score reads and runs its plugins"
+)
 
 
 def scored(

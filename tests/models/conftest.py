@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
+
+from brodmann.brain_data.stimulus_set import StimulusSet
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from harness import DEVICE, Work, compare
 from PIL import Image
 
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import ImagePreprocessing, VisionModel
 from brodmann.models.architectures.resnet import BasicBlock, ResNet
 

@@ -10,6 +10,9 @@ import threading
 import time
 
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import Server, free_port
 
 from brodmann.bench.leaderboard import open_board

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
 
+from ....brain_data.stimulus_set import StimulusSet
 from ....models.extraction.readout import EVERYTHING
 from ....models.extraction.torch_model import Network
 

@@ -9,10 +9,6 @@ import json
 import warnings
 from typing import Any
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of brainscore-core: no __slots__, an old name of a peewee field
-    from brainscore_core.submission import database_models as database_models
-
 from peewee import (
     AutoField,
     BigIntegerField,
@@ -24,6 +20,17 @@ from peewee import (
     IntegerField,
     TextField,
 )
+
+from ....errors import NotAvailableError
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of brainscore-core: no __slots__, an old name of a peewee field
+        from brainscore_core.submission import database_models as database_models
+except ImportError as error:
+    raise NotAvailableError(
+        "a leaderboard needs the package brainscore-core, which has its tables: pip install 'brainscore-core>=2.5'"
+    ) from error
 
 CURRENT, SUPERSEDED, WITHDRAWN = "current", "superseded", "withdrawn"
 LOCK = 0x62726F64

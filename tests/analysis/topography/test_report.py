@@ -7,7 +7,6 @@ import libpysal
 import numpy as np
 import pytest
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from command_line import run_brodmann
 from scipy import stats
 from scipy.ndimage import gaussian_filter
@@ -23,6 +22,7 @@ from brodmann.bench.cli.topography_text import report_text
 from brodmann.bench.studies.dimensionality_vs_score import dimensions_against_scores, layer_scores
 from brodmann.brain_data.dataset import Dataset
 from brodmann.brain_data.stimuli.localizers import localizer
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.errors import UserError
 from brodmann.models import grid_sheet, load_model
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import netCDF4
 import pytest
+
+pytest.importorskip("brainscore_core", reason="Brain-Score reads and runs its plugins")
+
 from plugin_cases import METRICS, failures, scored_by_plugins
 
 import brodmann

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from plugin_cases import TWIN, failures, scored
+from plugin_cases import TWIN, failures, needs_brainscore, scored
 from safetensors.torch import load
 
 import brodmann
@@ -66,6 +66,7 @@ def test_the_metadata_says_what_is_known_and_null_for_the_rest(twin, written):
     assert entry["architecture"] is None
 
 
+@needs_brainscore
 def test_a_plugin_passes_every_check_with_brodmanns_own_activations(twin, written):
     report = check_plugin(written, twin)
     assert report.passed, report.text()
@@ -75,6 +76,7 @@ def test_a_plugin_passes_every_check_with_brodmanns_own_activations(twin, writte
     assert "2 tests" in report.checks[-1].detail
 
 
+@needs_brainscore
 def test_a_plugin_that_sees_pictures_otherwise_fails_every_comparison(twin, written, tmp_path):
     copy = _copy(written, tmp_path)
     source = copy / "models" / written.identifier / "model.py"
@@ -85,6 +87,7 @@ def test_a_plugin_that_sees_pictures_otherwise_fails_every_comparison(twin, writ
     assert "AssertionError" in found["its own test passes"]
 
 
+@needs_brainscore
 def test_a_plugin_that_hangs_or_breaks_is_a_failed_check(written, tmp_path):
     copy = _copy(written, tmp_path)
     source = copy / "models" / written.identifier / "model.py"
@@ -309,6 +312,7 @@ def make():
 """
 
 
+@needs_brainscore
 def test_ones_own_file_is_taken_along_and_asks_for_brodmann(tmp_path):
     (tmp_path / "mine.py").write_text(OWN)
     name = f"{tmp_path / 'mine.py'}:make"
@@ -372,6 +376,7 @@ def _made(folder):
     return folder / "m"
 
 
+@needs_brainscore
 def test_a_causal_transformer_becomes_a_subject(stories, tmp_path):
     model = brodmann.load_model(stories)
     record = scored(model, "netw", "layers.2")

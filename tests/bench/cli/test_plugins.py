@@ -4,7 +4,7 @@ import json
 
 import pytest
 from command_line import run_brodmann
-from plugin_cases import TWIN
+from plugin_cases import TWIN, needs_brainscore
 
 import brodmann
 
@@ -19,6 +19,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@needs_brainscore
 def test_a_model_is_written_and_checked(run, tmp_path):
     words = ("submit", run, "--brain-score", tmp_path / "plugins", "--model", TWIN, "--identifier", "my_twin")
     done = run_brodmann(*words, "--metadata", "--json")
@@ -42,6 +43,7 @@ def test_a_model_is_written_and_checked(run, tmp_path):
     assert "its own test passes" in other.stdout
 
 
+@needs_brainscore
 def test_a_benchmark_of_ones_own_is_written_and_checked(own_data, tmp_path):
     done = run_brodmann("benchmarks", "export", "my-pictures.IT-ridge1", tmp_path / "plugins", "--json")
     assert done.returncode == 0, done.stderr
@@ -50,6 +52,7 @@ def test_a_benchmark_of_ones_own_is_written_and_checked(own_data, tmp_path):
     assert found["archive"].endswith(".zip")
 
 
+@needs_brainscore
 def test_mistakes(run, own_data, tmp_path):
     export = ("submit", run, "--brain-score", tmp_path / "plugins")
     for words, said in (

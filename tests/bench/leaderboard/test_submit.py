@@ -7,6 +7,9 @@ import socket
 import threading
 
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import Server
 from command_line import run_brodmann
 

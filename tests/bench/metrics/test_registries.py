@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 
 import brodmann
 from brodmann import UserError
@@ -13,6 +12,7 @@ from brodmann.bench.metrics.base import Ceiling, MetricResult, ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS
 from brodmann.brain_data import Dataset
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.registry import Registry
 
 N_STIMULI, N_REPETITIONS, N_NEUROIDS, N_UNITS = 120, 6, 8, 16

@@ -11,8 +11,7 @@ from command_line import run_brodmann
 
 import brodmann
 from brodmann.bench import load_benchmark, write_report
-from brodmann.bench.leaderboard import gathered, open_board, parse_submission
-from brodmann.bench.leaderboard.storage.database import close_board
+from brodmann.bench.leaderboard import gathered, parse_submission
 from brodmann.bench.leaderboard.submission.schema import SubmittedScore
 
 NAME = "simulated-cortex.IT-cka"
@@ -76,6 +75,9 @@ def test_it_is_in_the_table_and_the_files_of_a_comparison(run, tmp_path):
 
 
 def test_it_travels_and_is_on_the_board_with_its_page(run, tmp_path):
+    pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+    from brodmann.bench.leaderboard.storage.database import close_board, open_board
+
     content, _ = gathered([run])
     assert content["scores"][0]["n_subjects"] == 3
     board = open_board(tmp_path / "board.sqlite")

@@ -151,7 +151,7 @@ class Known(nn.Module):
 def bright(tmp_path_factory):
     from PIL import Image
 
-    from brodmann.brain_data import StimulusSet
+    from brodmann.brain_data.stimulus_set import StimulusSet
 
     folder = tmp_path_factory.mktemp("bright")
     generator = np.random.default_rng(0)

@@ -9,6 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+pytest.importorskip("brainscore_core", reason="Brain-Score reads and writes its own files")
+
 from brainscore_core.supported_data_standards.brainio.assemblies import (
     NeuroidAssembly,
     NeuronRecordingAssembly,
@@ -16,9 +22,6 @@ from brainscore_core.supported_data_standards.brainio.assemblies import (
 )
 from brainscore_core.supported_data_standards.brainio.packaging import write_netcdf
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 import brodmann
 from brodmann import UserError

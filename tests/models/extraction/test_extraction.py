@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
 from torch import nn
 
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.errors import UserError
 from brodmann.models import ImagePreprocessing, LanguageModel, VisionModel
 from brodmann.models.extraction import activation_cache
@@ -176,7 +176,7 @@ SCRIPT = """
 import sys, time
 import numpy as np, torch
 from pathlib import Path
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import ImagePreprocessing, VisionModel
 
 folder = Path(sys.argv[1])
@@ -313,7 +313,7 @@ MEMORY = """
 import sys
 import numpy as np, torch
 from pathlib import Path
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import ImagePreprocessing, VisionModel
 
 path, n = Path(sys.argv[1]), int(sys.argv[2])

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from torch import nn
 
 from brodmann import UserError, load_model
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import LanguageModel
 from brodmann.models.architectures.random_transformer import ByteTokenizer, RandomTransformer
 

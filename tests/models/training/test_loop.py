@@ -198,7 +198,8 @@ def test_half_precision_weights_are_half_the_size_and_nearly_as_good(images, tmp
 
 def test_a_language_network_learns_and_reads_sentences(tmp_path):
     import pandas as pd
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+    from brodmann.brain_data.stimulus_set import StimulusSet
 
     text = corpus(None, vocabulary=300)
     recipe = Recipe("language", tau=1.0, steps=120, batch=16, size=24, widths=(32, 2, 2, 300))

@@ -5,10 +5,10 @@ from math import prod
 
 import numpy as np
 import pytest
-from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from PIL import Image
 
 from brodmann import UserError, load_dataset, load_model
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models.catalogue import MODELS, add_model, model_card
 from brodmann.models.extraction.torch_model import Network
 

@@ -311,7 +311,8 @@ def topolm_folder(tmp_path, tokenizer_file, positions_module, monkeypatch):
 
 def test_a_topolm_from_checkpoint_positions_and_tokenizer(topolm_folder):
     import pandas as pd
-    from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
+
+    from brodmann.brain_data.stimulus_set import StimulusSet
 
     model = load_model(f"topolm:{topolm_folder}")
     assert model.layers == [f"transformer.h.{i}.{part}" for i in (0, 1) for part in ("attn", "mlp")]

@@ -5,6 +5,9 @@ import sqlite3
 import threading
 
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import BENCHMARK, REAL, body, card, document, layout, score, simulated
 from brainscore_core.submission import database_models as brainscore
 

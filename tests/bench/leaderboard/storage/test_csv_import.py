@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from brodmann.bench.leaderboard import open_board
 from brodmann.bench.leaderboard.storage.csv_import import import_scores, read_lines
 from brodmann.bench.leaderboard.storage.models import LayerRow, database_models

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import peewee
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import REAL, Server, body, card, document, layout, score, simulated
 from starlette.testclient import TestClient
 

@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import Server, card, document, score, simulated
 
 from brodmann.bench.leaderboard import open_board

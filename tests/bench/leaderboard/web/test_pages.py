@@ -8,6 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
+
 from boards import Server, body, card, document, layout, score, simulated
 from chromium import Chromium
 
