@@ -1,7 +1,10 @@
 """What an object is and does, as one digest: its values, its code, and the code and values that this refers to."""
 
+import copyreg
+import dis
 import functools
 import hashlib
+import importlib.util
 import inspect
 import json
 import sys
@@ -31,7 +34,7 @@ _WRAPPERS: dict[type, tuple[str, ...]] = {
     classmethod: ("__func__",),
     Field: ("name", "default", "default_factory"),
 }
-_BY_NAME = (np.dtype, PurePath)
+_BY_NAME = (np.dtype, PurePath, types.GenericAlias, types.UnionType)
 _WITHOUT_STATE = (type(Lock()), type(RLock()), weakref.ReferenceType, types.MemberDescriptorType)
 _NOT_CODE = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__",
              "__static_attributes__", "__dataclass_params__", "_abc_impl"}  # fmt: skip
@@ -109,18 +112,22 @@ class _Walk:
 
     packages: set[str] = field(default_factory=set)
     _met: dict[int, tuple[int, object]] = field(default_factory=dict)
+    _n_met: int = 0
 
     def of(self, value: object) -> object:
         """What stands for a value in the digest."""
         if isinstance(value, _PLAIN):
             return [type(value).__name__, repr(value)]
+        if isinstance(value, np.ma.MaskedArray):
+            return ["masked", self._array(np.ma.getdata(value)), self._array(np.ma.getmaskarray(value))]
         if isinstance(value, (np.ndarray, np.generic)):
             return self._array(np.asarray(value))
         if _is_tensor(value):
             return self._tensor(value)
         if id(value) in self._met:
             return ["met", self._met[id(value)][0]]
-        self._met[id(value)] = len(self._met), value
+        self._n_met += 1
+        self._met[id(value)] = self._n_met, value
         found = self._first(value)
         if type(value) in _CONTAINERS:  # equal ones may be one or several, and mean the same
             del self._met[id(value)]
@@ -137,7 +144,8 @@ class _Walk:
             if isinstance(value, kind):
                 return [kind.__name__, *(self.of(getattr(value, part)) for part in parts)]
         if isinstance(value, (types.BuiltinFunctionType, np.ufunc)):
-            return ["builtin", getattr(value, "__module__", ""), value.__name__]
+            owner = getattr(value, "__self__", None)  # a module, or the object whose method it is
+            return ["builtin", getattr(value, "__module__", ""), value.__name__, self.of(owner)]
         if isinstance(value, _BY_NAME):
             return [type(value).__name__, str(value)]
         if isinstance(value, _WITHOUT_STATE):
@@ -147,7 +155,7 @@ class _Walk:
         if isinstance(value, (set, frozenset)):
             return ["set", *sorted(digest_of(self.of(one)) for one in value)]
         if type(value) in (dict, types.MappingProxyType):
-            return ["mapping", *self._items(value)]
+            return ["mapping", *([self.of(key), self.of(item)] for key, item in value.items())]
         if hasattr(value, "backend_tokenizer"):
             return self._tokenizer(value)
         if (table := _table(value)) is not None:
@@ -163,7 +171,9 @@ class _Walk:
     def _tensor(self, value: Any) -> object:
         import torch
 
-        flat = value.detach().cpu().contiguous().reshape(-1)
+        plain = value.detach().cpu()
+        plain = plain if plain.layout == torch.strided else plain.to_dense()
+        flat = plain.resolve_conj().resolve_neg().contiguous().reshape(-1)
         raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(raw).hexdigest()]
 
@@ -198,12 +208,14 @@ class _Walk:
         return ["class", kind.__qualname__, [self.of(base) for base in kind.__bases__], *self._items(own)]
 
     def _function(self, function: types.FunctionType) -> object:
-        known = self._place(function.__module__ or "", function.__qualname__)
+        # where its code was written: a wrapper may bear the name of what it wraps
+        known = self._place(str(function.__globals__.get("__name__", "")), function.__code__.co_qualname)
         bound = inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
         values = [
             *self._items(bound),
             self.of(function.__defaults__),
             self.of(function.__kwdefaults__ and dict(function.__kwdefaults__)),
+            *self._items(vars(function)),
         ]
         if known is not None:
             return ["function", *known, *values]
@@ -225,6 +237,19 @@ class _Walk:
             yield [name, self.of(value)]
             if isinstance(value, types.ModuleType):
                 yield from self._used(value, names)
+        for name in sorted(_imported(function.__code__)):
+            yield [name, self._to_be_imported(name)]
+
+    def _to_be_imported(self, name: str) -> object:
+        """A module that a function imports when it runs: a person's own counts by its source."""
+        try:
+            found = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            return ["absent"]
+        file = None if found is None else found.origin
+        if file is None or _own(name) or file.startswith(_LIBRARIES) or not Path(file).is_file():
+            return code_digest([name.partition(".")[2]]) if _own(name) and "." in name else ["package"]
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
     def _used(self, module: types.ModuleType, names: Sequence[str]) -> Iterator[object]:
         """What code takes from a module that is no installed package."""
@@ -248,7 +273,8 @@ class _Walk:
         if isinstance(value, (list, tuple)):
             yield from map(self.of, value)
         elif isinstance(value, dict):
-            yield from self._items(value)
+            yield self.of(getattr(value, "default_factory", None))
+            yield from ([self.of(key), self.of(item)] for key, item in value.items())
         attributes = {
             name: one
             for name, one in (getattr(value, "__dict__", None) or {}).items()
@@ -267,7 +293,8 @@ class _Walk:
     def _pickled(self, value: Any) -> Iterator[object]:
         """The state of an object that Python does not see into, as pickle would keep it."""
         try:
-            reduced = value.__reduce_ex__(4)
+            known = copyreg.dispatch_table.get(type(value))
+            reduced = known(value) if known else value.__reduce_ex__(4)
         except Exception:  # it says so with whatever its authors chose
             yield ["unreadable", uuid.uuid4().hex]
             return
@@ -301,6 +328,13 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
+def _imported(code: types.CodeType) -> set[str]:
+    """The modules that code imports when it runs."""
+    found = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return found.union(*map(_imported, inner))
+
+
 def _own(module: str) -> bool:
     return module == __package__ or module.startswith(f"{__package__}.")
 
@@ -309,8 +343,10 @@ def _is_library(module: types.ModuleType) -> bool:
     file = getattr(module, "__file__", None)
     if module.__name__ == "__main__":  # in a notebook its file is the program that runs the notebook
         return False
-    if file is None:
-        return True
+    if file is None:  # compiled in, or a folder without a module of its own
+        return not any(
+            not str(Path(one).resolve()).startswith(_LIBRARIES) for one in getattr(module, "__path__", ())
+        )
     return str(Path(file).resolve()).startswith(_LIBRARIES)
 
 

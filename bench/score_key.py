@@ -59,7 +59,8 @@ def score_key(
     shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
     code = digest_of(code_digest(code_of_score(benchmark, model)), kinds.digest)
-    data = fingerprint(benchmark.recording).digest, benchmark.dataset.digest
+    # the table of stimuli may have been edited since the data set's own digest was found
+    data = fingerprint(benchmark.recording, benchmark.dataset.stimuli).digest, benchmark.dataset.digest
     return Key(
         digest_of(
             [*shown, digest, list(layers)],

@@ -1,9 +1,11 @@
 """Fingerprints differ wherever two objects would compute something else, and nowhere else."""
 
 import functools
+import re
 import subprocess
 import sys
 import textwrap
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from threading import Lock
@@ -87,8 +89,8 @@ def test_different_values_have_different_digests_and_equal_ones_the_same():
     assert digests == [digest(value) for value in VALUES]
 
 
-def test_the_order_of_sets_and_mappings_means_nothing_and_that_of_lists_something():
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+def test_the_order_of_sets_means_nothing_and_that_of_mappings_and_lists_something():
+    assert digest({"a": 1, "b": 2}) != digest({"b": 2, "a": 1})
     assert digest({"x", "y", "z"}) == digest({"z", "y", "x"})
     assert digest(["a", "b"]) != digest(["b", "a"])
 
@@ -211,3 +213,66 @@ def in_a_new_process(hash_seed):
 def test_another_process_gives_the_same_digest():
     assert len(in_a_new_process("1")) == 64
     assert in_a_new_process("1") == in_a_new_process("2")
+
+
+def test_what_was_met_before_is_never_taken_for_something_else():
+    def f():
+        return 1
+
+    def g():
+        return 2
+
+    assert digest([[f], g, f]) != digest([[f], g, g])
+
+
+def wrapped(function, by):
+    @functools.wraps(function)
+    def changed(x):
+        return function(x) * by
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.array([0.1]).sum, np.array([0.6]).sum),
+        (re.compile("a").findall, re.compile("b").findall),
+        (re.compile("a"), re.compile("b")),
+        (np.ma.masked_equal([1, 2], 1), np.ma.masked_equal([1, 2], 2)),
+        (defaultdict(lambda: 0.1), defaultdict(lambda: 0.6)),
+        (wrapped(np.linalg.norm, 1), wrapped(np.linalg.norm, 2)),
+        (torch.eye(2).to_sparse(), (2 * torch.eye(2)).to_sparse()),
+        (torch.tensor([1j]).conj(), torch.tensor([2j]).conj()),
+        (list[int], list[str]),
+        (int | str, int | float),
+    ],
+)
+def test_state_that_stands_behind_an_object_counts(one, other):
+    assert digest(one) == digest(one)
+    assert digest(one) != digest(other)
+
+
+def test_attributes_of_a_function_count():
+    def f(x):
+        return f.w * x
+
+    f.w = 0.1
+    before = digest(f)
+    f.w = 0.6
+    assert digest(f) != before
+
+
+@pytest.mark.parametrize("folder", ["", "folder_without_init"])
+def test_a_module_that_a_function_imports_when_it_runs_counts(tmp_path, monkeypatch, folder):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / folder / f"late{folder}.py"
+    path.parent.mkdir(exist_ok=True)
+    name = f"{folder}.late{folder}" if folder else "late"
+    made = defined(f"def made(x):\n    from {name} import k\n    return k(x)")
+    digests = []
+    for value in (1, 2):
+        path.write_text(f"def k(x):\n    return x + {value}\n")
+        digests.append(digest(made))
+    assert digests[0] != digests[1]
+    assert digest(made) == digests[1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...fingerprint import fingerprint
 from ..model import Context
 from ..sheet import Sheet
 from .hooks import run
@@ -225,12 +224,7 @@ class LanguageModel(Network):
         return self._padded([self._cut(*self._encode("", "The dog saw a ball."))[:2]])
 
     def _reading(self) -> list[object]:
-        return [self._tokenizer_digest, self.pooling, self.max_tokens]
-
-    @cached_property
-    def _tokenizer_digest(self) -> str:
-        """Of the whole tokenizer, found once: some keep what they have seen."""
-        return fingerprint(self.tokenizer).digest
+        return [self.tokenizer, self.pooling, self.max_tokens]
 
 
 def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:

@@ -451,7 +451,9 @@ def _settings(module: nn.Module) -> object:
     values = {name: value for name, value in vars(module).items() if name not in _NOT_SETTINGS}
     hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
     if is_installed_code(type(module)):
-        kept = {name: value for name, value in values.items() if isinstance(value, (bool, int, float))}
+        kept = {
+            name: one for name, one in values.items() if isinstance(one, (bool, int, float)) or callable(one)
+        }
         return [hooks, {name: value for name, value in kept.items() if not name.startswith("_")}]
     return [hooks, values]
 
