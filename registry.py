@@ -104,9 +104,8 @@ class Registry(Mapping[str, T], Generic[T]):
         for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
             try:
                 point.load()
-            except (
-                Exception
-            ) as error:  # somebody else's package: it may raise anything, and must not stop ours
+            # somebody else's package: it may raise anything, or leave, and must not stop ours
+            except (Exception, SystemExit) as error:
                 warnings.warn(
                     f"the {self.kind} {point.name!r} of {point.value} is left out: "
                     f"{type(error).__name__}: {error}",

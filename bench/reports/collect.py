@@ -107,6 +107,8 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
             elif (report := _report(path)) is not None:
                 (twins if "networks" in report else layouts).append(report)
                 found += 1
+            elif b'"benchmark_version"' in path.read_bytes():
+                notes.append(f"{path.name} is left out: the arrays of this record are not beside it")
         for path in sorted(run.folder.glob(f"*{_PARTITION}")):
             partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
             found += 1

@@ -117,8 +117,13 @@ def _checked(path: Path) -> Record:
         raise UserError(f"{path} is not a record of a score: move it out of the run")
     checksum = record.pop("checksum")
     arrays = path.with_suffix(".npz")
-    if checksum != digest_of(record) or not arrays.exists() or sha256_file(arrays) != record["arrays"]:
+    if checksum != digest_of(record) or not arrays.exists() or sha256_file(arrays) != record.get("arrays"):
         raise UserError(f"{path} is damaged (its checksum does not match): delete it and score again")
+    written = record.get("format", 1)
+    if not isinstance(written, int) or written > FORMAT:
+        raise UserError(
+            f"{path} was written in the format {written!r}, newer than this brodmann reads ({FORMAT})"
+        )
     try:
         return {**ScoreRecord.model_validate(record).model_dump(), "file": str(path)}
     except ValidationError as error:

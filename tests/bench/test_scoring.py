@@ -242,3 +242,23 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
 def test_a_negative_seed_is_named(benchmark, model):
     with pytest.raises(UserError, match="must not be negative, and is -1"):
         brodmann.score(model, benchmark, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda record: record.pop("arrays"), "is damaged"),
+        (lambda record: record.update(format=101), "was written in the format 101, newer than this brodmann"),
+    ],
+)
+def test_a_record_that_was_signed_again_is_one_line(benchmark, model, tmp_path, edit, said):
+    from brodmann.files import digest_of, read_json, write_json
+
+    brodmann.score(model, benchmark, run=tmp_path, n_bootstraps=0, n_permutations=0)
+    (path,) = tmp_path.glob("*.json")
+    record = read_json(path)
+    del record["checksum"]
+    edit(record)
+    write_json(path, record | {"checksum": digest_of(record)})
+    with pytest.raises(UserError, match=said):
+        list(open_run(tmp_path).records())

@@ -284,3 +284,12 @@ def test_the_report_prints(report, chromium, tmp_path):
     content = pdf.read_bytes()
     assert content.startswith(b"%PDF")
     assert 3 <= len(re.findall(rb"/Type\s*/Page[^s]", content)) <= 40
+
+
+def test_a_record_without_its_arrays_is_said(tmp_path):
+    for model in ("pixels", "random-convnet"):
+        brodmann.score(model, "simulated-cortex.IT-rsa", run=tmp_path, n_bootstraps=0, n_permutations=0)
+    next(tmp_path.glob("*pixels*.npz")).unlink()
+    comparison = brodmann.compare([tmp_path])
+    assert [record["model"] for record in comparison.records] == ["random-convnet"]
+    assert any("pixels" in note and "is left out" in note for note in comparison.notes)
