@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
 
 from boards import BENCHMARK, REAL, body, card, document, layout, score, simulated
-from brainscore_core.submission import database_models as brainscore
 
 from brodmann.bench.leaderboard import open_board, parse_submission
 from brodmann.bench.leaderboard.storage import accounts, migrations
@@ -22,6 +21,7 @@ from brodmann.bench.leaderboard.storage.models import (
     ScoreRow,
     SubmissionRow,
 )
+from brodmann.bench.leaderboard.storage.models import database_models as brainscore
 from brodmann.bench.leaderboard.storage.snapshot import read_snapshot
 from brodmann.bench.leaderboard.submission.errors import Refused
 from brodmann.bench.leaderboard.web.ranking import Selection, table_of
