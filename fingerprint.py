@@ -119,7 +119,7 @@ class _Walk:
         if isinstance(value, _PLAIN):
             return [type(value).__name__, repr(value)]
         if isinstance(value, np.ma.MaskedArray):
-            return ["masked", self._array(np.ma.getdata(value)), self._array(np.ma.getmaskarray(value))]
+            return ["masked", self._array(np.asarray(value.data)), self._array(np.asarray(value.mask))]
         if isinstance(value, (np.ndarray, np.generic)):
             return self._array(np.asarray(value))
         if _is_tensor(value):
