@@ -123,7 +123,7 @@ def dataset(
 
 
 def files_beside(module: str, url: str) -> tuple[KnownFile, ...]:
-    """The files that ``NAME.sha256`` lists beside ``NAME.py``, as ``sha256sum`` writes it.
+    """The files that ``NAME.sha256`` lists beside ``NAME.py``, as ``sha256sum`` writes it; ``#`` begins a comment.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def files_beside(module: str, url: str) -> tuple[KnownFile, ...]:
         Their address, with ``{name}`` or ``{basename}`` in it.
     """
     lines = Path(module).with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
-    listed = [line.split("  ", 1) for line in lines]
+    listed = [line.split("  ", 1) for line in lines if not line.startswith("#")]
     return tuple(
         KnownFile(name, digest, url.format(name=name, basename=PurePosixPath(name).name))
         for digest, name in listed
