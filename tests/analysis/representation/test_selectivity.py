@@ -187,6 +187,9 @@ def test_offset_and_scale_change_nothing(data):
         pd.testing.assert_frame_equal(again, table, rtol=1e-6, check_names=False)
         again = contrast_selectivity(other, labels, {"face": 1, "body": -1})
         pd.testing.assert_frame_equal(again, contrast, rtol=1e-6)
+    beside_large_ones = responses * np.where(np.arange(30) % 2, 1e-20, 1e3)
+    again = category_selectivity(beside_large_ones, labels, "face")
+    pd.testing.assert_frame_equal(again, table, rtol=1e-6)
     single = responses.astype(np.float32)
     pd.testing.assert_frame_equal(
         category_selectivity(single, labels, "face"),
@@ -278,6 +281,8 @@ def test_two_stimuli_of_a_condition_are_enough_and_one_is_not():
         contrast_selectivity(responses, labels, {})
     with pytest.raises(UserError, match="unknown label 'd'"):
         contrast_selectivity(responses, labels, {"a": 1, "d": -1})
+    with pytest.raises(UserError, match="unknown label 'faces': did you mean 'face'"):
+        contrast_selectivity(responses, ["face", "face", "b", "b", "c"], {"b": 1, "faces": -1})
     with pytest.raises(UserError, match="2 responses are NaN or infinite"):
         category_selectivity(np.where(np.eye(5, 3) * [1, 1, 0], np.nan, responses), labels, "a")
     with pytest.raises(UserError, match="need one label a row"):

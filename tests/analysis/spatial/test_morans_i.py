@@ -555,11 +555,12 @@ def test_integers_count_as_weights_and_kept_islands_are_counted(smooth_map):
     assert morans_i(smooth_map, SHEET, (matrix != 0).astype(int), 9) == morans_i(
         smooth_map, SHEET, "queen", 9
     )
-    once, twice = (SpatialWeights.from_positions(SHEET, k * matrix, standardized=False) for k in (1, 2))
-    assert twice.s0 == 2 * once.s0
-    assert pytest.approx(morans_i(smooth_map, once, permutations=9).I) == (
-        morans_i(smooth_map, twice, permutations=9).I
-    )
+    plain = morans_i(smooth_map, SpatialWeights.from_positions(SHEET, matrix, standardized=False), 9)
+    for factor in (2, 1e-6):
+        times = SpatialWeights.from_positions(SHEET, factor * matrix, standardized=False)
+        assert times.s0 == pytest.approx(factor * matrix.sum())
+        scaled = morans_i(smooth_map, times, permutations=9)
+        assert (scaled.I, scaled.exact_p) == pytest.approx((plain.I, plain.exact_p))
     alone = matrix.tolil()
     alone[5], alone[:, 5] = 0, 0
     kept = SpatialWeights.from_positions(SHEET, alone.tocsr(), isolates="keep")

@@ -317,6 +317,8 @@ def test_a_score_says_how_it_was_made():
     assert outcome.ci == pytest.approx(tuple(np.quantile(outcome.draws, [0.05, 0.95])))
     _, two = subjects(n_stimuli=20, n_subjects=2)
     assert Similarity().ceiling(two).kind == "rdm"
+    one_draw = replace(QUICK, n_bootstraps=1)
+    assert len(Similarity().evaluate({"layer": shared}, two, Similarity().ceiling(two), one_draw).draws) == 1
     outcome = Similarity().evaluate({"layer": shared}, two, Similarity().ceiling(two), QUICK)
     assert outcome.methods["interval"] == "95% bootstrap over stimuli and subjects, 200 draws"
 
