@@ -113,6 +113,20 @@ def t_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float
     return mean - half, mean + half
 
 
+def t_quantile(share: float, free: float) -> float:
+    """Quantile of Student's t with `free` degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(free, share))
+
+
+def t_tail(value: float, free: float) -> float:
+    """Share of Student's t above a value."""
+    from scipy.special import stdtr
+
+    return float(stdtr(free, -value))
+
+
 def rank_correlation(
     x: npt.ArrayLike, y: npt.ArrayLike, *, permutations: int, generator: np.random.Generator
 ) -> tuple[float, float]:

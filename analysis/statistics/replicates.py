@@ -1,0 +1,159 @@
+"""How far a number would move with other samples, other subjects, other neuroids: one interval for every metric.
+
+Estimates that share their samples share what moves them, so replicates of a difference are differences of replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .paired_tests import t_quantile, t_tail
+
+Floats = npt.NDArray[np.float64]
+_EMPTY: Floats = np.empty(0)
+FEWEST_GROUPS = 4
+"""Groups of samples below which nothing can be said about others."""
+_PREFIX = "replicates_"
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """An estimate, and the same with less of what it stands on.
+
+    The variance is a sum over what was sampled:
+
+    - samples (stimuli, or whole groups of them): a jackknife, (G - 1) / G sum_g (theta_g - mean)^2 with G - 1 degrees
+      of freedom, or the variance of bootstrap draws;
+    - subjects, where several were recorded: sd / sqrt(S) with S - 1 degrees of freedom;
+    - else neuroids: pi / (2 q) times the variance over neuroids that samples do not account for, since the estimate is
+      a median over q of them.
+
+    With `both` (draws of samples and subjects at once) the two factors are combined as Schütt et al. (2023), eLife
+    12:e82566, do: 2 (v_samples + v_subjects) - v_both, and not below the larger of the two.
+
+    Attributes
+    ----------
+    value : float
+    samples : array of shape (n_groups,) or (n_draws,)
+        The estimate without each group of samples in turn, or with samples drawn anew.
+    kind : {"jackknife", "bootstrap"}
+    n_samples : int
+        What was drawn, or left out: groups, or single stimuli. Fewer than 4 give no interval.
+    subjects : array of shape (n_subjects,)
+        Values of single subjects, whose mean is the estimate.
+    units : array of shape (1 + n_groups, n_units)
+        Influence of every neuroid on the estimate, with all samples and without each group.
+    both : array of shape (n_draws,)
+        The estimate with samples and subjects drawn anew.
+    """
+
+    value: float
+    samples: Floats = field(default_factory=lambda: _EMPTY, repr=False)
+    kind: Literal["jackknife", "bootstrap"] = "jackknife"
+    n_samples: int = 0
+    subjects: Floats = field(default_factory=lambda: _EMPTY, repr=False)
+    units: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    both: Floats = field(default_factory=lambda: _EMPTY, repr=False)
+
+    def __sub__(self, other: Replicates) -> Replicates:
+        """The difference of two estimates that stand on the same samples, subjects and neuroids."""
+        pairs = {
+            name: (getattr(self, name), getattr(other, name)) for name in ("samples", "subjects", "units", "both")
+        }
+        parts = {
+            name: a - b if np.shape(a) == np.shape(b) else np.empty((0,) * np.ndim(a))
+            for name, (a, b) in pairs.items()
+        }
+        n_samples = min(self.n_samples, other.n_samples) if len(parts["samples"]) else 0
+        return Replicates(self.value - other.value, kind=self.kind, n_samples=n_samples, **parts)
+
+    @property
+    def error_of_samples(self) -> float:
+        """Standard error from samples alone, with subjects and neuroids as they are; NaN below 4 groups."""
+        known = self.samples[np.isfinite(self.samples)]
+        if len(known) < 2 or self.n_samples < FEWEST_GROUPS or len(known) < len(self.samples) / 2:
+            return float("nan")
+        spread = float(known.var())
+        return float(np.sqrt(spread * (len(known) - 1) if self.kind == "jackknife" else spread))
+
+    @property
+    def error_of_subjects(self) -> float:
+        """Standard error from subjects, sd / sqrt(S); NaN for one."""
+        n = len(self.subjects)
+        return float(self.subjects.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+    @property
+    def error_of_units(self) -> float:
+        """Standard error of a median over neuroids from those that were recorded; 0 where samples explain all of it."""
+        if self.units.size == 0:
+            return 0.0
+        whole, without = self.units[0], self.units[1:]
+        quarters = np.quantile(whole, [0.25, 0.75])
+        spread = float((quarters[1] - quarters[0]) / 1.349) ** 2
+        of_samples = float(np.median(without.var(axis=0) * (len(without) - 1)))
+        return float(np.sqrt(max(spread - of_samples, 0.0) * np.pi / 2 / len(whole)))
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """The standard error, and its degrees of freedom; NaN where nothing can be said."""
+        first, second = self.error_of_samples, self.error_of_subjects
+        free = self.n_samples - 1
+        if not np.isfinite(first):
+            return float("nan"), 0.0
+        if not np.isfinite(second):
+            return float(np.hypot(first, self.error_of_units)), float(free)
+        if len(self.both):
+            combined = 2 * (first**2 + second**2) - float(self.both[np.isfinite(self.both)].var())
+            return float(np.sqrt(max(combined, first**2, second**2))), float(min(len(self.subjects) - 1, free))
+        total = first**2 + second**2
+        weighed = first**4 / max(free, 1) + second**4 / (len(self.subjects) - 1)
+        satterthwaite = total**2 / weighed if weighed > 0 else float(free)
+        return float(np.sqrt(total)), float(min(len(self.subjects) - 1, satterthwaite))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Estimate -+ t se: of other samples and, where several were recorded, other subjects."""
+        return self._around(*self.error, level)
+
+    def interval_of_samples(self, level: float = 0.95) -> tuple[float, float]:
+        """Of other samples shown to these very subjects."""
+        return self._around(self.error_of_samples, float(self.n_samples - 1), level)
+
+    def _around(self, error: float, free: float, level: float) -> tuple[float, float]:
+        if not np.isfinite(error) or free < 1:
+            return float("nan"), float("nan")
+        half = t_quantile((1 + level) / 2, free) * error
+        return self.value - half, self.value + half
+
+    def p(self) -> float:
+        """Two-sided p that the true value is 0, by the t distribution."""
+        error, free = self.error
+        if not np.isfinite(error) or free < 1:
+            return float("nan")
+        return 1.0 if self.value == 0 else 2 * t_tail(abs(self.value) / max(error, 1e-300), free)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """As a record keeps them."""
+        kept = {name: getattr(self, name) for name in ("samples", "subjects", "both")}
+        kept["units"] = self.units.astype(np.float32)
+        named = {_PREFIX + name: values for name, values in kept.items() if values.size}
+        return named | {_PREFIX + "kind": np.array([self.kind]), _PREFIX + "n": np.array([self.n_samples])}
+
+    @classmethod
+    def of(cls, value: float, arrays: Mapping[str, npt.NDArray[Any]]) -> Replicates | None:
+        """What :meth:`arrays` kept beside a value; None where a record has none."""
+        if _PREFIX + "kind" not in arrays:
+            return None
+        kept = {
+            name: np.asarray(arrays[_PREFIX + name], np.float64)
+            for name in ("samples", "subjects", "units", "both")
+            if _PREFIX + name in arrays
+        }
+        kind: Literal["jackknife", "bootstrap"] = (
+            "bootstrap" if str(arrays[_PREFIX + "kind"][0]) == "bootstrap" else "jackknife"
+        )
+        return cls(value, kind=kind, n_samples=int(arrays[_PREFIX + "n"][0]), **kept)
