@@ -215,7 +215,9 @@ def _arrays(benchmark: Benchmark, metric_result: MetricResult) -> dict[str, npt.
         arrays["ceiling"] = benchmark.noise_ceiling.per_neuroid
     if metric_result.unit == "neuroid":
         arrays |= neuroid_arrays(benchmark.recording.neuroids)
-    return arrays | {"draws": metric_result.draws} | dict(metric_result.arrays)
+    replicates = metric_result.replicates
+    drawn = {"draws": metric_result.draws} if replicates is None else replicates.arrays()
+    return arrays | drawn | dict(metric_result.arrays)
 
 
 def _n_subjects(benchmark: Benchmark) -> int:

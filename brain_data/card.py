@@ -33,6 +33,8 @@ class DatasetCard:
         What a response value is.
     simulated : bool
         True for data that a program made.
+    blocks : str
+        As in :class:`Dataset`.
     own : bool
         True for a data set that a person installed from a folder of their own.
     files : tuple of KnownFile
@@ -56,6 +58,7 @@ class DatasetCard:
     source: str = ""
     units: str = ""
     simulated: bool = False
+    blocks: str = ""
     own: bool = False
     files: tuple[KnownFile, ...] = ()
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -65,7 +68,7 @@ class DatasetCard:
         """The arguments of a :class:`Dataset` that come from the card."""
         from .dataset import Published
 
-        names = ("identifier", "modality", "simulated", "license", "bibtex", "source", "units")
+        names = ("identifier", "modality", "simulated", "license", "bibtex", "source", "units", "blocks")
         return {name: getattr(self, name) for name in names} | {
             "published_ceilings": {
                 region: Published(float(entry["value"]), str(entry["source"]))

@@ -67,6 +67,9 @@ class Dataset:
         What a response value is, e.g. ``"spikes/s"``.
     truth : mapping
         For simulated data: what is true by construction.
+    blocks : str
+        Column of the stimuli, or of `presentation`, within whose values samples depend on each other (``story``,
+        ``run``); ``"none"`` where they are known not to. Empty: looked for.
     """
 
     identifier: str
@@ -82,6 +85,7 @@ class Dataset:
     published_ceilings: Mapping[str, Published] = field(default_factory=dict)
     units: str = ""
     truth: Mapping[str, Any] = field(default_factory=dict)
+    blocks: str = ""
 
     def __post_init__(self) -> None:
         check_stimuli(self.stimuli, self.identifier)
@@ -173,12 +177,20 @@ class Dataset:
         return self.responses[:, (self.responses["region"] == name).values]
 
     @cached_property
+    def near_duplicates(self) -> "npt.NDArray[np.intp] | None":
+        """Groups of stimuli that are nearly the same, in the order of `stimuli`; None where there are none."""
+        from .near_duplicates import near_duplicates
+
+        return near_duplicates(self.stimuli)
+
+    @cached_property
     def digest(self) -> str:
         """sha256 over the stimuli (ids, texts, pixels) and every recorded number."""
         parts: list[object] = [self.identifier, stimuli_digest(self.stimuli)]
         if self.responses is not None:
             parts += [_array_digest(self.responses)]
         parts += [(region, _array_digest(rdm)) for region, rdm in self.rdms.items()]
+        parts += [self.blocks] if self.blocks else []
         return digest_of(*parts)
 
 

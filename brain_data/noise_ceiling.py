@@ -113,6 +113,90 @@ def variance_reliability(cube: Floats, weights: Floats | None = None) -> Floats:
     return value[0] if plain else value
 
 
+def noise_variance(cube: Floats) -> Floats:
+    """Variance of one presentation about its stimulus, per neuroid.
+
+    sum_ir (y_ir - mean_i)^2 / sum_i (n_i - 1) over the stimuli that were shown more than once.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+        NaN where a repetition is missing.
+
+    Returns
+    -------
+    array of shape (n_neuroids,)
+        NaN where no stimulus was repeated.
+    """
+    counted = (~np.isnan(cube)).sum(axis=1)
+    free = np.maximum(counted - 1, 0).sum(axis=0)
+    squares = np.nansum((cube - _mean(cube)[:, None]) ** 2, axis=(0, 1))
+    variance: Floats = np.divide(squares, free, out=np.full(len(squares), np.nan), where=free > 0)
+    return variance
+
+
+def repetition_weights(cube: Floats) -> Floats:
+    """Weight of each stimulus by how often it was shown: 1 / (q + (1 - q) / n_i), with mean 1.
+
+    q is the share of signal in the variance of one presentation, median over neuroids: the weights are inverse
+    variances of the mean responses. All 1 where every stimulus was shown as often.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+    """
+    counts = (~np.isnan(cube)).any(axis=2).sum(axis=1)
+    if (counts == counts[0]).all():
+        return np.ones(len(cube))
+    noise, mean = noise_variance(cube), _mean(cube)
+    signal = np.maximum(mean.var(axis=0, ddof=1) - noise * (1 / counts).mean(), 0)
+    known = np.isfinite(noise) & (noise + signal > 0)
+    share = float(np.median(signal[known] / (signal + noise)[known])) if known.any() else 1.0
+    weights = 1 / (share + (1 - share) / counts)
+    normalized: Floats = weights / weights.mean()
+    return normalized
+
+
+def reliability_within(
+    mean: Floats, noise: Floats, counts: Floats, parts: Sequence[npt.NDArray[np.intp]], weights: Floats
+) -> Floats:
+    """Reliability of mean responses within parts of the stimuli, the variance that a held-out r is computed of.
+
+    With weights w, and W_f their sum in part f,
+
+        1 - noise sum_f sum_i w_i (1 - w_i / W_f) / n_i  /  sum_f sum_i w_i (y_i - mean_f)^2,
+
+    both sums being what is expected of noise alone and what is measured: right for unequal n_i, few parts, and any
+    weights. Not clipped: below 0 where noise happens to exceed the measured variance.
+
+    Parameters
+    ----------
+    mean : array of shape (n_stimuli, n_neuroids)
+        Mean responses.
+    noise : array of shape (n_neuroids,)
+        Variance of one presentation.
+    counts : array of shape (n_stimuli,)
+        Presentations of each stimulus.
+    parts : sequence of array of int
+        Rows of each fold.
+    weights : array of shape (n_stimuli,)
+
+    Returns
+    -------
+    array of shape (n_neuroids,)
+        NaN where nothing varies.
+    """
+    expected, measured = 0.0, np.zeros(mean.shape[1])
+    for part in (one for one in parts if len(one) > 1):
+        w, y = weights[part], mean[part]
+        y = y - (w @ y) / w.sum()
+        measured += w @ y**2
+        expected += float((w * (1 - w / w.sum()) / counts[part]).sum())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value: Floats = np.where(measured > 0, 1 - noise * expected / measured, np.nan)
+    return value
+
+
 def rdm_ceiling(rdms: Floats) -> tuple[float, float, Floats, Floats]:
     """Between which bounds the best model's mean rank correlation with the subjects must lie.
 

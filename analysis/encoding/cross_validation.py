@@ -34,23 +34,26 @@ class Splitter:
     ----------
     n_splits : int
         Number of folds, or of random divisions.
-    kind : {"folds", "shuffles"}
+    kind : {"folds", "shuffles", "blocks"}
         Folds hold every stimulus out once; shuffles draw `train_share` of the stimuli each time, as
-        Brain-Score does.
+        Brain-Score does; blocks are folds of neighbours in the order of the rows.
     stratify : str or None
         Column of the stimuli whose values every part should hold in the same shares.
     group : str or None
         Column whose values (stories, runs) never stand on both sides.
     train_share : float
         For shuffles.
+    gap : int
+        For blocks: rows on both sides of the held-out ones that are not fitted either.
     seed : int
     """
 
     n_splits: int = 5
-    kind: Literal["folds", "shuffles"] = "folds"
+    kind: Literal["folds", "shuffles", "blocks"] = "folds"
     stratify: str | None = None
     group: str | None = None
     train_share: float = 0.9
+    gap: int = 0
     seed: int = 1
 
     def split(
@@ -71,7 +74,7 @@ class Splitter:
         UserError
             With too few stimuli, groups, or stimuli of a label, for the number of parts.
         """
-        if n_stimuli < 2 * self.n_splits and self.kind == "folds":
+        if n_stimuli < 2 * self.n_splits and self.kind != "shuffles":
             raise UserError(
                 f"{n_stimuli} stimuli are too few for {self.n_splits} folds of at least 2: "
                 f"record more, or use at most {max(n_stimuli // 2, 1)} folds"
@@ -83,12 +86,22 @@ class Splitter:
         if groups is not None and len(np.unique(np.asarray(groups))) < self.n_splits:
             n_groups = len(np.unique(np.asarray(groups)))
             raise UserError(f"{n_groups} groups are too few for {self.n_splits} folds that keep them whole")
+        if self.kind == "blocks":
+            return self._blocks(np.arange(n_stimuli))
         if labels is not None and groups is None:
             _, counts = np.unique(np.asarray(labels), return_counts=True)
             if counts.min() < (self.n_splits if self.kind == "folds" else 2):
                 labels = None  # a category too small to stand in every part cannot be stratified
         rows = np.zeros((n_stimuli, 1))
         return [Split(np.sort(train), np.sort(test)) for train, test in self._sklearn(rows, labels, groups)]
+
+    def _blocks(self, rows: Indices) -> list[Split]:
+        parts = np.array_split(rows, self.n_splits)
+        near = [(part[0] - self.gap, part[-1] + self.gap) for part in parts]
+        return [
+            Split(rows[(rows < low) | (rows > high)], part)
+            for part, (low, high) in zip(parts, near, strict=True)
+        ]
 
     def _sklearn(
         self, rows: npt.NDArray[np.float64], labels: npt.ArrayLike | None, groups: npt.ArrayLike | None
@@ -126,6 +139,13 @@ class Fold:
 
     split: Split
     inner: Sequence[Split]
+
+    def reordered(self, rows: Indices) -> "Fold":
+        """The same fold of rows that stand elsewhere: row i is row ``rows[i]``."""
+        train = np.sort(rows[self.split.train])
+        place = np.searchsorted(train, rows[self.split.train])
+        inner = [Split(np.sort(place[part.train]), np.sort(place[part.test])) for part in self.inner]
+        return Fold(Split(train, np.sort(rows[self.split.test])), inner)
 
     def parts(self) -> list[Split]:
         """The inner splits, as rows of all stimuli."""

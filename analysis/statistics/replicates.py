@@ -63,7 +63,8 @@ class Replicates:
     def __sub__(self, other: Replicates) -> Replicates:
         """The difference of two estimates that stand on the same samples, subjects and neuroids."""
         pairs = {
-            name: (getattr(self, name), getattr(other, name)) for name in ("samples", "subjects", "units", "both")
+            name: (getattr(self, name), getattr(other, name))
+            for name in ("samples", "subjects", "units", "both")
         }
         parts = {
             name: a - b if np.shape(a) == np.shape(b) else np.empty((0,) * np.ndim(a))
@@ -102,18 +103,17 @@ class Replicates:
     def error(self) -> tuple[float, float]:
         """The standard error, and its degrees of freedom; NaN where nothing can be said."""
         first, second = self.error_of_samples, self.error_of_subjects
-        free = self.n_samples - 1
+        free = float(self.n_samples - 1)
         if not np.isfinite(first):
             return float("nan"), 0.0
         if not np.isfinite(second):
-            return float(np.hypot(first, self.error_of_units)), float(free)
+            return _sum_of(first, free, self.error_of_units, self.units.shape[-1] - 1)
+        of_subjects = float(len(self.subjects) - 1)
         if len(self.both):
             combined = 2 * (first**2 + second**2) - float(self.both[np.isfinite(self.both)].var())
-            return float(np.sqrt(max(combined, first**2, second**2))), float(min(len(self.subjects) - 1, free))
-        total = first**2 + second**2
-        weighed = first**4 / max(free, 1) + second**4 / (len(self.subjects) - 1)
-        satterthwaite = total**2 / weighed if weighed > 0 else float(free)
-        return float(np.sqrt(total)), float(min(len(self.subjects) - 1, satterthwaite))
+            return float(np.sqrt(max(combined, first**2, second**2))), min(of_subjects, free)
+        total, satterthwaite = _sum_of(first, free, second, of_subjects)
+        return total, min(of_subjects, satterthwaite)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Estimate -+ t se: of other samples and, where several were recorded, other subjects."""
@@ -157,3 +157,11 @@ class Replicates:
             "bootstrap" if str(arrays[_PREFIX + "kind"][0]) == "bootstrap" else "jackknife"
         )
         return cls(value, kind=kind, n_samples=int(arrays[_PREFIX + "n"][0]), **kept)
+
+
+def _sum_of(first: float, free_first: float, second: float, free_second: float) -> tuple[float, float]:
+    """The error of two independent parts, with Welch and Satterthwaite's degrees of freedom."""
+    if second <= 0 or free_second < 1:
+        return first, free_first
+    total = first**2 + second**2
+    return float(np.sqrt(total)), float(total**2 / (first**4 / free_first + second**4 / free_second))

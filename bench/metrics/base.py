@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ...analysis.statistics.replicates import Replicates
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +28,8 @@ class Ceiling:
         For ``rdm``: the bounds over subjects.
     per_subject : mapping
         For ``rdm``: ``{"lower": ..., "upper": ...}``, arrays of shape (n_subjects,).
+    note : str
+        Why there is none.
     """
 
     kind: str
@@ -35,6 +38,7 @@ class Ceiling:
     lower: float | None = None
     upper: float | None = None
     per_subject: Mapping[str, Floats] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,10 @@ class MetricResult:
     methods : mapping
         What was done: folds, penalties, how p and the interval were drawn.
     draws : array of shape (n_bootstraps,) or (0,)
-        Bootstrap draws of the headline. The same seed draws the same stimuli for every model, so that differences of
-        draws are paired.
+        Bootstrap draws of the headline, of metrics without `replicates`. The same seed draws the same stimuli for every
+        model, so that differences of draws are paired.
+    replicates : Replicates or None
+        What the interval was made of; those of two models on the same recording are paired.
     arrays : mapping of str to array
         What figures need besides: ``layer_units`` (n_layers, n_units), ``model_rdm`` and ``brain_rdm`` (pairs),
         ``stimulus_id`` and ``category`` in the order of the RDMs.
@@ -111,6 +117,7 @@ class MetricResult:
     left_out: Mapping[str, int] = field(default_factory=dict)
     methods: Mapping[str, Any] = field(default_factory=dict)
     draws: Floats = field(default_factory=lambda: np.empty(0), repr=False)
+    replicates: Replicates | None = field(default=None, repr=False)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ...analysis.encoding.cross_validation import Indices
 from ...errors import UserError
 from .base import Ceiling
-from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
+from .neuroid_ceiling import neuroid_ceiling
+from .normalization import none, r_over_r_max, ratio_of_medians
 from .recording import Recording
 from .registries import Normalization
 from .whole_comparison import WholeComparison
@@ -32,17 +33,15 @@ class FunctionMetric(WholeComparison):
     function : callable
         Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,). It
         holds out what must be held out; NaN (nothing varies) counts as r = 0.
-    least_reliability : float
-        Neuroids below it are left out.
     """
 
     function: Function
-    least_reliability: float = 0.1
     per_neuroid: ClassVar[bool] = True
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Published r_max, else split-half reliability over repetitions, else none."""
-        return neuroid_ceiling(recorded)
+        """Published r_max, else the reliability of the mean responses, else none."""
+        rows = np.arange(recorded.n_stimuli)
+        return neuroid_ceiling(recorded, [rows], np.ones(len(rows)))
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Features in float64 and twice what is drawn of them; what the function takes is not known."""
@@ -65,9 +64,9 @@ class FunctionMetric(WholeComparison):
     def normalized(
         self, recorded: Recording, ceiling: Ceiling
     ) -> tuple[Indices, dict[str, int], Normalization, Floats]:
-        """The reliable neuroids, and r over the best reachable r."""
-        kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
-        return kept, left_out, *normalization_by(ceiling, kept)
+        """All neuroids, and their median r over the best reachable one."""
+        formula = {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling.kind, none)
+        return np.arange(recorded.responses.shape[2]), {}, formula, np.asarray(ceiling.value)
 
 
 def function_metric(function: object) -> FunctionMetric:

@@ -1,54 +1,65 @@
-"""The noise ceiling of every neuroid: which neuroids a score stands on, and what their r is divided by."""
+"""The noise ceiling of every neuroid: what the r of held-out stimuli is measured against."""
 
 import numpy as np
 import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
-from ...brain_data.noise_ceiling import reliability
-from ...errors import UserError
+from ...brain_data.noise_ceiling import noise_variance, reliability_within
 from .base import Ceiling
-from .normalization import none, r_over_sqrt_reliability
+from .headline import LEAST_RELIABILITY
 from .recording import Recording
-from .registries import Normalization
 
 Floats = npt.NDArray[np.float64]
 
 
-def neuroid_ceiling(recorded: Recording) -> Ceiling:
-    """Published r_max, else split-half reliability over repetitions, else none."""
+def neuroid_ceiling(
+    recorded: Recording, parts: list[Indices], weights: Floats, kept: Indices | None = None
+) -> Ceiling:
+    """Published r_max, else the reliability of the variance within `parts`, else none.
+
+    The value of several subjects is the square of the mean over subjects of sqrt(median reliability).
+
+    Parameters
+    ----------
+    recorded : Recording
+    parts : list of array of int
+        The held-out rows of each fold: r is centred within them.
+    weights : array of shape (n_stimuli,)
+    kept : array of int, optional
+        The neuroids that the score is about; all of them by default.
+
+    Returns
+    -------
+    Ceiling
+        ``none``, with a note, where no stimulus was repeated, or below a reliability of 0.1.
+    """
     n_neuroids = recorded.responses.shape[2]
     if recorded.r_max is not None:
         return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
-    if recorded.responses.shape[1] < 2:
+    noise = _noise(recorded)
+    if not np.isfinite(noise).any():
         return Ceiling("none", float("nan"))
-    per_neuroid = reliability(recorded.responses)
-    return Ceiling("reliability", float(np.nanmedian(per_neuroid)), per_neuroid)
-
-
-def reliable_neuroids(recorded: Recording, ceiling: Ceiling, least: float) -> tuple[Indices, dict[str, int]]:
-    """The neuroids whose reliability is at least `least`, and how many are left out, by reason.
-
-    Raises
-    ------
-    UserError
-        Where none is.
-    """
-    if ceiling.kind != "reliability" or ceiling.per_neuroid is None:
-        return np.arange(recorded.responses.shape[2]), {}
-    reliable = np.nan_to_num(ceiling.per_neuroid, nan=-1.0) >= least
-    if not reliable.any():
-        raise UserError(
-            f"{recorded.name}: none of {len(reliable)} neuroids has a reliability of at least "
-            f"{least}, so there is nothing that a model could explain"
+    rows = [part[weights[part] > 0] for part in parts]
+    each = reliability_within(recorded.mean, noise, recorded.counts, rows, weights)
+    chosen = np.arange(n_neuroids) if kept is None else kept
+    members = [one for one in (np.intersect1d(one, chosen) for one in recorded.members) if len(one)]
+    typical = np.array([np.nanmedian(each[one]) if np.isfinite(each[one]).any() else 0.0 for one in members])
+    value = float(np.sqrt(np.maximum(typical, 0.0)).mean() ** 2)
+    if value < LEAST_RELIABILITY:
+        found = float(np.mean(typical))
+        note = (
+            f"none: too noisy, reliability {found:.2f} of at least {LEAST_RELIABILITY}; the raw value stands"
         )
-    unreliable = int((~reliable).sum())
-    reason = f"neuroids with a reliability below {least}"
-    return np.flatnonzero(reliable), {reason: unreliable} if unreliable else {}
+        return Ceiling("none", float("nan"), each, note=note)
+    return Ceiling("reliability", value, each)
 
 
-def normalization_by(ceiling: Ceiling, kept: Indices) -> tuple[Normalization, Floats]:
-    """The formula that fits a ceiling, and the best reachable r of the neuroids that are kept."""
-    if ceiling.kind == "none" or ceiling.per_neuroid is None:
-        return none, np.ones(len(kept))
-    value = ceiling.per_neuroid[kept]
-    return r_over_sqrt_reliability, np.sqrt(value) if ceiling.kind == "reliability" else value
+def _noise(recorded: Recording) -> Floats:
+    """Variance of one presentation: of repetitions, else from a published ``ncsnr`` of single presentations."""
+    noise = noise_variance(recorded.responses)
+    if np.isfinite(noise).any() or "ncsnr" not in recorded.neuroids:
+        return noise
+    ratio = recorded.neuroids["ncsnr"].to_numpy(np.float64)
+    of_mean = recorded.mean.var(axis=0, ddof=1)
+    published: Floats = of_mean / (ratio**2 + (1 / recorded.counts).mean())
+    return published

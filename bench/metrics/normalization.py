@@ -40,6 +40,28 @@ def r_over_sqrt_reliability(r: Floats, ceiling: Floats) -> Floats:
 
 
 @normalization(
+    "ratio_of_medians",
+    sentence="the median over neuroids of r divided by the square root of their median reliability",
+    formula="median r / sqrt(median reliability), over all neuroids",
+)
+def ratio_of_medians(r: Floats, ceiling: Floats) -> Floats:
+    """Median r / sqrt(c), with c the median reliability: nobody is left out by the noise that is divided by."""
+    value: Floats = median_r(r) / np.sqrt(ceiling)
+    return value
+
+
+@normalization(
+    "r_over_r_max",
+    sentence="the median over neuroids of r divided by the best reachable r",
+    formula="median r / best reachable r",
+)
+def r_over_r_max(r: Floats, ceiling: Floats) -> Floats:
+    """Median r / r_max."""
+    value: Floats = median_r(r) / ceiling
+    return value
+
+
+@normalization(
     "r2_over_ceiling",
     sentence="squared r divided by the ceiling",
     formula="r^2 / ceiling",

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import xarray as xr
 
 from ...brain_data.dataset import Dataset
 from ...brain_data.repetitions import mean_response, repetition_cube
@@ -36,6 +38,12 @@ class Recording:
         A published ceiling, in units of r.
     n_left_out : mapping of str to int
         What the data set's own reading left out, by reason.
+    position : array of shape (n_stimuli,)
+        When each stimulus was first shown, among them; rows of published RDMs as they are.
+    blocks : str
+        The column within which samples depend on each other, ``"none"``, or empty where it is looked for.
+    dataset : Dataset or None
+        Where the region comes from.
     """
 
     name: str
@@ -46,6 +54,9 @@ class Recording:
     columns: Mapping[str, Labels] = field(repr=False)
     r_max: float | None = None
     n_left_out: Mapping[str, int] = field(default_factory=dict)
+    position: npt.NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp), repr=False)
+    blocks: str = ""
+    dataset: Dataset | None = field(default=None, repr=False)
 
     @property
     def n_stimuli(self) -> int:
@@ -56,6 +67,27 @@ class Recording:
     def mean(self) -> Floats:
         """The mean response, ``(n_stimuli, n_neuroids)``."""
         return mean_response(self.responses)
+
+    @cached_property
+    def counts(self) -> Floats:
+        """Presentations of each stimulus, ``(n_stimuli,)``."""
+        counted: Floats = (~np.isnan(self.responses)).any(axis=2).sum(axis=1).astype(np.float64)
+        return counted
+
+    @cached_property
+    def near_duplicates(self) -> npt.NDArray[np.intp] | None:
+        """Groups of stimuli that are nearly the same; None where there are none."""
+        found = None if self.dataset is None else self.dataset.near_duplicates
+        return None if found is None or self.dataset is None else found[_order(self.dataset)]
+
+    @cached_property
+    def members(self) -> list[npt.NDArray[np.intp]]:
+        """The neuroids of each subject; all of them where nobody is named."""
+        everyone = np.arange(self.responses.shape[2])
+        if "subject" not in self.neuroids:
+            return [everyone]
+        subjects = self.neuroids["subject"].to_numpy().astype(str)
+        return [everyone[subjects == one] for one in dict.fromkeys(subjects.tolist())]
 
     @property
     def responses(self) -> Floats:
@@ -85,7 +117,7 @@ def recording(dataset: Dataset, region: str) -> Recording:
     """
     if region not in dataset.regions:
         raise unknown(f"region of {dataset.identifier}", region, dataset.regions)
-    order = np.argsort(dataset.stimuli["stimulus_id"].astype(str).to_numpy(), kind="stable")
+    order = _order(dataset)
     table = pd.DataFrame(dataset.stimuli).iloc[order]
     ids = table["stimulus_id"].to_numpy(object)
     columns = {str(name): table[name].to_numpy(object) for name in table.columns}
@@ -99,6 +131,8 @@ def recording(dataset: Dataset, region: str) -> Recording:
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )
     left_out = responses.attrs.get("left_out", {})
+    shown = pd.Index(responses["stimulus_id"].values)
+    columns |= _of_presentations(responses, shown, ids, columns)
     return Recording(
         name,
         ids,
@@ -108,4 +142,24 @@ def recording(dataset: Dataset, region: str) -> Recording:
         columns,
         r_max=None if published is None else published.value,
         n_left_out=dict(left_out) if isinstance(left_out, Mapping) else {},
+        position=np.argsort(np.argsort(pd.Index(shown.unique()).get_indexer(pd.Index(ids)))),
+        blocks=dataset.blocks,
+        dataset=dataset,
     )
+
+
+def _order(dataset: Dataset) -> npt.NDArray[np.intp]:
+    return np.argsort(dataset.stimuli["stimulus_id"].astype(str).to_numpy(), kind="stable")
+
+
+def _of_presentations(
+    responses: xr.DataArray, shown: "pd.Index[Any]", ids: Labels, columns: Mapping[str, Labels]
+) -> dict[str, Labels]:
+    """Coordinates of the presentations of which every stimulus has one value, such as its story or session."""
+    found = {}
+    for name, values in responses.coords.items():
+        if values.dims == ("presentation",) and str(name) not in {*columns, "stimulus_id", "repetition"}:
+            of_stimulus = pd.Series(values.values, index=shown).groupby(level=0)
+            if (of_stimulus.nunique(dropna=False) == 1).all():
+                found[str(name)] = of_stimulus.first().reindex(ids).to_numpy(object)
+    return found

@@ -1,78 +1,97 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...analysis.encoding.cross_validation import Indices, Splitter, nested_folds
 from ...analysis.encoding.nested_ridge import (
     ALPHAS,
     Fit,
     NestedRidge,
     Targets,
-    held_out_r,
     products_device,
     ridge_memory,
 )
-from ...analysis.statistics.resampling import (
-    ENTRIES,
-    bootstrap_weights,
-    p_value,
-    percentile_interval,
-    permutations,
-)
-from ...brain_data.noise_ceiling import variance_reliability
+from ...analysis.encoding.pooled import PooledFolds, predictions_without
+from ...analysis.statistics.replicates import Replicates
+from ...analysis.statistics.resampling import ENTRIES, p_value
+from ...brain_data.noise_ceiling import noise_variance, reliability_within, repetition_weights
+from ...errors import UserError
 from ...progress import track
 from . import uncertainty
 from .base import Ceiling, MetricResult, ScoringOptions
-from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
-from .normalization import median_r
+from .headline import Headline
+from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
-from .registries import Normalization, metric
+from .registries import metric
+from .sampling import Sampling, sampling
 
 Floats = npt.NDArray[np.float64]
-
-_TRAINING_DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Encoding:
     """Ridge or linear regression from a layer to every neuroid.
 
-    Pearson r between prediction and mean response on held-out folds, averaged over folds; the layer is
-    chosen per fold by its explained variance in an inner cross-validation of the training stimuli.
-    The headline is the median over neuroids of r / r_max, with r_max = sqrt(reliability), over the
-    neuroids whose reliability is at least `least_reliability`.
+    Pearson r between prediction and mean response, pooled over held-out folds and centred within each; the layer is
+    chosen per fold by its explained variance in an inner cross-validation of the training stimuli. The headline is
+
+        mean_s median_j r_sj  /  mean_s sqrt(median_j rel_sj)
+
+    over the neuroids j of the subjects s, all of them, with the reliability of the very variance that r is of. Below
+    a reliability of 0.1 there is no ceiling and the raw value stands alone.
 
     Attributes
     ----------
     name : str
     alphas : array
         Penalties tried; ``(0,)`` for linear regression.
-    splitter, inner : Splitter
-        Outer and inner folds. ``group`` or ``stratify`` of the outer one hold for the inner one too.
+    sampling : Sampling
+        Folds, and what depends on what.
     least_reliability : float
+        Where above 0: neuroids are chosen by their reliability on half of the stimuli and scored on the others, both
+        ways.
     """
 
-    name: str = "ridge"
-    alphas: Floats = field(default_factory=lambda: ALPHAS)
-    splitter: Splitter = field(default_factory=Splitter)
-    inner: Splitter = field(default_factory=lambda: Splitter(seed=2))
-    least_reliability: float = 0.1
+    name: str
+    alphas: Floats
+    sampling: Sampling
+    least_reliability: float = 0.0
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Published r_max, else split-half reliability over repetitions, else none."""
-        return neuroid_ceiling(recorded)
+        """Published r_max, else reliability within the folds, else none."""
+        weights, kept = self.chosen(recorded)
+        return neuroid_ceiling(recorded, self.sampling.tests, weights, kept)
+
+    def chosen(self, recorded: Recording) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """Weights of the stimuli in r, 0 for those that only choose neuroids, and the neuroids that count."""
+        weights = repetition_weights(recorded.responses)
+        everyone = np.arange(recorded.responses.shape[2])
+        if self.least_reliability <= 0 or recorded.r_max is not None or recorded.counts.max() < 2:
+            return weights, everyone
+        groups = self.sampling.jackknife_groups
+        choosing = np.random.default_rng(5).permutation(int(groups.max()) + 1)[groups] % 2 == 0
+        parts = [test[choosing[test]] for test in self.sampling.tests]
+        found = reliability_within(
+            recorded.mean, noise_variance(recorded.responses), recorded.counts, parts, weights
+        )
+        kept = everyone[np.nan_to_num(found, nan=-1.0) >= self.least_reliability]
+        if len(kept) == 0:
+            raise UserError(
+                f"{recorded.name}: none of {len(everyone)} neuroids has a reliability of at least "
+                f"{self.least_reliability} on half of the stimuli, so there is nothing that a model could explain"
+            )
+        return np.where(choosing, 0.0, weights), kept
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Features or their Gram matrix, the maps of one fold, the bases of all, and one block of draws."""
         n_stimuli, n_splits, n_targets = (
             recorded.n_stimuli,
-            self.splitter.n_splits,
+            self.sampling.n_splits,
             recorded.responses.shape[2],
         )
         rank = min(n_stimuli, n_units)
@@ -88,49 +107,50 @@ class Encoding:
         options: ScoringOptions,
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
-        kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
-        targets = recorded.mean[:, kept]
-        labels, groups = recorded.column(self.splitter.stratify), recorded.column(self.splitter.group)
+        weights, kept = self.chosen(recorded)
+        headline = Headline.of(recorded, ceiling, self.sampling.tests, weights).only(kept)
         units: dict[str, Floats] = {}
-        curve, best = self.sweep(layers, targets, labels, groups, units=units)
+        curve, best = self.sweep(layers, recorded, units=units)
         fits = [one for _, one in best]
         chosen = [layer for layer, _ in best]
-        r = held_out_r(fits, targets)
-        constant = int(np.isnan(r).any(axis=0).sum())
-        if constant:
-            left_out |= {"neuroids predicted as a constant in some fold (counted as r = 0)": constant}
-        r = np.nan_to_num(r)
-        normalize, r_max = normalization_by(ceiling, kept)
-        fitted = _Fitted(recorded, ceiling, kept, fits, normalize, r_max, groups, options)
-        value = float(normalize(r, r_max))
+        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options)
+        r = fitted.r
         everyone = np.full(recorded.responses.shape[2], np.nan)
-        everyone[kept] = r.mean(axis=0)
-        draws = self._draws(fitted)
+        everyone[kept] = r
+        replicates = fitted.replicates()
+        p, methods = fitted.p()
+        unreliable = (
+            f"neuroids with a reliability below {self.least_reliability} on the other half of the stimuli"
+        )
+        left_out = {
+            "neuroids predicted as a constant (counted as r = 0)": int((r == 0).sum()),
+            unreliable: len(everyone) - len(kept),
+            "stimuli that only chose neuroids": int((weights == 0).sum()),
+        }
         return MetricResult(
-            value=value,
-            raw=float(median_r(r)),
+            value=headline.value(r),
+            raw=headline.raw(r),
             per_unit=everyone,
             unit="neuroid",
-            normalization=normalize.name,
+            normalization=headline.normalization.name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=percentile_interval(draws, options.level),
-            p=_p(fitted, r),
-            n_stimuli=recorded.n_stimuli,
+            ci=replicates.interval(options.level),
+            p=p,
+            n_stimuli=int((weights > 0).sum()),
             n_neuroids=len(kept),
-            left_out=dict(recorded.n_left_out) | left_out,
-            methods=self._methods(len(kept), groups, options),
-            draws=draws,
+            left_out=dict(recorded.n_left_out)
+            | {reason: count for reason, count in left_out.items() if count},
+            methods=self._methods(fits) | headline.methods(r) | said_of(replicates, options) | methods,
+            replicates=replicates,
             arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
 
     def sweep(
         self,
         layers: Mapping[str, npt.ArrayLike],
-        targets: Floats,
-        labels: npt.ArrayLike | None,
-        groups: npt.ArrayLike | None,
+        recorded: Recording,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
         units: dict[str, Floats] | None = None,
@@ -139,12 +159,12 @@ class Encoding:
 
         Parameters
         ----------
-        layers, targets, labels, groups
-            Features by layer, mean responses, and what the folds are stratified or grouped by.
+        layers, recorded
+            Features by layer, and what they predict.
         quality : callable, optional
             What the layer curve shows of a layer's fits; the median r over neuroids by default.
         units : dict, optional
-            Filled with every layer's r per neuroid, mean over folds; not with a quality of one's own.
+            Filled with every layer's r per neuroid; not with a quality of one's own.
 
         Returns
         -------
@@ -153,11 +173,10 @@ class Encoding:
         best : list of (str, Fit)
             Per fold, the layer that explains the training stimuli best in the inner cross-validation.
         """
-        folds = nested_folds(
-            len(targets), outer=self.splitter, inner=self.inner, labels=labels, groups=groups
-        )
+        folds = self.sampling.folds
         device = products_device()
-        columns = Targets(targets, device)
+        columns = Targets(recorded.mean, device)
+        pooled = PooledFolds(self.sampling.tests, recorded.mean, repetition_weights(recorded.responses))
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
         fits: list[Fit] = []
@@ -172,104 +191,116 @@ class Encoding:
                 best[i] = score, layer, one
             if len(fits) == len(folds):
                 if quality is None:
-                    r = np.nan_to_num(held_out_r(fits, targets))
-                    curve[layer] = float(median_r(r))
+                    r = pooled.r([fit.prediction for fit in fits])
+                    curve[layer] = float(np.median(r))
                     if units is not None:
-                        units[layer] = r.mean(axis=0)
+                        units[layer] = r
                 else:
                     curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
-    def _draws(self, fitted: "_Fitted") -> Floats:
-        options, normalize, groups = fitted.options, fitted.normalize, fitted.groups
-        if options.n_bootstraps == 0:
-            return np.empty(0)
-        targets, subset = fitted.targets, fitted.subset
-        weights = bootstrap_weights(
-            len(targets), options.n_bootstraps, random_state=options.seed, groups=groups
-        )
-        step = max(1, ENTRIES // (len(fitted.fits) * len(fitted.kept)))
-        draws = []
-        for start in range(0, len(weights), step):
-            block = weights[start : start + step]
-            r = uncertainty.held_out_draws(fitted.fits, targets, block)
-            draws.append(normalize(r, self._drawn_r_max(fitted, block)))
-        drawn = np.concatenate(draws)
-        n_training = min(_TRAINING_DRAWS, options.n_bootstraps)
-        again = bootstrap_weights(len(targets), n_training, random_state=options.seed + 1, groups=groups)
-        training = uncertainty.training_draws(fitted.some, targets[:, subset], again)
-        return uncertainty.combine_draws(drawn, normalize(training, fitted.r_max[subset]))
+    def _methods(self, fits: Sequence[Fit]) -> dict[str, object]:
+        alphas = np.concatenate([one.alpha for one in fits])
+        said: dict[str, object] = self.sampling.describe() | {"penalties": self.alphas.tolist()}
+        if len(self.alphas) > 1:
+            said |= {"penalty_chosen": float(np.median(alphas))}
+            at_edge = float(np.isin(alphas, self.alphas[[0, -1]]).mean())
+            said |= {"penalties_at_edge": round(at_edge, 3)} if at_edge else {}
+        return said
 
-    def _drawn_r_max(self, fitted: "_Fitted", weights: Floats) -> Floats:
-        if fitted.ceiling.kind != "reliability":
-            return fitted.r_max
-        cube = fitted.recorded.responses[:, :, fitted.kept]
-        moved = fitted.r_max**2 + variance_reliability(cube, weights) - variance_reliability(cube)
-        noise_ceiling: Floats = np.sqrt(np.maximum(moved, self.least_reliability / 2))
-        return noise_ceiling
 
-    def _methods(
-        self, n_neuroids: int, groups: npt.ArrayLike | None, options: ScoringOptions
-    ) -> dict[str, object]:
-        tested = min(n_neuroids, uncertainty.MOST_TESTED)
+def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
+    """How the interval was made, for the methods of a record."""
+    if not np.isfinite(replicates.error_of_samples):
+        few = f"none: {replicates.n_samples} groups of samples say too little about others"
+        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
+    level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
+    over = f"{replicates.n_samples} groups of stimuli"
+    if replicates.kind == "bootstrap":
+        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
+    said = f"{level} {replicates.kind} over {over}"
+    if n_subjects > 1:
+        low, high = replicates.interval_of_samples(options.level)
         return {
-            "folds": self.splitter.n_splits,
-            "inner_folds": self.inner.n_splits,
-            "stratify": self.splitter.stratify,
-            "group": self.splitter.group,
-            "penalties": self.alphas.tolist(),
-            "interval": f"{options.level:.0%} bootstrap over {'groups of ' if groups is not None else ''}stimuli, "
-            f"{options.n_bootstraps} draws of held-out and {min(_TRAINING_DRAWS, options.n_bootstraps)} of training",
-            "p": f"stimulus labels permuted {options.n_permutations} times"
-            f"{' within groups' if groups is not None else ''}, over {tested} of {n_neuroids} neuroids",
+            "interval": f"{said}, and t over {n_subjects} subjects: of other subjects and other stimuli",
+            "interval_of_these_subjects": [low, high],
             "seed": options.seed,
         }
+    about = "; one subject: says nothing about other people" if n_subjects == 1 else ""
+    return {
+        "interval": f"{said}, t with {replicates.error[1]:.1f} degrees of freedom{about}",
+        "seed": options.seed,
+    }
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The fits of the chosen layers to the neuroids that are kept, and what is asked of them."""
+    """The fits of the chosen layers, and what is asked of them."""
 
     recorded: Recording
-    ceiling: Ceiling
-    kept: Indices
+    headline: Headline
+    kept: npt.NDArray[np.intp]
     fits: list[Fit]
-    normalize: Normalization
-    r_max: Floats
-    groups: npt.ArrayLike | None
+    sampling: Sampling
     options: ScoringOptions
 
     @cached_property
-    def targets(self) -> Floats:
-        """Mean responses of the kept neuroids."""
-        return self.recorded.mean[:, self.kept]
+    def r(self) -> Floats:
+        """Of every neuroid that is kept."""
+        pooled = PooledFolds(self.sampling.tests, self.recorded.mean[:, self.kept], self.headline.weights)
+        return pooled.r([one.prediction[:, self.kept] for one in self.fits])
 
     @cached_property
-    def subset(self) -> Indices:
-        """The neuroids that permutations and training draws are computed for."""
-        return uncertainty.subsample_targets(len(self.kept), self.options.seed)
+    def subset(self) -> npt.NDArray[np.intp]:
+        """Those of the kept neuroids that permutations and replicates are computed for."""
+        return uncertainty.subsample_targets(self.headline.members, self.options.seed)
 
     @cached_property
-    def some(self) -> list[Fit]:
-        """The fits to these."""
-        return [uncertainty.select_targets(fit, self.subset) for fit in self.fits]
+    def some(self) -> tuple[Headline, Floats, PooledFolds, list[Fit]]:
+        """The headline, targets, folds and fits of these."""
+        neuroids = self.kept[self.subset]
+        targets = self.recorded.mean[:, neuroids]
+        fits = [uncertainty.select_targets(fit, neuroids) for fit in self.fits]
+        folds = PooledFolds(self.sampling.tests, targets, self.headline.weights)
+        return self.headline.only(self.subset), targets, folds, fits
 
+    def replicates(self) -> Replicates:
+        """The headline without each group of stimuli, neither fitted nor held out, and of each subject."""
+        if self.options.n_bootstraps == 0:
+            return Replicates(self.headline.value(self.r))
+        headline, targets, pooled, fits = self.some
+        groups = self.sampling.jackknife_groups
+        n_groups = int(groups.max()) + 1
+        by_fold = [predictions_without(one, targets, groups) for one in fits]
+        without_r, without_reliability = np.empty((2, n_groups, len(self.subset)))
+        for group, predictions in enumerate(zip(*by_fold, strict=True)):
+            without_r[group] = pooled.r(predictions, groups != group)
+            without_reliability[group] = headline.reliability(groups != group)
+        return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
-def _p(fitted: _Fitted, r: Floats) -> float:
-    options, targets = fitted.options, fitted.targets
-    if options.n_permutations == 0:
-        return float("nan")
-    orders = permutations(
-        len(targets), options.n_permutations, random_state=options.seed + 2, blocks=fitted.groups
-    )
-    r_max = fitted.r_max[fitted.subset]
-    draws = uncertainty.permuted_draws(fitted.some, targets[:, fitted.subset], orders)
-    return p_value(float(fitted.normalize(r[:, fitted.subset], r_max)), fitted.normalize(draws, r_max))
+    def p(self) -> tuple[float, dict[str, object]]:
+        """P of the headline, and how it was found."""
+        options = self.options
+        if options.n_permutations == 0:
+            return float("nan"), {"p": "not asked for"}
+        headline, targets, pooled, fits = self.some
+        orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 2)
+        draws = [uncertainty.permuted_predictions(one, targets, orders) for one in fits]
+        null = headline.raw(pooled.r_of_draws(draws, len(orders)))
+        tested = (
+            f", over {len(self.subset)} of {len(self.r)} neuroids" if len(self.subset) < len(self.r) else ""
+        )
+        return p_value(float(headline.raw(self.r[self.subset])), np.asarray(null)), {
+            "p": f"{what}, {len(orders)} times{tested}",
+            "smallest_p": smallest,
+        }
 
 
 _FACTS: dict[str, Any] = {
-    "formula": "median over neuroids of Pearson r between prediction and mean response on held-out stimuli",
+    "formula": "Pearson r between prediction and mean response on held-out stimuli, pooled over folds and centred "
+    "within each, median over neuroids, mean over subjects",
     "options": ("folds", "inner_folds", "stratify", "group", "least_reliability"),
+    "version": 2,
 }
 
 
@@ -282,18 +313,15 @@ _FACTS: dict[str, Any] = {
 def ridge(
     recorded: Recording,
     *,
-    folds: int = 5,
+    folds: int | str = 5,
     inner_folds: int = 5,
     stratify: str | None = None,
     group: str | None = None,
-    least_reliability: float = 0.1,
+    least_reliability: float = 0.0,
 ) -> Encoding:
     """Ridge regression with nested cross-validation; `stratify` and `group` name a column of the stimuli."""
-    recorded.column(stratify)
-    recorded.column(group)
-    outer = Splitter(n_splits=folds, stratify=stratify, group=group)
-    inner = replace(outer, n_splits=inner_folds, seed=outer.seed + 1)
-    return Encoding("ridge", ALPHAS, outer, inner, float(least_reliability))
+    how = sampling(recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group)
+    return Encoding("ridge", ALPHAS, how, float(least_reliability))
 
 
 @metric(

@@ -56,39 +56,17 @@ def held_out_draws(held_out: Sequence[HeldOut | Fit], targets: Floats, weights: 
     return np.nan_to_num(np.stack(r, axis=1))
 
 
-def training_draws(fits: Sequence[Fit], targets: Floats, weights: Floats) -> Floats:
-    """Pearson r when the training stimuli are drawn anew, to first order, ``(n_draws, n_splits, n_targets)``.
+def permuted_predictions(fit: Fit, targets: Floats, orders: Indices) -> Iterator[tuple[Floats, Floats]]:
+    """Blocks of permuted responses predicted anew at the chosen penalties, and the truth beside them.
 
-    The prediction moves by H diag(w - 1) e, with H the hat matrix and e the leave-one-out residuals.
+    Each ``(n_test, n_block, n_targets)``, over the orders in turn.
     """
-    draws = []
-    for fit in fits:
-        residuals = fit.basis.left_out_residuals(targets[fit.split.train], fit.alpha)
-        change = weights[:, fit.split.train, None] - 1
-        truth = targets[fit.split.test][:, None]
-        parts = [
-            pearson(fit.prediction[:, None] + moved, truth)
-            for moved in _through_hat(
-                fit, (block * residuals for block in _blocks(change, residuals.size)), len(change)
-            )
-        ]
-        draws.append(np.concatenate(parts))
-    return np.nan_to_num(np.stack(draws, axis=1))
-
-
-def permuted_draws(fits: Sequence[Fit], targets: Floats, orders: Indices) -> Floats:
-    """Pearson r of permuted responses, predicted anew at the chosen penalties, ``(n_draws, n_splits, n_targets)``."""
-    draws = []
-    for fit in fits:
-        train, test = orders[:, fit.split.train], orders[:, fit.split.test]
-        parts, done = [], 0
-        blocks = (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
-        for moved in _through_hat(fit, blocks, len(train)):
-            truth = targets[test[done : done + moved.shape[1]]].transpose(1, 0, 2)
-            parts.append(pearson(moved, truth))
-            done += moved.shape[1]
-        draws.append(np.concatenate(parts))
-    return np.nan_to_num(np.stack(draws, axis=1))
+    train, test = orders[:, fit.split.train], orders[:, fit.split.test]
+    blocks = (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
+    done = 0
+    for moved in _through_hat(fit, blocks, len(train)):
+        yield moved, targets[test[done : done + moved.shape[1]]].transpose(1, 0, 2)
+        done += moved.shape[1]
 
 
 def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
@@ -132,11 +110,12 @@ def _through_hat(fit: Fit, training: Iterator[Floats], n_draws: int) -> Iterator
         yield moved
 
 
-def subsample_targets(n_targets: int, seed: int) -> Indices:
-    """The neuroids, at most ``MOST_TESTED``, that permutations and training draws are computed for."""
-    if n_targets <= MOST_TESTED:
-        return np.arange(n_targets)
-    return np.sort(np.random.default_rng([seed, 7]).choice(n_targets, MOST_TESTED, replace=False))
+def subsample_targets(members: Sequence[Indices], seed: int) -> Indices:
+    """The neuroids, at most ``MOST_TESTED`` of each subject or 16 where there are many, that draws are computed for."""
+    most = max(MOST_TESTED // len(members), 16)
+    generator = np.random.default_rng([seed, 7])
+    some = [one if len(one) <= most else generator.choice(one, most, replace=False) for one in members]
+    return np.sort(np.concatenate(some))
 
 
 def select_targets(fit: Fit, chosen: Indices) -> Fit:
@@ -147,21 +126,3 @@ def select_targets(fit: Fit, chosen: Indices) -> Fit:
         prediction=fit.prediction[:, chosen],
         inner_score=fit.inner_score[chosen],
     )
-
-
-def combine_draws(held_out: Floats, training: Floats) -> Floats:
-    """Held-out draws, each moved by what a training draw changes; their quantiles are the interval.
-
-    Parameters
-    ----------
-    held_out : array of shape (n_draws,)
-        Headlines with the held-out stimuli drawn anew.
-    training : array of shape (n_training_draws,)
-        Headlines with the training stimuli drawn anew; only their spread is used.
-
-    Returns
-    -------
-    array of shape (n_draws,)
-    """
-    draws: Floats = held_out + np.resize(training - training.mean(), held_out.shape)
-    return draws

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...analysis.statistics.paired_tests import rank_correlation
+from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import benjamini_hochberg, percentile_interval
 from ..results.record import COLUMNS, cells, public
 from .layer_curve import best_raw
@@ -88,8 +89,9 @@ def layers_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
 def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataFrame:
     """A row a pair of models on a benchmark: the difference of scores under the same draws of stimuli.
 
-    The same seed draws the same stimuli for every model, so that draws are paired. p is two-sided: twice the share of
-    draws on the other side of 0 (and the observed one), q is Benjamini-Hochberg over all pairs of the table.
+    Scores of the same recording, seed and version stand on the same samples, subjects and neuroids, so that what moves
+    them is paired. p is two-sided, by t on the difference's own replicates; for metrics that draw, twice the share of
+    draws on the other side of 0 (and the observed one). q is Benjamini-Hochberg over all pairs of the table.
 
     Parameters
     ----------
@@ -111,7 +113,11 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
                 "difference": _number(records[a]["score"]) - _number(records[b]["score"]),
             }
             low, high, p = np.nan, np.nan, np.nan
-            if len(first) and len(first) == len(second) and _same_draws(records[a], records[b]):
+            one, other = (Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b))
+            if one is not None and other is not None and _same_draws(records[a], records[b]):
+                low, high = (one - other).interval()
+                p = (one - other).p()
+            elif len(first) and len(first) == len(second) and _same_draws(records[a], records[b]):
                 drawn = first - second
                 low, high = percentile_interval(drawn)
                 tail = min((drawn <= 0).sum(), (drawn >= 0).sum())

@@ -1,0 +1,157 @@
+"""Held-out predictions put together over folds: r centred within each, and how it moves without some of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .cross_validation import Indices, Split
+from .nested_ridge import Fit
+
+Floats = npt.NDArray[np.float64]
+
+
+class HeldOutRows(Protocol):
+    """Predictions of the held-out rows of one split, by whatever method."""
+
+    @property
+    def split(self) -> Split:
+        """The rows that were fitted and those that were held out."""
+
+    @property
+    def prediction(self) -> Floats:
+        """Of the held-out rows, ``(n_test, n_targets)``."""
+
+
+class PooledFolds:
+    """Pearson's r of predictions and targets, pooled over folds and centred within each.
+
+        r = sum_f <y_f, p_f> / sqrt(sum_f <y_f, y_f> sum_f <p_f, p_f>),
+
+    with y_f, p_f less their (weighted) mean in fold f. Means of cross-validated predictions are anticorrelated with
+    those of the targets, and the r of short folds is noise: so neither the r of all rows at once, nor the mean of r
+    over folds.
+
+    Parameters
+    ----------
+    tests : sequence of array of int
+        The held-out rows of each fold.
+    targets : array of shape (n_stimuli, n_targets)
+    weights : array of shape (n_stimuli,), optional
+        Of the rows; all alike by default.
+    """
+
+    def __init__(self, tests: Sequence[Indices], targets: Floats, weights: Floats | None = None) -> None:
+        self.weights = np.ones(len(targets)) if weights is None else weights
+        self.tests = tests
+        self.truth = [targets[test] for test in tests]
+
+    def r(self, predictions: Sequence[Floats], rows: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """R of each target, over some of the rows; 0 where nothing varies.
+
+        Parameters
+        ----------
+        predictions : sequence of array of shape (n_test, n_targets)
+            One a fold.
+        rows : array of shape (n_stimuli,), optional
+            Which count.
+        """
+        products = squares = sizes = 0.0
+        for test, truth, prediction in zip(self.tests, self.truth, predictions, strict=True):
+            known = self.weights[test] > 0 if rows is None else (self.weights > 0)[test] & rows[test]
+            weights = self.weights[test][known]
+            if len(weights) < 2:
+                continue  # one row has no deviation from its own mean
+            y, p = centered(truth[known], weights), centered(prediction[known], weights)
+            weighted = weights[:, None] * p
+            products = products + (weighted * y).sum(axis=0)
+            squares = squares + (weighted * p).sum(axis=0)
+            sizes = sizes + (weights[:, None] * y * y).sum(axis=0)
+        return ratio(products, squares, sizes)
+
+    def r_of_draws(self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int) -> Floats:
+        """R of many drawn predictions and truths, ``(n_draws, n_targets)``.
+
+        Parameters
+        ----------
+        draws : sequence of iterators
+            One a fold: blocks of predictions and truths, each ``(n_test, n_block, n_targets)``, over the same draws.
+        n_draws : int
+        """
+        n_targets = self.truth[0].shape[1]
+        products, squares, sizes = (np.zeros((n_draws, n_targets)) for _ in range(3))
+        for test, blocks in zip(self.tests, draws, strict=True):
+            known = self.weights[test] > 0
+            weights, start = self.weights[test][known], 0
+            for prediction, truth in blocks:
+                if len(weights) < 2:
+                    continue
+                y, p = centered(truth[known], weights), centered(prediction[known], weights)
+                block = slice(start, start + prediction.shape[1])
+                weighted = weights[:, None, None] * p
+                products[block] += (weighted * y).sum(axis=0)
+                squares[block] += (weighted * p).sum(axis=0)
+                sizes[block] += (weights[:, None, None] * y * y).sum(axis=0)
+                start = block.stop
+        return ratio(products, squares, sizes)
+
+
+def centered(values: Floats, weights: Floats) -> Floats:
+    """Values less their weighted mean over the first axis."""
+    mean = np.tensordot(weights / weights.sum(), values, axes=1)
+    left: Floats = values - mean
+    left[np.broadcast_to(np.abs(left).max(axis=0) <= 1e-13 * np.abs(mean), left.shape)] = 0.0
+    return left
+
+
+def ratio(products: npt.ArrayLike, squares: npt.ArrayLike, sizes: npt.ArrayLike) -> Floats:
+    """Products over the root of squares and sizes; 0 where one of them is none."""
+    below = np.sqrt(np.asarray(squares)) * np.sqrt(np.asarray(sizes))
+    over = np.asarray(products)
+    r: Floats = np.divide(over, below, out=np.zeros_like(below), where=below > 0)
+    return r
+
+
+def predictions_without(fit: Fit, targets: Floats, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
+    """Predictions of the test rows as if each group of training rows had not been fitted, penalties kept.
+
+        p - H_tg (I - H_gg)^(-1/2) (y_g - yhat_g),
+
+    with H the hat matrix. The power -1 would be the exact removal, whose spread over few groups is too large for that
+    of p; with -1/2 it is unbiased where residuals are independent (Bell & McCaffrey 2002, Surv. Methodol. 28:169).
+
+    Parameters
+    ----------
+    fit : Fit
+    targets : array of shape (n_stimuli, n_targets)
+        Those of the fit.
+    groups : array of shape (n_stimuli,)
+        The number of each row's group, from 0; every group is left out in turn.
+    """
+    basis, train = fit.basis, fit.split.train
+    truth = targets[train]
+    centered_truth = truth - truth.mean(axis=0)
+    residuals = centered_truth - basis.to_train @ basis.shrink(basis.project(centered_truth), fit.alpha)
+    members = groups[train]
+    for group in range(int(groups.max()) + 1):
+        rows = np.flatnonzero(members == group)
+        if len(rows) in (0, len(train)):
+            yield fit.prediction
+            continue
+        moved = fit.prediction.copy()
+        for alpha in np.unique(fit.alpha):
+            chosen = np.flatnonzero(fit.alpha == alpha)
+            shrunk = 1 / (basis.eigenvalues + alpha * basis.mean_eigenvalue)
+            ours = basis.from_train[rows]
+            hat = (basis.to_train[rows] * shrunk) @ ours.T + 1 / len(train)
+            values, vectors = np.linalg.eigh(np.eye(len(rows)) - (hat + hat.T) / 2)
+            scaled = (
+                vectors / np.sqrt(np.maximum(values, 1e-6)) @ (vectors.T @ residuals[np.ix_(rows, chosen)])
+            )
+            moved[:, chosen] -= basis.to_test @ (shrunk[:, None] * (ours.T @ scaled)) + scaled.mean(
+                axis=0
+            ) * len(rows) / len(train)
+        yield moved
