@@ -30,7 +30,8 @@ def signals_folder() -> Path:
 def generator() -> ModuleType:
     """The module of the independent generator."""
     spec = importlib.util.spec_from_file_location("signals_generator", signals_folder() / "generator.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -50,9 +51,7 @@ def texts(n: int, *, of: Sequence[int] | None = None, seed: int = 0) -> list[str
 def dataset(trials: Any, **columns: Any) -> Dataset:
     """The generator's trials as a data set; `columns` of the stimuli."""
     n = len(trials.features)
-    table = pd.DataFrame(
-        {"stimulus_id": [f"s{i:04d}" for i in range(n)]} | {"sentence": texts(n)} | columns
-    )
+    table = pd.DataFrame({"stimulus_id": [f"s{i:04d}" for i in range(n)]} | {"sentence": texts(n)} | columns)
     counts = np.bincount(trials.stimulus, minlength=n)
     cube = np.full((n, counts.max(), trials.responses.shape[1]), np.nan)
     cube[trials.stimulus, trials.repetition] = trials.responses
@@ -61,7 +60,12 @@ def dataset(trials: Any, **columns: Any) -> Dataset:
 
 
 def evaluate(
-    benchmark: Benchmark, features: npt.ArrayLike, *, seed: int = 0, n_bootstraps: int = 1, n_permutations: int = 0
+    benchmark: Benchmark,
+    features: npt.ArrayLike,
+    *,
+    seed: int = 0,
+    n_bootstraps: int = 1,
+    n_permutations: int = 0,
 ) -> MetricResult:
     """What the benchmark's metric finds for features in the order of its stimuli."""
     options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)

@@ -5,15 +5,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from designs import Floats, Row, Study, benchmark, coverage, dataset, evaluate, generator, row, texts
+
+from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.analysis.statistics.replicates import Replicates
 from brodmann.bench.metrics.headline import Headline
 from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
-from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.bench.metrics.sampling import sampling
-from brodmann.brain_data.noise_ceiling import repetition_weights
 from brodmann.brain_data import Dataset
-
-from designs import Floats, Row, Study, benchmark, coverage, dataset, evaluate, generator, row, texts
+from brodmann.brain_data.noise_ceiling import repetition_weights
 
 _DRAWS = 199
 
@@ -43,7 +43,9 @@ def ceilings(seeds: Sequence[int], *, reliability: float, n: int, repetitions: i
     """The noise-free signal as the prediction: is its score 1?"""
     scores = []
     for seed in seeds:
-        made = generator().trials(seed, n_stimuli=n, repetitions=repetitions, reliability=reliability, n_neuroids=100)
+        made = generator().trials(
+            seed, n_stimuli=n, repetitions=repetitions, reliability=reliability, n_neuroids=100
+        )
         scores.append(_unfitted(dataset(made), made.signal))
     measured = {"score": float(np.nanmedian(scores)), "no ceiling": float(np.isnan(scores).mean())}
     holds = 0.97 <= measured["score"] <= 1.05
@@ -55,11 +57,15 @@ def unequal(seeds: Sequence[int], *, once: float, reliability: float) -> list[Ro
     scores = []
     for seed in seeds:
         counts = np.where(np.random.default_rng([seed, 8]).random(150) < once, 1, 6)
-        made = generator().trials(seed, n_stimuli=150, repetitions=counts, reliability=reliability, n_neuroids=100)
+        made = generator().trials(
+            seed, n_stimuli=150, repetitions=counts, reliability=reliability, n_neuroids=100
+        )
         scores.append(_unfitted(dataset(made), made.signal))
     measured = {"score": float(np.median(scores)), "sd": float(np.std(scores))}
     holds = 0.97 <= measured["score"] <= 1.03
-    return [row(f"{once:.0%} shown once, reliability of one {reliability}", measured, "score .97 to 1.03", holds)]
+    return [
+        row(f"{once:.0%} shown once, reliability of one {reliability}", measured, "score .97 to 1.03", holds)
+    ]
 
 
 def _unfitted(data: Dataset, signal: Floats) -> float:
@@ -78,7 +84,9 @@ def unrelated(seeds: Sequence[int], *, design: str) -> list[Row]:
     """Features and responses that have nothing to do with each other: how often is p at most .05?"""
     p = np.array([_p_of_nothing(design, seed) for seed in seeds])
     measured = {"p <= .05": float((p <= 0.05).mean()), "p <= .01": float((p <= 0.01).mean())}
-    return [row(f"unrelated: {design}", measured, "p <= .05 in 2 to 8 %", 0.02 <= measured["p <= .05"] <= 0.08)]
+    return [
+        row(f"unrelated: {design}", measured, "p <= .05 in 2 to 8 %", 0.02 <= measured["p <= .05"] <= 0.08)
+    ]
 
 
 def _p_of_nothing(design: str, seed: int) -> float:
@@ -98,7 +106,9 @@ def _p_of_nothing(design: str, seed: int) -> float:
         _, n_runs, rho = design.split()[:3]
         length = 40
         n = int(n_runs) * length
-        blocks = [[generator().ar1((length, k), float(rho), draw) for k in (10, q)] for _ in range(int(n_runs))]
+        blocks = [
+            [generator().ar1((length, k), float(rho), draw) for k in (10, q)] for _ in range(int(n_runs))
+        ]
         features, target = (np.concatenate([block[i] for block in blocks]) for i in (0, 1))
         columns["run"] = [f"run{one:02d}" for one in np.repeat(np.arange(int(n_runs)), length)]
     elif design.startswith("categories"):
@@ -130,7 +140,8 @@ def equal_models(seeds: Sequence[int], *, subjects: int, alike: bool) -> list[Ro
         )  # fmt: skip
         scored = benchmark(dataset(made))
         first, second = (evaluate(scored, made.features[:, half]) for half in (slice(0, 5), slice(5, 10)))
-        assert isinstance(first.replicates, Replicates) and isinstance(second.replicates, Replicates)
+        assert isinstance(first.replicates, Replicates)
+        assert isinstance(second.replicates, Replicates)
         difference = first.replicates - second.replicates
         p.append(difference.p())
         low, high = difference.interval()
@@ -164,4 +175,6 @@ for _design in (
     STUDIES[f"unrelated {_design}"] = partial(unrelated, design=_design)
 for _subjects in (3, 5, 8):
     for _alike in (True, False):
-        STUDIES[f"equal models {_subjects} {_alike}"] = partial(equal_models, subjects=_subjects, alike=_alike)
+        STUDIES[f"equal models {_subjects} {_alike}"] = partial(
+            equal_models, subjects=_subjects, alike=_alike
+        )
