@@ -53,12 +53,38 @@ class ScoringOptions:
         0 skips the interval, or the p value.
     level : float
         Of the interval.
+    beyond : tuple of str
+        Nuisance spaces; empty for none.
     """
 
     seed: int = 0
     n_bootstraps: int = 1000
     n_permutations: int = 1000
     level: float = 0.95
+    beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What a model adds to nuisance spaces.
+
+    Attributes
+    ----------
+    beyond : float
+        The variance, over the reliability where there is a ceiling.
+    beyond_ci : (float, float)
+    beyond_p : float
+        NaN where it was not asked for, as the interval.
+    beyond_spaces : list of str
+    methods : mapping
+        What was done.
+    """
+
+    beyond: float = float("nan")
+    beyond_ci: tuple[float, float] = (float("nan"), float("nan"))
+    beyond_p: float = float("nan")
+    beyond_spaces: Sequence[str] = ()
+    methods: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
