@@ -31,6 +31,8 @@ def load_model(name: str, *, readout: "Readout | None" = None) -> Model:
         - ``weights:FILE``: a ResNet-18 or -50, vision transformer or GPT from its state dict or safetensors;
         - ``tdann:FOLDER``, ``topolm:FOLDER``, ``topoformer:FOLDER``, ``all-tnn:FILE``: a topographic network with
           its positions (docs/sheets.md says which files);
+        - ``untrained:MODEL`` or ``untrained:MODEL@SEED``: any network of these with weights drawn anew;
+        - ``static:MODEL``: the input embedding of a language network of these, mean over a text's tokens;
         - any other ``SCHEME:ARGUMENT`` that an installed package adds;
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
@@ -89,7 +91,11 @@ def _is_own_file(name: str) -> bool:
 def _made_by(registry: Registry[Any], name: str, model: Model) -> Model:
     """The model, which remembers the module of this package that built it."""
     package, _, module = registry.origin(name).partition(".")
-    return model.replaced(made_by=(module,)) if package == __package__.partition(".")[0] else model
+    return (
+        model
+        if package != __package__.partition(".")[0]
+        else model.replaced(made_by=(*model.made_by, module))
+    )
 
 
 def _from_file(name: str) -> "Model":

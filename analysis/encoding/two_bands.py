@@ -44,7 +44,9 @@ class Band:
             self.features = np.hstack([_scaled(np.asarray(one, np.float64)) for one in spaces])
             self.features /= np.sqrt(len(spaces))
         else:
-            self._gram = sum((product / (np.trace(product) / n_stimuli) for product in map(gram, spaces)), 0.0)
+            self._gram = sum(
+                (product / (np.trace(product) / n_stimuli) for product in map(gram, spaces)), 0.0
+            )
             self._gram = self._gram / len(spaces)
 
     @cached_property
@@ -60,7 +62,7 @@ class Band:
         return MixedFeatures(self.gram, self.gram, 1.0, self.n_features)
 
     def mixed(self, other: Band, share: float) -> Features:
-        """This band under the weight `share`, beside another under the rest."""
+        """Of this band under the weight `share`, beside another under the rest."""
         n_features = self.n_features + other.n_features
         if self.features is not None and other.features is not None and n_features < len(self.features):
             parts = np.sqrt(share) * self.features, np.sqrt(1 - share) * other.features

@@ -76,15 +76,15 @@ class Beyond:
     beyond_p : float
         NaN where it was not asked for, as the interval.
     beyond_spaces : list of str
-    methods : mapping
-        What was done.
+    said : mapping
+        For the methods of a record.
     """
 
     beyond: float = float("nan")
     beyond_ci: tuple[float, float] = (float("nan"), float("nan"))
     beyond_p: float = float("nan")
     beyond_spaces: Sequence[str] = ()
-    methods: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ class MetricResult:
     arrays : mapping of str to array
         What figures need besides: ``layer_units`` (n_layers, n_units), ``model_rdm`` and ``brain_rdm`` (pairs),
         ``stimulus_id`` and ``category`` in the order of the RDMs.
+    added : Beyond
+        What the model adds to nuisance spaces, where it was asked for.
     """
 
     value: float
@@ -145,6 +147,7 @@ class MetricResult:
     draws: Floats = field(default_factory=lambda: np.empty(0), repr=False)
     replicates: Replicates | None = field(default=None, repr=False)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
+    added: Beyond = field(default_factory=Beyond, repr=False)
 
 
 class Metric(Protocol):

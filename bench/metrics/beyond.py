@@ -118,7 +118,9 @@ class Comparison:
         columns = Targets(targets, device)
         engine = NestedRidge(self._nuisance.prepared(), folds, self.alphas, device)
         alone = [engine.fit(fold, columns) for fold in folds]
-        shares = SHARES if (self.alphas > 0).all() else SHARES[4:5]  # without a penalty weightings change nothing
+        shares = (
+            SHARES if (self.alphas > 0).all() else SHARES[4:5]
+        )  # without a penalty weightings change nothing
         both: dict[int, JointFit] = {}
         for layer, band in self._bands.items():
             places = [i for i, name in enumerate(self.chosen) if name == layer]
@@ -153,7 +155,9 @@ class Comparison:
         product = pooled.product_score(of_nuisance, predictions)
         scores = [float(few.raw(one)) for one in (product, pooled.r2(predictions) - product)]
         said = [f"nuisance {scores[0]:.4f}", f"layer {scores[1]:.4f}"]
-        return few.replicates(unique[some], without, reliability, share, unique), {"beyond_product_scores": said}
+        return few.replicates(unique[some], without, reliability, share, unique), {
+            "beyond_product_scores": said
+        }
 
     def _p(self, unique: Floats, alone: Sequence[Fit]) -> tuple[float, dict[str, object]]:
         """P by Freedman & Lane (1983): residuals of the nuisance spaces are permuted, and both fitted anew."""
