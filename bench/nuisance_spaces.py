@@ -119,7 +119,13 @@ def _of_model(name: str, benchmark: "Benchmark") -> Nuisance:
     module = module_name(type(model).__module__)
     return Nuisance(
         name,
-        [model.identifier, dict(model.numerics), model.digest, fingerprint(type(model)).digest],
+        [
+            model.identifier,
+            list(model.layers),
+            dict(model.numerics),
+            model.digest,
+            fingerprint(type(model)).digest,
+        ],
         tuple(filter(None, [_HERE, module, *model.made_by])),
         lambda: _varying(name, benchmark, list(layer_features(model, benchmark, model.layers).values())),
     )

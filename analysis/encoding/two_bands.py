@@ -23,8 +23,8 @@ from .pooled import predictions_without
 
 Floats = npt.NDArray[np.float64]
 
-SHARES: Floats = np.array([0.0, 0.02, 0.1, 0.3, 0.6, 0.85, 0.97, 1.0])
-"""The weightings of the first band that are tried."""
+SHARES: Floats = np.array([0.0, 0.02, 0.1, 0.3, 0.6, 0.85, 0.97])
+"""The weightings of the first band that are tried, beside 1, which is the first band alone."""
 
 
 class Band:
@@ -63,6 +63,8 @@ class Band:
 
     def mixed(self, other: Band, share: float) -> Features:
         """Of this band under the weight `share`, beside another under the rest."""
+        if share in (0, 1):
+            return (self if share else other).prepared()
         n_features = self.n_features + other.n_features
         if self.features is not None and other.features is not None and n_features < len(self.features):
             parts = np.sqrt(share) * self.features, np.sqrt(1 - share) * other.features
@@ -165,38 +167,38 @@ def first_part(joint: JointFit, parts: Sequence[Part], targets: Floats) -> Float
 
 
 def joint_fits(
-    first: Band,
     second: Band,
+    first: Band,
+    alone: Sequence[Fit],
     folds: Sequence[Fold],
-    alphas: Floats,
     columns: Targets,
     *,
-    shares: Floats = SHARES,
+    alphas: Floats,
     device: str = "cpu",
 ) -> list[JointFit]:
     """Fit two bands on every fold.
 
     Parameters
     ----------
-    first, second : Band
+    second, first : Band
+    alone : sequence of Fit
+        Of the first band by itself, one a fold.
     folds : sequence of Fold
-    alphas : array
-        Penalties, relative to the mean eigenvalue of each training set.
     columns : Targets
-    shares : array
-        Weightings of the first band.
+    alphas : array
+        Penalties, relative to the mean eigenvalue of each training set; without any, weightings change nothing, and
+        both bands are always used.
     device : str
     """
-    found: list[JointFit] = []
-    for share in shares:
+    free = bool((alphas > 0).all())
+    found = []
+    for fit in alone:
+        kept = np.ones(len(fit.alpha)), fit.alpha.copy(), fit.inner_score.copy(), fit.prediction.copy()
+        found.append(JointFit(fit.split, first, second, *kept))
+        if not free:
+            found[-1].inner_score[:] = -np.inf
+    for share in SHARES if free else [0.5]:
         engine = NestedRidge(first.mixed(second, float(share)), folds, alphas, device)
-        for i, fold in enumerate(folds):
-            fit = engine.fit(fold, columns)
-            if len(found) == i:
-                chosen = np.full(len(fit.alpha), share)
-                found.append(
-                    JointFit(fold.split, first, second, chosen, fit.alpha, fit.inner_score, fit.prediction)
-                )
-            else:
-                found[i].offer(float(share), fit)
+        for one, fold in zip(found, folds, strict=True):
+            one.offer(float(share), engine.fit(fold, columns))
     return found

@@ -22,7 +22,6 @@ from ...analysis.encoding.cross_validation import Indices
 from ...analysis.encoding.nested_ridge import Fit, NestedRidge, Targets, products_device
 from ...analysis.encoding.pooled import PooledFolds, predictions_without
 from ...analysis.encoding.two_bands import (
-    SHARES,
     Band,
     JointFit,
     first_part,
@@ -39,7 +38,7 @@ from .sampling import Sampling
 
 Floats = npt.NDArray[np.float64]
 
-_PERMUTED_ENTRIES = 1 << 23
+_PERMUTED_ENTRIES = 1 << 22
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 
@@ -118,15 +117,12 @@ class Comparison:
         columns = Targets(targets, device)
         engine = NestedRidge(self._nuisance.prepared(), folds, self.alphas, device)
         alone = [engine.fit(fold, columns) for fold in folds]
-        shares = (
-            SHARES if (self.alphas > 0).all() else SHARES[4:5]
-        )  # without a penalty weightings change nothing
         both: dict[int, JointFit] = {}
         for layer, band in self._bands.items():
             places = [i for i, name in enumerate(self.chosen) if name == layer]
             fits = joint_fits(
-                self._nuisance, band, [folds[i] for i in places], self.alphas, columns,
-                shares=shares, device=device,
+                band, self._nuisance, [alone[i] for i in places], [folds[i] for i in places], columns,
+                alphas=self.alphas, device=device,
             )  # fmt: skip
             both |= dict(zip(places, fits, strict=True))
         return alone, [both[i] for i in range(len(folds))]
