@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-MODULES = ("encoding",)
+MODULES = ("encoding", "beyond")
 
 
 def studies(pattern: str = "") -> list[tuple[str, str]]:

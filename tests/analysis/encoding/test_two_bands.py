@@ -62,9 +62,7 @@ def test_the_weighting_and_the_penalty_of_least_inner_error_are_chosen(world):
     folds, _, joint = fitted(*world)
     for fold, found in zip(folds[:2], joint, strict=False):
         shares = [1.0, *SHARES]
-        errors, predictions = zip(
-            *(written_out(*world, fold, share) for share in shares), strict=True
-        )
+        errors, predictions = zip(*(written_out(*world, fold, share) for share in shares), strict=True)
         errors = np.array(errors)
         best = errors.reshape(-1, N_TARGETS).argmin(axis=0)
         for target, place in enumerate(best):
@@ -83,9 +81,7 @@ def test_parts_add_up_to_the_prediction_and_product_scores_to_r2(world):
     ours, others = [], []
     for fold, one in zip(folds, joint, strict=True):
         ours.append(first_part(one, one.parts(everything), targets))
-        mirror = type(one)(
-            one.split, *turned, 1 - one.share, one.alpha, one.inner_score, one.prediction
-        )
+        mirror = type(one)(one.split, *turned, 1 - one.share, one.alpha, one.inner_score, one.prediction)
         others.append(first_part(mirror, mirror.parts(everything), targets))
         whole = ours[-1] + others[-1] + targets[fold.split.train].mean(axis=0)
         np.testing.assert_allclose(whole, one.prediction, atol=2e-3)
