@@ -81,7 +81,6 @@ class Comparison:
         unique = r2[1] - r2[0]
         replicates, products = self._replicates(share, unique, alone, both)
         p, said = self._p(unique, alone)
-        names = " and ".join(self.nuisance)
         of = "raw" if share.normalization is none else "over the reliability"
         typical = [round(float(share.raw(one)), 4) for one in r2]
         return Beyond(
@@ -90,7 +89,7 @@ class Comparison:
             p,
             list(self.nuisance),
             {
-                "beyond": f"variance that the layer adds to {names} on held-out stimuli, {of}, median over neuroids",
+                "beyond": f"variance that the layer adds on held-out stimuli, {of}, median over neuroids",
                 "beyond_r2": [f"nuisance {typical[0]}", f"with the layer {typical[1]}"],
                 **products,
                 **said,

@@ -112,13 +112,13 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
 
 def _beyond(members: Sequence[Record]) -> list[str]:
     """What was done to see what models add to nuisance spaces; one sentence a list of spaces."""
-    said = [one["methods"] for one in members if one.get("beyond") is not None]
-    return list(
-        dict.fromkeys(
-            f"Beyond: {how['beyond']}; interval as above{'; p: ' + how['beyond_p'] if 'beyond_p' in how else ''}."
-            for how in said
-        )
-    )
+    said = []
+    for one in members:
+        if one.get("beyond") is not None:
+            how, spaces = one["methods"], " and ".join(one["beyond_spaces"])
+            p = f"; p: {how['beyond_p']}" if "beyond_p" in how else ""
+            said.append(f"Beyond {spaces}: {how['beyond']}; interval as above{p}.")
+    return list(dict.fromkeys(said))
 
 
 def _sentence(text: str) -> str:

@@ -219,7 +219,7 @@ def test_the_score_says_it_in_text_tables_methods_and_submissions(language, tmp_
     assert (row["beyond_low"], row["beyond_high"]) == tuple(record["beyond_ci"])
     assert row["beyond_spaces"] == "word-rate, position"
     text = " ".join(methods([record]))
-    assert "Beyond: variance that the layer adds to word-rate and position" in text
+    assert "Beyond word-rate and position: variance that the layer adds" in text
     assert "residuals of the nuisance spaces permuted" in text
     submitted, _ = gathered([tmp_path])
     assert parse_submission(json.dumps(submitted).encode()).scores[0].beyond == record["beyond"]
