@@ -145,8 +145,14 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         description=str(entry.get("description", data.title)),
         context="passage" if entry.get("context") == "passage" else "none",
         options={name: value for name, value in entry.items() if name not in _FIELDS},
-        beyond=tuple(map(str, entry.get("beyond", ()))),
+        beyond=_names(entry.get("beyond", ()), identifier),
     )
+
+
+def _names(given: Any, identifier: str) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(one, str) for one in given):
+        raise UserError(f'{identifier}: beyond must be a list of names, such as ["position"], not {given!r}')
+    return tuple(given)
 
 
 def _checked(card: BenchmarkCard) -> BenchmarkCard:

@@ -27,6 +27,9 @@ SHARES: Floats = np.array([0.0, 0.02, 0.1, 0.3, 0.6, 0.85, 0.97])
 """The weightings of the first band that are tried, beside 1, which is the first band alone."""
 
 
+_NOTHING = 1e-300
+
+
 class Band:
     """One or more feature spaces, each scaled by the root of the mean diagonal of its Gram matrix.
 
@@ -45,7 +48,7 @@ class Band:
             self.features /= np.sqrt(len(spaces))
         else:
             products = [gram(one) for one in spaces]
-            self._gram = np.mean([one / (np.trace(one) / n_stimuli) for one in products], axis=0)
+            self._gram = np.mean([one / max(np.trace(one) / n_stimuli, _NOTHING) for one in products], axis=0)
 
     @cached_property
     def gram(self) -> Floats:
@@ -72,7 +75,7 @@ class Band:
 
 def _scaled(features: Floats) -> Floats:
     centered = features - features.mean(axis=0)
-    scaled: Floats = centered / np.sqrt((centered**2).sum() / len(centered))
+    scaled: Floats = centered / np.sqrt(max((centered**2).sum() / len(centered), _NOTHING))
     return scaled
 
 

@@ -260,3 +260,13 @@ def test_benchmarks_of_language_by_ridge_carry_them():
     ):
         assert cards[name].beyond == ("word-length-frequency", "position")
     assert cards["simulated-cortex.IT-ridge"].beyond == ()
+
+
+def test_a_declaration_names_spaces_in_a_list():
+    from brodmann.bench.benchmark import _card
+
+    name = "simulated-cortex.IT-ridge"
+    assert _card(name, {"beyond": ["category"]}).beyond == ("category",)
+    assert "beyond" not in _card(name, {"beyond": ["category"]}).options
+    with pytest.raises(UserError, match="beyond must be a list of names"):
+        _card(name, {"beyond": "category"})
