@@ -135,9 +135,8 @@ def equal_models(seeds: Sequence[int], *, subjects: int, alike: bool) -> list[Ro
     p, intervals_hold = [], []
     for seed in seeds:
         made = generator().trials(
-            seed, n_stimuli=150, n_subjects=subjects, n_neuroids=20, subject_spread=0.0 if alike else 1.0,
-            repetitions=2,
-        )  # fmt: skip
+            seed, n_stimuli=150, n_subjects=subjects, subject_spread=0.0 if alike else 1.0
+        )
         scored = benchmark(dataset(made))
         first, second = (evaluate(scored, made.features[:, half]) for half in (slice(0, 5), slice(5, 10)))
         assert isinstance(first.replicates, Replicates)
