@@ -269,9 +269,9 @@ class Network(Model):
                 plan = digest_of(self.batch_size, len(stimuli))
                 with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
                     growing = {name: arrays[keys[name]] for name in missing}
-                    known = partial(activation_cache.all_hold, growing)
-                    found = self._passes(missing, stimuli, context, stop, known)
-                    activation_cache.fill(growing, found, overlap=self.overlaps)
+                    held = partial(activation_cache.all_hold, growing)
+                    batches = self._passes(missing, stimuli, context, stop, held)
+                    activation_cache.fill(growing, batches, overlap=self.overlaps)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
