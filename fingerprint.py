@@ -285,7 +285,7 @@ class _Walk:
 
     def _state(self, value: Any) -> Iterator[object]:
         if isinstance(value, _PLAIN):
-            plain = next(kind for kind in _PLAIN if isinstance(value, kind))
+            plain: Any = next(kind for kind in _PLAIN if isinstance(value, kind))
             yield plain.__repr__(value)
         if isinstance(value, (list, tuple)):
             yield from map(self.of, value)
