@@ -18,6 +18,8 @@ from .whole_comparison import WholeComparison
 
 Floats = npt.NDArray[np.float64]
 Function = Callable[[Floats, Floats], npt.ArrayLike]
+_ROUNDING = 1e-6
+"""What single precision leaves of an r of 1."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class FunctionMetric(WholeComparison):
     ----------
     name : str
     function : callable
-        Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,). It
-        holds out what must be held out; NaN (nothing varies) counts as r = 0.
+        Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,),
+        from -1 to 1. It holds out what must be held out; NaN where nothing varies counts as r = 0.
     least_reliability : float
         Neuroids below it are left out.
     """
@@ -54,13 +56,25 @@ class FunctionMetric(WholeComparison):
 
     def compared(self, model: Floats, brain: Floats, rows: Indices, brain_rows: Indices) -> Floats:
         """The function's values."""
-        r = np.asarray(self.function(model[rows], brain[brain_rows]), np.float64)
-        if r.shape != brain.shape[1:]:
+        features, responses = model[rows], brain[brain_rows]
+        r, wrong = _real(self.function(features, responses), responses.shape[1:])
+        if not wrong:
+            unknown = np.isnan(r)
+            if (
+                unknown.any()
+                and np.ptp(features, axis=0).any()
+                and np.ptp(responses[:, unknown], axis=0).any()
+            ):
+                wrong = "NaN where features and responses vary"
+            r = np.where(unknown, 0.0, r)
+            if (beyond := np.abs(r) > 1 + _ROUNDING).any():
+                wrong = f"{r[beyond][0]:.4g} (a metric of another range: docs/adding/metric.md)"
+        if wrong:
             raise UserError(
-                f"the metric {self.name!r} must give one r a neuroid, an array of shape {brain.shape[1:]}, "
-                f"and gave one of shape {r.shape}"
+                f"the metric {self.name!r} must give one r a neuroid, an array of shape {responses.shape[1:]} of real "
+                f"numbers from -1 to 1, and gave {wrong}"
             )
-        return np.nan_to_num(r)
+        return r
 
     def normalized(
         self, recorded: Recording, ceiling: Ceiling
@@ -68,6 +82,19 @@ class FunctionMetric(WholeComparison):
         """The reliable neuroids, and r over the best reachable r."""
         kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
         return kept, left_out, *normalization_by(ceiling, kept)
+
+
+def _real(given: object, shape: tuple[int, ...]) -> tuple[Floats, str]:
+    """In double precision, NaN where masked; and what is wrong with it."""
+    try:
+        r = np.ma.asarray(given)
+    except ValueError:
+        return np.empty(0), "rows of different lengths"
+    if r.shape != shape:
+        return np.empty(0), f"one of shape {r.shape}"
+    if r.dtype.kind not in "fiu":
+        return np.empty(0), f"{r.dtype}"
+    return r.astype(np.float64).filled(np.nan), ""
 
 
 def function_metric(function: object) -> FunctionMetric:
