@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -58,7 +57,7 @@ class BenchmarkCard:
     def __post_init__(self) -> None:
         if self.context not in ("none", "passage"):
             raise UserError(f"{self.identifier}: context must be 'none' or 'passage', not {self.context!r}")
-        if not isinstance(self.version, Integral) or self.version < 1:
+        if not isinstance(self.version, int) or self.version < 1:
             raise UserError(f"{self.identifier}: version must be a whole number from 1, not {self.version!r}")
 
 

@@ -139,7 +139,7 @@ def real_numbers(values: Any, what: str) -> npt.NDArray[np.float64]:
         For texts, complex numbers, rows of different lengths.
     """
     try:
-        array = np.ma.asarray(values)
+        array = np.ma.asarray(values)  # type: ignore[no-untyped-call]
     except ValueError:
         raise UserError(f"{what} are rows of different lengths, not an array") from None
     if array.dtype.kind not in "fiub":

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -56,7 +55,7 @@ class Splitter:
 
     def __post_init__(self) -> None:
         least = 2 if self.kind == "folds" else 1
-        if not isinstance(self.n_splits, Integral) or self.n_splits < least:
+        if not isinstance(self.n_splits, int | np.integer) or self.n_splits < least:
             raise UserError(
                 f"the number of {self.kind} must be a whole number from {least}, not {self.n_splits!r}"
             )

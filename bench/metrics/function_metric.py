@@ -57,24 +57,13 @@ class FunctionMetric(WholeComparison):
     def compared(self, model: Floats, brain: Floats, rows: Indices, brain_rows: Indices) -> Floats:
         """The function's values."""
         features, responses = model[rows], brain[brain_rows]
-        r, wrong = _real(self.function(features, responses), responses.shape[1:])
-        if not wrong:
-            unknown = np.isnan(r)
-            if (
-                unknown.any()
-                and np.ptp(features, axis=0).any()
-                and np.ptp(responses[:, unknown], axis=0).any()
-            ):
-                wrong = "NaN where features and responses vary"
-            r = np.where(unknown, 0.0, r)
-            if (beyond := np.abs(r) > 1 + _ROUNDING).any():
-                wrong = f"{r[beyond][0]:.4g} (a metric of another range: docs/adding/metric.md)"
-        if wrong:
+        r = self.function(features, responses)
+        if wrong := _wrong(r, features, responses):
             raise UserError(
                 f"the metric {self.name!r} must give one r a neuroid, an array of shape {responses.shape[1:]} of real "
                 f"numbers from -1 to 1, and gave {wrong}"
             )
-        return r
+        return np.nan_to_num(np.asarray(r, np.float64))
 
     def normalized(
         self, recorded: Recording, ceiling: Ceiling
@@ -84,17 +73,23 @@ class FunctionMetric(WholeComparison):
         return kept, left_out, *normalization_by(ceiling, kept)
 
 
-def _real(given: object, shape: tuple[int, ...]) -> tuple[Floats, str]:
-    """In double precision, NaN where masked; and what is wrong with it."""
+def _wrong(given: object, features: Floats, responses: Floats) -> str:
+    """Why what a function gave is not one r a neuroid; empty where it is."""
+    if np.ma.is_masked(given):  # type: ignore[no-untyped-call]
+        return "masked values"
     try:
-        r = np.ma.asarray(given)
+        r = np.asarray(given)
     except ValueError:
-        return np.empty(0), "rows of different lengths"
-    if r.shape != shape:
-        return np.empty(0), f"one of shape {r.shape}"
+        return "rows of different lengths"
+    if r.shape != responses.shape[1:]:
+        return f"one of shape {r.shape}"
     if r.dtype.kind not in "fiu":
-        return np.empty(0), f"{r.dtype}"
-    return r.astype(np.float64).filled(np.nan), ""
+        return f"{r.dtype}"
+    values = r.astype(np.float64)
+    if np.ptp(responses[:, np.isnan(values)], axis=0).any() and np.ptp(features, axis=0).any():
+        return "NaN where features and responses vary"
+    beyond = values[np.abs(values) > 1 + _ROUNDING]
+    return f"{beyond[0]:.4g} (a metric of another range: docs/adding/metric.md)" if len(beyond) else ""
 
 
 def function_metric(function: object) -> FunctionMetric:

@@ -213,10 +213,7 @@ def evaluated(benchmark, layer=None):
         (lambda r: r.astype(str), "<U32"),
         (lambda r: [[one] * (i + 1) for i, one in enumerate(r)], "rows of different lengths"),
         (lambda r: np.where(np.arange(len(r)) == 1, np.nan, r), "NaN where features and responses vary"),
-        (
-            lambda r: np.ma.array(r, mask=np.arange(len(r)) == 1),
-            "NaN where features and responses vary",
-        ),
+        (lambda r: np.ma.array(r, mask=np.arange(len(r)) == 1), "masked values"),
     ],
 )
 def test_a_function_that_does_not_give_one_r_a_neuroid_is_refused(at_hand, given, gave):
