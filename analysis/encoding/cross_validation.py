@@ -53,6 +53,13 @@ class Splitter:
     train_share: float = 0.9
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        least = 2 if self.kind == "folds" else 1
+        if not isinstance(self.n_splits, int | np.integer) or self.n_splits < least:
+            raise UserError(
+                f"the number of {self.kind} must be a whole number from {least}, not {self.n_splits!r}"
+            )
+
     def split(
         self, n_stimuli: int, *, labels: npt.ArrayLike | None = None, groups: npt.ArrayLike | None = None
     ) -> list[Split]:
