@@ -27,9 +27,7 @@ from ...files import write_bytes
 from ...progress import track
 from ..representation.gram import gram
 from .cross_validation import Fold, Indices, Split
-from .nested_ridge import ALPHAS
-
-Floats = npt.NDArray[np.float64]
+from .nested_ridge import ALPHAS, Floats
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from .cross_validation import Indices, Split
-from .gram_eigen import DualFeatures, Features
+from .gram_eigen import DualFeatures, Features, Floats
 from .penalty_grid import PenaltyInterpolation, span
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Floats = npt.NDArray[np.float64]
 
 _WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of a map."""

@@ -6,9 +6,7 @@ from scipy.stats import kendalltau, rankdata
 
 from ...correlation import pearson
 from ...errors import UserError
-from .gram import centered_patterns_gram
-
-Floats = npt.NDArray[np.float64]
+from .gram import Floats, centered_patterns_gram
 
 
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:

@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ...progress import track
-from ..sheet import Sheet
-
-Floats = npt.NDArray[np.float64]
+from ..sheet import Floats, Sheet
 
 
 def swapped_positions(
