@@ -47,14 +47,7 @@ class LayoutOptions:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One kind of stimulus against others.
-
-    Attributes
-    ----------
-    name : str
-    target : str
-    against : tuple of str
-    """
+    """One kind of stimulus against others."""
 
     name: str
     target: str

@@ -146,10 +146,6 @@ def _below(root: Path) -> Iterator[Path]:
 def plugin_name(name: str) -> str:
     """A name as a plugin's folder and identifier: every other sign becomes an underscore.
 
-    Parameters
-    ----------
-    name : str
-
     Raises
     ------
     UserError

@@ -28,10 +28,6 @@ class WholeComparison(ABC):
 
     Among several layers the one that agrees best on half of the stimuli is reported on the other half, both ways.
     Stimuli are drawn without replacement, since no stimulus may stand on both sides of what is fitted inside.
-
-    Attributes
-    ----------
-    name : str
     """
 
     name: str

@@ -69,13 +69,7 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     """The patterns and each neuron's mean response to them.
 
     Row i of a neuron's file belongs to picture i + 1. The responses are means over trials, so there is no
-    repetition and no ceiling.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed files; the pictures are unpacked beside them once.
+    repetition and no ceiling. The pictures are unpacked beside the installed files once.
     """
     import numpy as np
     import xarray as xr

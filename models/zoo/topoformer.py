@@ -23,10 +23,6 @@ _PARTS = ("query", "key", "value")
 def load_topoformer(folder: Path) -> "Model":
     """A Topoformer from its Hugging Face folder.
 
-    Parameters
-    ----------
-    folder : Path
-
     Raises
     ------
     UserError
