@@ -125,7 +125,6 @@ def grid_sheet(
     n_units: int,
     *,
     shape: tuple[int, int] | None = None,
-    pitch: float = 1.0,
     unit: Unit = "cell",
     periodic: bool = False,
     reads: Literal["unit", "channel"] = "unit",
@@ -140,15 +139,13 @@ def grid_sheet(
     layer : str
     n_units : int
     shape : (int, int), optional
-        :func:`grid_shape` by default.
-    pitch : float
-        Distance of neighbours.
+        :func:`grid_shape` by default. Neighbours lie at a distance of 1; see :meth:`Sheet.scaled`.
     unit, periodic, reads, layout
         As in :class:`Sheet`.
     """
     rows, columns = shape or grid_shape(n_units)
     row, column = np.divmod(np.arange(rows * columns), columns)
-    positions = pitch * np.stack([column, row], axis=1).astype(np.float64)
+    positions = np.stack([column, row], axis=1).astype(np.float64)
     return Sheet(layer, positions[:n_units], unit, (rows, columns), periodic, reads, layout)
 
 

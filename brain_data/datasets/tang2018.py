@@ -81,10 +81,8 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
         [np.load(folder / f"{neuron}.npy", allow_pickle=False) for neuron in _NEURONS], axis=1
     )
 
-    def unpack(temporary: Path) -> None:
-        unpack_zip(folder / _PICTURES.name, temporary)
-
-    images = remember_folder(folder / "derived" / "images", unpack)
+    archive = folder / _PICTURES.name
+    images = remember_folder(folder / "derived" / "images", lambda target: unpack_zip(archive, target))
     numbers = range(1, len(values) + 1)
     ids = [f"pattern{number:04d}" for number in numbers]
     stimuli = StimulusSet({"stimulus_id": ids, "filename": [f"{number}.png" for number in numbers]})

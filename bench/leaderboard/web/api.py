@@ -162,24 +162,16 @@ def routes(desk: Desk) -> APIRouter:
         desk.reader.changed()
         return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
 
-    @api.post(
-        "/scores/{number}/withdraw",
-        response_model=Withdrawn,
-        dependencies=[Depends(_bearer)],
-        summary="Take a score back",
-    )
+    withdrawing: dict[str, Any] = {"response_model": Withdrawn, "dependencies": [Depends(_bearer)]}
+
+    @api.post("/scores/{number}/withdraw", **withdrawing, summary="Take a score back")
     def withdraw_score(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
         who = desk.bearer(request)
         desk.board.withdraw(number, who, why.reason)
         desk.reader.changed()
         return Withdrawn(withdrawn=1)
 
-    @api.post(
-        "/submissions/{number}/withdraw",
-        response_model=Withdrawn,
-        dependencies=[Depends(_bearer)],
-        summary="Take a whole submission back",
-    )
+    @api.post("/submissions/{number}/withdraw", **withdrawing, summary="Take a whole submission back")
     def withdraw_submission(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
         who = desk.bearer(request)
         n = desk.board.withdraw_submission(number, who, why.reason)
