@@ -149,7 +149,7 @@ def grid_sheet(
     return Sheet(layer, positions[:n_units], unit, (rows, columns), periodic, reads, layout)
 
 
-def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float = 1.0) -> Sheet:
+def interleaved_sheet(layer: str, shape: tuple[int, int, int]) -> Sheet:
     """The sheet of All-TNN: every place of an output (channels, height, width) is a square of its channels.
 
     Units in the order (channel, row, column); a torus, as its loss treats it.
@@ -159,7 +159,6 @@ def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float =
     layer : str
     shape : (int, int, int)
         Channels, height, width; the channels must be a square number.
-    pitch : float
     """
     channels = shape[0]
     side = isqrt(channels)
@@ -170,7 +169,7 @@ def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float =
     channel, row, column = np.indices(shape)
     y = row * side + channel // side
     x = column * side + channel % side
-    positions = pitch * np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+    positions = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
     return Sheet(layer, positions, periodic=True)
 
 
