@@ -60,10 +60,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         y : array of shape (n_samples,) or (n_samples, n_targets)
         groups : array of shape (n_samples,), optional
             Stories or runs that the inner folds hold together.
-
-        Returns
-        -------
-        self
         """
         x, truth, columns, held_together = self._validated(X, y, groups)
         centered, mean = centered_columns(x)

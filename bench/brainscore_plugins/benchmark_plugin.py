@@ -40,10 +40,6 @@ def write_benchmark_plugin(
         Brain-Score's region whose layer a model is asked for: V1, V2, V4, IT or language_system. By the benchmark's
         own region by default.
 
-    Returns
-    -------
-    PluginFiles
-
     Raises
     ------
     UserError

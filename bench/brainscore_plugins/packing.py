@@ -74,10 +74,6 @@ def write_plugin(folder: Path, kind: Kind, name: str, content: Content) -> tuple
     content : mapping
         What the plugin holds. ``metadata.yml`` stays out of the zip, where the form refuses it.
 
-    Returns
-    -------
-    plugin, archive : Path
-
     Raises
     ------
     UserError

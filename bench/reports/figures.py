@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ...analysis.plotting import name_point
 from .style import MM, Style, panel_grid, shortened, text_below
 from .tables import correlation_over_models
 
@@ -198,13 +199,7 @@ def against_figure(table: pd.DataFrame, measure: str, label: str, style: Style) 
                     elinewidth=0.6,
                 )
                 if len(here) <= _NAMED:
-                    axes.annotate(
-                        shortened(name, 22),
-                        (row[measure], row["score"]),
-                        fontsize=5,
-                        xytext=(3, 3),
-                        textcoords="offset points",
-                    )
+                    name_point(axes, row[measure], row["score"], shortened(name, 22))
             found = correlation_over_models(here[measure], here["score"])
             said = (
                 f"r {found['r']:.2f} ({found['low']:.2f} to {found['high']:.2f}), p {found['p']:.2g}"
