@@ -176,11 +176,6 @@ def interleaved_sheet(layer: str, shape: tuple[int, int, int]) -> Sheet:
 def tdann_sheet(path: str | Path, layer: str) -> Sheet:
     """Positions as TDANN stores them: an ``.npz`` with ``coordinates`` (n, 2) in mm and ``dims`` (channels, y, x).
 
-    Parameters
-    ----------
-    path : str or Path
-    layer : str
-
     Raises
     ------
     UserError
