@@ -76,8 +76,7 @@ def simulated_cortex(
     }
     generator = np.random.default_rng([seed, 1])
     weights = {"V1": _orientation_maps(generator), "IT": _smooth_maps(generator, features["IT"].shape[1])}
-    stimuli.identifier = "simulated-cortex"
-    return _record(stimuli, features, weights, generator, n_repetitions, reliability)
+    return _record("simulated-cortex", stimuli, features, weights, generator, n_repetitions, reliability)
 
 
 def simulated_language(
@@ -106,8 +105,8 @@ def simulated_language(
     )
     features = {"language": _standardized(properties)}
     weights = {"language": _smooth_maps(generator, properties.shape[1])}
-    stimuli.identifier = "simulated-cortex-language"
-    return _record(stimuli, features, weights, generator, n_repetitions, reliability)
+    name = "simulated-cortex-language"
+    return _record(name, stimuli, features, weights, generator, n_repetitions, reliability)
 
 
 def _check(n_stimuli: int, n_kinds: int, n_repetitions: int, reliability: float) -> None:
@@ -217,6 +216,7 @@ def expected_morans_i() -> float:
 
 
 def _record(
+    identifier: str,
     stimuli: StimulusSet,
     features: Mapping[str, Floats],
     weights: Mapping[str, Floats],
@@ -252,8 +252,9 @@ def _record(
             "column": ("neuroid", np.tile(column, n_regions)),
         },
     )
+    stimuli.identifier = identifier
     return Dataset(
-        identifier=stimuli.identifier,
+        identifier=identifier,
         modality="language" if "sentence" in stimuli.columns else "vision",
         stimuli=stimuli,
         responses=responses,

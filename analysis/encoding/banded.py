@@ -309,8 +309,7 @@ def _spread(targets: Floats) -> Floats:
     Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
     """
     spread = targets.std(axis=0)
-    varies: Floats = np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
-    return varies
+    return np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
 
 
 def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:

@@ -106,8 +106,7 @@ class LeaveOut:
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
         # a training set in which nothing varies still needs a penalty above nothing
-        means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
-        return means
+        return np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
 
     def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
         """The map of an outer split, and those of the inner splits of its training rows."""

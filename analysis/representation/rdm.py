@@ -78,8 +78,7 @@ def crossnobis_rdm(cube: Floats) -> Floats:
 def pairs(rdm: Floats) -> Floats:
     """The dissimilarities above the diagonal, row by row, of the last two axes."""
     row, column = np.triu_indices(rdm.shape[-1], k=1)
-    above: Floats = rdm[..., row, column]
-    return above
+    return rdm[..., row, column]
 
 
 def kendall_tau_a(a: Floats, b: Floats) -> float:

@@ -230,8 +230,7 @@ def _agreement(a: Floats, b: Floats) -> Floats:
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
-    return r
+    return np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
 
 
 def _correct(a: Floats, b: Floats) -> Floats:

@@ -261,8 +261,7 @@ def _selected(responses: xr.DataArray, name: str, value: str) -> xr.DataArray:
     values = responses[name].values
     if not (values == value).any():
         raise unknown(f"value of {name}", value, {str(other) for other in values})
-    kept: xr.DataArray = responses[values == value]
-    return kept
+    return responses[values == value]
 
 
 def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
