@@ -8,10 +8,8 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 from scipy.stats import rankdata
 
-from ..correlation import pearson
+from ..correlation import Floats, pearson
 from ..errors import UserError
-
-Floats = npt.NDArray[np.float64]
 
 
 def reliability(cube: Floats, *, n_halves: int = 100, random_state: int = 0) -> Floats:

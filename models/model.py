@@ -101,21 +101,12 @@ class Model(ABC):
         """
 
     def sheet(self, layer: str) -> "Sheet | None":
-        """Where the layer's units lie on the model's cortical sheet; None where the model has none.
-
-        Parameters
-        ----------
-        layer : str
-        """
+        """Where the layer's units lie on the model's cortical sheet; None where the model has none."""
         del layer
         return None
 
     def replaced(self, **attributes: Any) -> Self:
         """A view: the same model, sharing its weights, with other values of some attributes.
-
-        Parameters
-        ----------
-        attributes : object
 
         Raises
         ------

@@ -171,5 +171,4 @@ def nested_folds(
 
 
 def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
-    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
-    return chosen
+    return None if values is None else np.asarray(values)[rows]

@@ -9,11 +9,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
-from ...correlation import pearson
+from ...correlation import Floats, pearson
 from ...errors import UserError
 from .cross_validation import Fold, Split, Splitter
 
-Floats = npt.NDArray[np.float64]
 OUTER = 5
 """Folds that :meth:`cross_validate` holds out by default."""
 
@@ -61,10 +60,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         y : array of shape (n_samples,) or (n_samples, n_targets)
         groups : array of shape (n_samples,), optional
             Stories or runs that the inner folds hold together.
-
-        Returns
-        -------
-        self
         """
         x, truth, columns, held_together = self._validated(X, y, groups)
         centered, mean = centered_columns(x)

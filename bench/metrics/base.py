@@ -10,6 +10,8 @@ import numpy.typing as npt
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
+Layers = Mapping[str, npt.ArrayLike]
+"""Features of shape (n_stimuli, n_units) by layer."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,7 @@ class Metric(Protocol):
         """The best that any model could score."""
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare layers (features of shape (n_stimuli, n_units), in the recording's order)."""
 

@@ -10,13 +10,12 @@ import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...errors import UserError
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
 from .recording import Recording
 from .registries import Normalization
 from .whole_comparison import WholeComparison
 
-Floats = npt.NDArray[np.float64]
 Function = Callable[[Floats, Floats], npt.ArrayLike]
 _ROUNDING = 1e-6
 """What single precision leaves of an r of 1."""

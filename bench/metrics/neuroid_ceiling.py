@@ -1,17 +1,14 @@
 """The noise ceiling of every neuroid: which neuroids a score stands on, and what their r is divided by."""
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...brain_data.noise_ceiling import reliability
 from ...errors import UserError
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .normalization import none, r_over_sqrt_reliability
 from .recording import Recording
 from .registries import Normalization
-
-Floats = npt.NDArray[np.float64]
 
 
 def neuroid_ceiling(recorded: Recording) -> Ceiling:

@@ -1,6 +1,6 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -28,13 +28,11 @@ from ...analysis.statistics.resampling import (
 from ...brain_data.noise_ceiling import variance_reliability
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .neuroid_ceiling import neuroid_ceiling, normalization_by, reliable_neuroids
 from .normalization import median_r
 from .recording import Recording
 from .registries import Normalization, metric
-
-Floats = npt.NDArray[np.float64]
 
 _TRAINING_DRAWS = 200
 
@@ -81,11 +79,7 @@ class Encoding:
         return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         kept, left_out = reliable_neuroids(recorded, ceiling, self.least_reliability)
@@ -127,7 +121,7 @@ class Encoding:
 
     def sweep(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         targets: Floats,
         labels: npt.ArrayLike | None,
         groups: npt.ArrayLike | None,

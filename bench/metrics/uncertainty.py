@@ -17,13 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.statistics.resampling import ENTRIES
-from ...correlation import pearson, weighted_pearson
+from ...correlation import Floats, pearson, weighted_pearson
 
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
 
-Floats = npt.NDArray[np.float64]
 N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128

@@ -196,10 +196,6 @@ class LanguageModel(Network):
     def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:
         """Mean surprisal of a text's tokens given those before them, -ln p in nats, over real tokens alone.
 
-        Parameters
-        ----------
-        stimuli : StimulusSet
-
         Returns
         -------
         array of shape (n_stimuli,)
