@@ -75,7 +75,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Predicted responses, ``(n_samples,)`` or ``(n_samples, n_targets)`` as in `y`."""
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False)
+        x = validate_data(self, X, reset=False, order="C")
         predicted: Floats = x @ self.coef_.T + self.intercept_
         return predicted
 
@@ -117,7 +117,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     _PER_TARGET: tuple[str, ...] = ()
 
     def _validated(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None) -> Any:
-        x, truth = validate_data(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        # in rows, so that a data frame, which holds columns together, has the same answer to the digit
+        x, truth = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, order="C"
+        )
         truth = np.asarray(truth, np.float64)
         if groups is not None:
             groups = np.asarray(groups)
