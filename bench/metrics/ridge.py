@@ -1,6 +1,6 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,15 +23,12 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within, repe
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .headline import Headline
 from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-
-Floats = npt.NDArray[np.float64]
-
 
 _PERMUTED_ENTRIES = 1 << 25
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
@@ -104,11 +101,7 @@ class Encoding:
         return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         weights, kept = self.chosen(recorded)
@@ -153,7 +146,7 @@ class Encoding:
 
     def sweep(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         recorded: Recording,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
@@ -283,9 +276,7 @@ class _Fitted:
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
-    def p(
-        self, layers: Mapping[str, npt.ArrayLike], chosen: Sequence[str]
-    ) -> tuple[float, dict[str, object]]:
+    def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
         """P of the headline, with penalties chosen anew for every order of the responses, and how it was found.
 
         At the penalties of the true responses p would be far too large: a penalty that is chosen where training
