@@ -147,8 +147,9 @@ def test_a_function_is_a_metric(at_hand, tmp_path):
     assert result.layer == "truth"
     kept = np.isfinite(result.per_unit)
     assert result.n_neuroids == kept.sum()
+    assert kept.all()
     assert result.value == pytest.approx(
-        np.median(result.per_unit[kept] / np.sqrt(benchmark.noise_ceiling.per_neuroid[kept]))
+        np.median(result.per_unit) / np.sqrt(np.median(benchmark.noise_ceiling.per_neuroid))
     )
     assert result.p == pytest.approx(1 / 40)
     assert result.ci[0] < result.value < result.ci[1]
@@ -181,7 +182,7 @@ def test_a_function_is_a_metric(at_hand, tmp_path):
             "IT",
             "decoding",
             {"inner_folds": 2.5},
-            "the number of folds must be a whole number from 2, not 2.5",
+            "the number of inner folds must be a whole number from 2, not 2.5",
         ),
         ("IT", "ridge", {"context": "pasage"}, "context must be 'none' or 'passage', not 'pasage'"),
         ("IT", "ridge", {"version": "x"}, "version must be a whole number from 1, not 'x'"),
