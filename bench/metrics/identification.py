@@ -1,0 +1,218 @@
+"""Which of two response patterns is which: pairs told apart by two sets of patterns of the same conditions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ...analysis.encoding.cross_validation import Indices
+from ...brain_data.noise_ceiling import noise_variance
+from ...errors import UserError
+from .recording import Recording
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Pairs = Sequence[tuple[Indices, Flags]]
+
+LEAST_NEUROIDS = 3
+"""In fewer, a pattern less its own mean has no shape that a correlation could tell from another's."""
+_SILENT = 1e-9
+
+
+def noise_scale(cube: Floats) -> Floats:
+    """What every neuroid is divided by: the sd of one presentation about its stimulus, over all repetitions.
+
+    sqrt(sum (y_ir - mean_i)^2 / sum (n_i - 1)) over the stimuli shown at least twice; the sd of all presentations for
+    a neuroid whose noise is less than 1e-9 of it, or that nothing is known of; 0 for one that never varies.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+        NaN where a repetition is missing.
+    """
+    spread = np.nanstd(cube, axis=(0, 1))
+    spread[spread <= 1e-12 * np.nanmax(np.abs(cube), axis=(0, 1))] = 0.0
+    noise = np.sqrt(noise_variance(cube))
+    scale: Floats = np.where(np.nan_to_num(noise) > _SILENT * spread, noise, spread)
+    scale[spread == 0] = 0.0
+    return scale
+
+
+def correct(a: Floats, b: Floats) -> Floats:
+    """Whether each pair is told apart, r(a_i, b_i) + r(a_j, b_j) > r(a_i, b_j) + r(a_j, b_i): 1, and 1/2 for ties.
+
+    Parameters
+    ----------
+    a, b : array of shape (n, n_neuroids)
+        Patterns of the same conditions in the same order.
+
+    Returns
+    -------
+    array of shape (n, n)
+        Symmetric; the diagonal says nothing.
+    """
+    r = _agreement(a, b)
+    own = np.diag(r)
+    advantage = own[:, None] + own - r - r.T
+    told: Floats = (advantage > 1e-12) + 0.5 * (np.abs(advantage) <= 1e-12)
+    return told
+
+
+def _agreement(a: Floats, b: Floats) -> Floats:
+    """Pearson r of every pattern of `a` with every pattern of `b`, ``(n, n)``; 0 for a flat pattern."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
+    r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
+    return r
+
+
+def pairs_of(parts: Sequence[Indices], labels: Indices, rows: Flags | None = None) -> Pairs:
+    """The pairs that are told apart: rows of one part, of different labels.
+
+    Parameters
+    ----------
+    parts : sequence of array of int
+        Held-out rows of each fold.
+    labels : array of shape (n_stimuli,)
+        A number for each stimulus: its own, or that of its label.
+    rows : array of shape (n_stimuli,), optional
+        Those that count; all of them by default.
+
+    Returns
+    -------
+    list of (rows, upper)
+        One a part: its rows, and which of (n, n) are a pair, every one once; there may be none.
+    """
+    made = []
+    for part in parts:
+        kept = part if rows is None else part[rows[part]]
+        made.append((kept, np.triu(labels[kept][:, None] != labels[kept], 1)))
+    return made
+
+
+def halves(cube: Floats, n_halves: int, generator: np.random.Generator) -> Iterator[tuple[Floats, Floats]]:
+    """Mean responses of random halves of each stimulus' presentations: floor(n_i / 2) of them, and the others.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+        NaN where a repetition is missing; every stimulus has at least 2.
+    n_halves : int
+    generator : Generator
+
+    Yields
+    ------
+    a, b : array of shape (n_stimuli, n_neuroids)
+        NaN where a neuroid was not recorded in a half.
+    """
+    known = ~np.isnan(cube)
+    shown, gaps = known.any(axis=2), bool((known.any(axis=2)[..., None] != known).any())
+    filled = np.where(known, cube, 0.0)
+    half = shown.sum(axis=1, keepdims=True) // 2
+    for _ in range(n_halves):
+        key = np.where(shown, generator.random(shown.shape), 2.0)
+        rank = np.argsort(np.argsort(key, axis=1), axis=1)
+        means = []
+        for chosen in (shown & (rank < half), shown & (rank >= half)):
+            total = np.einsum("nr,nrq->nq", chosen.astype(np.float64), filled)
+            counted = (known & chosen[..., None]).sum(axis=1) if gaps else chosen.sum(axis=1)[:, None]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means.append(total / counted)
+        yield means[0], means[1]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Of whose neuroids patterns are made, and what these are divided by.
+
+    Attributes
+    ----------
+    members : list of array of int
+        The neuroids of each subject, without those that never vary; at least 3.
+    names : tuple of str
+        The subjects; empty where nobody is named.
+    scale : array of shape (n_neuroids,)
+        As of :func:`noise_scale`.
+    left_out : mapping of str to int
+        Neuroids that take no part, by reason.
+    """
+
+    members: list[Indices]
+    names: tuple[str, ...]
+    scale: Floats = field(repr=False)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recorded: Recording) -> "Patterns":
+        """Those of a recording.
+
+        Raises
+        ------
+        UserError
+            Where nobody has 3 neuroids that vary.
+        """
+        scale = noise_scale(recorded.responses)
+        named = recorded.neuroids.get("subject")
+        names = [""] if named is None else list(dict.fromkeys(named.astype(str).tolist()))
+        varying = [one[scale[one] > 0] for one in recorded.members]
+        kept = [len(one) >= LEAST_NEUROIDS for one in varying]
+        if not any(kept):
+            most = max(len(one) for one in varying)
+            raise UserError(
+                f"{recorded.name}: decoding compares patterns over neuroids and needs at least {LEAST_NEUROIDS} that "
+                f"vary, not {most}"
+            )
+        few = sum(len(one) for one, enough in zip(varying, kept, strict=True) if not enough)
+        left_out = {
+            "neuroids that never vary": int((scale == 0).sum()),
+            f"neuroids of subjects with fewer than {LEAST_NEUROIDS}": few,
+        }
+        return cls(
+            [one for one, enough in zip(varying, kept, strict=True) if enough],
+            tuple(name for name, enough in zip(names, kept, strict=True) if enough and name),
+            scale,
+            {reason: count for reason, count in left_out.items() if count},
+        )
+
+    @property
+    def n_neuroids(self) -> int:
+        """Of all subjects."""
+        return sum(len(one) for one in self.members)
+
+    def only(self, neuroids: Indices) -> "Patterns":
+        """The same of some neuroids, which are numbered from 0."""
+        members = [np.flatnonzero(np.isin(neuroids, one)) for one in self.members]
+        return replace(self, members=members, scale=self.scale[neuroids])
+
+    def told(self, a: Floats, b: Floats) -> list[Floats]:
+        """Which pairs each subject's patterns tell apart, as of :func:`correct`."""
+        return [
+            correct(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members
+        ]
+
+    def accuracy(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> Floats:
+        """Share of pairs told apart, mean over parts, ``(n_subjects,)``.
+
+        Parameters
+        ----------
+        predictions : sequence of array of shape (n_rows, n_neuroids)
+            One a part.
+        truth : array of shape (n_stimuli, n_neuroids)
+        pairs : sequence of (rows, upper)
+        """
+        shares = [
+            [one[upper].mean() for one in self.told(prediction, truth[rows])]
+            for prediction, (rows, upper) in zip(predictions, pairs, strict=True)
+            if upper.any()
+        ]
+        mean: Floats = np.mean(shares, axis=0) if shares else np.full(len(self.members), np.nan)
+        return mean
+
+    def said(self, accuracies: Floats) -> dict[str, object]:
+        """What a record says of single subjects."""
+        if len(self.names) < 2:
+            return {}
+        each = [f"{name} {one:.3f}" for name, one in zip(self.names, accuracies, strict=True)]
+        return {"accuracy_of_each_subject": each}
