@@ -101,7 +101,7 @@ class Decoding:
         if options.n_bootstraps:
             subjects = _share(found.accuracy, 1.0) if patterns.names else np.empty(0)
             without = _share(found.without(), 1.0)
-            replicates = Replicates(value, without, "jackknife", len(without), subjects)
+            replicates = Replicates(value, without, "jackknife", len(without) - 1, subjects)
         p, tested = found.p(self.encoding.sampling, rows, options.n_permutations, options.seed)
         once = {"stimuli shown once": int((~rows).sum())} if not rows.all() else {}
         said = {"identify": f"one of two {self.label or 'stimuli'}, random halves of their presentations"}

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...brain_data.noise_ceiling import noise_variance
+from ...brain_data.repetitions import mean_response
 from ...errors import UserError
 from .recording import Recording
 
@@ -31,11 +33,34 @@ def noise_scale(cube: Floats) -> Floats:
     cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
         NaN where a repetition is missing.
     """
-    spread = np.nanstd(cube, axis=(0, 1))
-    spread[spread <= 1e-12 * np.nanmax(np.abs(cube), axis=(0, 1))] = 0.0
-    noise = np.sqrt(noise_variance(cube))
-    scale: Floats = np.where(np.nan_to_num(noise) > _SILENT * spread, noise, spread)
-    scale[spread == 0] = 0.0
+    return _noise_or_spread(np.sqrt(noise_variance(cube)), spread(cube))
+
+
+def noise_scale_of_others(cube: Floats, blocks: Indices) -> Floats:
+    """As :func:`noise_scale`, for each two blocks of stimuli from all others, ``(n_blocks, n_blocks, n_neuroids)``.
+
+    Two halves of the same presentations agree where these happen to differ little, so a neuroid must not be weighted
+    by the very differences that it is then tested on: of noise alone, 8 stimuli shown twice would be told apart in
+    far more than half of the pairs.
+
+    Parameters
+    ----------
+    cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
+    blocks : array of shape (n_stimuli,)
+        From 0.
+    """
+    counted = (~np.isnan(cube)).sum(axis=1)
+    free = np.maximum(counted - 1, 0).astype(np.float64)
+    squares = np.nansum((cube - mean_response(cube)[:, None]) ** 2, axis=1)
+    all_of_it, n = spread(cube), int(blocks.max()) + 1
+    scale = np.empty((n, n, cube.shape[2]))
+    for first, second in combinations_with_replacement(range(n), 2):
+        others = (blocks != first) & (blocks != second)
+        left = free[others].sum(axis=0)
+        noise = np.sqrt(
+            np.divide(squares[others].sum(axis=0), left, out=np.zeros_like(all_of_it), where=left > 0)
+        )
+        scale[first, second] = scale[second, first] = _noise_or_spread(noise, all_of_it)
     return scale
 
 
@@ -45,7 +70,7 @@ def correct(a: Floats, b: Floats) -> Floats:
     Parameters
     ----------
     a, b : array of shape (n, n_neuroids)
-        Patterns of the same conditions in the same order.
+        Patterns of the same conditions in the same order, less their mean over conditions.
 
     Returns
     -------
@@ -61,11 +86,22 @@ def correct(a: Floats, b: Floats) -> Floats:
 
 def _agreement(a: Floats, b: Floats) -> Floats:
     """Pearson r of every pattern of `a` with every pattern of `b`, ``(n, n)``; 0 for a flat pattern."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
     r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
     return r
+
+
+def spread(cube: Floats) -> Floats:
+    """The sd of all presentations, 0 where it is rounding."""
+    found: Floats = np.nanstd(cube, axis=(0, 1))
+    found[found <= 1e-12 * np.nanmax(np.abs(cube), axis=(0, 1))] = 0.0
+    return found
+
+
+def _noise_or_spread(noise: Floats, all_of_it: Floats) -> Floats:
+    scale: Floats = np.where(np.nan_to_num(noise) > _SILENT * all_of_it, noise, all_of_it) * (all_of_it > 0)
+    return scale
 
 
 def pairs_of(parts: Sequence[Indices], labels: Indices, rows: Flags | None = None) -> Pairs:
@@ -188,9 +224,8 @@ class Patterns:
 
     def told(self, a: Floats, b: Floats) -> list[Floats]:
         """Which pairs each subject's patterns tell apart, as of :func:`correct`."""
-        return [
-            correct(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members
-        ]
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        return [correct(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members]
 
     def accuracy(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> Floats:
         """Share of pairs told apart, mean over parts, ``(n_subjects,)``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,15 @@ import numpy.typing as npt
 from ...analysis.statistics.resampling import p_value, permutations
 from ...errors import UserError
 from . import uncertainty
-from .identification import Flags, Indices, Patterns, halves, noise_scale
+from .identification import Flags, Indices, Patterns, correct, halves, noise_scale_of_others, spread
 from .recording import Labels, Recording
 from .sampling import Sampling
 
 Floats = npt.NDArray[np.float64]
 
 N_HALVES = 20
-_MOST_BLOCKS = 40
+_TESTED_HALVES, _FEW_STIMULI = 4, 200
+_NOISE_BLOCKS, _MOST_BLOCKS = 8, 40
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class SelfDecoding:
         Where decoding must generalise over it, the place of each stimulus.
     groups : array of shape (n_labels,)
         The labels that are left out together, from 0.
+    by_noise : bool
+        Whether neuroids are divided by the noise of other labels, else by the scale of the patterns.
     """
 
     cube: Floats = field(repr=False)
@@ -44,6 +48,7 @@ class SelfDecoding:
     member: Indices
     place: Labels | None
     groups: Indices
+    by_noise: bool = True
 
     @classmethod
     def of(
@@ -66,6 +71,17 @@ class SelfDecoding:
             )
         return found
 
+    @property
+    def blocks(self) -> Indices:
+        """The block of each label, of which there are at most 8."""
+        return np.arange(int(self.member.max()) + 1) % _NOISE_BLOCKS
+
+    @cached_property
+    def scale(self) -> Floats:
+        """What the patterns of two blocks of labels are divided by: the noise of all other labels."""
+        scale = noise_scale_of_others(self.cube, self.blocks[self.member])
+        return np.where(scale > 0, scale, 1.0)
+
     @cached_property
     def told(self) -> Floats:
         """How often each pair of labels is told apart, ``(n_subjects, n_labels, n_labels)``; NaN for pairs that never meet."""
@@ -77,10 +93,15 @@ class SelfDecoding:
         return _mean_of_pairs(self.told)
 
     def without(self) -> Floats:
-        """The mean accuracy of subjects without each group of labels."""
+        """The mean accuracy of subjects without each group of labels, and with one pair more that is taken for another.
+
+        The last stands for what so many pairs cannot show: where all are told apart, the others do not differ.
+        """
         groups = range(int(self.groups.max()) + 1)
         kept = [self.groups != group for group in groups]
-        return np.array([_mean_of_pairs(self.told[:, one][:, :, one]).mean() for one in kept])
+        without = [_mean_of_pairs(self.told[:, one][:, :, one]).mean() for one in kept]
+        n_pairs = np.isfinite(self.told[0]).sum() / 2
+        return np.array([*without, self.accuracy.mean() * n_pairs / (n_pairs + 1)])
 
     def p(self, sampling: Sampling, rows: Flags, n_draws: int, seed: int) -> tuple[float, dict[str, object]]:
         """P of the mean accuracy, stimuli permuted within each repetition, and how it was found."""
@@ -95,13 +116,15 @@ class SelfDecoding:
             orders = permutations(len(self.cube), n_draws, random_state=seed, blocks=self.place.astype(str))
             what, count = "stimulus labels permuted at each place", float("inf")
         some = uncertainty.subsample_targets(self.patterns.members, seed)
-        tested = replace(self, cube=self.cube[:, :, some], patterns=self.patterns.only(some))
-        n_halves = int(np.clip(N_HALVES * 100**2 // len(self.cube) ** 2, 2, N_HALVES))
+        cube = self.cube[:, :, some]
+        patterns = replace(self.patterns.only(some), scale=spread(cube))  # the same for every permutation
+        tested = replace(self, cube=cube, patterns=patterns, by_noise=False)
+        n_halves = _TESTED_HALVES if len(self.cube) <= _FEW_STIMULI else 2
         generator = np.random.default_rng([seed, 4])
         null = np.array([tested._permuted(orders, generator)._mean(n_halves) for _ in range(n_draws)])
         over = f", over {len(some)} of {self.patterns.n_neuroids} neuroids" if len(some) < self.patterns.n_neuroids else ""
         return p_value(tested._mean(n_halves), null), {
-            "p": f"{what} within every repetition, {n_draws} times, {n_halves} halves{over}",
+            "p": f"{what} within every repetition, {n_draws} times, {n_halves} halves, neuroids by their sd{over}",
             "smallest_p": 1 / (1 + min(n_draws, count)),
         }
 
@@ -112,11 +135,29 @@ class SelfDecoding:
         for a, b in halves(self.cube, n_halves, np.random.default_rng(4)):
             for shared, first, second in self._comparisons(a, b):
                 met[np.ix_(shared, shared)] += 1
+                if self.by_noise:
+                    self._add(total, shared, first, second)
+                    continue
                 for subject, found in enumerate(self.patterns.told(first, second)):
                     total[subject][np.ix_(shared, shared)] += found
         np.fill_diagonal(met, 0)
         mean: Floats = np.divide(total, met, out=np.full_like(total, np.nan), where=met > 0)
         return mean
+
+    def _add(self, total: Floats, labels: Indices, a: Floats, b: Floats) -> None:
+        """Count which pairs of labels are told apart, those of each two blocks by the noise of the others."""
+        blocks = self.blocks[labels]
+        for first, second in combinations_with_replacement(np.unique(blocks), 2):
+            rows = np.flatnonzero((blocks == first) | (blocks == second))
+            asked = (blocks[rows][:, None] != blocks[rows]) | (first == second)
+            if len(rows) < 2:
+                continue
+            scale = self.scale[first, second]
+            cells = np.ix_(labels[rows], labels[rows])
+            for subject, one in enumerate(self.patterns.members):
+                weights = 1 / scale[one]
+                found = correct(a[np.ix_(rows, one)] * weights, b[np.ix_(rows, one)] * weights)
+                total[subject][cells] += found * asked
 
     def _comparisons(self, a: Floats, b: Floats) -> Iterator[tuple[Indices, Floats, Floats]]:
         """Labels that occur on both sides, and their patterns on either."""
@@ -141,18 +182,13 @@ class SelfDecoding:
         return float(_mean_of_pairs(self.told_by(n_halves)).mean())
 
     def _permuted(self, orders: Indices, generator: np.random.Generator) -> SelfDecoding:
-        """Stimuli in another order within each repetition but the first, and the noise of that."""
+        """With stimuli in another order within each repetition but the first."""
         cube = self.cube.copy()
         shown = ~np.isnan(cube).all(axis=2)
         for repetition in range(1, cube.shape[1]):
             order, here = orders[generator.integers(len(orders))], shown[:, repetition]
             cube[here, repetition] = self.cube[order[here[order]], repetition]
-        return replace(self, cube=cube, patterns=replace(self.patterns, scale=_heard(cube)))
-
-
-def _heard(cube: Floats) -> Floats:
-    scale = noise_scale(cube)
-    return np.where(scale > 0, scale, 1.0)
+        return replace(self, cube=cube)
 
 
 def _label_patterns(rows: Floats, member: Indices, labels: Indices) -> Floats:
