@@ -64,8 +64,8 @@ def noise_scale_of_others(cube: Floats, blocks: Indices) -> Floats:
     return scale
 
 
-def correct(a: Floats, b: Floats) -> Floats:
-    """Whether each pair is told apart, r(a_i, b_i) + r(a_j, b_j) > r(a_i, b_j) + r(a_j, b_i): 1, and 1/2 for ties.
+def advantage(a: Floats, b: Floats) -> Floats:
+    """How much better two patterns agree straight than crossed, r(a_i, b_i) + r(a_j, b_j) - r(a_i, b_j) - r(a_j, b_i).
 
     Parameters
     ----------
@@ -75,13 +75,23 @@ def correct(a: Floats, b: Floats) -> Floats:
     Returns
     -------
     array of shape (n, n)
-        Symmetric; the diagonal says nothing.
+        Symmetric.
     """
     r = _agreement(a, b)
     own = np.diag(r)
-    advantage = own[:, None] + own - r - r.T
-    told: Floats = (advantage > 1e-12) + 0.5 * (np.abs(advantage) <= 1e-12)
-    return told
+    found: Floats = own[:, None] + own - r - r.T
+    return found
+
+
+def told(advantages: Floats, width: float = 0.0) -> Floats:
+    """Whether pairs are told apart: 1 for an advantage, 1/2 for a tie; a smooth step where a width is given."""
+    if width > 0:
+        from scipy.special import ndtr
+
+        smooth: Floats = ndtr(advantages / width)
+        return smooth
+    step: Floats = (advantages > 1e-12) + 0.5 * (np.abs(advantages) <= 1e-12)
+    return step
 
 
 def _agreement(a: Floats, b: Floats) -> Floats:
@@ -159,6 +169,11 @@ def halves(cube: Floats, n_halves: int, generator: np.random.Generator) -> Itera
         yield means[0], means[1]
 
 
+def mean_told(parts: Sequence[Floats], width: float = 0.0) -> float:
+    """Mean over parts of the share of pairs that are told apart; NaN without any."""
+    return float(np.mean([told(part, width).mean() for part in parts])) if parts else float("nan")
+
+
 @dataclass(frozen=True)
 class Patterns:
     """Of whose neuroids patterns are made, and what these are divided by.
@@ -222,13 +237,13 @@ class Patterns:
         members = [np.flatnonzero(np.isin(neuroids, one)) for one in self.members]
         return replace(self, members=members, scale=self.scale[neuroids])
 
-    def told(self, a: Floats, b: Floats) -> list[Floats]:
-        """Which pairs each subject's patterns tell apart, as of :func:`correct`."""
+    def advantages(self, a: Floats, b: Floats) -> list[Floats]:
+        """Of each subject's patterns, as of :func:`advantage`."""
         a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-        return [correct(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members]
+        return [advantage(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members]
 
-    def accuracy(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> Floats:
-        """Share of pairs told apart, mean over parts, ``(n_subjects,)``.
+    def of_pairs(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> list[list[Floats]]:
+        """The advantages of all pairs, of each subject and each part that has any.
 
         Parameters
         ----------
@@ -237,13 +252,16 @@ class Patterns:
         truth : array of shape (n_stimuli, n_neuroids)
         pairs : sequence of (rows, upper)
         """
-        shares = [
-            [one[upper].mean() for one in self.told(prediction, truth[rows])]
+        parts = [
+            [one[upper] for one in self.advantages(prediction, truth[rows])]
             for prediction, (rows, upper) in zip(predictions, pairs, strict=True)
             if upper.any()
         ]
-        mean: Floats = np.mean(shares, axis=0) if shares else np.full(len(self.members), np.nan)
-        return mean
+        return [[part[subject] for part in parts] for subject in range(len(self.members))]
+
+    def accuracy(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> Floats:
+        """Share of pairs told apart, mean over parts, ``(n_subjects,)``; NaN without a pair."""
+        return np.array([mean_told(one) for one in self.of_pairs(predictions, truth, pairs)])
 
     def said(self, accuracies: Floats) -> dict[str, object]:
         """What a record says of single subjects."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...analysis.statistics.resampling import p_value, permutations
 from ...errors import UserError
 from . import uncertainty
-from .identification import Flags, Indices, Patterns, correct, halves, noise_scale_of_others, spread
+from .identification import Flags, Indices, Patterns, advantage, halves, noise_scale_of_others, spread, told
 from .recording import Labels, Recording
 from .sampling import Sampling
 
@@ -138,8 +138,8 @@ class SelfDecoding:
                 if self.by_noise:
                     self._add(total, shared, first, second)
                     continue
-                for subject, found in enumerate(self.patterns.told(first, second)):
-                    total[subject][np.ix_(shared, shared)] += found
+                for subject, found in enumerate(self.patterns.advantages(first, second)):
+                    total[subject][np.ix_(shared, shared)] += told(found)
         np.fill_diagonal(met, 0)
         mean: Floats = np.divide(total, met, out=np.full_like(total, np.nan), where=met > 0)
         return mean
@@ -156,8 +156,8 @@ class SelfDecoding:
             cells = np.ix_(labels[rows], labels[rows])
             for subject, one in enumerate(self.patterns.members):
                 weights = 1 / scale[one]
-                found = correct(a[np.ix_(rows, one)] * weights, b[np.ix_(rows, one)] * weights)
-                total[subject][cells] += found * asked
+                found = advantage(a[np.ix_(rows, one)] * weights, b[np.ix_(rows, one)] * weights)
+                total[subject][cells] += told(found) * asked
 
     def _comparisons(self, a: Floats, b: Floats) -> Iterator[tuple[Indices, Floats, Floats]]:
         """Labels that occur on both sides, and their patterns on either."""
