@@ -188,12 +188,20 @@ def corrected_with_interval(found: Traces, n_samples: int) -> tuple[float, tuple
     few = f"too few samples ({n_samples}): "
     parts = [found.squared, found.of_square, *found.squared_without, *found.of_square_without]
     if min(parts) <= 1e-12 * found.squared:
-        return float("nan"), _NOTHING, few + "no finite dimension fits, or one sample decides whether any does"
+        return (
+            float("nan"),
+            _NOTHING,
+            few + "no finite dimension fits, or one sample decides whether any does",
+        )
     corrected = found.squared / found.of_square
     if n_samples <= FEW and found.tails > _HEAVY:
         return float("nan"), _NOTHING, few + f"heavy tails need more than {FEW}"
     if n_samples <= FEW and corrected > n_samples - 1:
-        return float("nan"), _NOTHING, few + f"they span at most {n_samples - 1} dimensions, and more are there"
+        return (
+            float("nan"),
+            _NOTHING,
+            few + f"they span at most {n_samples - 1} dimensions, and more are there",
+        )
     if not len(found.squared_without):
         return corrected, _NOTHING, ""
     logs = np.log(found.squared_without / found.of_square_without)

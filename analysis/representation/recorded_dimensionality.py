@@ -80,7 +80,9 @@ def recorded_dimensionality(
     )
     found, these = _averaged(splits)
     if found.squared <= 0 or not np.isfinite(these):
-        return replace(_nothing(n_stimuli, values.shape[1], n_stimuli), why_none="what repetitions share is noise")
+        return replace(
+            _nothing(n_stimuli, values.shape[1], n_stimuli), why_none="what repetitions share is noise"
+        )
     eigenvalues = np.mean([cross_validated_eigenvalues(*one) for one in splits], axis=0)
     above = int((eigenvalues <= 0).argmax()) if (eigenvalues <= 0).any() else len(eigenvalues)
     ranks = ranks_of(eigenvalues[:above], fit_range) if above else (1, 1)

@@ -117,9 +117,7 @@ def rows_of_two(first: Floats, second: Floats) -> Rows:
     weighted = (a @ (own @ b) + b @ (own @ a)) / 2
     if a.shape[1] < len(a):
         crossed = np.einsum("ij,ij->i", a @ (b.T @ a), b)
-        squares = (
-            np.einsum("ij,ij->i", a @ (b.T @ b), a) + np.einsum("ij,ij->i", b @ (a.T @ a), b)
-        ) / 2
+        squares = (np.einsum("ij,ij->i", a @ (b.T @ b), a) + np.einsum("ij,ij->i", b @ (a.T @ a), b)) / 2
         return Rows(own, crossed, squares, weighted)
     if len(a) ** 2 <= _BLOCK:
         products = a @ b.T

@@ -201,6 +201,10 @@ def rdms_table(records: Sequence[Record], arrays: Sequence[Arrays], benchmark: s
     return table
 
 
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
 def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A row a model (its layer, its mean over contrasts): dimensionality, Moran's I and its null, from layout reports.
 
@@ -216,9 +220,9 @@ def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "model": one["model"],
             "layer": one["layer"],
             "stimuli": one["stimuli"],
-            "dimensionality": found["corrected"],
-            "dimensionality_low": found["interval"][0],
-            "dimensionality_high": found["interval"][1],
+            "dimensionality": _number(found["corrected"]),
+            "dimensionality_low": _number(found["interval"][0]),
+            "dimensionality_high": _number(found["interval"][1]),
             "n_samples": found["n_samples"],
             "layout": "",
             "morans_i": np.nan,
