@@ -9,17 +9,15 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ..statistics.paired_tests import t_quantile
-from .gram import gram
+from .gram import Floats, gram
 from .traces import Rows, Traces, rows_of_one, rows_of_products, traces_of, variances_squared
-
-Floats = npt.NDArray[np.float64]
 
 SHARES = (0.8, 0.9, 0.95, 0.99)
 ESTIMATOR = "Himeno & Yamada 2014"
 FEW = 30
 """Up to so many samples, heavy tails leave nothing to say about others."""
 _FIRST_RANK, _LAST_RANK = 11, 500
-_HEAVY = 2.0
+_HEAVY = 1.75
 """Variance of squared distances from the mean, in units of that of normal samples; t with 5 degrees of freedom: 11."""
 _NOTHING = (float("nan"), float("nan"))
 

@@ -6,9 +6,7 @@ from scipy.stats import kendalltau, rankdata
 
 from ...correlation import pearson
 from ...errors import UserError
-from .gram import centered_patterns_gram
-
-Floats = npt.NDArray[np.float64]
+from .gram import Floats, centered_patterns_gram
 
 
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
@@ -80,8 +78,7 @@ def crossnobis_rdm(cube: Floats) -> Floats:
 def pairs(rdm: Floats) -> Floats:
     """The dissimilarities above the diagonal, row by row, of the last two axes."""
     row, column = np.triu_indices(rdm.shape[-1], k=1)
-    above: Floats = rdm[..., row, column]
-    return above
+    return rdm[..., row, column]
 
 
 def kendall_tau_a(a: Floats, b: Floats) -> float:

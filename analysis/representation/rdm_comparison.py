@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..statistics.resampling import benjamini_hochberg, percentile_interval
-
-Floats = npt.NDArray[np.float64]
+from ..statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 
 _BLOCK = 1 << 23
 

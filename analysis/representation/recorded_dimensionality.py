@@ -18,9 +18,9 @@ from .dimensionality import (
     exponent_of,
     ranks_of,
 )
+from .gram import Floats
 from .traces import Traces, rows_of_two, traces_of
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
 Halves = tuple[Floats, Floats]
 

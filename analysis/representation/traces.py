@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from .gram import Floats
 
 _BLOCK = 1 << 22
 """Entries of a block of rows of K."""

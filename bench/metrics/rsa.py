@@ -21,15 +21,15 @@ from ...brain_data.noise_ceiling import rdm_ceiling
 from ...correlation import weighted_pearson
 from ...errors import UserError
 from ...progress import track
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .normalization import none, r_over_ceiling
 from .recording import Recording
 from .registries import metric
 
+Parts = list[tuple[str, Indices]]
+"""Which layer is reported on which stimuli."""
 _MOST_DRAWN = 600
 """Stimuli of an RDM that is kept for figures."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,7 @@ class Similarity:
         return 8 * (recorded.n_stimuli * min(n_units, 1 << 16) + 8 * recorded.n_stimuli**2 + 3 * ENTRIES)
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
         rdms = self._brain(recorded)
@@ -170,9 +166,7 @@ class Similarity:
         r: Floats = covariance / np.sqrt(np.maximum(variance, 1e-300))
         return r
 
-    def _parts(
-        self, model: Mapping[str, Floats], brain: Floats, recorded: Recording
-    ) -> list[tuple[str, Indices]]:
+    def _parts(self, model: Mapping[str, Floats], brain: Floats, recorded: Recording) -> Parts:
         """Which layer is reported on which stimuli."""
         if len(model) == 1:
             return [(next(iter(model)), np.arange(recorded.n_stimuli))]
@@ -188,11 +182,7 @@ class Similarity:
         return parts
 
     def _draws(
-        self,
-        model: Mapping[str, Floats],
-        brain: Floats,
-        parts: list[tuple[str, Indices]],
-        options: ScoringOptions,
+        self, model: Mapping[str, Floats], brain: Floats, parts: Parts, options: ScoringOptions
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.array([])
@@ -219,7 +209,7 @@ class Similarity:
         observed: float,
         model: Mapping[str, Floats],
         brain: Floats,
-        parts: list[tuple[str, Indices]],
+        parts: Parts,
         options: ScoringOptions,
     ) -> float:
         if options.n_permutations == 0:

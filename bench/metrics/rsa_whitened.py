@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from ...analysis.encoding.cross_validation import Indices, Splitter
+from ...analysis.encoding.cross_validation import Splitter
 from ...analysis.representation.rdm_comparison import whitened_correlation
 from ...analysis.statistics.resampling import bootstrap_weights
-from .base import ScoringOptions
+from .base import Floats, ScoringOptions
 from .recording import Recording
 from .registries import metric
-from .rsa import Similarity
-
-Floats = npt.NDArray[np.float64]
+from .rsa import Parts, Similarity
 
 
 class WhitenedSimilarity(Similarity):
@@ -48,11 +45,7 @@ class WhitenedSimilarity(Similarity):
         return np.nan_to_num(whitened_correlation(brain, model))
 
     def _draws(
-        self,
-        model: Mapping[str, Floats],
-        brain: Floats,
-        parts: list[tuple[str, Indices]],
-        options: ScoringOptions,
+        self, model: Mapping[str, Floats], brain: Floats, parts: Parts, options: ScoringOptions
     ) -> Floats:
         if options.n_bootstraps == 0:
             return np.array([])

@@ -243,11 +243,11 @@ def _left_out(folds: int | str) -> str | None:
 
 
 def _whole(value: Any, name: str, *, least: int) -> int:
-    text = str(value)
-    if not text.isdigit() or int(text) < least or isinstance(value, bool):
-        kinds = ', "shuffled" or "leave-COLUMN-out"' if name == "folds" else ""
-        raise UserError(f"{name} must be a whole number from {least}{kinds}, not {value!r}")
-    return int(text)
+    if isinstance(value, bool) or not str(value).isdigit() or int(str(value)) < least:
+        kinds = ' (or "shuffled", or "leave-COLUMN-out")' if name == "folds" else ""
+        what = name.replace("_", " ")
+        raise UserError(f"the number of {what} must be a whole number from 2, not {value!r}{kinds}")
+    return int(str(value))
 
 
 def _increasing(values: npt.NDArray[np.object_]) -> bool:
