@@ -86,7 +86,9 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     curve = by_angle - by_angle.min(axis=0)
     total = curve.sum(axis=0)
     turned = np.exp(2j * np.deg2rad(angles.astype(np.float64))) @ curve
-    vector = np.divide(turned, total, out=np.zeros_like(turned), where=total > 1e-12)
+    vector = np.divide(
+        turned, total, out=np.zeros_like(turned), where=total > 1e-12 * np.abs(by_angle).max(axis=0)
+    )
     found = pd.DataFrame(
         {
             "orientation": np.mod(np.rad2deg(np.angle(vector)) / 2, 180.0),

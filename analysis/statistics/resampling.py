@@ -66,8 +66,10 @@ def permutations(
 def p_value(observed: float, null: Floats) -> float:
     """One-sided permutation p: (1 + number of null values >= observed) / (1 + number of null values).
 
-    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39: never zero.
+    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39: never zero. NaN for an observed NaN.
     """
+    if np.isnan(observed):
+        return float("nan")
     null = null[np.isfinite(null)]
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
 

@@ -129,6 +129,11 @@ def _clustering(report: Mapping[str, Any]) -> list[str]:
     scale = space.get("length_scale")
     if scale is not None:
         low, high = scale["interval"]
+        if np.isnan(scale["length_scale"]):
+            lines.append(
+                "  tuning: no length scale found: the correlation does not fall, or within no distance here"
+            )
+            return lines
         lines.append(
             f"  tuning: correlation falls to 1/e within {scale['length_scale']:.3g} {space['unit']} ({low:.3g} "
             f"to {high:.3g}; "
