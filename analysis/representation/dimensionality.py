@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.paired_tests import t_quantile
 from .gram import Floats, gram
 from .traces import Rows, Traces, rows_of_one, rows_of_products, traces_of, variances_squared
@@ -66,6 +67,7 @@ class Dimensionality:
     interval_of_these: tuple[float, float] = _NOTHING
 
 
+@unmasked
 def effective_dimensionality(
     responses: npt.ArrayLike, *, fit_range: tuple[int, int] | None = None, shares: Sequence[float] = SHARES
 ) -> Dimensionality:
@@ -111,6 +113,7 @@ def effective_dimensionality(
     )
 
 
+@unmasked
 def participation_ratio(responses: npt.ArrayLike) -> float:
     """(tr C)^2 / tr(C^2), with C the covariance of the units: (sum l)^2 / sum l^2 of its eigenvalues.
 
@@ -132,6 +135,7 @@ def participation_ratio(responses: npt.ArrayLike) -> float:
     return float(np.trace(products) ** 2 / np.square(products).sum())
 
 
+@unmasked
 def corrected_participation_ratio(
     responses: npt.ArrayLike, *, normal: bool = False, units: Literal["these", "sampled"] = "these"
 ) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.paired_tests import t_quantile
 from .dimensionality import (
     FEW,
@@ -30,6 +31,7 @@ _FEWEST_STIMULI, _FEWEST_BLOCKS = 4, 4
 _NAN = float("nan")
 
 
+@unmasked
 def recorded_dimensionality(
     responses: npt.ArrayLike,
     stimuli: npt.ArrayLike,
@@ -103,6 +105,7 @@ def recorded_dimensionality(
     )
 
 
+@unmasked
 def cross_validated_eigenvalues(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
     """The variance along every principal component of one repetition that another repeats (Stringer et al. 2019).
 

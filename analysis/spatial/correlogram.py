@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.resampling import bootstrap_weights, percentile_interval
 from .spatial_weights import Floats, Places, positions_of, torus_of, values_of
 
@@ -66,6 +67,7 @@ class Correlogram:
     floor: float
 
 
+@unmasked
 def smoothness(
     values: npt.ArrayLike, positions: Places, *, period: float | None = None, random_state: int = 0
 ) -> float:
@@ -89,6 +91,7 @@ def smoothness(
     return smoothness_of(positions, period=period, random_state=random_state)(values)
 
 
+@unmasked
 def smoothness_of(
     positions: Places, *, period: float | None = None, random_state: int = 0
 ) -> Callable[[npt.ArrayLike], float]:
@@ -106,9 +109,10 @@ def smoothness_of(
         known = values_of(values, n_units)
         return float(np.mean([_rise(bins.mean(_apart(known[units], bins, period))) for units, bins in draws]))
 
-    return measured
+    return unmasked(measured)
 
 
+@unmasked
 def difference_curve(
     values: npt.ArrayLike, positions: Places, *, n_bins: int = _SMOOTHNESS_BINS, period: float | None = None
 ) -> Curve:
@@ -164,6 +168,7 @@ class _PairBins:
         return Curve(distance, mean, n)
 
 
+@unmasked
 def correlation_by_distance(
     responses: npt.ArrayLike,
     positions: Places,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from .smoothing import smooth
 from .spatial_weights import Floats
 
@@ -47,6 +48,7 @@ class Pinwheels:
         return len(self.sign)
 
 
+@unmasked
 def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataFrame:
     """The preferred orientation, spatial frequency and colour of every unit.
 
@@ -103,6 +105,7 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     return found
 
 
+@unmasked
 def pinwheels(
     orientation: npt.ArrayLike, sheet: Sheet, *, fwhm: float = 0.0, spacing: float | None = None
 ) -> Pinwheels:

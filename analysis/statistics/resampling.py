@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from ..masks import unmasked
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
@@ -83,6 +85,7 @@ def percentile_interval(draws: Floats, level: float = 0.95) -> tuple[float, floa
     return float(low), float(high)
 
 
+@unmasked
 def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
     """Adjusted p values (q) that control the false discovery rate.
 
