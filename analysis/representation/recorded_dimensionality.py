@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -161,7 +162,7 @@ def _averaged(splits: Sequence[Halves]) -> tuple[Traces, float]:
     return mean, min(squared / of_square, len(rows[0].own) - 1.0) if shared else _NAN
 
 
-def _by_block(values: Floats, member: npt.NDArray[np.int_], blocks: npt.NDArray | None) -> Floats | None:
+def _by_block(values: Floats, member: npt.NDArray[np.int_], blocks: npt.NDArray[Any] | None) -> Floats | None:
     """Mean responses (n_blocks, n_stimuli, n_units), where every block holds every stimulus and there are two."""
     if blocks is None:
         return None

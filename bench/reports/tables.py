@@ -200,10 +200,6 @@ def rdms_table(records: Sequence[Record], arrays: Sequence[Arrays], benchmark: s
     return table
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
 def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A row a model (its layer, its mean over contrasts): dimensionality, Moran's I and its null, from layout reports.
 
