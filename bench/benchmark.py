@@ -91,7 +91,7 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
         if dataset in datasets:
             METRICS[metric]
         raise unknown("benchmark", identifier, close)
-    return _card(identifier, {})
+    return _card(identifier, {"version": METRICS[metric].version})
 
 
 def add_benchmark(path: Path) -> list[str]:
@@ -253,7 +253,7 @@ def make_benchmark(
     region: str | None = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
     **options: Any,
 ) -> Benchmark: ...
@@ -265,7 +265,7 @@ def make_benchmark(
     region: "str | Dataset | None" = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
     **options: Any,
 ) -> Benchmark:
@@ -283,7 +283,8 @@ def make_benchmark(
         One of ``METRICS`` by name; an object with ``name``, ``ceiling``, ``evaluate`` and ``memory``; or a function of
         features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid, from -1
         to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
-    version : int
+    version : int, optional
+        The metric's own by default.
     context : {"none", "passage"}
     **options
         Of a metric by name, such as ``folds`` or ``stratify``.
@@ -308,13 +309,19 @@ def make_benchmark(
         region=place,
         metric=made.name,
         modality=data.modality,
-        version=version,
+        version=_version_of(made) if version is None else version,
         simulated=data.simulated,
         description="",
         context=context,
         options=options,
     )
     return Benchmark(card, data, recorded, made)
+
+
+def _version_of(metric: "Metric") -> int:
+    """Of the registered metric of that name; 1 for one's own."""
+    card = METRICS.get(metric.name)
+    return 1 if card is None else card.version
 
 
 def _only_region(dataset: "Dataset") -> str:
