@@ -1,7 +1,6 @@
 """How well participation ratios, their intervals and those of recordings do on designs of known dimension.
 
-Plain functions: seeds -> rows for the calibration table. The truth is that of the design itself, from the eigenvalues
-of its covariance where it has a closed form, else from 160 000 samples; the signals need no other generator.
+The truth is that of the design itself, from the eigenvalues of its covariance where it has a closed form, else from 160 000 samples; the signals need no other generator.
 """
 
 import os
@@ -122,25 +121,32 @@ def voxels(seeds: Sequence[int]) -> list[Row]:
     found = recorded_dimensionality(data.values, data["stimulus_id"].values, blocks=data["run"].values)
     low, high = found.interval_of_these
     measured = {"raw": participation_ratio(data.values), "of these": found.participation_ratio}
-    return [row("voxels of 8 categories", measured | {"low": low, "high": high}, must, 1 <= low < high <= 7)]
+    return [
+        row("voxels of 8 categories", measured | {"low": low, "high": high}, must, bool(1 <= low < high <= 7))
+    ]
 
 
 def _judged(name: str, design: str, n: int, raw: float, found: Sequence[Dimensionality]) -> Row:
     true = truth(design)
     known = [one for one in found if not one.why_none]
-    measured = {"truth": true, "raw": raw, "no number": 1 - len(known) / len(found)}
-    if known:
-        values = np.array([one.corrected for one in known])
-        covered = float(np.mean([low <= true <= high for low, high in (one.interval for one in known)]))
-        measured |= {"median": float(np.median(values)), "sd": float(values.std()), "covers": covered}
+    values = np.array([one.corrected for one in known] or [np.nan])
+    inside = [low <= true <= high for low, high in (one.interval for one in known)]
+    measured = {
+        "truth": true,
+        "raw": raw,
+        "median": float(np.median(values)),
+        "sd": float(values.std()),
+        "covers": float(np.mean(inside)) if known else float("nan"),
+        "no number": 1 - len(known) / len(found),
+    }
     slack = 3 * np.sqrt(0.1 * 0.9 / len(found))
     if n == 30 and design != "normal":
-        return row(name, measured, "too few samples in 90 %", measured["no number"] >= 0.9 - slack)
+        return row(name, measured, "too few samples in 90 %", bool(measured["no number"] >= 0.9 - slack))
     if n == 100 and design.startswith("sparse"):
         return row(name, measured, "a number or none", True)
-    right = abs(measured.get("median", np.inf) / true - 1) <= 0.1
+    right = abs(measured["median"] / true - 1) <= 0.1
     holds = right and 0.9 - slack <= measured["covers"] <= 0.98 + slack
-    return row(name, measured, "within 10 %, covers 90 to 98 %", holds)
+    return row(name, measured, "within 10 %, covers 90 to 98 %", bool(holds))
 
 
 STUDIES: dict[str, Study] = {"voxels": voxels}
