@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...correlation import pearson
+from ..masks import unmasked
 from .cross_validation import Fold, Indices, Split
 from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
 from .gram_eigen import Basis, DualFeatures, Features, prepare
@@ -173,6 +174,7 @@ def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Fl
     return prediction.double().cpu().numpy()
 
 
+@unmasked
 def nested_ridge(
     features: npt.ArrayLike,
     targets: npt.ArrayLike,

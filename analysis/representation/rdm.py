@@ -6,9 +6,11 @@ from scipy.stats import kendalltau, rankdata
 
 from ...correlation import pearson
 from ...errors import UserError
+from ..masks import unmasked
 from .gram import Floats, centered_patterns_gram
 
 
+@unmasked
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     """1 - Pearson r between the response patterns of every two stimuli.
 
@@ -42,6 +44,7 @@ def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     return (rdm + rdm.T) / 2
 
 
+@unmasked
 def crossnobis_rdm(cube: Floats) -> Floats:
     """Cross-validated squared Mahalanobis distance between stimuli, each neuroid scaled by its noise.
 
@@ -81,6 +84,7 @@ def pairs(rdm: Floats) -> Floats:
     return rdm[..., row, column]
 
 
+@unmasked
 def kendall_tau_a(a: Floats, b: Floats) -> float:
     """Kendall's tau-a of two vectors: the share of concordant less discordant pairs, ties counted as neither.
 
@@ -93,6 +97,7 @@ def kendall_tau_a(a: Floats, b: Floats) -> float:
     return tau_b * float(np.sqrt(untied[0] * untied[1])) / n
 
 
+@unmasked
 def spearman(a: Floats, b: Floats) -> float:
     """Spearman's rank correlation of two vectors; NaN where one does not vary."""
     return float(pearson(rankdata(a), rankdata(b)))
