@@ -32,6 +32,12 @@ def rdm(value: float) -> float:
     return value
 
 
+@ceiling_kind("rdm_pairwise", "root of the mean correlation of two subjects' RDMs")
+def rdm_pairwise(value: float) -> float:
+    """The ceiling itself: subjects share the best model, and nothing else."""
+    return value
+
+
 @ceiling_kind("accuracy", "accuracy of the recording itself")
 def accuracy(value: float) -> float:
     """The ceiling itself."""
