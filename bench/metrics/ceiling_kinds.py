@@ -32,9 +32,9 @@ def rdm(value: float) -> float:
     return value
 
 
-@ceiling_kind("rdm_pairwise", "root of the mean correlation of two subjects' RDMs")
+@ceiling_kind("rdm_pairwise", "r of the RDM that subjects share, from the mean r of two of them")
 def rdm_pairwise(value: float) -> float:
-    """The ceiling itself: subjects share the best model, and nothing else."""
+    """The ceiling itself: the best model is what subjects share."""
     return value
 
 

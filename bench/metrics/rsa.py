@@ -22,7 +22,7 @@ from .interval_words import said_of
 from .normalization import none, r_over_best_r, r_over_ceiling
 from .recording import Recording
 from .registries import Normalization, metric
-from .rsa_ceiling import Halves, of_one, pairwise, split_halves
+from .rsa_ceiling import Halves, best_r, of_one, pairwise, split_halves
 from .rsa_replicates import ENOUGH, Agreement, replicates
 from .sampling import Sampling, sampling
 
@@ -36,8 +36,8 @@ Floats = npt.NDArray[np.float64]
 class Similarity:
     """Spearman correlation of a layer's RDM (1 - Pearson r) with each subject's.
 
-    The headline is mean_s r_s / sqrt(mean r of two subjects' RDMs), 1 for the RDM that subjects share; of one subject
-    with repetitions, r / r of a flawless model. Among several layers the one that agrees best on half of the stimuli
+    The headline is mean_s r_s / sqrt(mean r of two subjects' RDMs), the root taken of normal scores: 1 for the RDM
+    that subjects share. Of one subject with repetitions it is r / r of a flawless model. Among several layers the one that agrees best on half of the stimuli
     is reported on the pairs of the other half, both ways, for `n_repeats` random halvings. Ranks are taken once over
     all pairs.
 
@@ -66,7 +66,7 @@ class Similarity:
     normalization: str = "r_over_best_r"
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Over subjects, with the bounds of Nili et al. (2014) beside it; else from halves of repetitions; else none."""
+        """Over subjects, with the bounds of Nili et al. (2014); else from halves of repetitions; else none."""
         rdms = self._brain(recorded)
         if len(rdms) > 1:
             return self._over_subjects(rdms)
@@ -86,7 +86,7 @@ class Similarity:
         mean = float(_of_others(among).mean())
         if p > 0.05 or mean <= 0:
             return _no_ceiling(f"none: subjects do not agree (mean r of their RDMs {mean:.2f}, p = {p:.2g})")
-        return Ceiling("rdm_pairwise", float(np.sqrt(mean)), **bounds)
+        return Ceiling("rdm_pairwise", float(best_r(np.array(mean), ranked=self.ranked)), **bounds)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """One block of features in float64, a few square matrices, one block of draws."""
@@ -331,7 +331,9 @@ class _Compared:
             with_others = redrawn(self.brain[i], self.brain[i + 1 :])
             total[:, i] += with_others.sum(axis=1)
             total[:, i + 1 :] += with_others
-        return total / (n - 1)
+        mean = total.mean(axis=1, keepdims=True) / (n - 1)
+        bent = best_r(mean, ranked=self.metric.ranked) ** 2 / np.maximum(mean, 1e-12)
+        return total / (n - 1) * np.where(mean > 0, bent, 1.0)
 
     def p(self, observed: float) -> tuple[float, dict[str, object]]:
         """P of the raw value, and how it was found."""

@@ -42,15 +42,30 @@ class Halves:
     ranked: bool
 
     def best(self, r: Floats) -> Floats:
-        """The r of a flawless model with the RDM of all repetitions, from that of two halves; 0 where r is not positive.
+        """The r of a flawless model with the RDM of all repetitions, from that of two halves."""
+        return best_r(r, ranked=self.ranked, noise_left=self.noise_left)
 
-        With rho = r of halves, rho_all = 1 / (1 + noise_left (1 - rho) / rho) and the root of that. A Spearman r is
-        taken to a Pearson r of normal scores and back, r = 6 / pi asin(rho / 2).
-        """
-        rho = np.maximum(2 * np.sin(np.pi * r / 6) if self.ranked else r, 1e-12)
-        root = 1 / np.sqrt(1 + self.noise_left * (1 - rho) / rho)
-        best: Floats = 6 / np.pi * np.arcsin(root / 2) if self.ranked else root
-        return np.where(rho > 1e-12, best, 0.0)
+
+def best_r(r: Floats, *, ranked: bool, noise_left: float = 1.0) -> Floats:
+    """The r of noise-free dissimilarities with noisy ones, from that of two noisy ones.
+
+    The root of 1 / (1 + noise_left (1 - rho) / rho), which is the root of rho for noise_left = 1. A Spearman r is
+    taken to the Pearson r of normal scores and back, r = 6 / pi asin(rho / 2): the root of ranks themselves is up to
+    2 % too much, because noise bends the expected ranks.
+
+    Parameters
+    ----------
+    r : array
+        Of two independent measurements; where it is not positive, the result is 0.
+    ranked : bool
+        Whether it is a correlation of ranks.
+    noise_left : float
+        Variance of the noise that a model meets over that in either measurement.
+    """
+    rho = np.maximum(2 * np.sin(np.pi * r / 6) if ranked else r, 1e-12)
+    root = 1 / np.sqrt(1 + noise_left * (1 - rho) / rho)
+    best: Floats = np.where(rho > 1e-12, 6 / np.pi * np.arcsin(root / 2) if ranked else root, 0.0)
+    return best
 
 
 def pairwise(vectors: Floats) -> tuple[Floats, float]:

@@ -34,9 +34,8 @@ class WhitenedSimilarity(Similarity):
         """The mean of RDMs of one whitened length agrees best with all: the upper bound is exact."""
         alike = whitened(rdms)
         upper = self._agreement_of(alike.mean(axis=0), alike)
-        lower = np.array(
-            [self._agreement_of(np.delete(alike, i, axis=0).mean(axis=0), alike[i : i + 1])[0] for i in range(len(alike))]
-        )  # fmt: skip
+        others = (alike.sum(axis=0) - alike) / (len(alike) - 1)
+        lower = np.array([self._agreement_of(a, b[None])[0] for a, b in zip(others, alike, strict=True)])
         return float(lower.mean()), float(upper.mean()), lower, upper
 
     def _prepared(self, rdm: Floats, rounding: float = 0.0) -> Floats:
