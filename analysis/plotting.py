@@ -129,6 +129,11 @@ def finish(axes: "Axes", x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def name_point(axes: "Axes", x: float, y: float, name: str, *, size: float = 5, apart: float = 3) -> None:
+    """A name beside a point, `apart` points of type up and to the right."""
+    axes.annotate(name, (x, y), fontsize=size, xytext=(apart, apart), textcoords="offset points")
+
+
 def short(name: str, longest: int = 22) -> str:
     """The end of a name that is too long."""
     return name if len(name) <= longest else "…" + name[1 - longest :]

@@ -54,6 +54,12 @@ class BenchmarkCard:
     context: Literal["none", "passage"]
     options: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if self.context not in ("none", "passage"):
+            raise UserError(f"{self.identifier}: context must be 'none' or 'passage', not {self.context!r}")
+        if not isinstance(self.version, int) or self.version < 1:
+            raise UserError(f"{self.identifier}: version must be a whole number from 1, not {self.version!r}")
+
 
 def list_benchmarks(pattern: str = "*") -> list[BenchmarkCard]:
     """The benchmarks whose identifier matches a pattern such as ``"simulated-*"``."""
@@ -137,10 +143,10 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         region=str(entry.get("region", region)),
         metric=metric,
         modality=data.modality,
-        version=int(entry.get("version", 1)),
+        version=entry.get("version", 1),
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
-        context="passage" if entry.get("context") == "passage" else "none",
+        context=entry.get("context", "none"),
         options={name: value for name, value in entry.items() if name not in _FIELDS},
     )
 
@@ -275,7 +281,8 @@ def make_benchmark(
         May be left out where one was recorded.
     metric : str, Metric or function
         One of ``METRICS`` by name; an object with ``name``, ``ceiling``, ``evaluate`` and ``memory``; or a function of
-        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid.
+        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid, from -1
+        to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
     version : int
     context : {"none", "passage"}
     **options
@@ -284,7 +291,7 @@ def make_benchmark(
     Raises
     ------
     UserError
-        For a region, metric, option or column of the stimuli that is not there.
+        For a region, metric, option, context or column of the stimuli that is not there.
     """
     from .metrics.recording import recording
 

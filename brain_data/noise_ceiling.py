@@ -5,12 +5,10 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import curve_fit
+from scipy.optimize import least_squares
 
-from ..correlation import pearson, tied_ranks
+from ..correlation import Floats, pearson, tied_ranks
 from ..errors import UserError
-
-Floats = npt.NDArray[np.float64]
 
 
 def reliability(cube: Floats, *, n_halves: int = 100, random_state: int = 0) -> Floats:
@@ -258,7 +256,8 @@ def extrapolated_ceiling(
     Returns
     -------
     array of shape (sum of the subjects' neuroids,)
-        NaN where the curve cannot be fitted.
+        NaN where the curve cannot be fitted: it needs scores for at least two k. Scores that are NaN are left out
+        before curves are drawn.
 
     Raises
     ------
@@ -289,23 +288,20 @@ def extrapolated_ceiling(
 
 
 def _asymptote(sizes: Floats, scores: Floats, n_bootstraps: int, generator: np.random.Generator) -> float:
-    def curve(k: Floats, asymptote: float, tau: float) -> Floats:
-        rising: Floats = asymptote * (1 - np.exp(-k / tau))
-        return rising
-
+    known = np.isfinite(scores)
+    sizes, scores = sizes[known], scores[known]
+    rows = [np.flatnonzero(sizes == k) for k in np.unique(sizes)]
+    if len(rows) < 2:
+        return float("nan")
     fitted = []
     for _ in range(n_bootstraps):
-        drawn = np.concatenate(
-            [generator.choice(np.flatnonzero(sizes == k), (sizes == k).sum()) for k in np.unique(sizes)]
+        drawn = np.concatenate([generator.choice(some, len(some)) for some in rows])
+        k, r = sizes[drawn], scores[drawn]
+        fit = least_squares(
+            lambda curve, k=k, r=r: curve[0] * (1 - np.exp(-k / curve[1])) - r,
+            (0.5, 1.0),
+            bounds=([0, 1e-3], [1, 1e3]),
         )
-        known = drawn[np.isfinite(scores[drawn])]
-        if len(known) < 2:
-            continue
-        try:
-            (asymptote, _), _ = curve_fit(
-                curve, sizes[known], scores[known], p0=(0.5, 1.0), bounds=([0, 1e-3], [1, 1e3])
-            )
-        except RuntimeError:  # this draw's curve has no fit; the others decide
-            continue
-        fitted.append(asymptote)
+        if fit.success:  # else this draw's curve has no fit; the others decide
+            fitted.append(float(fit.x[0]))
     return float(np.median(fitted)) if fitted else float("nan")

@@ -27,9 +27,7 @@ from ...files import write_bytes
 from ...progress import track
 from ..representation.gram import gram
 from .cross_validation import Fold, Indices, Split
-from .nested_ridge import ALPHAS
-
-Floats = npt.NDArray[np.float64]
+from .nested_ridge import ALPHAS, Floats
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""
@@ -311,8 +309,7 @@ def _spread(targets: Floats) -> Floats:
     Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
     """
     spread = targets.std(axis=0)
-    varies: Floats = np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
-    return varies
+    return np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
 
 
 def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:

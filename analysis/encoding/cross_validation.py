@@ -56,6 +56,13 @@ class Splitter:
     gap: int = 0
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        least = 2 if self.kind == "folds" else 1
+        if not isinstance(self.n_splits, int | np.integer) or self.n_splits < least:
+            raise UserError(
+                f"the number of {self.kind} must be a whole number from {least}, not {self.n_splits!r}"
+            )
+
     def split(
         self, n_stimuli: int, *, labels: npt.ArrayLike | None = None, groups: npt.ArrayLike | None = None
     ) -> list[Split]:
@@ -184,5 +191,4 @@ def nested_folds(
 
 
 def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
-    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
-    return chosen
+    return None if values is None else np.asarray(values)[rows]

@@ -16,12 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...correlation import pearson
+from ...correlation import Floats, pearson
 from ...errors import UserError
 from ...progress import track
 from .cross_validation import Indices, Split
-
-Floats = npt.NDArray[np.float64]
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _ENTRIES = 1 << 25

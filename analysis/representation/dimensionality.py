@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from .gram import gram
-
-Floats = npt.NDArray[np.float64]
+from .gram import Floats, gram
 
 SHARES = (0.8, 0.9, 0.95, 0.99)
 _FIRST_RANK, _LAST_RANK = 11, 500

@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from ..plotting import COLORS, NULL, finish, new_figure, short
+from ..plotting import COLORS, NULL, finish, name_point, new_figure, short
 
 
 def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
@@ -75,13 +75,7 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     if scored:
         places[3].plot(middle, [row["score"] for row in rows], "o", color=COLORS[1], markersize=4)
         for row, value in zip(rows, middle, strict=True):
-            places[3].annotate(
-                short(row["layer"], 12),
-                (value, row["score"]),
-                fontsize=4,
-                xytext=(2, 2),
-                textcoords="offset points",
-            )
+            name_point(places[3], value, row["score"], short(row["layer"], 12), size=4, apart=2)
         finish(places[3], "participation ratio (corrected)", "raw score of the layer")
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")
     figure.supxlabel(
@@ -114,13 +108,7 @@ def dimensions_figure(rows: Sequence[Mapping[str, Any]], benchmark: str, rank: M
             yerr=None if low is None else np.maximum([[row["score"] - low], [high - row["score"]]], 0),
             fmt="o", markersize=4, color=COLORS[i % len(COLORS)], elinewidth=0.6,
         )  # fmt: skip
-        axes.annotate(
-            row["model"],
-            (row["corrected"], row["score"]),
-            fontsize=5,
-            xytext=(3, 3),
-            textcoords="offset points",
-        )
+        name_point(axes, row["corrected"], row["score"], row["model"])
     values = [row["corrected"] for row in rows]
     if max(values) > 8 * min(values):
         axes.set_xscale("log")

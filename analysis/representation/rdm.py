@@ -7,9 +7,7 @@ from scipy.stats import kendalltau, rankdata
 from ...brain_data.noise_ceiling import noise_variance
 from ...correlation import pearson
 from ...errors import UserError
-from .gram import centered_patterns_gram
-
-Floats = npt.NDArray[np.float64]
+from .gram import Floats, centered_patterns_gram
 
 
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
@@ -72,8 +70,8 @@ def crossnobis_rdm(cube: Floats) -> Floats:
     once = shown.sum(axis=1) < 2
     if once.any():
         raise UserError(
-            f"crossnobis distances need at least 2 repetitions of every stimulus: {int(once.sum())} of {len(cube)} have "
-            f"fewer (first: row {int(once.argmax())})"
+            f"crossnobis distances need at least 2 repetitions of every stimulus: {int(once.sum())} of {len(cube)} "
+            f"have fewer (first: row {int(once.argmax())})"
         )
     noisy = has_noise(cube)
     if not noisy.any():
@@ -100,8 +98,7 @@ def has_noise(cube: Floats) -> npt.NDArray[np.bool_]:
 def pairs(rdm: Floats) -> Floats:
     """The dissimilarities above the diagonal, row by row, of the last two axes."""
     row, column = np.triu_indices(rdm.shape[-1], k=1)
-    above: Floats = rdm[..., row, column]
-    return above
+    return rdm[..., row, column]
 
 
 def kendall_tau_a(a: Floats, b: Floats) -> float:

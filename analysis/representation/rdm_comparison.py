@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..statistics.resampling import benjamini_hochberg, percentile_interval
-
-Floats = npt.NDArray[np.float64]
+from ..statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 
 _BLOCK = 1 << 23
 
@@ -254,6 +252,7 @@ def _of_length_one(vectors: Floats, rdms: npt.ArrayLike) -> Floats:
 
 
 def double_centered(rdms: Floats) -> Floats:
+    """Less the means of rows and columns."""
     rows = rdms - rdms.mean(axis=2, keepdims=True)
     centered: Floats = rows - rows.mean(axis=1, keepdims=True)
     return centered

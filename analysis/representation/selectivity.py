@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError, unknown
-from ..statistics.resampling import benjamini_hochberg
+from ..statistics.resampling import Floats, benjamini_hochberg
 
-Floats = npt.NDArray[np.float64]
 Spread = Literal["rms", "mean"]
 
 _NORMAL_95 = 1.959963984540054

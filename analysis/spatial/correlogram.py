@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ..statistics.resampling import bootstrap_weights, percentile_interval
-from .spatial_weights import Floats, Places, positions_of, torus_of
+from .spatial_weights import Floats, Places, positions_of, torus_of, values_of
 
 Shape = Literal["exponential", "gaussian"]
 
@@ -102,7 +102,7 @@ def smoothness_of(
     draws = [(units, _smoothness_bins(positions, units)) for units in _samples(n_units, random_state)]
 
     def measured(values: npt.ArrayLike) -> float:
-        known = _fitting(values, n_units)
+        known = values_of(values, n_units)
         return float(np.mean([_rise(bins.mean(_apart(known[units], bins, period))) for units, bins in draws]))
 
     return measured
@@ -122,7 +122,7 @@ def difference_curve(
         As in :func:`smoothness`.
     """
     n_units = len(positions_of(positions))
-    known = _fitting(values, n_units)
+    known = values_of(values, n_units)
     bins = _smoothness_bins(positions, np.arange(n_units), n_bins)
     return bins.mean(_apart(known, bins, period))
 
@@ -338,17 +338,6 @@ def _size(places: Places, positions: Floats) -> Floats:
     """Of the torus where the sheet is one, else of the box around the positions."""
     torus = torus_of(places)
     return np.ptp(positions, axis=0) if torus is None else torus
-
-
-def _fitting(values: npt.ArrayLike, n_units: int) -> Floats:
-    known = np.asarray(values, np.float64)
-    if known.shape != (n_units,):
-        raise UserError(f"{known.shape} values do not fit {n_units} positions")
-    if not np.isfinite(known).all():
-        raise UserError(
-            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
-        )
-    return known
 
 
 def _samples(n_units: int, random_state: int) -> list[npt.NDArray[np.intp]]:

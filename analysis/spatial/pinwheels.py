@@ -148,8 +148,7 @@ def pinwheels(
 
 
 def _wrapped(difference: Floats) -> Floats:
-    wrapped: Floats = np.mod(difference + np.pi, 2 * np.pi) - np.pi
-    return wrapped
+    return np.mod(difference + np.pi, 2 * np.pi) - np.pi
 
 
 def _grid_order(sheet: Sheet) -> tuple[npt.NDArray[np.intp], tuple[int, int], Floats]:

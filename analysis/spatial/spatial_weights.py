@@ -227,6 +227,18 @@ def positions_of(places: Places) -> Floats:
     return positions
 
 
+def values_of(values: npt.ArrayLike, n_units: int) -> Floats:
+    """One finite value for each of the units, or an error."""
+    known = np.asarray(values, np.float64)
+    if known.shape != (n_units,):
+        raise UserError(f"{known.shape} values do not fit {n_units} positions")
+    if not np.isfinite(known).all():
+        raise UserError(
+            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
+        )
+    return known
+
+
 def torus_of(places: Places) -> Floats | None:
     """Width and height of the torus that the places lie on, None for a flat sheet."""
     if isinstance(places, SpatialWeights):

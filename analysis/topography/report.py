@@ -24,10 +24,7 @@ from ..spatial.smoothing import smooth
 from ..spatial.spatial_weights import SpatialWeights, positions_of
 from .contrasts import Contrast, LayoutOptions, table_of
 from .controls import held_out_maps, labels_permuted, layouts_of, samples_redrawn, weights_for
-from .unit_responses import UnitResponses, means
-
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.object_]
+from .unit_responses import Floats, UnitResponses, means
 
 VERSION = 1
 _Q = 0.05

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
-from .common import Json, console, print_json, width
+from .common import Json, print_json
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
@@ -126,6 +126,7 @@ def analyze(
     if "layers" in report:
         _print_table(report)
     else:
+        from .terminal import width
         from .topography_text import report_text
 
         print(report_text(report, width=width()))
@@ -169,9 +170,7 @@ def dimensions(
         )
         for one in found["models"]
     ]
-    table(
-        console(), f"dimensionality and {benchmark}", ("model", "layer", "participation ratio", "score"), rows
-    )
+    table(f"dimensionality and {benchmark}", ("model", "layer", "participation ratio", "score"), rows)
     rank = found["rank"]
     said = (
         "too few to correlate"
@@ -290,7 +289,7 @@ def _print_table(report: dict[str, Any]) -> None:
     from .topography_text import layers_rows
 
     title = f"{report['model']}, {report['stimuli']}: n = {report['layers'][0]['n_samples']}"
-    table(console(), title, *layers_rows(report))
+    table(title, *layers_rows(report))
     print(
         f"\ndimensions: participation ratio corrected for n; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
         f"over the whole table, against {report['permutations']} permuted layouts"

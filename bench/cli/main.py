@@ -10,19 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import (
-    SETTINGS,
-    From,
-    Json,
-    Name,
-    Pattern,
-    Run,
-    console,
-    plain,
-    print_card,
-    print_json,
-    width,
-)
+from .common import SETTINGS, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -169,7 +157,7 @@ def score(
     if as_json:
         print_json(record)
         return
-    from .terminal import score_text
+    from .terminal import score_text, width
 
     print(score_text(record, width=width()))
     if figure is not None:
@@ -189,13 +177,12 @@ def demo(
     if folder.is_file():
         raise UserError(f"{folder} is a file: the figures go into a folder")
     from ..studies.demo import draw, scores
-    from .terminal import score_text, summary_rows, table
+    from .terminal import score_text, summary_rows, table, width
 
     found = scores()
     for one in found:
         print(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
-        console(),
         f"{len(found)} scores on SIMULATED data",
         ("benchmark, model", "score", "95 % interval", "p"),
         summary_rows([one.attrs["record"] for one in found]),
@@ -227,7 +214,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
         )
         for c in cards
     ]
-    table(console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+    table(f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
 
 
 @data.command("info")
@@ -279,7 +266,7 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
     from .terminal import table
 
     rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
-    table(console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    table(f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
     print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
 
 

@@ -1,17 +1,15 @@
 """What a person sees in the terminal: a score, its layer curve, lists and cards."""
 
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log2, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
@@ -100,8 +98,14 @@ def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def width() -> int:
+    """Columns of the terminal, at most 140."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that fits the terminal's width; the first column, the names, is never broken."""
+    from rich.console import Console
     from rich.table import Table
 
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -109,7 +113,7 @@ def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence
         grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
         grid.add_row(*row)
-    console.print(grid)
+    Console(width=width(), highlight=False, markup=False).print(grid)
 
 
 def layers_text(rows: Sequence[Mapping[str, Any]], *, width: int = 80) -> str:

@@ -1,11 +1,9 @@
 """Decoding: how well two stimuli are told apart by their response patterns."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.resampling import (
@@ -15,13 +13,11 @@ from ...analysis.statistics.resampling import (
     permutations,
 )
 from ...errors import UserError
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .normalization import CHANCE, above_chance
 from .recording import Recording
 from .registries import metric
 from .ridge import Encoding, ridge
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,11 +105,7 @@ class Decoding:
         )
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Identify held-out stimuli by the patterns that a layer predicts."""
         targets = recorded.mean
@@ -238,8 +230,7 @@ def _agreement(a: Floats, b: Floats) -> Floats:
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
-    return r
+    return np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
 
 
 def _correct(a: Floats, b: Floats) -> Floats:

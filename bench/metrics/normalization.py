@@ -95,8 +95,7 @@ def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
 )
 def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
     """Ratio r / c, clipped to [0, 1]: Brain-Score language, and RSA."""
-    value: Floats = np.clip(mean_of_medians(r) / ceiling, 0, 1)
-    return value
+    return np.clip(mean_of_medians(r) / ceiling, 0, 1)
 
 
 @normalization(
@@ -120,8 +119,7 @@ def r_over_best_r(r: Floats, ceiling: Floats) -> Floats:
 )
 def above_chance(r: Floats, ceiling: Floats) -> Floats:
     """(accuracy - 1/2) / (ceiling - 1/2)."""
-    value: Floats = (median_r(r) - CHANCE) / (ceiling - CHANCE)
-    return value
+    return (median_r(r) - CHANCE) / (ceiling - CHANCE)
 
 
 @normalization(

@@ -1,6 +1,6 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within, repe
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .headline import Headline
 from .interval_words import said_of as said_of
 from .neuroid_ceiling import neuroid_ceiling
@@ -31,7 +31,8 @@ from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
 
-Floats = npt.NDArray[np.float64]
+_PERMUTED_ENTRIES = 1 << 25
+"""Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,7 @@ class Encoding:
         return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         weights, kept = self.chosen(recorded)
@@ -114,12 +111,12 @@ class Encoding:
         curve, best = self.sweep(layers, recorded, units=units)
         fits = [one for _, one in best]
         chosen = [layer for layer, _ in best]
-        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options)
+        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options, self.alphas)
         r = fitted.r
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r
         replicates = fitted.replicates()
-        p, methods = fitted.p()
+        p, methods = fitted.p(layers, chosen)
         unreliable = (
             f"neuroids with a reliability below {self.least_reliability} on the other half of the stimuli"
         )
@@ -150,7 +147,7 @@ class Encoding:
 
     def sweep(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         recorded: Recording,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
@@ -220,6 +217,7 @@ class _Fitted:
     fits: list[Fit]
     sampling: Sampling
     options: ScoringOptions
+    alphas: Floats
 
     @cached_property
     def r(self) -> Floats:
@@ -255,20 +253,37 @@ class _Fitted:
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
-    def p(self) -> tuple[float, dict[str, object]]:
-        """P of the headline, and how it was found."""
-        options = self.options
+    def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
+        """P of the headline, with penalties chosen anew for every order of the responses, and how it was found.
+
+        At the penalties of the true responses p would be far too large: a penalty that is chosen where training
+        responses are related to the features by chance goes with held-out ones that are so much less.
+        """
+        options, recorded = self.options, self.recorded
         if options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        headline, targets, pooled, fits = self.some
         orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 2)
-        draws = [uncertainty.permuted_predictions(one, targets, orders) for one in fits]
-        null = headline.raw(pooled.r_of_draws(draws, len(orders)))
-        tested = (
-            f", over {len(self.subset)} of {len(self.r)} neuroids" if len(self.subset) < len(self.r) else ""
+        most = _PERMUTED_ENTRIES // (recorded.n_stimuli * len(orders))
+        some = uncertainty.subsample_targets(
+            self.headline.members, options.seed, min(most, uncertainty.MOST_TESTED)
         )
-        return p_value(float(headline.raw(self.r[self.subset])), np.asarray(null)), {
-            "p": f"{what}, {len(orders)} times{tested}",
+        headline, targets = self.headline.only(some), recorded.mean[:, self.kept[some]]
+        shape = len(orders), len(some)
+        permuted = targets[orders].transpose(1, 0, 2)
+        device = products_device()
+        columns = Targets(permuted.reshape(len(targets), -1), device)
+        blocks: list[Any] = [None] * len(self.fits)
+        folds = self.sampling.folds
+        for layer in dict.fromkeys(chosen):
+            engine = NestedRidge(layers[layer], folds, self.alphas, device)
+            for i in (i for i, name in enumerate(chosen) if name == layer):
+                predicted = engine.fit(folds[i], columns).prediction.reshape(-1, *shape)
+                blocks[i] = iter([(predicted, permuted[folds[i].split.test])])
+        pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
+        null = np.asarray(headline.raw(pooled.r_of_draws(blocks, len(orders))))
+        tested = f", over {len(some)} of {len(self.r)} neuroids" if len(some) < len(self.r) else ""
+        return p_value(float(headline.raw(self.r[some])), null), {
+            "p": f"{what}, {len(orders)} times, penalties chosen anew{tested}",
             "smallest_p": smallest,
         }
 

@@ -17,7 +17,7 @@ from ...brain_data.noise_ceiling import rdm_ceiling
 from ...correlation import tied_ranks
 from ...errors import UserError, unknown
 from ...progress import track
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .interval_words import said_of
 from .normalization import none, r_over_best_r, r_over_ceiling
 from .recording import Recording
@@ -26,10 +26,10 @@ from .rsa_ceiling import Halves, best_r, of_one, pairwise, split_halves
 from .rsa_replicates import ENOUGH, Agreement, replicates
 from .sampling import Sampling, sampling
 
+Parts = list[tuple[str, Indices]]
+"""Which layer is reported on which stimuli."""
 _MOST_DRAWN = 600
 """Stimuli of an RDM that is kept for figures."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Similarity:
     """Spearman correlation of a layer's RDM (1 - Pearson r) with each subject's.
 
     The headline is mean_s r_s / sqrt(mean r of two subjects' RDMs), the root taken of normal scores: 1 for the RDM
-    that subjects share. Of one subject with repetitions it is r / r of a flawless model. Among several layers the one that agrees best on half of the stimuli
-    is reported on the pairs of the other half, both ways, for `n_repeats` random halvings. Ranks are taken once over
-    all pairs.
+    that subjects share. Of one subject with repetitions it is r / r of a flawless model. Among several layers the one
+    that agrees best on half of the stimuli is reported on the pairs of the other half, both ways, for `n_repeats`
+    random halvings. Ranks are taken once over all pairs.
 
     Attributes
     ----------
@@ -93,11 +93,7 @@ class Similarity:
         return 8 * (recorded.n_stimuli * min(n_units, 1 << 16) + 8 * recorded.n_stimuli**2 + 3 * ENTRIES)
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
         rdms = self._brain(recorded)
@@ -219,9 +215,7 @@ class Similarity:
         r: Floats = np.tensordot(self._vectors(brain), self._vectors(model[None])[0], axes=2)
         return r
 
-    def _parts(
-        self, model: Mapping[str, Floats], brain: Floats, recorded: Recording
-    ) -> list[tuple[str, Indices]]:
+    def _parts(self, model: Mapping[str, Floats], brain: Floats, recorded: Recording) -> Parts:
         """Which layer is reported on which stimuli."""
         if len(model) == 1:
             return [(next(iter(model)), np.arange(recorded.n_stimuli))]
@@ -262,7 +256,7 @@ class _Compared:
     recorded: Recording
     model: Mapping[str, Floats]
     brain: Floats
-    parts: list[tuple[str, Indices]]
+    parts: Parts
     ceiling: Ceiling
     options: ScoringOptions
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ...analysis.representation.rdm import correlation_rdm, crossnobis_rdm, has_noise
 from ...analysis.statistics.resampling import p_value
 from ...brain_data.noise_ceiling import noise_variance
+from .base import Floats
 from .headline import LEAST_RELIABILITY
 
-Floats = npt.NDArray[np.float64]
 Change = Callable[[Floats], Floats]
 
 _N_ORDERS = 99

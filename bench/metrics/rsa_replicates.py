@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.statistics.replicates import Replicates
-from ...analysis.statistics.resampling import bootstrap_weights
-
-Floats = npt.NDArray[np.float64]
+from ...analysis.statistics.resampling import Floats, bootstrap_weights
 
 ENOUGH = 250
 """Draws from which the variance of whole draws is known well enough."""

@@ -3,15 +3,13 @@
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.representation.rdm_comparison import centered, double_centered, whitened
+from .base import Floats
 from .recording import Recording
 from .registries import metric
 from .rsa import Similarity, divided
 from .sampling import Sampling
-
-Floats = npt.NDArray[np.float64]
 
 _MOST = 0.95
 """Share of the stimuli in draws of the first order."""

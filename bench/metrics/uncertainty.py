@@ -1,30 +1,18 @@
-"""Intervals and p values of cross-validated predictions, without fitting anything again.
-
-Resampling the held-out stimuli under fixed predictions sees only half of what moves a cross-validated
-score when the model is no good: every pair of stimuli in different folds enters twice, once as held-out
-and training, once as training and held-out. So two draws are added here: one resamples held-out stimuli,
-the other perturbs the training stimuli through the hat matrix; and permuted responses are predicted anew,
-through the same matrix, rather than compared with the old predictions.
-"""
+"""Draws of held-out predictions that stay as they are, and which neuroids draws are computed for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ...analysis.statistics.resampling import ENTRIES
-from ...correlation import pearson, weighted_pearson
+from ...correlation import Floats, pearson, weighted_pearson
 
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
-
-Floats = npt.NDArray[np.float64]
-N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
@@ -56,19 +44,6 @@ def held_out_draws(held_out: Sequence[HeldOut | Fit], targets: Floats, weights: 
     return np.nan_to_num(np.stack(r, axis=1))
 
 
-def permuted_predictions(fit: Fit, targets: Floats, orders: Indices) -> Iterator[tuple[Floats, Floats]]:
-    """Blocks of permuted responses predicted anew at the chosen penalties, and the truth beside them.
-
-    Each ``(n_test, n_block, n_targets)``, over the orders in turn.
-    """
-    train, test = orders[:, fit.split.train], orders[:, fit.split.test]
-    blocks = (targets[block] for block in _blocks(train, train.shape[1] * targets.shape[1]))
-    done = 0
-    for moved in _through_hat(fit, blocks, len(train)):
-        yield moved, targets[test[done : done + moved.shape[1]]].transpose(1, 0, 2)
-        done += moved.shape[1]
-
-
 def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
     """Pearson r of one split's predictions with its held-out responses permuted, ``(n_draws, 1, n_targets)``.
 
@@ -79,40 +54,9 @@ def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) ->
     return np.array(r)[:, None]
 
 
-def _blocks(rows: npt.NDArray[N], n_entries: int) -> Iterator[npt.NDArray[N]]:
-    step = max(1, ENTRIES // max(n_entries, 1))
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
-
-
-def _through_hat(fit: Fit, training: Iterator[Floats], n_draws: int) -> Iterator[Floats]:
-    """Take blocks of training rows, (n_draws, n_train, n_targets), to the test rows, (n_test, n_draws, n_targets)."""
-    basis = fit.basis
-    n_test, n_train, rank = len(fit.split.test), len(fit.split.train), len(basis.eigenvalues)
-    maps = {}
-    for alpha in np.unique(fit.alpha):
-        members = np.flatnonzero(fit.alpha == alpha)
-        to_test = (basis.to_test / (basis.eigenvalues + alpha * basis.mean_eigenvalue)).astype(np.float32)
-        parts = [basis.from_train.T.astype(np.float32), to_test]
-        n_columns = n_draws * len(members)
-        if n_test * n_train * (rank + n_columns) < n_columns * rank * (n_test + n_train):
-            parts = [
-                parts[1] @ parts[0]
-            ]  # the hat matrix itself: one product a draw instead of two thin ones
-        maps[alpha] = members, parts
-    for block in training:
-        moved = np.empty((n_test, len(block), block.shape[2]))
-        for members, parts in maps.values():
-            rows = block[:, :, members].astype(np.float32).transpose(1, 0, 2).reshape(n_train, -1)
-            for part in parts:
-                rows = part @ rows
-            moved[:, :, members] = rows.reshape(n_test, len(block), -1)
-        yield moved
-
-
-def subsample_targets(members: Sequence[Indices], seed: int) -> Indices:
-    """The neuroids, at most ``MOST_TESTED`` of each subject or 16 where there are many, that draws are computed for."""
-    most = max(MOST_TESTED // len(members), 16)
+def subsample_targets(members: Sequence[Indices], seed: int, most: int = MOST_TESTED) -> Indices:
+    """The neuroids, at most `most` in all but never fewer than 4 of a subject, that draws are computed for."""
+    most = max(most // len(members), 4)
     generator = np.random.default_rng([seed, 7])
     some = [one if len(one) <= most else generator.choice(one, most, replace=False) for one in members]
     return np.sort(np.concatenate(some))

@@ -13,11 +13,10 @@ import pandas as pd
 
 from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.statistics.replicates import Replicates
-from ...analysis.statistics.resampling import benjamini_hochberg, percentile_interval
+from ...analysis.statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 from ..results.record import COLUMNS, cells, public
 from .layer_curve import best_raw
 
-Floats = npt.NDArray[np.float64]
 Record = Mapping[str, Any]
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -43,7 +43,7 @@ def test_the_circular_variance_of_known_curves(table):
 
 def test_planted_pinwheels_are_counted_with_their_sign():
     """theta = (sum of s_k arg(z - z_k)) / 2 turns by 180 s_k degrees around every centre z_k."""
-    sheet = grid_sheet("l", 900, shape=(30, 30), pitch=0.5, unit="mm")
+    sheet = grid_sheet("l", 900, shape=(30, 30), unit="mm").scaled(0.5)
     centers, sign = np.array([[3.1, 3.2], [10.3, 4.1], [5.2, 11.3], [12.1, 12.4]]), np.array([1, -1, -1, 1])
     z = sheet.positions @ [1, 1j]
     theta = sum(s * np.angle(z - complex(*c)) for s, c in zip(sign, centers, strict=True)) / 2
