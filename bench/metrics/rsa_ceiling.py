@@ -129,6 +129,8 @@ def split_halves(
         return ""
     if counts.min() < 2:
         return f"none: {int((counts < 2).sum())} of {len(counts)} stimuli were shown once, so their noise is unknown"
+    if distance == "crossnobis" and counts.min() < 4:
+        return "none: halves of fewer than 4 repetitions say too little about crossnobis distances"
     if distance == "crossnobis":
         noisy = has_noise(cube)
         cube = cube[:, :, noisy] / np.sqrt(noise_variance(cube[:, :, noisy]))

@@ -31,9 +31,10 @@ class WhitenedSimilarity(Similarity):
     def _bounds(self, rdms: Floats) -> tuple[float, float, Floats, Floats]:
         """The mean of RDMs of one whitened length agrees best with all: the upper bound is exact."""
         alike = whitened(rdms)
-        upper = self._agreement_of(alike.mean(axis=0), alike)
-        others = (alike.sum(axis=0) - alike) / (len(alike) - 1)
-        lower = np.array([self._agreement_of(a, b[None])[0] for a, b in zip(others, alike, strict=True)])
+        others = alike.sum(axis=0) - alike
+        lower = (alike * others).sum(axis=(1, 2)) / np.linalg.norm(others, axis=(1, 2))
+        mean = alike.mean(axis=0)
+        upper = np.tensordot(alike, mean, axes=2) / np.linalg.norm(mean)
         return float(lower.mean()), float(upper.mean()), lower, upper
 
     def _prepared(self, rdm: Floats, rounding: float = 0.0) -> Floats:

@@ -183,7 +183,8 @@ def one_subject(
                 made = trials(
                     seed, n_stimuli=60, n_features=n_features, n_neuroids=100, repetitions=n, reliability=mean
                 )
-                result, ceiling = scored(made.signal, recorded_of(made), NONE, metric)
+                features = like_distances(made) if metric == "rsa_crossnobis" else made.signal
+                result, ceiling = scored(features, recorded_of(made), NONE, metric)
                 without += ceiling.kind == "none"
                 found.append((result.raw, ceiling.value))
             raw, ceiling = np.array(found).T
@@ -198,6 +199,15 @@ def one_subject(
                 }
             )
     return rows
+
+
+def like_distances(made):
+    """Features whose correlation distances are proportional to squared distances of the signal over its noise."""
+    scaled = made.signal / np.sqrt(made.noise_variance)
+    distances = ((scaled[:, None] - scaled) ** 2).sum(axis=2)
+    values, vectors = np.linalg.eigh(1e4 * distances.max() - distances / 2)
+    features = vectors * np.sqrt(np.maximum(values, 0))
+    return np.hstack([features, -features])
 
 
 def noise_alone(seeds, metric="rsa"):
