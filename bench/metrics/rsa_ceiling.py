@@ -20,6 +20,8 @@ Change = Callable[[Floats], Floats]
 _N_ORDERS = 99
 _N_SPLITS = 10
 _LEVEL = 0.05
+_LEAST_ERRORS = 4.0
+"""By how many times the spread of chance halves must agree: less, and those that do are flattered."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,11 @@ def of_one(halves: Halves, vectors: Change) -> tuple[float, str]:
     for _ in range(_N_ORDERS):
         order = generator.permutation(first.shape[1])
         null.append(float(np.tensordot(first, second[:, order][:, :, order], axes=3)) / len(first))
-    if (p := p_value(r, np.array(null))) > _LEVEL:
-        return float("nan"), f"none: RDMs of halves of the repetitions do not agree (r {r:.2f}, p = {p:.2g})"
+    if r < _LEAST_ERRORS * (error := float(np.std(null))) or p_value(r, np.array(null)) > _LEVEL:
+        return float("nan"), (
+            f"none: RDMs of halves of the repetitions agree too little (r {r:.2f}, by chance {error:.2f}) to tell how "
+            "well a flawless model would"
+        )
     best = float(halves.best(np.array(r)))
     if best**2 < LEAST_RELIABILITY:
         return float(
