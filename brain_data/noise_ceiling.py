@@ -6,9 +6,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
-from scipy.stats import rankdata
 
-from ..correlation import Floats, pearson
+from ..correlation import Floats, pearson, tied_ranks
 from ..errors import UserError
 
 
@@ -219,10 +218,10 @@ def rdm_ceiling(rdms: Floats) -> tuple[float, float, Floats, Floats]:
     """
     if len(rdms) < 2:
         raise UserError(f"a ceiling over subjects needs at least 2 of them, not {len(rdms)}")
-    ranks = rankdata(rdms, axis=1)
-    everyone = rankdata(ranks.mean(axis=0))
+    ranks = tied_ranks(rdms)
+    everyone = tied_ranks(ranks.mean(axis=0))
     upper = np.array([float(pearson(subject, everyone)) for subject in ranks])
-    others = [rankdata(np.delete(ranks, i, axis=0).mean(axis=0)) for i in range(len(ranks))]
+    others = [tied_ranks(np.delete(ranks, i, axis=0).mean(axis=0)) for i in range(len(ranks))]
     lower = np.array([float(pearson(subject, rest)) for subject, rest in zip(ranks, others, strict=True)])
     return float(lower.mean()), float(upper.mean()), lower, upper
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...analysis.encoding.nested_ridge import Fit
 from ...analysis.encoding.pooled import predictions_without

@@ -99,6 +99,18 @@ def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
 
 
 @normalization(
+    "r_over_best_r",
+    sentence="r divided by the r of a flawless model",
+    formula="r / r of a flawless model",
+    expression="raw / CEILING",
+)
+def r_over_best_r(r: Floats, ceiling: Floats) -> Floats:
+    """Ratio r / c, not clipped: a flawless model's is 1 on average, and so is above 1 half of the time."""
+    value: Floats = mean_of_medians(r) / ceiling
+    return value
+
+
+@normalization(
     "above_chance",
     sentence="accuracy above chance as a share of the best",
     formula="accuracy above chance, as a share of the best",

@@ -101,12 +101,22 @@ class Sampling:
             what, count = "stimulus labels permuted", float("inf")
         return orders, what, 1 / (1 + min(len(orders), count))
 
-    def describe(self) -> dict[str, Any]:
-        """For the methods of a record."""
-        said = {"folds": self.n_splits, "inner_folds": self.inner_splits, "samples": self.kind}
+    def only(self, rows: Integers) -> Sampling:
+        """Of some of the samples."""
+        return replace(
+            self, groups=None if self.groups is None else self.groups[rows], position=self.position[rows]
+        )
+
+    def describe_groups(self) -> dict[str, Any]:
+        """What depends on what, for the methods of a record."""
+        said: dict[str, Any] = {"samples": self.kind}
         if self.groups is not None:
             said |= {"group": self.column, "n_groups": self.n_groups}
         return said | ({"dependence": self.said} if self.said else {})
+
+    def describe(self) -> dict[str, Any]:
+        """For the methods of a record."""
+        return {"folds": self.n_splits, "inner_folds": self.inner_splits} | self.describe_groups()
 
 
 def sampling(
@@ -190,6 +200,8 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
 
 def _looked_for(recorded: Recording, plain: Sampling, stratify: str | None) -> Sampling:
     """Neighbours in the order recorded, beyond what their labels say."""
+    if recorded.cube is None:
+        return plain
     rows = recorded.mean
     label = recorded.columns.get(stratify or "category")
     if label is not None:
