@@ -1,6 +1,6 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .metrics.recording import Recording
     from .results.as_score import Score
 
-_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version"})
+_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond"})
 """What a declaration says of the benchmark; all else are options of its metric."""
 
 
@@ -41,6 +41,8 @@ class BenchmarkCard:
         For language: whether a sentence is read alone or after the earlier ones of its passage.
     options : mapping
         Of the metric, such as ``stratify`` or ``folds``; ``METRICS[metric].options`` are all that it has.
+    beyond : tuple of str
+        Nuisance spaces beyond which a model is looked at by default.
     """
 
     identifier: str
@@ -53,6 +55,7 @@ class BenchmarkCard:
     description: str
     context: Literal["none", "passage"]
     options: Mapping[str, Any]
+    beyond: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.context not in ("none", "passage"):
@@ -148,6 +151,7 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         description=str(entry.get("description", data.title)),
         context=entry.get("context", "none"),
         options={name: value for name, value in entry.items() if name not in _FIELDS},
+        beyond=tuple(map(str, entry.get("beyond", ()))),
     )
 
 
@@ -255,6 +259,7 @@ def make_benchmark(
     *,
     version: int | None = None,
     context: Literal["none", "passage"] = "none",
+    beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark: ...
 
@@ -267,6 +272,7 @@ def make_benchmark(
     *,
     version: int | None = None,
     context: Literal["none", "passage"] = "none",
+    beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark:
     """A benchmark on a data set that is already at hand.
@@ -286,6 +292,8 @@ def make_benchmark(
     version : int, optional
         The metric's own by default.
     context : {"none", "passage"}
+    beyond : sequence of str
+        Nuisance spaces beyond which models are looked at by default.
     **options
         Of a metric by name, such as ``folds`` or ``stratify``.
 
@@ -314,6 +322,7 @@ def make_benchmark(
         description="",
         context=context,
         options=options,
+        beyond=tuple(beyond),
     )
     return Benchmark(card, data, recorded, made)
 

@@ -86,7 +86,7 @@ class NestedRidge:
 
     Parameters
     ----------
-    features : array of shape (n_stimuli, n_features)
+    features : array of shape (n_stimuli, n_features), or what is prepared of them
         May be a memory map larger than memory.
     folds : sequence of Fold
     alphas : array
@@ -96,7 +96,11 @@ class NestedRidge:
     """
 
     def __init__(
-        self, features: npt.ArrayLike, folds: Sequence[Fold], alphas: Floats = ALPHAS, device: str = "cpu"
+        self,
+        features: npt.ArrayLike | Features,
+        folds: Sequence[Fold],
+        alphas: Floats = ALPHAS,
+        device: str = "cpu",
     ) -> None:
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._leave_out: LeaveOut | None = None

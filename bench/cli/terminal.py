@@ -36,6 +36,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             if record["p"] is None
             else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
         ),
+        *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
         ("n", counted(record)),
@@ -186,6 +187,14 @@ def _number(value: float | None) -> str:
 def _interval(record: Mapping[str, Any]) -> str:
     low, high = record["ci"]
     return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
+
+
+def _beyond(record: Mapping[str, Any]) -> str:
+    """The variance added to nuisance spaces, its interval and p, and which spaces."""
+    low, high = record["beyond_ci"]
+    interval = "" if low is None else f"   95 % interval {low:.3f} to {high:.3f}"
+    p = "" if record["beyond_p"] is None else f"   p {record['beyond_p']:.2g}"
+    return f"{_number(record['beyond'])}{interval}{p}   added to {', '.join(record['beyond_spaces'])}"
 
 
 def _ceiling(record: Mapping[str, Any]) -> str:

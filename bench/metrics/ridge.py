@@ -23,7 +23,8 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within, repe
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .beyond import Comparison
 from .headline import Headline
 from .interval_words import said_of as said_of
 from .neuroid_ceiling import neuroid_ceiling
@@ -144,6 +145,23 @@ class Encoding:
             replicates=replicates,
             arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
+
+    def beyond(
+        self,
+        layers: Mapping[str, npt.ArrayLike],
+        chosen: Sequence[str],
+        nuisance: Mapping[str, Sequence[npt.ArrayLike]],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> Beyond:
+        """What the layers chosen for each fold add to nuisance spaces, each of one or more arrays of features."""
+        weights, kept = self.chosen(recorded)
+        headline = Headline.of(recorded, ceiling, self.sampling.tests, weights).only(kept)
+        targets = recorded.mean[:, kept]
+        return Comparison(
+            layers, chosen, nuisance, targets, headline, self.sampling, options, self.alphas
+        ).found()
 
     def sweep(
         self,

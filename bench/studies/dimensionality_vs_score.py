@@ -21,9 +21,9 @@ _FEWEST_MODELS = 4
 
 def layer_scores(model: Network, benchmark: str) -> Mapping[str, float]:
     """The raw score of every default layer."""
-    scores: Mapping[str, float] = score(model, benchmark, n_bootstraps=0, n_permutations=0).attrs["record"][
-        "layers"
-    ]
+    scores: Mapping[str, float] = score(model, benchmark, n_bootstraps=0, n_permutations=0, beyond=()).attrs[
+        "record"
+    ]["layers"]
     return scores
 
 
@@ -53,7 +53,7 @@ def dimensions_against_scores(
             raise UserError(f"{name!r} is no network: it has no layers of units to analyse")
         stimuli = stimuli_for(name)
         check_modality(model, stimuli)
-        record = score(model, benchmark, seed=random_state).attrs["record"]
+        record = score(model, benchmark, seed=random_state, beyond=()).attrs["record"]
         found = dimensionality_of(layer_unit_responses(model, record["layer"], stimuli))
         low, high = found["interval"]
         rows.append(

@@ -264,7 +264,15 @@ def _brain(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
     """The benchmark's headline, without interval and p value."""
     model = _model(recipe, network, data)
     return float(
-        score(model, study.benchmark, _blocks(recipe, model), n_bootstraps=0, n_permutations=0, run="twins")
+        score(
+            model,
+            study.benchmark,
+            _blocks(recipe, model),
+            n_bootstraps=0,
+            n_permutations=0,
+            beyond=(),
+            run="twins",
+        )
     )
 
 
