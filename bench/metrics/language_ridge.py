@@ -26,4 +26,4 @@ def language_ridge(recorded: Recording) -> BrainScoreRegression:
     del recorded
     folds = Splitter(n_splits=10, group="story", seed=1234)
     predict = on_every_split(partial(generalized_ridge, penalties=PENALTIES))
-    return BrainScoreRegression("language_ridge", predict, folds, r_over_ceiling, epsilon=1e-8)
+    return BrainScoreRegression("language_ridge", predict, folds, r_over_ceiling, together=True)

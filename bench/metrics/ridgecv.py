@@ -36,4 +36,4 @@ PENALTIES: Floats = np.concatenate(
 def ridgecv(recorded: Recording, **options: Any) -> BrainScoreRegression:
     """Ridge regression with one chosen penalty for all neuroids, on ten stratified shuffles."""
     predict = on_every_split(partial(generalized_ridge, penalties=PENALTIES))
-    return balanced(BrainScoreRegression("ridgecv", predict), recorded, options)
+    return balanced(BrainScoreRegression("ridgecv", predict, together=True), recorded, options)

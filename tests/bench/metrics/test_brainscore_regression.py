@@ -61,7 +61,9 @@ def test_vision(vision, name):
     assert metric_result.raw == pytest.approx(expected, abs=tolerance)
     assert metric_result.layers["layer"] == pytest.approx(expected, abs=tolerance)
     assert metric_result.ci[0] < metric_result.value < metric_result.ci[1]
-    assert metric_result.p == pytest.approx(0.01)
+    # neuroids that are fitted together: twice the median over splits, since fitting anew would take too long
+    assert metric_result.p == pytest.approx(0.02 if name in ("pls", "ridgecv") else 0.01)
+    assert metric_result.methods.get("smallest_p", 0.01) == pytest.approx(metric_result.p)
 
 
 def test_ceiling_error_and_normalisation(vision):
