@@ -23,8 +23,8 @@ from .uncertainty import HeldOut
 Floats = npt.NDArray[np.float64]
 Predictor = Callable[[Floats, Floats, Sequence[Split]], list[Floats]]
 
-_REFITTED, _REFITTED_TOGETHER = 1000, 60
-"""Most stimuli for which p fits anew, where neuroids are fitted one by one, and where all of them together."""
+_REFITTED, _REFITTED_OF_DRAWS, _REFITTED_TOGETHER = 1000, 400, 60
+"""Most stimuli for which p fits anew: neuroids one by one; together, of many draws at once; and of one by one."""
 _ORDERS_TOGETHER = 99
 _PERMUTED_ENTRIES = 1 << 24
 
@@ -67,11 +67,12 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Permuted:
-    """How p is found for a regression; `together` and `rotates` as of ``BrainScoreRegression``."""
+    """How p is found for a regression; the fields are those of ``BrainScoreRegression``."""
 
     predict: Predictor
     together: bool
     rotates: bool
+    of_draws: Callable[[Floats, Floats, Floats], Floats] | None
     options: ScoringOptions
 
     def p(
@@ -94,7 +95,9 @@ class Permuted:
             return float("nan"), {"p": "not asked for"}
         if how is None:
             return float("nan"), {"p": "none: too few groups to permute"}
-        most = _REFITTED if parted or not self.together else _REFITTED_TOGETHER
+        most = _REFITTED
+        if self.together and not parted:
+            most = _REFITTED_TOGETHER if self.of_draws is None else _REFITTED_OF_DRAWS
         if len(targets) > most:
             if parted:
                 return float("nan"), {"p": f"none: of more than {most} stimuli that depend on each other"}
@@ -119,6 +122,10 @@ class Permuted:
 
     def _null(self, x: Floats, permuted: Floats, splits: list[Split]) -> Floats:
         """Sum over splits of the median r, for responses (n_draws, n_stimuli, n_neuroids) in other orders."""
+        if self.of_draws is not None:
+            step = max(1, _PERMUTED_ENTRIES // permuted[0].size)
+            blocks = [permuted[start : start + step] for start in range(0, len(permuted), step)]
+            return np.concatenate([self._null_of_block(x, block, splits) for block in blocks])
         if self.together:
             medians = [
                 np.median(np.nan_to_num(pearson(found, y[one.test])), axis=-1)
@@ -131,6 +138,15 @@ class Permuted:
         for one, found in zip(splits, self.predict(x, columns, splits), strict=True):
             r = np.nan_to_num(pearson(found, columns[one.test]))
             total += np.median(r.reshape(len(permuted), -1), axis=1)
+        return total
+
+    def _null_of_block(self, x: Floats, permuted: Floats, splits: list[Split]) -> Floats:
+        assert self.of_draws is not None
+        total = np.zeros(len(permuted))
+        for one in splits:
+            found = self.of_draws(x[one.train], permuted[:, one.train], x[one.test])
+            r = pearson(found.transpose(1, 0, 2), permuted[:, one.test].transpose(1, 0, 2))
+            total += np.median(np.nan_to_num(r), axis=1)
         return total
 
 

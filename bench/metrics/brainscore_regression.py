@@ -60,6 +60,30 @@ def generalized_ridge(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats
     return prediction
 
 
+def generalized_ridge_draws(x: Floats, y: Floats, x_test: Floats, *, penalties: Floats) -> Floats:
+    """The same for many draws of the responses, (n_draws, n_train, n_targets), each with a penalty of its own.
+
+    Left-out residuals are (y - fitted) / (1 - h), with the intercept in the leverage h.
+    """
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=1, keepdims=True)
+    left, sizes, right = np.linalg.svd(x - mean_x, full_matrices=False)
+    inside = sizes > sizes[0] * max(x.shape) * np.finfo(np.float64).eps
+    left, sizes, right = left[:, inside], sizes[inside], right[inside]
+    projected = left.T @ (y - mean_y)
+    best = np.full(len(y), np.inf)
+    chosen = np.zeros((len(y), 1, 1))
+    for penalty in penalties:
+        shrunk = sizes**2 / (sizes**2 + penalty)
+        leverage = (left**2) @ shrunk + 1 / len(x)
+        residuals = (y - mean_y - left @ (shrunk[:, None] * projected)) / (1 - leverage)[:, None]
+        error = (residuals**2).mean(axis=(1, 2))
+        chosen[error < best] = penalty
+        best = np.minimum(best, error)
+    weights = sizes[:, None] / (sizes[:, None] ** 2 + chosen) * projected
+    predictions: Floats = (x_test - mean_x) @ right.T @ weights + mean_y
+    return predictions
+
+
 @dataclass(frozen=True)
 class BrainScoreRegression:
     """A cross-validated regression of Brain-Score.
@@ -86,6 +110,8 @@ class BrainScoreRegression:
     """Whether a neuroid's prediction depends on the other neuroids."""
     rotates: bool = True
     """Whether only the features' inner products count."""
+    of_draws: Callable[[Floats, Floats, Floats], Floats] | None = None
+    """Where neuroids are fitted together: `predict` of one split for many draws of the responses at once."""
 
     def ceiling(self, recorded: Recording) -> Ceiling:
         """Published r_max for language, split-half internal consistency over repetitions for vision."""
@@ -131,7 +157,7 @@ class BrainScoreRegression:
         raw, headline = float(mean_of_medians(r)), _headline(normalize, best)
         value = headline(r)
         replicates = self._replicates(held_out, recorded, headline, r, dependence, options)
-        null = Permuted(self.predict, self.together, self.rotates, options)
+        null = Permuted(self.predict, self.together, self.rotates, self.of_draws, options)
         p, how = null.p(layers, chosen, held_out, r, targets, dependence)
         consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else np.zeros(0)
         left_out = {
