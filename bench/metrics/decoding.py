@@ -246,7 +246,7 @@ class _Fitted:
         return Replicates(value, samples, "jackknife", len(samples), subjects)
 
     def p(self, options: ScoringOptions) -> tuple[float, dict[str, object]]:
-        """P of the accuracy: responses permuted, predicted anew at the chosen penalties, and identified in all folds."""
+        """P of the accuracy: responses permuted, predicted anew at the chosen penalties, identified in all folds."""
         if options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
         some, n = uncertainty.subsample_targets(self.patterns.members, options.seed), self.patterns.n_neuroids

@@ -1,6 +1,6 @@
 """Encoding metrics: predict every neuroid's response from a layer, on stimuli that were held out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,7 @@ from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
+from .uncertainty import said_of
 
 _PERMUTED_ENTRIES = 1 << 25
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
@@ -148,7 +149,7 @@ class Encoding:
 
     def beyond(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         chosen: Sequence[str],
         nuisance: Mapping[str, Sequence[npt.ArrayLike]],
         recorded: Recording,

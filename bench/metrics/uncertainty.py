@@ -13,6 +13,8 @@ from ...correlation import Floats, pearson, weighted_pearson
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
+    from ...analysis.statistics.replicates import Replicates
+    from .base import ScoringOptions
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
@@ -35,23 +37,25 @@ class HeldOut:
 def held_out_draws(held_out: Sequence[HeldOut | Fit], targets: Floats, weights: Floats) -> Floats:
     """Pearson r under bootstrap weights of the held-out stimuli, ``(n_draws, n_splits, n_targets)``.
 
-    A fold in which a draw leaves nothing that varies counts as r = 0.
+    NaN for a fold of which a draw leaves fewer than two stimuli; 0 where nothing varies among more.
     """
-    r = [
-        weighted_pearson(one.prediction, targets[one.split.test], weights[:, one.split.test])
-        for one in held_out
-    ]
-    return np.nan_to_num(np.stack(r, axis=1))
+    found = []
+    for one in held_out:
+        drawn = weights[:, one.split.test]
+        r = np.nan_to_num(weighted_pearson(one.prediction, targets[one.split.test], drawn))
+        r[(drawn > 0).sum(axis=1) < 2] = np.nan
+        found.append(r)
+    return np.stack(found, axis=1)
 
 
-def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
-    """Pearson r of one split's predictions with its held-out responses permuted, ``(n_draws, 1, n_targets)``.
+def permuted_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
+    """Pearson r of one split's predictions with its held-out responses permuted, ``(n_draws, n_targets)``.
 
     Exact for any method of fitting, since the split's training responses stay apart.
     """
     truth = targets[held_out.split.test]
     r = [np.nan_to_num(pearson(held_out.prediction, truth[order])) for order in orders]
-    return np.array(r)[:, None]
+    return np.array(r)
 
 
 def subsample_targets(members: Sequence[Indices], seed: int, most: int = MOST_TESTED) -> Indices:
@@ -70,3 +74,27 @@ def select_targets(fit: Fit, chosen: Indices) -> Fit:
         prediction=fit.prediction[:, chosen],
         inner_score=fit.inner_score[chosen],
     )
+
+
+def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
+    """How the interval was made, for the methods of a record."""
+    if not np.isfinite(replicates.error_of_samples):
+        few = f"none: {replicates.n_samples} groups of samples say too little about others"
+        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
+    level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
+    over = f"{replicates.n_samples} groups of stimuli"
+    if replicates.kind == "bootstrap":
+        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
+    said = f"{level} {replicates.kind} over {over}"
+    if n_subjects > 1:
+        low, high = replicates.interval_of_samples(options.level)
+        return {
+            "interval": f"{said}, and t over {n_subjects} subjects: of other subjects and other stimuli",
+            "interval_of_these_subjects": [low, high],
+            "seed": options.seed,
+        }
+    about = "; one subject: says nothing about other people" if n_subjects == 1 else ""
+    return {
+        "interval": f"{said}, t with {replicates.error[1]:.1f} degrees of freedom{about}",
+        "seed": options.seed,
+    }

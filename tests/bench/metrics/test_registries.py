@@ -89,6 +89,8 @@ def test_the_shapes_of_a_result(name, world):
     else:
         assert result.replicates.value == pytest.approx(result.value)
         assert result.replicates.interval() == result.ci
+        assert result.replicates.n_samples > 3
+        assert len(result.replicates.samples) > 3
     assert result.ci[0] <= result.ci[1]
     assert 1 / 40 <= result.p <= 1
     assert (result.n_stimuli, result.n_neuroids) == (N_STIMULI, N_NEUROIDS)
