@@ -20,10 +20,11 @@ from . import uncertainty
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .identification import Flags, Indices, Pairs, Patterns, mean_told, pairs_of, told
 from .identification_ceiling import FEWEST_FREE, Distances
+from .interval_words import said_of
 from .normalization import CHANCE, above_chance
 from .recording import Recording
 from .registries import metric
-from .ridge import Encoding, ridge, said_of
+from .ridge import Encoding, ridge
 from .sampling import Sampling
 from .self_decoding import SelfDecoding
 

@@ -26,12 +26,11 @@ from . import uncertainty
 from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
-from .interval_words import said_of as said_of
+from .interval_words import said_of
 from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-from .uncertainty import said_of
 
 _PERMUTED_ENTRIES = 1 << 25
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
