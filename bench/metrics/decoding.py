@@ -67,11 +67,7 @@ class Decoding:
 
     def ceiling(self, recorded: Recording) -> Ceiling:
         """How often a noise-free model would tell the measured patterns apart; neuroids by reliability."""
-        rows = [np.arange(recorded.n_stimuli)]
-        weights = np.ones(recorded.n_stimuli)
-        noise = noise_variance(recorded.responses)
-        each = reliability_within(recorded.mean, noise, recorded.counts, rows, weights)
-        reliable = each if np.isfinite(noise).any() else None
+        reliable = _reliability(recorded)
         found = _distances(recorded, Patterns.of(recorded))
         if not found:
             few = f"none: fewer than {FEWEST_FREE} presentations beyond each stimulus' first"
@@ -106,7 +102,7 @@ class Decoding:
         p, tested = found.p(self.encoding.sampling, rows, options.n_permutations, options.seed)
         once = {"stimuli shown once": int((~rows).sum())} if not rows.all() else {}
         said = {"identify": f"one of two {self.label or 'stimuli'}, random halves of their presentations"}
-        reliable = self.ceiling(recorded).per_neuroid
+        reliable = _reliability(recorded)
         return MetricResult(
             value=value,
             raw=observed,
@@ -180,9 +176,10 @@ class Decoding:
 
     def _parts(self, recorded: Recording) -> list[Indices]:
         """The stimuli that are told apart from each other; all of them where there are too few to hold some out."""
-        if recorded.n_stimuli < 2 * self.encoding.sampling.n_splits:
+        try:
+            return self.encoding.sampling.tests
+        except UserError:
             return [np.arange(recorded.n_stimuli)]
-        return self.encoding.sampling.tests
 
 
 @dataclass(frozen=True)
@@ -235,7 +232,9 @@ class _Fitted:
         smooth = np.array([mean_told(*one) for one in zip(self.advantages, widths, strict=True)])
         groups = self.sampling.jackknife_groups
         by_fold = [predictions_without(one, self.targets, groups) for one in self.fits]
-        samples = np.full(int(groups.max()) + 1, np.nan)
+        n_groups, n_pairs = int(groups.max()) + 1, sum(int(upper.sum()) for _, upper in self.pairs)
+        samples = np.full(n_groups + 1, np.nan)
+        samples[-1] = _share(whole.mean() * n_pairs / (n_pairs + 1), best.mean())  # one pair more, taken for another
         for group, predictions in enumerate(zip(*by_fold, strict=True)):
             rows = groups != group
             pairs = pairs_of(self.tests, self.labels, rows)
@@ -247,7 +246,7 @@ class _Fitted:
         subjects = np.empty(0)
         if self.patterns.names:
             subjects = value + (whole - CHANCE - value * (best - CHANCE)) / (best.mean() - CHANCE)
-        return Replicates(value, samples, "jackknife", len(samples), subjects)
+        return Replicates(value, samples, "jackknife", n_groups, subjects)
 
     def p(self, options: ScoringOptions) -> tuple[float, dict[str, object]]:
         """P of the accuracy: responses permuted, predicted anew at the chosen penalties, and identified in all folds."""
@@ -309,6 +308,14 @@ def _distances(recorded: Recording, patterns: Patterns) -> list[Distances]:
     found = [Distances.of(cube[:, :, one], patterns.scale[one]) for one in patterns.members]
     known = [one for one in found if one is not None]
     return known if len(known) == len(found) else []
+
+
+def _reliability(recorded: Recording) -> Floats | None:
+    """Of each neuroid's mean response, over all stimuli; None without repetitions."""
+    noise, n = noise_variance(recorded.responses), recorded.n_stimuli
+    if not np.isfinite(noise).any():
+        return None
+    return reliability_within(recorded.mean, noise, recorded.counts, [np.arange(n)], np.ones(n))
 
 
 def _of(fits: Sequence[Fit]) -> list[Floats]:
