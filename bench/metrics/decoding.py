@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_CERTAINTY = 4.0
 """Standard errors by which patterns must differ more than noise does, for a ceiling to be divided by."""
-_WIDTH = 0.25
+_WIDTH, _FEWEST_PLACES = 0.25, 3
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,17 @@ class Decoding:
     ) -> MetricResult:
         """Identify held-out stimuli by the patterns that a layer predicts."""
         sampling, patterns = self.encoding.sampling, Patterns.of(recorded)
+        if self.across and sampling.column != self.across:
+            raise UserError(
+                f"{recorded.name}: to hold one {self.across} out and choose penalties on the others, a model needs at "
+                f"least {_FEWEST_PLACES} of them"
+            )
         labels, targets = _labels(recorded, self.label), recorded.mean
         pairs = pairs_of(sampling.tests, labels)
         if not any(upper.any() for _, upper in pairs):
-            raise UserError(f"{recorded.name}: no two {self.label or 'stimuli'} are held out in the same fold")
+            raise UserError(
+                f"{recorded.name}: no two {self.label or 'stimuli'} are held out in the same fold"
+            )
         curve, best = self.encoding.sweep(
             layers, recorded, quality=lambda fits: float(patterns.accuracy(_of(fits), targets, pairs).mean())
         )
@@ -234,7 +241,9 @@ class _Fitted:
         by_fold = [predictions_without(one, self.targets, groups) for one in self.fits]
         n_groups, n_pairs = int(groups.max()) + 1, sum(int(upper.sum()) for _, upper in self.pairs)
         samples = np.full(n_groups + 1, np.nan)
-        samples[-1] = _share(whole.mean() * n_pairs / (n_pairs + 1), best.mean())  # one pair more, taken for another
+        samples[-1] = _share(
+            whole.mean() * n_pairs / (n_pairs + 1), best.mean()
+        )  # one pair more, taken for another
         for group, predictions in enumerate(zip(*by_fold, strict=True)):
             rows = groups != group
             pairs = pairs_of(self.tests, self.labels, rows)
@@ -249,7 +258,7 @@ class _Fitted:
         return Replicates(value, samples, "jackknife", n_groups, subjects)
 
     def p(self, options: ScoringOptions) -> tuple[float, dict[str, object]]:
-        """P of the accuracy: responses permuted, predicted anew at the chosen penalties, and identified in all folds."""
+        """P of the accuracy: responses permuted, predicted anew at the chosen penalties, identified in all folds."""
         if options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
         some, n = uncertainty.subsample_targets(self.patterns.members, options.seed), self.patterns.n_neuroids
@@ -286,13 +295,17 @@ def decoding(
 ) -> Decoding:
     """Pairwise identification; a model's patterns are predicted by ridge with the other options."""
     recorded.column(label)
-    if recorded.column(across) is not None:
+    held = recorded.column(across)
+    if held is not None:
         if options.get("group", across) != across:
             raise UserError(
                 f"{recorded.name}: decoding across {across!r} holds its values out, so it cannot keep "
                 f"{options['group']!r} together as well"
             )
-        options["group"] = across
+        if (
+            len(set(held.tolist())) >= _FEWEST_PLACES
+        ):  # with 2, the recording can still be decoded from itself
+            options["group"] = across
     Patterns.of(recorded)  # refuses recordings without patterns, before anything is computed
     return Decoding(ridge(recorded, **options), label=label, across=across)
 

@@ -52,7 +52,12 @@ class SelfDecoding:
 
     @classmethod
     def of(
-        cls, recorded: Recording, patterns: Patterns, sampling: Sampling, label: str | None, across: str | None
+        cls,
+        recorded: Recording,
+        patterns: Patterns,
+        sampling: Sampling,
+        label: str | None,
+        across: str | None,
     ) -> SelfDecoding:
         """That of a recording, by a column of its stimuli and across another."""
         rows = recorded.counts > 1
@@ -84,7 +89,7 @@ class SelfDecoding:
 
     @cached_property
     def told(self) -> Floats:
-        """How often each pair of labels is told apart, ``(n_subjects, n_labels, n_labels)``; NaN for pairs that never meet."""
+        """How often each pair of labels is told apart, ``(n_subjects, n_labels, n_labels)``; NaN where none met."""
         return self.told_by(N_HALVES)
 
     @cached_property
@@ -122,8 +127,14 @@ class SelfDecoding:
         n_halves = _TESTED_HALVES if len(self.cube) <= _FEW_STIMULI else 2
         generator = np.random.default_rng([seed, 4])
         drawn = [generator.permutation(n_draws) % len(orders) for _ in range(1, self.cube.shape[1])]
-        null = np.array([tested._permuted(orders[list(one)])._mean(n_halves) for one in zip(*drawn, strict=True)])
-        over = f", over {len(some)} of {self.patterns.n_neuroids} neuroids" if len(some) < self.patterns.n_neuroids else ""
+        null = np.array(
+            [tested._permuted(orders[list(one)])._mean(n_halves) for one in zip(*drawn, strict=True)]
+        )
+        over = (
+            f", over {len(some)} of {self.patterns.n_neuroids} neuroids"
+            if len(some) < self.patterns.n_neuroids
+            else ""
+        )
         return p_value(tested._mean(n_halves), null), {
             "p": f"{what} within every repetition, {n_draws} times, {n_halves} halves, neuroids by their sd{over}",
             "smallest_p": 1 / (1 + min(n_draws, count)),
