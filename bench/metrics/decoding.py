@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...analysis.encoding.cross_validation import Indices
 from ...analysis.encoding.nested_ridge import Fit
 from ...analysis.encoding.pooled import predictions_without
 from ...analysis.statistics.replicates import Replicates
@@ -18,7 +19,7 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within
 from ...errors import UserError
 from . import uncertainty
 from .base import Ceiling, MetricResult, ScoringOptions
-from .identification import Flags, Indices, Pairs, Patterns, mean_told, pairs_of, told
+from .identification import Flags, Pairs, Patterns, mean_told, pairs_of, told
 from .identification_ceiling import FEWEST_FREE, Distances
 from .normalization import CHANCE, above_chance
 from .recording import Recording
@@ -312,7 +313,8 @@ def decoding(
 
 def _labels(recorded: Recording, label: str | None) -> Indices:
     named = recorded.stimulus_ids if label is None else recorded.column(label)
-    return np.unique(np.asarray(named, str), return_inverse=True)[1].astype(np.intp)
+    number: Indices = np.unique(np.asarray(named, str), return_inverse=True)[1].astype(np.intp)
+    return number
 
 
 def _distances(recorded: Recording, patterns: Patterns) -> list[Distances]:

@@ -90,7 +90,7 @@ def told(advantages: Floats, width: float = 0.0) -> Floats:
 
         smooth: Floats = ndtr(advantages / width)
         return smooth
-    step: Floats = (advantages > 1e-12) + 0.5 * (np.abs(advantages) <= 1e-12)
+    step: Floats = np.where(advantages > 1e-12, 1.0, 0.5 * (np.abs(advantages) <= 1e-12))
     return step
 
 

@@ -10,10 +10,11 @@ from itertools import combinations_with_replacement, islice
 import numpy as np
 import numpy.typing as npt
 
+from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.resampling import ENTRIES, p_value, permutations
 from ...errors import UserError
 from . import uncertainty
-from .identification import Flags, Indices, Patterns, advantage, halves, noise_scale_of_others, spread, told
+from .identification import Flags, Patterns, advantage, halves, noise_scale_of_others, spread, told
 from .recording import Labels, Recording
 from .sampling import Sampling
 
