@@ -68,6 +68,18 @@ class WhitenedSimilarity(Similarity):
                 row[:] = self._agreement(one, others, np.flatnonzero(chosen))
         return r
 
+    def _among_redrawn(
+        self, brain: Floats, weights: Floats, depends: Sampling, *, first_order: bool
+    ) -> Floats:
+        """As of its parent; one whitening a draw."""
+        del depends, first_order
+        r = np.full((len(weights), len(brain)), np.nan)
+        for row, chosen in zip(r, weights > 0, strict=True):
+            if chosen.sum() > 3:
+                alike = whitened(brain[:, chosen][:, :, chosen])
+                row[:] = (np.tensordot(alike, alike.sum(axis=0), axes=2) - 1) / (len(brain) - 1)
+        return r
+
 
 @metric(
     "rsa_whitened",
