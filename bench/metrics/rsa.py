@@ -215,6 +215,12 @@ class Similarity:
         r: Floats = np.tensordot(self._vectors(brain), self._vectors(model[None])[0], axes=2)
         return r
 
+    def _with_vectors(self, vectors: Floats, model: Floats) -> float:
+        """The same with vectors of the brain, whose sum over pairs is 0."""
+        n, square = len(model), float(np.vdot(model, model))
+        left = square - float(model.sum()) ** 2 / (n * (n - 1))
+        return float(np.vdot(vectors, model)) / float(np.sqrt(left)) if left > 1e-12 * square else 0.0
+
     def _parts(self, model: Mapping[str, Floats], brain: Floats, recorded: Recording) -> Parts:
         """Which layer is reported on which stimuli."""
         if len(model) == 1:
@@ -350,9 +356,8 @@ class _Compared:
         for layer, rows in self.parts:
             within = self.metric._vectors(self.brain[:, rows][:, :, rows]).mean(axis=0)
             for i, order in enumerate(orders):
-                shuffled = order[rows]
-                model = self.metric._vectors(self.model[layer][np.ix_(shuffled, shuffled)][None])[0]
-                null[i] += float((within * model).sum()) / len(self.parts)
+                model = self.model[layer][np.ix_(order[rows], order[rows])]
+                null[i] += self.metric._with_vectors(within, model) / len(self.parts)
         return p_value(observed, null), {"p": f"{what} {len(orders)} times", "smallest_p": smallest}
 
 

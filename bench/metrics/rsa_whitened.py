@@ -47,6 +47,9 @@ class WhitenedSimilarity(Similarity):
     def _vectors(self, rdms: Floats) -> Floats:
         return whitened(rdms)
 
+    def _with_vectors(self, vectors: Floats, model: Floats) -> float:
+        return float(np.vdot(vectors, whitened(model[None])[0]))
+
     def _drawn(
         self, depends: Sampling, n_draws: int, seed: int, *, first_order: bool
     ) -> tuple[Floats, float]:
