@@ -32,6 +32,8 @@ def load_model(name: str, *, readout: "Readout | None" = None) -> Model:
         - ``weights:FILE``: a ResNet-18 or -50, vision transformer or GPT from its state dict or safetensors;
         - ``tdann:FOLDER``, ``topolm:FOLDER``, ``topoformer:FOLDER``, ``all-tnn:FILE``: a topographic network with
           its positions (docs/sheets.md says which files);
+        - ``untrained:MODEL`` or ``untrained:MODEL@SEED``: any network of these with weights drawn anew;
+        - ``static:MODEL``: the input embedding of a language network of these, mean over a text's tokens;
         - any other ``SCHEME:ARGUMENT`` that an installed package adds;
         - ``path/to/file.py:factory``: a function of one's own without arguments that gives a Model. The
           file is run, as any program of one's own.
@@ -92,7 +94,8 @@ def _made_by(registry: Registry[Any], key: str, name: str, make: Callable[[], Mo
     origin = registry.origin(key)
     package, _, module = origin.partition(".")
     if package == __package__.partition(".")[0]:
-        return make().replaced(made_by=(module,))
+        model = make()
+        return model.replaced(made_by=(*model.made_by, module))
     return _made_elsewhere(make, f"the model {name!r} of {origin}")
 
 

@@ -25,6 +25,7 @@ from ...correlation import pearson
 from ...errors import UserError, missing_extra
 from ...files import write_bytes
 from ...progress import track
+from ..masks import unmasked
 from ..representation.gram import gram
 from .cross_validation import Fold, Indices, Split
 from .nested_ridge import ALPHAS, Floats
@@ -163,6 +164,7 @@ class VariancePartition:
             ) from error
 
 
+@unmasked
 def banded_ridge(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -193,6 +195,7 @@ def banded_ridge(
     return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
 
 
+@unmasked
 def banded_weights(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -224,6 +227,7 @@ def banded_weights(
     return BandedWeights(weights, deltas, 1 + scores.max(axis=0))
 
 
+@unmasked
 def variance_partitioning(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 
 Indices = npt.NDArray[np.intp]
 
@@ -160,6 +161,7 @@ class Fold:
         return [Split(rows[part.train], rows[part.test]) for part in self.inner]
 
 
+@unmasked
 def nested_folds(
     n_stimuli: int,
     *,

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from ...correlation import Floats, pearson
 from ...errors import UserError
+from ..masks import unmasked
 from .cross_validation import Fold, Split, Splitter
 
 OUTER = 5
@@ -51,6 +52,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     coef_: Floats
     intercept_: Floats | float
 
+    @unmasked
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Any:
         """Fit on all rows.
 
@@ -72,6 +74,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
                 setattr(self, name, getattr(self, name)[..., 0])
         return self
 
+    @unmasked
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Predicted responses, ``(n_samples,)`` or ``(n_samples, n_targets)`` as in `y`."""
         check_is_fitted(self)
@@ -79,6 +82,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         predicted: Floats = x @ self.coef_.T + self.intercept_
         return predicted
 
+    @unmasked
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Pearson r of prediction and response, averaged over targets.
 
@@ -89,6 +93,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_consistent_length(predicted, truth)
         return float(_r(_columns(predicted), _columns(truth)).mean())
 
+    @unmasked
     def cross_validate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None, *, cv: Cv = OUTER
     ) -> CrossValidated:

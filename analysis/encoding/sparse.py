@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ...correlation import Floats, pearson
 from ...errors import UserError
 from ...progress import track
+from ..masks import unmasked
 from .cross_validation import Indices, Split
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -51,6 +52,7 @@ class SparseCurve:
         return np.where(best > 0, reached, 0)
 
 
+@unmasked
 def sparse_encoding(
     features: npt.ArrayLike,
     targets: npt.ArrayLike,

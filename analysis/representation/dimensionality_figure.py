@@ -17,8 +17,8 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     Parameters
     ----------
     rows : sequence of mapping
-        ``layer``, ``corrected``, ``low``, ``high``, ``participation_ratio``, ``selective`` and ``morans_i`` (by
-        contrast, the latter may be empty), ``score`` (or None), ``n_samples``, ``layout``.
+        ``layer``, ``corrected``, ``low``, ``high``, ``participation_ratio``, ``estimator``, ``selective`` and
+        ``morans_i`` (by contrast, the latter may be empty), ``score`` (or None), ``n_samples``, ``layout``.
     title : str
     """
     scored = rows[0].get("score") is not None
@@ -40,7 +40,12 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         label="corrected for n",
     )
     places[0].plot(
-        x, [row["participation_ratio"] for row in rows], ":", color=COLORS[0], linewidth=1, label="raw"
+        x,
+        [row["participation_ratio"] for row in rows],
+        ":",
+        color=COLORS[0],
+        linewidth=1,
+        label="of these stimuli",
     )
     places[0].legend(fontsize=5, frameon=False)
     finish(places[0], "", "participation ratio")
@@ -79,7 +84,7 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         finish(places[3], "participation ratio (corrected)", "raw score of the layer")
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")
     figure.supxlabel(
-        f"n = {rows[0]['n_samples']} stimuli; error bars: 95 %, jackknife over stimuli; layouts: "
+        f"n = {rows[0]['n_samples']} stimuli; {rows[0]['estimator']}; bars: 95 %, jackknife over stimuli; layouts: "
         + ", ".join(dict.fromkeys(row["layout"] for row in rows)),
         fontsize=5.5,
     )
@@ -109,7 +114,7 @@ def dimensions_figure(rows: Sequence[Mapping[str, Any]], benchmark: str, rank: M
             fmt="o", markersize=4, color=COLORS[i % len(COLORS)], elinewidth=0.6,
         )  # fmt: skip
         name_point(axes, row["corrected"], row["score"], row["model"])
-    values = [row["corrected"] for row in rows]
+    values = [row["corrected"] for row in rows if np.isfinite(row["corrected"])] or [1.0]
     if max(values) > 8 * min(values):
         axes.set_xscale("log")
     finish(axes, "participation ratio (corrected for n)", f"score on {benchmark}")

@@ -7,9 +7,11 @@ from scipy.stats import kendalltau, rankdata
 from ...brain_data.noise_ceiling import noise_variance
 from ...correlation import pearson
 from ...errors import UserError
+from ..masks import unmasked
 from .gram import Floats, centered_patterns_gram
 
 
+@unmasked
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     """1 - Pearson r between the response patterns of every two stimuli.
 
@@ -43,6 +45,7 @@ def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     return (rdm + rdm.T) / 2
 
 
+@unmasked
 def crossnobis_rdm(cube: Floats) -> Floats:
     """Cross-validated squared Mahalanobis distance between stimuli, each neuroid scaled by its noise.
 
@@ -101,6 +104,7 @@ def pairs(rdm: Floats) -> Floats:
     return rdm[..., row, column]
 
 
+@unmasked
 def kendall_tau_a(a: Floats, b: Floats) -> float:
     """Kendall's tau-a of two vectors: the share of concordant less discordant pairs, ties counted as neither.
 
@@ -113,6 +117,7 @@ def kendall_tau_a(a: Floats, b: Floats) -> float:
     return tau_b * float(np.sqrt(untied[0] * untied[1])) / n
 
 
+@unmasked
 def spearman(a: Floats, b: Floats) -> float:
     """Spearman's rank correlation of two vectors; NaN where one does not vary."""
     return float(pearson(rankdata(a), rankdata(b)))

@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 
 _BLOCK = 1 << 23
 
 
+@unmasked
 def bootstrap_correlations(
     models: npt.ArrayLike,
     data: npt.ArrayLike,
@@ -64,6 +66,7 @@ def bootstrap_correlations(
     return r
 
 
+@unmasked
 def bootstrap_cosines(models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     """Cosine of model and data dissimilarities over the pairs that each bootstrap draws.
 
@@ -77,6 +80,7 @@ def bootstrap_cosines(models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.A
     return cosine
 
 
+@unmasked
 def whitened_cosine(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     """a'V^-1 b / sqrt(a'V^-1 a b'V^-1 b), with V the covariance of dissimilarities that share stimuli.
 
@@ -100,6 +104,7 @@ def whitened_cosine(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     return cosine
 
 
+@unmasked
 def whitened_correlation(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     """The whitened cosine of dissimilarities less their mean over pairs, for distances without a true zero.
 
@@ -136,6 +141,7 @@ class ModelComparison:
     n_stimuli: int
 
 
+@unmasked
 def compare_models(
     models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.ArrayLike, *, level: float = 0.95
 ) -> ModelComparison:

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from .smoothing import smooth
 from .spatial_weights import Floats, Places, SpatialWeights, positions_of, torus_of, values_of
 
@@ -17,6 +18,7 @@ _EDGE = 2.0
 """How far the area of a unit reaches at most, in typical distances of nearest neighbours."""
 
 
+@unmasked
 def patches(
     values: npt.ArrayLike,
     weights: SpatialWeights | npt.ArrayLike | Sheet,
@@ -113,6 +115,7 @@ def _connected(
     return above, connected_components(weights.matrix[above][:, above], directed=False)[1]
 
 
+@unmasked
 def unit_areas(positions: Places) -> tuple[Floats, str]:
     """The part of the sheet that belongs to each unit, and its unit: ``mm^2``, ``cell^2`` or ``mm^3``.
 

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["queen", "rook", "nearest", "band"]
@@ -53,6 +54,7 @@ class SpatialWeights:
             part.setflags(write=False)
 
     @classmethod
+    @unmasked
     def from_positions(
         cls,
         positions: npt.ArrayLike | Sheet,
@@ -90,6 +92,7 @@ class SpatialWeights:
         return cls._of(places, _own(kernel, len(positions_of(places))), "own", None, standardized, isolates)
 
     @classmethod
+    @unmasked
     def from_mesh(
         cls,
         faces: npt.ArrayLike,
@@ -246,6 +249,7 @@ def torus_of(places: Places) -> Floats | None:
     return places.extent() if isinstance(places, Sheet) and places.periodic else None
 
 
+@unmasked
 def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: float) -> sparse.csr_array:
     """Distances along the edges of a mesh, up to `longest`: entries that are absent lie further.
 

@@ -261,12 +261,14 @@ def _row(
         "corrected": dimensionality["corrected"],
         "low": low,
         "high": high,
+        "why_none": dimensionality["why_none"],
+        "estimator": dimensionality["estimator"],
         "exponent": dimensionality["exponent"],
         "components": dimensionality["components"],
         "selective": {kind: fraction_selective(table) for kind, table in tables.items()},
         "morans_i": found,
         "n_samples": dimensionality["n_samples"],
-        "samples": unit_responses.samples,
+        "samples": dimensionality["samples"],
     }
 
 

@@ -165,7 +165,7 @@ def dimensions(
         (
             one["model"],
             one["layer"],
-            f"{one['corrected']:.3g} ({one['low']:.3g} to {one['high']:.3g})",
+            one["why_none"] or f"{one['corrected']:.3g} ({one['low']:.3g} to {one['high']:.3g})",
             f"{one['score']:.3f}",
         )
         for one in found["models"]
@@ -177,7 +177,8 @@ def dimensions(
         if rank["r"] is None
         else f"Spearman r {rank['r']:.2f}, p {rank['p']:.2g} ({rank['permuted']})"
     )
-    print(f"\n{rank['n']} models: {said}")
+    first = found["models"][0]
+    print(f"\n{rank['n']} models: {said}; {first['estimator']}, {first['n_samples']} stimuli each")
     _print_files(paths)
 
 
@@ -290,8 +291,10 @@ def _print_table(report: dict[str, Any]) -> None:
 
     title = f"{report['model']}, {report['stimuli']}: n = {report['layers'][0]['n_samples']}"
     table(title, *layers_rows(report))
+    first = report["layers"][0]
     print(
-        f"\ndimensions: participation ratio corrected for n; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
+        f"\ndimensions: participation ratio corrected for n ({first['estimator']}), in brackets that of these very "
+        f"stimuli, at most {first['n_samples'] - 1}; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
         f"over the whole table, against {report['permutations']} permuted layouts"
     )
 

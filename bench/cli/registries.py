@@ -18,6 +18,7 @@ KINDS = {
     "metrics": "bench.metrics.registries:METRICS",
     "normalizations": "bench.metrics.registries:NORMALIZATIONS",
     "ceilings": "bench.metrics.registries:CEILING_KINDS",
+    "nuisances": "bench.metrics.registries:NUISANCE_SPACES",
     "benchmarks": "bench.benchmark:list_benchmarks",
     "panels": "bench.reports.panel:PANELS",
 }

@@ -30,12 +30,9 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         ("", words(NORMALIZATIONS, record["normalization"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
-        (
-            "p",
-            "not asked for"
-            if record["p"] is None
-            else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
-        ),
+        ("p", "not asked for" if record["p"] is None else _p(record)),
+        *([("samples", record["methods"]["dependence"])] if record["methods"].get("dependence") else []),
+        *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
         ("n", counted(record)),
@@ -183,15 +180,30 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
+def _p(record: Mapping[str, Any]) -> str:
+    """P, how it was found, and that it could not be smaller."""
+    smallest = record["methods"].get("smallest_p")
+    least = smallest is not None and record["p"] <= smallest * (1 + 1e-9)
+    return f"{record['p']:.2g}   {record['methods'].get('p', '')}{', the smallest p that these give' if least else ''}"
+
+
 def _interval(record: Mapping[str, Any]) -> str:
     low, high = record["ci"]
     return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
 
 
+def _beyond(record: Mapping[str, Any]) -> str:
+    """The variance added to nuisance spaces, its interval and p, and which spaces."""
+    low, high = record["beyond_ci"]
+    interval = "" if low is None else f"   95 % interval {low:.3f} to {high:.3f}"
+    p = "" if record["beyond_p"] is None else f"   p {record['beyond_p']:.2g}"
+    return f"{_number(record['beyond'])}{interval}{p}   added to {', '.join(record['beyond_spaces'])}"
+
+
 def _ceiling(record: Mapping[str, Any]) -> str:
     kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
-        return kind
+        return str(record["methods"].get("ceiling", kind))
     low, high = record["ceiling_lower"], record["ceiling_upper"]
     bounds = "" if low is None or high is None else f", bounds {low:.3f} to {high:.3f}"
     return f"{record['ceiling']:.3f}   {kind}{bounds}"

@@ -191,7 +191,7 @@ def _scores(
         after = (
             model.layers[model.layers.index(found.layer) :] if found.layer in model.layers else [found.layer]
         )
-        scored = score(model, benchmark, after, n_bootstraps=0, n_permutations=0, run="lesions")
+        scored = score(model, benchmark, after, n_bootstraps=0, n_permutations=0, beyond=(), run="lesions")
         scores[f"brain score ({benchmark})"] = float(scored)
     return scores
 

@@ -37,6 +37,9 @@ def test_the_circular_variance_of_known_curves(table):
     angles = table["orientation"].to_numpy()
     found = grating_tuning(np.stack([(angles == 30).astype(float), np.ones(len(angles))], axis=1), table)
     assert found["circular_variance"][0] == pytest.approx(0, abs=1e-12)
+    for unit in (1e-13, 1e13):
+        scaled = unit * np.stack([(angles == 30).astype(float), np.ones(len(angles))], axis=1)
+        np.testing.assert_allclose(grating_tuning(scaled, table)["circular_variance"], [0, 1], atol=1e-12)
     assert found["orientation"][0] == pytest.approx(30)
     assert found["circular_variance"][1] == 1  # answers all alike: no preference
 
