@@ -204,8 +204,9 @@ def _ceiling(record: Mapping[str, Any]) -> str:
     kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
         return str(record["methods"].get("ceiling", kind))
-    lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
-    return f"{record['ceiling']:.3f}   {kind}{lower}"
+    low, high = record["ceiling_lower"], record["ceiling_upper"]
+    bounds = "" if low is None or high is None else f", bounds {low:.3f} to {high:.3f}"
+    return f"{record['ceiling']:.3f}   {kind}{bounds}"
 
 
 def _bar(value: float, top: float, room: int) -> str:
