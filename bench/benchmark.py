@@ -1,6 +1,6 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .metrics.recording import Recording
     from .results.as_score import Score
 
-_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version"})
+_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond"})
 """What a declaration says of the benchmark; all else are options of its metric."""
 
 
@@ -41,6 +41,8 @@ class BenchmarkCard:
         For language: whether a sentence is read alone or after the earlier ones of its passage.
     options : mapping
         Of the metric, such as ``stratify`` or ``folds``; ``METRICS[metric].options`` are all that it has.
+    beyond : tuple of str
+        Nuisance spaces beyond which a model is looked at by default.
     """
 
     identifier: str
@@ -53,6 +55,13 @@ class BenchmarkCard:
     description: str
     context: Literal["none", "passage"]
     options: Mapping[str, Any]
+    beyond: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.context not in ("none", "passage"):
+            raise UserError(f"{self.identifier}: context must be 'none' or 'passage', not {self.context!r}")
+        if not isinstance(self.version, int) or self.version < 1:
+            raise UserError(f"{self.identifier}: version must be a whole number from 1, not {self.version!r}")
 
 
 def list_benchmarks(pattern: str = "*") -> list[BenchmarkCard]:
@@ -85,7 +94,7 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
         if dataset in datasets:
             METRICS[metric]
         raise unknown("benchmark", identifier, close)
-    return _card(identifier, {})
+    return _card(identifier, {"version": METRICS[metric].version})
 
 
 def add_benchmark(path: Path) -> list[str]:
@@ -137,11 +146,12 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         region=str(entry.get("region", region)),
         metric=metric,
         modality=data.modality,
-        version=int(entry.get("version", 1)),
+        version=entry.get("version", 1),
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
-        context="passage" if entry.get("context") == "passage" else "none",
+        context=entry.get("context", "none"),
         options={name: value for name, value in entry.items() if name not in _FIELDS},
+        beyond=tuple(map(str, entry.get("beyond", ()))),
     )
 
 
@@ -247,8 +257,9 @@ def make_benchmark(
     region: str | None = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
+    beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark: ...
 
@@ -259,8 +270,9 @@ def make_benchmark(
     region: "str | Dataset | None" = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
+    beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark:
     """A benchmark on a data set that is already at hand.
@@ -275,16 +287,20 @@ def make_benchmark(
         May be left out where one was recorded.
     metric : str, Metric or function
         One of ``METRICS`` by name; an object with ``name``, ``ceiling``, ``evaluate`` and ``memory``; or a function of
-        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid.
-    version : int
+        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid, from -1
+        to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
+    version : int, optional
+        The metric's own by default.
     context : {"none", "passage"}
+    beyond : sequence of str
+        Nuisance spaces beyond which models are looked at by default.
     **options
         Of a metric by name, such as ``folds`` or ``stratify``.
 
     Raises
     ------
     UserError
-        For a region, metric, option or column of the stimuli that is not there.
+        For a region, metric, option, context or column of the stimuli that is not there.
     """
     from .metrics.recording import recording
 
@@ -301,13 +317,20 @@ def make_benchmark(
         region=place,
         metric=made.name,
         modality=data.modality,
-        version=version,
+        version=_version_of(made) if version is None else version,
         simulated=data.simulated,
         description="",
         context=context,
         options=options,
+        beyond=tuple(beyond),
     )
     return Benchmark(card, data, recorded, made)
+
+
+def _version_of(metric: "Metric") -> int:
+    """Of the registered metric of that name; 1 for one's own."""
+    card = METRICS.get(metric.name)
+    return 1 if card is None else card.version
 
 
 def _only_region(dataset: "Dataset") -> str:

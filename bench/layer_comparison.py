@@ -1,6 +1,6 @@
 """A model's layers, put before a benchmark's metric."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,32 +17,64 @@ if TYPE_CHECKING:
     from .benchmark import Benchmark
 
 
+Spaces = Mapping[str, Callable[[], Sequence[npt.ArrayLike]]]
+"""Nuisance spaces: name -> what makes their features, rows in the recording's order."""
+
+
 def compare_layers(
-    model: "Model", benchmark: "Benchmark", names: Sequence[str], options: ScoringOptions
+    model: "Model",
+    benchmark: "Benchmark",
+    names: Sequence[str],
+    options: ScoringOptions,
+    nuisance: Spaces | None = None,
 ) -> MetricResult:
     """Show a model the benchmark's stimuli and have the metric compare its layers with the recording.
+
+    Parameters
+    ----------
+    model, benchmark, names, options
+        What is compared, and how sure to be.
+    nuisance : mapping of str to callable, optional
+        Beyond which the model's layers are looked at, too.
 
     Raises
     ------
     UserError
         For work that does not fit in memory, and for what the model or the metric refuses.
     """
+    recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
+    sizes = model.sizes(benchmark.dataset.stimuli, names)
+    largest = max(sizes, key=sizes.__getitem__)
+    needed = benchmark.metric.memory(recorded, sizes[largest])
+    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
+        needed += 4 * n_stimuli * sum(sizes.values())
+    if nuisance:  # a Gram matrix a layer, that of the nuisance spaces, and those of a mixture
+        needed += 8 * n_stimuli**2 * (len(names) + 4)
+    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
+    features = layer_features(model, benchmark, names)
+    found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
+    said = _how_read(model)
+    if nuisance:
+        spaces = {name: make() for name, make in nuisance.items()}
+        metric: Any = benchmark.metric  # one that has a notion of it, which was asked before
+        found = replace(
+            found,
+            added=metric.beyond(
+                features, found.layer_by_split, spaces, recorded, benchmark.noise_ceiling, options
+            ),
+        )
+    return replace(found, methods={**found.methods, **found.added.said, **said})
+
+
+def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:
+    """A model's layers for the benchmark's stimuli, rows in the recording's order."""
     stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
     if benchmark.card.context == "none":
         # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
         rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
         stimuli = stimuli.iloc[rows]
-    sizes = model.sizes(stimuli, names)
-    largest = max(sizes, key=sizes.__getitem__)
-    needed = benchmark.metric.memory(recorded, sizes[largest])
-    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
-        needed += 4 * len(stimuli) * sum(sizes.values())
-    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     activations = model.extract(stimuli, names, context=benchmark.card.context)
-    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-    metric_result = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
-    said = _how_read(model)
-    return replace(metric_result, methods={**metric_result.methods, **said}) if said else metric_result
+    return {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
 
 
 def _how_read(model: "Model") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .metrics.registries import METRICS
 if TYPE_CHECKING:
     from ..models import Model
     from .benchmark import Benchmark
+    from .nuisance_spaces import Nuisance
 
 BRAIN = "brain"
 """The name under which a recording is scored against itself."""
@@ -52,13 +53,15 @@ def score_key(
     model: "Model | None",
     layers: Sequence[str],
     options: ScoringOptions | None = None,
+    nuisance: Sequence["Nuisance"] = (),
 ) -> Key:
     """What a score will be kept by; `model` None stands for the recording itself."""
     options = options or ScoringOptions()
     digest = benchmark.dataset.digest if model is None else model.digest
     shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
-    code = digest_of(code_digest(code_of_score(benchmark, model)), kinds.digest)
+    modules = {*code_of_score(benchmark, model), *(module for one in nuisance for module in one.modules)}
+    code = digest_of(code_digest(sorted(modules)), kinds.digest)
     # the table of stimuli may have been edited since the data set's own digest was found
     data = fingerprint(benchmark.recording, benchmark.dataset.stimuli).digest, benchmark.dataset.digest
     return Key(
@@ -66,7 +69,7 @@ def score_key(
             [*shown, digest, list(layers)],
             [asdict(benchmark.card), *data],
             [metric.digest, metric.versions, fingerprint(METRICS.get(benchmark.card.metric)).digest],
-            asdict(options),
+            [asdict(options), [[one.name, one.digest] for one in nuisance]],
             code,
         ),
         digest,

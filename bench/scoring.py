@@ -11,6 +11,7 @@ from ..errors import UserError
 from .benchmark import Benchmark, benchmark_card, load_benchmark
 from .layer_comparison import compare_layers
 from .metrics.base import MetricResult, ScoringOptions
+from .nuisance_spaces import names_of_spaces, open_space
 from .results.as_score import Score, as_score, neuroid_arrays
 from .results.card import facts_of
 from .results.provenance import provenance
@@ -31,6 +32,7 @@ def score(
     seed: int = 0,
     n_bootstraps: int = 1000,
     n_permutations: int = 1000,
+    beyond: Sequence[str] | None = None,
 ) -> Score:
     """Score a model against a benchmark.
 
@@ -52,6 +54,9 @@ def score(
         Of every random draw.
     n_bootstraps, n_permutations : int
         For the interval and for p; 0 skips it.
+    beyond : sequence of str, optional
+        Nuisance spaces, beyond which the model is looked at, too: registered ones (``brodmann list nuisances``),
+        columns of the stimuli, models. The benchmark's own by default; an empty list or ``["none"]`` for none.
 
     Returns
     -------
@@ -73,21 +78,24 @@ def score(
         raise UserError(f"the seed must not be negative, and is {seed}")
     check_names(model, benchmark)
     loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    options = ScoringOptions(seed=seed, n_bootstraps=n_bootstraps, n_permutations=n_permutations)
+    spaces = names_of_spaces(loaded, beyond, recording_alone=model == BRAIN)
+    nuisance = [open_space(name, loaded) for name in spaces]
+    options = ScoringOptions(seed, n_bootstraps, n_permutations, beyond=tuple(spaces))
     store = open_run(run)
     opened, names = None, [BRAIN]
     if model != BRAIN:
         opened = _opened(model)
         _check_match(opened, loaded)
         names = _layer_names(opened, layers)
-    key = score_key(loaded, opened, names, options)
+    key = score_key(loaded, opened, names, options, nuisance)
     known = store.find(BRAIN if opened is None else opened.identifier, loaded.identifier, key.digest)
     if known is not None:
         return as_score(known, cached=True)
     if opened is None:
         metric_result = _decode_recording(loaded, options)
     else:
-        metric_result = compare_layers(opened, loaded, names, options)
+        makers = {one.name: one.features for one in nuisance}
+        metric_result = compare_layers(opened, loaded, names, options, makers)
     return as_score(_keep(store, loaded, opened, key, metric_result, options, began), cached=False)
 
 
@@ -170,7 +178,7 @@ def _keep(
     name = BRAIN if model is None else model.identifier
     known = {
         field: getattr(source, field)
-        for source in (card, metric_result)
+        for source in (card, metric_result, metric_result.added)
         for field in ScoreRecord.model_fields
         if hasattr(source, field)
     }

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from .cross_validation import Indices, Split
-from .gram_eigen import DualFeatures, Features
+from .gram_eigen import DualFeatures, Features, Floats
 from .penalty_grid import PenaltyInterpolation, span
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Floats = npt.NDArray[np.float64]
 
 _WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of a map."""
@@ -115,8 +112,7 @@ class LeaveOut:
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
         # a training set in which nothing varies still needs a penalty above nothing
-        means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
-        return means
+        return np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
 
     def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
         """The map of an outer split, and those of the inner splits of its training rows."""

@@ -69,8 +69,7 @@ class Basis:
 
     def shrink(self, projected: Floats, alpha: npt.ArrayLike) -> Floats:
         """Divide by eigenvalue + penalty, the penalty one number or one a target."""
-        shrunk: Floats = projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
-        return shrunk
+        return projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
 
     def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
         """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
@@ -126,6 +125,29 @@ class DualFeatures:
         return Basis(values, across @ vectors, vectors, None, mean)
 
 
+class MixedFeatures(DualFeatures):
+    """Two bands of features under weights, from their Gram matrices.
+
+    Parameters
+    ----------
+    first, second : array of shape (n_stimuli, n_stimuli)
+        Of centred features.
+    share : float
+        Weight of the first; the second has 1 - share.
+    n_features : int
+        Of both.
+    """
+
+    def __init__(self, first: Floats, second: Floats, share: float, n_features: int) -> None:
+        self._parts, self._share, self._n_features = (first, second), share, n_features
+
+    @property
+    def gram(self) -> Floats:  # type: ignore[override]
+        """Added when it is asked for, so that many mixtures need no more memory than one."""
+        first, second = self._parts
+        return self._share * first + (1 - self._share) * second
+
+
 class PrimalFeatures:
     """Fewer features than stimuli: everything from the features themselves.
 
@@ -167,7 +189,9 @@ def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
     return values[keep], vectors[:, keep]
 
 
-def prepare(features: npt.ArrayLike) -> DualFeatures | PrimalFeatures:
-    """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features)."""
-    n_stimuli, n_features = np.shape(features)
+def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures:
+    """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
+    if isinstance(features, (DualFeatures, PrimalFeatures)):
+        return features
+    n_stimuli, n_features = np.shape(features)  # type: ignore[arg-type]  # not prepared
     return PrimalFeatures(features) if n_features < n_stimuli else DualFeatures(features)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...correlation import pearson
+from ..masks import unmasked
 from .cross_validation import Fold, Indices, Split
 from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
 from .gram_eigen import Basis, DualFeatures, Features, prepare
@@ -94,7 +95,7 @@ class NestedRidge:
 
     Parameters
     ----------
-    features : array of shape (n_stimuli, n_features)
+    features : array of shape (n_stimuli, n_features), or what is prepared of them
         May be a memory map larger than memory.
     folds : sequence of Fold
     alphas : array
@@ -104,7 +105,11 @@ class NestedRidge:
     """
 
     def __init__(
-        self, features: npt.ArrayLike, folds: Sequence[Fold], alphas: Floats = ALPHAS, device: str = "cpu"
+        self,
+        features: npt.ArrayLike | Features,
+        folds: Sequence[Fold],
+        alphas: Floats = ALPHAS,
+        device: str = "cpu",
     ) -> None:
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._leave_out: LeaveOut | None = None
@@ -184,6 +189,7 @@ def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Fl
     return prediction.double().cpu().numpy()
 
 
+@unmasked
 def nested_ridge(
     features: npt.ArrayLike,
     targets: npt.ArrayLike,

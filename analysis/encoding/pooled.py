@@ -59,18 +59,49 @@ class PooledFolds:
         rows : array of shape (n_stimuli,), optional
             Which count.
         """
-        products = squares = sizes = 0.0
-        for test, truth, prediction in zip(self.tests, self.truth, predictions, strict=True):
+        return ratio(*self._sums(predictions, rows))
+
+    def r2(self, predictions: Sequence[Floats], rows: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """1 - SSE / SST of each target, both centred within folds; negative where errors exceed the variance.
+
+        Parameters
+        ----------
+        predictions, rows
+            As in :meth:`r`.
+        """
+        return explained(*self._sums(predictions, rows))
+
+    def product_score(self, parts: Sequence[Floats], predictions: Sequence[Floats]) -> Floats:
+        """What one part p_k of the predictions p adds to r2: sum p_k (2 y - p) / sum y^2; over parts it sums to r2.
+
+        Parameters
+        ----------
+        parts, predictions : sequence of array of shape (n_test, n_targets)
+            One a fold.
+        """
+        of_y, _, sizes = self._sums(parts)
+        of_p = self._sums(parts, truth=predictions)[0]
+        return explained(of_y, of_p, sizes)
+
+    def _sums(
+        self,
+        predictions: Sequence[Floats],
+        rows: npt.NDArray[np.bool_] | None = None,
+        truth: Sequence[Floats] | None = None,
+    ) -> tuple[Floats, Floats, Floats]:
+        """<y, p>, <p, p> and <y, y> of each target, added over folds."""
+        products, squares, sizes = np.zeros((3, self.truth[0].shape[1]))
+        for test, true, prediction in zip(self.tests, truth or self.truth, predictions, strict=True):
             known = self.weights[test] > 0 if rows is None else (self.weights > 0)[test] & rows[test]
             weights = self.weights[test][known]
             if len(weights) < 2:
                 continue  # one row has no deviation from its own mean
-            y, p = centered(truth[known], weights), centered(prediction[known], weights)
+            y, p = centered(true[known], weights), centered(prediction[known], weights)
             weighted = weights[:, None] * p
-            products = products + (weighted * y).sum(axis=0)
-            squares = squares + (weighted * p).sum(axis=0)
-            sizes = sizes + (weights[:, None] * y * y).sum(axis=0)
-        return ratio(products, squares, sizes)
+            products += (weighted * y).sum(axis=0)
+            squares += (weighted * p).sum(axis=0)
+            sizes += (weights[:, None] * y * y).sum(axis=0)
+        return products, squares, sizes
 
     def r_of_draws(self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int) -> Floats:
         """R of many drawn predictions and truths, ``(n_draws, n_targets)``.
@@ -81,6 +112,15 @@ class PooledFolds:
             One a fold: blocks of predictions and truths, each ``(n_test, n_block, n_targets)``, over the same draws.
         n_draws : int
         """
+        return ratio(*self._sums_of_draws(draws, n_draws))
+
+    def r2_of_draws(self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int) -> Floats:
+        """R2 of many drawn predictions and truths; as :meth:`r_of_draws`."""
+        return explained(*self._sums_of_draws(draws, n_draws))
+
+    def _sums_of_draws(
+        self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int
+    ) -> tuple[Floats, Floats, Floats]:
         n_targets = self.truth[0].shape[1]
         products, squares, sizes = (np.zeros((n_draws, n_targets)) for _ in range(3))
         for test, blocks in zip(self.tests, draws, strict=True):
@@ -96,7 +136,7 @@ class PooledFolds:
                 squares[block] += (weighted * p).sum(axis=0)
                 sizes[block] += (weights[:, None, None] * y * y).sum(axis=0)
                 start = block.stop
-        return ratio(products, squares, sizes)
+        return products, squares, sizes
 
 
 def centered(values: Floats, weights: Floats) -> Floats:
@@ -113,6 +153,12 @@ def ratio(products: npt.ArrayLike, squares: npt.ArrayLike, sizes: npt.ArrayLike)
     over = np.asarray(products)
     r: Floats = np.divide(over, below, out=np.zeros_like(below), where=below > 0)
     return r
+
+
+def explained(products: Floats, squares: Floats, sizes: Floats) -> Floats:
+    """(2 products - squares) / sizes; 0 where nothing varies."""
+    found: Floats = np.divide(2 * products - squares, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    return found
 
 
 def predictions_without(fit: Fit, targets: Floats, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:

@@ -10,19 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import (
-    SETTINGS,
-    From,
-    Json,
-    Name,
-    Pattern,
-    Run,
-    console,
-    plain,
-    print_card,
-    print_json,
-    width,
-)
+from .common import SETTINGS, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -124,6 +112,14 @@ def score(
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     bootstraps: Annotated[int, typer.Option(help="Draws for the interval; 0 for none.")] = 1000,
     permutations: Annotated[int, typer.Option(help="Draws for the p value; 0 for none.")] = 1000,
+    beyond: Annotated[
+        str | None,
+        typer.Option(
+            help="Nuisance spaces, columns or models, separated by commas: what the model adds to them. "
+            "The benchmark's own by default; none for none.",
+            metavar="SPACES",
+        ),
+    ] = None,
     pool: Annotated[str, typer.Option(help="Over a picture's space: none, mean or max.")] = "none",
     project: Annotated[
         int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
@@ -142,10 +138,12 @@ def score(
 
       brodmann score cifar10-resnet20 kriegeskorte2008.hIT-rsa --layers layer1.0,layer3.2 --json
 
+      brodmann score hf:FOLDER tuckute2024.netw-ridge --beyond word-length-frequency,position
+
       brodmann score brain haxby2001-slice.posterior-decoding
     """
     suffix = _suffix(figure)
-    chosen = None if layers is None else [name.strip() for name in layers.split(",") if name.strip()]
+    chosen, spaces = _names(layers), _names(beyond)
     from ..scoring import check_names
     from ..scoring import score as score_model
 
@@ -156,8 +154,9 @@ def score(
 
         opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
-        opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations
-    )
+        opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
+        beyond=spaces,
+    )  # fmt: skip
     record = found.attrs["record"]
     if figure is None and len(record["layers"]) > 1:
         figure, suffix = Path(record["file"]).with_suffix(".png"), "png"
@@ -169,7 +168,7 @@ def score(
     if as_json:
         print_json(record)
         return
-    from .terminal import score_text
+    from .terminal import score_text, width
 
     print(score_text(record, width=width()))
     if figure is not None:
@@ -189,13 +188,12 @@ def demo(
     if folder.is_file():
         raise UserError(f"{folder} is a file: the figures go into a folder")
     from ..studies.demo import draw, scores
-    from .terminal import score_text, summary_rows, table
+    from .terminal import score_text, summary_rows, table, width
 
     found = scores()
     for one in found:
         print(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
-        console(),
         f"{len(found)} scores on SIMULATED data",
         ("benchmark, model", "score", "95 % interval", "p"),
         summary_rows([one.attrs["record"] for one in found]),
@@ -227,7 +225,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
         )
         for c in cards
     ]
-    table(console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+    table(f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
 
 
 @data.command("info")
@@ -279,7 +277,7 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
     from .terminal import table
 
     rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
-    table(console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    table(f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
     print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
 
 
@@ -311,6 +309,11 @@ def add_own_benchmark(file: Annotated[Path, typer.Argument(help="A TOML file.")]
     from ..benchmark import add_benchmark
 
     print("declared: " + ", ".join(add_benchmark(file)))
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _suffix(figure: Path | None) -> str:

@@ -1,17 +1,15 @@
 """What a person sees in the terminal: a score, its layer curve, lists and cards."""
 
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log2, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
@@ -38,6 +36,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             if record["p"] is None
             else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
         ),
+        *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
         ("n", counted(record)),
@@ -100,8 +99,14 @@ def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def width() -> int:
+    """Columns of the terminal, at most 140."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that fits the terminal's width; the first column, the names, is never broken."""
+    from rich.console import Console
     from rich.table import Table
 
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -109,7 +114,7 @@ def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence
         grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
         grid.add_row(*row)
-    console.print(grid)
+    Console(width=width(), highlight=False, markup=False).print(grid)
 
 
 def layers_text(rows: Sequence[Mapping[str, Any]], *, width: int = 80) -> str:
@@ -182,6 +187,14 @@ def _number(value: float | None) -> str:
 def _interval(record: Mapping[str, Any]) -> str:
     low, high = record["ci"]
     return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
+
+
+def _beyond(record: Mapping[str, Any]) -> str:
+    """The variance added to nuisance spaces, its interval and p, and which spaces."""
+    low, high = record["beyond_ci"]
+    interval = "" if low is None else f"   95 % interval {low:.3f} to {high:.3f}"
+    p = "" if record["beyond_p"] is None else f"   p {record['beyond_p']:.2g}"
+    return f"{_number(record['beyond'])}{interval}{p}   added to {', '.join(record['beyond_spaces'])}"
 
 
 def _ceiling(record: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from ...analysis.statistics.replicates import Replicates
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
+Layers = Mapping[str, npt.ArrayLike]
+"""Features of shape (n_stimuli, n_units) by layer."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,38 @@ class ScoringOptions:
         0 skips the interval, or the p value.
     level : float
         Of the interval.
+    beyond : tuple of str
+        Nuisance spaces; empty for none.
     """
 
     seed: int = 0
     n_bootstraps: int = 1000
     n_permutations: int = 1000
     level: float = 0.95
+    beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What a model adds to nuisance spaces.
+
+    Attributes
+    ----------
+    beyond : float
+        The variance, over the reliability where there is a ceiling.
+    beyond_ci : (float, float)
+    beyond_p : float
+        NaN where it was not asked for, as the interval.
+    beyond_spaces : list of str
+    said : mapping
+        For the methods of a record.
+    """
+
+    beyond: float = float("nan")
+    beyond_ci: tuple[float, float] = (float("nan"), float("nan"))
+    beyond_p: float = float("nan")
+    beyond_spaces: Sequence[str] = ()
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +128,8 @@ class MetricResult:
     arrays : mapping of str to array
         What figures need besides: ``layer_units`` (n_layers, n_units), ``model_rdm`` and ``brain_rdm`` (pairs),
         ``stimulus_id`` and ``category`` in the order of the RDMs.
+    added : Beyond
+        What the model adds to nuisance spaces, where it was asked for.
     """
 
     value: float
@@ -119,6 +149,7 @@ class MetricResult:
     draws: Floats = field(default_factory=lambda: np.empty(0), repr=False)
     replicates: Replicates | None = field(default=None, repr=False)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
+    added: Beyond = field(default_factory=Beyond, repr=False)
 
 
 class Metric(Protocol):
@@ -132,11 +163,7 @@ class Metric(Protocol):
         """The best that any model could score."""
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare layers (features of shape (n_stimuli, n_units), in the recording's order)."""
 

@@ -19,7 +19,7 @@ from ...correlation import pearson
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Layers, MetricResult, ScoringOptions
 from .brainscore_p import Dependence, Permuted, Predictor
 from .normalization import mean_of_medians, none, r2_over_ceiling
 from .recording import Recording
@@ -132,11 +132,7 @@ class BrainScoreRegression:
         return 8 * (3 * recorded.n_stimuli * n_units + 2 * n_units * n_neuroids)
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Score every layer on the ten splits; the layer is chosen on a tenth of each training set."""
         targets, groups = recorded.mean, recorded.column(self.splitter.group)
@@ -194,7 +190,7 @@ class BrainScoreRegression:
         )
 
     def _sweep(
-        self, layers: Mapping[str, npt.ArrayLike], targets: Floats, splits: list[Split]
+        self, layers: Layers, targets: Floats, splits: list[Split]
     ) -> tuple[dict[str, list[HeldOut]], dict[str, float], list[str]]:
         predictions: dict[str, list[HeldOut]] = {}
         curve: dict[str, float] = {}

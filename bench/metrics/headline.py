@@ -11,12 +11,10 @@ import numpy.typing as npt
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.replicates import Replicates
 from ...brain_data.noise_ceiling import noise_variance, reliability_within
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .normalization import none, r_over_r_max, ratio_of_medians
 from .recording import Recording
 from .registries import Normalization
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_RELIABILITY = 0.1
 """Median reliability below which a recording has no ceiling."""
@@ -41,6 +39,8 @@ class Headline:
         What the reliability of any of the stimuli is computed from, as in :func:`reliability_within`.
     note : str
         Why there is no ceiling, where there is none.
+    of_variance : bool
+        Whether values are shares of variance, whose best is the reliability itself, not its root.
     """
 
     members: list[Indices]
@@ -53,6 +53,7 @@ class Headline:
     parts: list[Indices] = field(repr=False)
     weights: Floats = field(repr=False)
     note: str = ""
+    of_variance: bool = False
 
     @classmethod
     def of(cls, recorded: Recording, ceiling: Ceiling, parts: list[Indices], weights: Floats) -> Headline:
@@ -96,7 +97,10 @@ class Headline:
 
     def best(self, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """The best r of each subject, ``(n_subjects,)``."""
-        best: Floats = np.sqrt(np.maximum(self.medians(self.reliability(rows)), 0.0))
+        return self._best(np.maximum(self.medians(self.reliability(rows)), 0.0))
+
+    def _best(self, reliability: Floats) -> Floats:
+        best: Floats = reliability if self.of_variance else np.sqrt(reliability)
         return best
 
     def raw(self, r: Floats) -> Any:
@@ -133,15 +137,16 @@ class Headline:
         reliability = self.reliability()
         typical = self.medians(r) + self._middle(r, without_r)
         squared = self.medians(reliability) + self._middle(reliability, without_reliability)
-        best = np.sqrt(np.maximum(squared, 1e-6))
+        best = self._best(np.maximum(squared, 1e-6))
         value, of_all = self.value(r), whole.value(all_r)
         samples = typical.mean(axis=1) / best.mean(axis=1) - value + of_all
         subjects = whole.by_subject(all_r) if self.names else np.empty(0)
         units = np.empty((0, 0))
         if len(self.members) == 1:
             c = float(self.best()[0])
+            slope = 1.0 if self.of_variance else 1 / (2 * c)
             both_r, both_rel = np.vstack([r, without_r]), np.vstack([reliability, without_reliability])
-            units = both_r / c - value * np.nan_to_num(both_rel) / (2 * c**2)
+            units = both_r / c - value * np.nan_to_num(both_rel) * slope / c
         return Replicates(of_all, samples, "jackknife", len(without_r), subjects, units)
 
     def _middle(self, values: Floats, without: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What a metric consists of, by name: the registries of metrics, normalizations and kinds of noise ceiling."""
+"""What a metric consists of, by name: registries of metrics, normalizations, noise ceilings and nuisance spaces."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .base import Metric
     from .recording import Recording
+    from .sampling import Sampling
 
     Floats = npt.NDArray[np.float64]
 
@@ -39,6 +40,8 @@ class MetricCard:
         The raw value on an axis.
     ceilings : tuple of str
         The kinds of noise ceiling that it may have.
+    bounds : (float, float)
+        The least and the greatest raw value.
     version : int
         Rises when a value would change.
     citation : str
@@ -56,6 +59,7 @@ class MetricCard:
     options: tuple[str, ...] = ()
     axis: str = "held-out correlation (Pearson r)"
     ceilings: tuple[str, ...] = ("r_max", "reliability", "none")
+    bounds: tuple[float, float] = (-1.0, 1.0)
     version: int = 1
     citation: str = ""
     brainscore: Mapping[str, str] = field(default_factory=dict)
@@ -136,10 +140,31 @@ class CeilingKind:
     sentence: str
 
 
+@dataclass(frozen=True)
+class NuisanceSpace:
+    """Features that say nothing of what a brain computes, and may predict it all the same.
+
+    Attributes
+    ----------
+    name : str
+    features_of : callable
+        ``(recorded, sampling)`` -> features ``(n_stimuli, n_features)``, in the order of the recording.
+    sentence : str
+    version : int
+        Rises when the features would change.
+    """
+
+    name: str
+    features_of: Callable[["Recording", "Sampling"], "Floats"]
+    sentence: str
+    version: int = 1
+
+
 _PLACE = f"{__package__}", "brodmann.metrics"
 METRICS: Registry[MetricCard] = Registry("metric", *_PLACE)
 NORMALIZATIONS: Registry[Normalization] = Registry("normalization", *_PLACE)
 CEILING_KINDS: Registry[CeilingKind] = Registry("kind of ceiling", *_PLACE)
+NUISANCE_SPACES: Registry[NuisanceSpace] = Registry("nuisance space", *_PLACE)
 
 
 def metric(name: str, **facts: Any) -> Callable[[F], F]:
@@ -166,6 +191,11 @@ def ceiling_kind(name: str, sentence: str) -> Callable[[Callable[[float], float]
         return CEILING_KINDS.register(name, CeilingKind(name, best, sentence), best.__module__)
 
     return add
+
+
+def nuisance_space(name: str, sentence: str, **facts: Any) -> Callable[[F], F]:
+    """Register a function of a recording and its sampling that gives features; see :class:`NuisanceSpace`."""
+    return NUISANCE_SPACES.registering(name, lambda found: NuisanceSpace(name, found, sentence, **facts))
 
 
 def words(registry: Mapping[str, Any], name: str, what: str = "sentence") -> str:

@@ -25,16 +25,15 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within, repe
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .beyond import Comparison
 from .headline import Headline
+from .interval_words import said_of as said_of
 from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
 from .uncertainty import said_of
-
-Floats = npt.NDArray[np.float64]
-
 
 _PERMUTED_ENTRIES = 1 << 25
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
@@ -107,11 +106,7 @@ class Encoding:
         return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         weights, kept = self.chosen(recorded)
@@ -154,9 +149,26 @@ class Encoding:
             arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
 
+    def beyond(
+        self,
+        layers: Layers,
+        chosen: Sequence[str],
+        nuisance: Mapping[str, Sequence[npt.ArrayLike]],
+        recorded: Recording,
+        ceiling: Ceiling,
+        options: ScoringOptions,
+    ) -> Beyond:
+        """What the layers chosen for each fold add to nuisance spaces, each of one or more arrays of features."""
+        weights, kept = self.chosen(recorded)
+        headline = Headline.of(recorded, ceiling, self.sampling.tests, weights).only(kept)
+        targets = recorded.mean[:, kept]
+        return Comparison(
+            layers, chosen, nuisance, targets, headline, self.sampling, options, self.alphas
+        ).found()
+
     def sweep(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         recorded: Recording,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
@@ -282,9 +294,7 @@ class _Fitted:
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
-    def p(
-        self, layers: Mapping[str, npt.ArrayLike], chosen: Sequence[str]
-    ) -> tuple[float, dict[str, object]]:
+    def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
         """P of the headline, with penalties chosen anew for every order of the responses, and how it was found.
 
         At the penalties of the true responses p would be far too large: a penalty that is chosen where training

@@ -21,6 +21,7 @@ COLUMNS = ("story", "passage", "scene", "run", "session", "time")
 """Columns of stimuli or presentations that say what depends on what, the first that there is."""
 SHUFFLED = "shuffled"
 _LEAVE_OUT = "leave-"
+_ALIKE = "near-duplicates"
 _MOST_BLOCKS = 40
 _SERIAL_BLOCKS, _GAP = 10, 5
 _LEVEL = 0.01
@@ -63,6 +64,15 @@ class Sampling:
         return len(self.position) if self.groups is None else int(self.groups.max()) + 1
 
     @cached_property
+    def sequences(self) -> list[Integers]:
+        """The samples in the order recorded: those of each group that was shown in one go, else all of them."""
+        order = np.argsort(self.position, kind="stable")
+        member = np.zeros(len(order), np.intp) if self.groups is None else self.groups[order]
+        changes = np.flatnonzero(np.diff(member)) + 1
+        in_one_go = self.kind == "groups" and self.column != _ALIKE and len(changes) == self.n_groups - 1
+        return np.split(order, changes) if in_one_go else [order]
+
+    @cached_property
     def folds(self) -> list[Fold]:
         """Outer folds with inner ones, neither of which parts what belongs together."""
         n = len(self.position)
@@ -101,12 +111,22 @@ class Sampling:
             what, count = "stimulus labels permuted", float("inf")
         return orders, what, 1 / (1 + min(len(orders), count))
 
-    def describe(self) -> dict[str, Any]:
-        """For the methods of a record."""
-        said = {"folds": self.n_splits, "inner_folds": self.inner_splits, "samples": self.kind}
+    def only(self, rows: Integers) -> Sampling:
+        """Of some of the samples."""
+        return replace(
+            self, groups=None if self.groups is None else self.groups[rows], position=self.position[rows]
+        )
+
+    def describe_groups(self) -> dict[str, Any]:
+        """What depends on what, for the methods of a record."""
+        said: dict[str, Any] = {"samples": self.kind}
         if self.groups is not None:
             said |= {"group": self.column, "n_groups": self.n_groups}
         return said | ({"dependence": self.said} if self.said else {})
+
+    def describe(self) -> dict[str, Any]:
+        """For the methods of a record."""
+        return {"folds": self.n_splits, "inner_folds": self.inner_splits} | self.describe_groups()
 
 
 def sampling(
@@ -182,14 +202,14 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
     if groups is not None:
         n_alike = int((np.bincount(groups)[groups] > 1).sum())
         said = f"{n_alike} stimuli are near-duplicates of others: folds keep them together"
-        return _fitted(
-            recorded, replace(plain, kind="groups", groups=groups, column="near-duplicates", said=said)
-        )
+        return _fitted(recorded, replace(plain, kind="groups", groups=groups, column=_ALIKE, said=said))
     return _looked_for(recorded, plain, stratify)
 
 
 def _looked_for(recorded: Recording, plain: Sampling, stratify: str | None) -> Sampling:
     """Neighbours in the order recorded, beyond what their labels say."""
+    if recorded.cube is None:
+        return plain
     rows = recorded.mean
     label = recorded.columns.get(stratify or "category")
     if label is not None:
@@ -243,11 +263,11 @@ def _left_out(folds: int | str) -> str | None:
 
 
 def _whole(value: Any, name: str, *, least: int) -> int:
-    text = str(value)
-    if not text.isdigit() or int(text) < least or isinstance(value, bool):
-        kinds = ', "shuffled" or "leave-COLUMN-out"' if name == "folds" else ""
-        raise UserError(f"{name} must be a whole number from {least}{kinds}, not {value!r}")
-    return int(text)
+    if isinstance(value, bool) or not str(value).isdigit() or int(str(value)) < least:
+        kinds = ' (or "shuffled", or "leave-COLUMN-out")' if name == "folds" else ""
+        what = name.replace("_", " ")
+        raise UserError(f"the number of {what} must be a whole number from 2, not {value!r}{kinds}")
+    return int(str(value))
 
 
 def _increasing(values: npt.NDArray[np.object_]) -> bool:

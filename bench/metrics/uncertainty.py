@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ...correlation import pearson, weighted_pearson
+from ...correlation import Floats, pearson, weighted_pearson
 
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
     from ...analysis.statistics.replicates import Replicates
     from .base import ScoringOptions
-
-Floats = npt.NDArray[np.float64]
-N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""

@@ -86,7 +86,7 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
     details = [
         f"{key.replace('_', ' ')}: {_plain(value)}"
         for key, value in how.items()
-        if key not in ("interval", "p", "seed")
+        if key not in ("interval", "p", "seed") and not key.startswith("beyond")
     ]
     if details:
         parts.append(f"Settings: {'; '.join(details)}.")
@@ -104,9 +104,21 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         parts.append(f"Intervals: {how['interval']}.")
     if how.get("p"):
         parts.append(f"p: {how['p']}.")
+    parts += _beyond(members)
     seeds = sorted({str(member["provenance"].get("seed")) for member in members})
     parts.append(f"Seed {', '.join(seeds)}.")
     return " ".join(parts)
+
+
+def _beyond(members: Sequence[Record]) -> list[str]:
+    """What was done to see what models add to nuisance spaces; one sentence a list of spaces."""
+    said = [one["methods"] for one in members if one.get("beyond") is not None]
+    return list(
+        dict.fromkeys(
+            f"Beyond: {how['beyond']}; interval as above{'; p: ' + how['beyond_p'] if 'beyond_p' in how else ''}."
+            for how in said
+        )
+    )
 
 
 def _sentence(text: str) -> str:

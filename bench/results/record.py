@@ -18,7 +18,6 @@ from .field_types import (
     Digest,
     Domain,
     Finite,
-    Fraction,
     Identifier,
     Interval,
     Large,
@@ -35,8 +34,9 @@ FORMAT = 2
 Unit = Literal["neuroid", "subject", "none"]
 Version = Annotated[int, Field(ge=1, le=10_000)]
 Headline = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
-Best = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None
+Best = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 Curve = Annotated[dict[LayerName, Finite], Field(min_length=1, max_length=2_000)]
+Names = Annotated[list[Line], Field(max_length=50)]
 Versions = Annotated[dict[Line, Line], Field(max_length=50)]
 
 
@@ -80,6 +80,11 @@ _NO_COLUMN: Columns = {}
 _VERSION: Columns = {"version": ("version", int)}
 _RAW_OF: Columns = {"raw_of": ("raw values of", str)}
 _BOUNDS: Columns = {"low": ("95 % from", itemgetter(0)), "high": ("to", itemgetter(1))}
+_BEYOND_BOUNDS: Columns = {
+    "beyond_low": ("beyond from", itemgetter(0)),
+    "beyond_high": ("beyond to", itemgetter(1)),
+}
+_SPACES: Columns = {"beyond_spaces": ("beyond what", ", ".join)}
 _LEFT_OUT: Columns = {
     "left_out": ("left out", lambda counts: "; ".join(f"{n} {reason}" for reason, n in counts.items())),
     "n_left_out": ("n left out", lambda counts: sum(counts.values())),
@@ -112,12 +117,25 @@ class ScoreRecord(BaseModel):
     benchmark_version: Annotated[int, Shown("version", "Of the benchmark.", Version, columns=_VERSION)]
     score: Annotated[float | None, Shown("score", "Normalized by the ceiling.", Headline, main=True)]
     ci: Annotated[list[float | None], Shown("", "Bootstrap interval.", Interval, main=True, columns=_BOUNDS)]
-    raw: Annotated[float | None, Shown("raw", "The score before normalization.", Fraction, main=True)]
+    raw: Annotated[float | None, Shown("raw", "The score before normalization.", Finite, main=True)]
     ceiling: Annotated[float | None, Shown("ceiling", "The best that the noise allows.", Best, main=True)]
     ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Identifier, main=True)]
     ceiling_lower: Annotated[float | None, Shown("ceiling from", "Over subjects.", Finite | None)] = None
     ceiling_upper: Annotated[float | None, Shown("ceiling to", "Over subjects.", Finite | None)] = None
     p: Annotated[float | None, Shown("p", "Of the score, by permutation.", Share | None, main=True)] = None
+    beyond: Annotated[
+        float | None,
+        Shown("beyond", "Share of the variance added to nuisance spaces.", Finite | None, main=True),
+    ] = None
+    beyond_ci: Annotated[
+        list[float | None], Shown("", "Interval of beyond.", Interval, columns=_BEYOND_BOUNDS)
+    ] = [None, None]
+    beyond_p: Annotated[
+        float | None, Shown("p beyond", "Of beyond, by permuted residuals.", Share | None)
+    ] = None
+    beyond_spaces: Annotated[
+        list[str], Shown("", "The nuisance spaces.", Names, main=True, columns=_SPACES)
+    ] = []
     layer: Annotated[str, Shown("layer", "Chosen on training stimuli.", LayerName, main=True)]
     n_stimuli: Annotated[int, Shown("stimuli", "How many.", Count, unit="stimuli", main=True)]
     n_neuroids: Annotated[int, Shown("neuroids", "How many.", Count, unit="neuroids", main=True)]

@@ -191,7 +191,7 @@ def _scores(
         after = (
             model.layers[model.layers.index(found.layer) :] if found.layer in model.layers else [found.layer]
         )
-        scored = score(model, benchmark, after, n_bootstraps=0, n_permutations=0, run="lesions")
+        scored = score(model, benchmark, after, n_bootstraps=0, n_permutations=0, beyond=(), run="lesions")
         scores[f"brain score ({benchmark})"] = float(scored)
     return scores
 
@@ -212,13 +212,7 @@ def _against(observed: float, controls: list[float]) -> dict[str, float]:
 
 
 def task_of(recipe: Recipe, data: Data) -> Task:
-    """The held-out task of a network that ``brodmann train`` made: accuracy, also by class, or loss.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    data : LabeledImages or Corpus
-    """
+    """The held-out task of a network that ``brodmann train`` made: accuracy, also by class, or loss."""
 
     def task(model: Network) -> dict[str, float]:
         with model.running() as network:

@@ -38,7 +38,7 @@ TAUS = {"vision": 30.0, "language": 1.0}
 """Strengths at which the small networks of :mod:`brodmann.models.training` keep their task score nearly whole."""
 METHODS = ("nearest", "random layout", "k-means", "L1", "trained small")
 _N_NULL = 200
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,15 @@ def _brain(study: TwinStudy, recipe: Recipe, network: nn.Module, data: Data) -> 
     """The benchmark's headline, without interval and p value."""
     model = _model(recipe, network, data)
     return float(
-        score(model, study.benchmark, _blocks(recipe, model), n_bootstraps=0, n_permutations=0, run="twins")
+        score(
+            model,
+            study.benchmark,
+            _blocks(recipe, model),
+            n_bootstraps=0,
+            n_permutations=0,
+            beyond=(),
+            run="twins",
+        )
     )
 
 

@@ -18,6 +18,7 @@ from brodmann.analysis.representation.rdm import pairs
 from brodmann.bench import make_benchmark
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
+from brodmann.bench.metrics.registries import METRICS
 
 QUICK = {"n_bootstraps": 200, "n_permutations": 199}
 NO_DRAWS = ScoringOptions(n_bootstraps=0, n_permutations=0)
@@ -78,10 +79,12 @@ def test_ceilings_over_subjects_are_rsatoolboxs(test_data):
     subjects = benchmark.recording.rdms.mean(axis=1)
     lower, upper = boot_noise_ceiling(rsatoolbox.rdm.RDMs(pairs(subjects)), method="spearman")
     attrs = benchmark.ceiling.attrs
-    assert attrs["kind"] == "rdm"
+    assert attrs["kind"] == "rdm_pairwise"
     assert attrs["lower"] == pytest.approx(lower, abs=1e-6)
     assert attrs["upper"] == pytest.approx(upper, abs=1e-6)
-    assert float(benchmark.ceiling) == attrs["upper"]
+    assert attrs["lower"] < float(benchmark.ceiling) < attrs["upper"]
+    old = METRICS["rsa"].make(benchmark.recording, {"normalization": "r_over_ceiling"})
+    assert old.ceiling(benchmark.recording).value == attrs["upper"]
     everyone = [
         spearmanr(pairs(one), pairs(subjects).argsort(axis=1).argsort(axis=1).mean(axis=0)).statistic
         for one in subjects

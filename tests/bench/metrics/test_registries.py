@@ -87,6 +87,8 @@ def test_the_shapes_of_a_result(name, world):
     if result.replicates is None:
         assert result.draws.shape == (QUICK.n_bootstraps,)
     else:
+        assert result.replicates.value == pytest.approx(result.value)
+        assert result.replicates.interval() == result.ci
         assert result.replicates.n_samples > 3
         assert len(result.replicates.samples) > 3
     assert result.ci[0] <= result.ci[1]
@@ -108,6 +110,8 @@ def test_the_same_seed_gives_the_same_draws(name, world):
     signal, recorded = world
     first, second = (evaluated(name, {"signal": signal}, recorded) for _ in range(2))
     np.testing.assert_array_equal(first.draws, second.draws)
+    if first.replicates is not None:
+        np.testing.assert_array_equal(first.replicates.samples, second.replicates.samples)
     assert first.p == second.p
 
 
