@@ -21,6 +21,7 @@ from ...progress import track
 from . import uncertainty
 from .base import Ceiling, Layers, MetricResult, ScoringOptions
 from .brainscore_p import Dependence, Permuted, Predictor
+from .interval_words import said_of
 from .normalization import mean_of_medians, none, r2_over_ceiling
 from .recording import Recording
 from .registries import Normalization
@@ -185,7 +186,7 @@ class BrainScoreRegression:
                 "error": float(np.std(np.median(r, axis=1)) / np.sqrt(len(r))),
             }
             | {what: line for what, line in said.items() if line}
-            | uncertainty.said_of(replicates, options)
+            | said_of(replicates, options)
             | how,
         )
 

@@ -147,6 +147,7 @@ class Decoding:
         each = fitted.accuracy
         replicates = fitted.replicates(options)
         p, tested = fitted.p(options)
+        unused = recorded.n_stimuli - sampling.n_used
         return MetricResult(
             value=replicates.value,
             raw=float(each.mean()),
@@ -158,9 +159,11 @@ class Decoding:
             layers=curve,
             ci=replicates.interval(options.level),
             p=p,
-            n_stimuli=recorded.n_stimuli,
+            n_stimuli=len(np.unique(np.concatenate(sampling.tests))),
             n_neuroids=patterns.n_neuroids,
-            left_out=dict(recorded.n_left_out) | dict(patterns.left_out),
+            left_out=dict(recorded.n_left_out)
+            | dict(patterns.left_out)
+            | ({"stimuli neither fitted nor held out": unused} if unused else {}),
             methods={
                 "identify": f"one of two held-out {self.label or 'stimuli'}, predicted against measured patterns",
                 "across": self.across,
@@ -274,7 +277,7 @@ class _Fitted:
     formula="share of pairs (i, j) with r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i)",
     axis="pairs identified (chance 0.5)",
     ceilings=("accuracy", "none"),
-    options=("label", "across", "folds", "inner_folds", "stratify", "group"),
+    options=("label", "across", "folds", "inner_folds", "stratify", "group", "train", "test"),
     version=2,
     citation="Haxby et al. (2001), Science 293:2425; Mitchell et al. (2008), Science 320:1191",
 )

@@ -33,7 +33,6 @@ from .neuroid_ceiling import neuroid_ceiling
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-from .uncertainty import said_of
 
 _PERMUTED_ENTRIES = 1 << 25
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
@@ -120,6 +119,7 @@ class Encoding:
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r
         replicates = fitted.replicates()
+        held_out = np.unique(np.concatenate(self.sampling.tests))
         p, methods = fitted.p(layers, chosen)
         unreliable = (
             f"neuroids with a reliability below {self.least_reliability} on the other half of the stimuli"
@@ -128,6 +128,7 @@ class Encoding:
             "neuroids predicted as a constant (counted as r = 0)": int((r == 0).sum()),
             unreliable: len(everyone) - len(kept),
             "stimuli that only chose neuroids": int((weights == 0).sum()),
+            "stimuli neither fitted nor held out": recorded.n_stimuli - self.sampling.n_used,
         }
         return MetricResult(
             value=headline.value(r),
@@ -140,7 +141,7 @@ class Encoding:
             layers=curve,
             ci=replicates.interval(options.level),
             p=p,
-            n_stimuli=int((weights > 0).sum()),
+            n_stimuli=int((weights[held_out] > 0).sum()),
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out)
             | {reason: count for reason, count in left_out.items() if count},
@@ -333,7 +334,7 @@ class _Fitted:
 _FACTS: dict[str, Any] = {
     "formula": "Pearson r between prediction and mean response on held-out stimuli, pooled over folds and centred "
     "within each, median over neuroids, mean over subjects",
-    "options": ("folds", "inner_folds", "stratify", "group", "least_reliability"),
+    "options": ("folds", "inner_folds", "stratify", "group", "train", "test", "least_reliability"),
     "version": 2,
 }
 
@@ -351,10 +352,14 @@ def ridge(
     inner_folds: int = 5,
     stratify: str | None = None,
     group: str | None = None,
+    train: str | None = None,
+    test: str | Sequence[str] | None = None,
     least_reliability: float = 0.0,
 ) -> Encoding:
-    """Ridge regression with nested cross-validation; `stratify` and `group` name a column of the stimuli."""
-    how = sampling(recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group)
+    """Ridge regression with nested cross-validation; the options but the last are those of ``sampling``."""
+    how = sampling(
+        recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group, train=train, test=test
+    )
     return Encoding("ridge", ALPHAS, how, float(least_reliability))
 
 

@@ -13,8 +13,6 @@ from ...correlation import Floats, pearson, weighted_pearson
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
-    from ...analysis.statistics.replicates import Replicates
-    from .base import ScoringOptions
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
@@ -74,27 +72,3 @@ def select_targets(fit: Fit, chosen: Indices) -> Fit:
         prediction=fit.prediction[:, chosen],
         inner_score=fit.inner_score[chosen],
     )
-
-
-def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
-    """How the interval was made, for the methods of a record."""
-    if not np.isfinite(replicates.error_of_samples):
-        few = f"none: {replicates.n_samples} groups of samples say too little about others"
-        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
-    level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
-    over = f"{replicates.n_samples} groups of stimuli"
-    if replicates.kind == "bootstrap":
-        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
-    said = f"{level} {replicates.kind} over {over}"
-    if n_subjects > 1:
-        low, high = replicates.interval_of_samples(options.level)
-        return {
-            "interval": f"{said}, and t over {n_subjects} subjects: of other subjects and other stimuli",
-            "interval_of_these_subjects": [low, high],
-            "seed": options.seed,
-        }
-    about = "; one subject: says nothing about other people" if n_subjects == 1 else ""
-    return {
-        "interval": f"{said}, t with {replicates.error[1]:.1f} degrees of freedom{about}",
-        "seed": options.seed,
-    }
