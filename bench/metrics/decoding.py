@@ -20,10 +20,12 @@ from . import uncertainty
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .identification import Flags, Indices, Pairs, Patterns, mean_told, pairs_of, told
 from .identification_ceiling import FEWEST_FREE, Distances
+from .interval_words import said_of
 from .normalization import CHANCE, above_chance
+from .permuted import permuted
 from .recording import Recording
 from .registries import metric
-from .ridge import Encoding, ridge, said_of
+from .ridge import Encoding, ridge
 from .sampling import Sampling
 from .self_decoding import SelfDecoding
 
@@ -146,7 +148,7 @@ class Decoding:
         fitted = _Fitted(targets, patterns, labels, [one for _, one in best], distances, sampling)
         each = fitted.accuracy
         replicates = fitted.replicates(options)
-        p, tested = fitted.p(options)
+        p, tested = fitted.p(layers, chosen, options)
         unused = recorded.n_stimuli - sampling.n_used
         return MetricResult(
             value=replicates.value,
@@ -248,27 +250,28 @@ class _Fitted:
             subjects = value + (whole - CHANCE - value * (best - CHANCE)) / (best.mean() - CHANCE)
         return Replicates(value, samples, "jackknife", len(samples), subjects)
 
-    def p(self, options: ScoringOptions) -> tuple[float, dict[str, object]]:
-        """P of the accuracy: responses permuted, predicted anew at the chosen penalties, identified in all folds."""
+    def p(
+        self, layers: Layers, chosen: Sequence[str], options: ScoringOptions
+    ) -> tuple[float, dict[str, object]]:
+        """P of the accuracy: responses permuted, predicted anew, and identified in all folds."""
         if options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        some, n = uncertainty.subsample_targets(self.patterns.members, options.seed), self.patterns.n_neuroids
-        patterns, targets = self.patterns.only(some), self.targets[:, some]
-        fits = [uncertainty.select_targets(one, some) for one in self.fits]
-        orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 2)
+        drawn = permuted(
+            layers, chosen, self.fits, self.sampling, self.targets, self.patterns.members, options
+        )
+        patterns = self.patterns.only(drawn.neuroids)
         known = [i for i, (_, upper) in enumerate(self.pairs) if upper.any()]
-        null = np.zeros(len(orders))
+        null = np.zeros(drawn.n_orders)
         for i in known:
-            upper, draw = self.pairs[i][1], 0
-            for moved, truth in uncertainty.permuted_predictions(fits[i], targets, orders):
-                for a, b in zip(moved.swapaxes(0, 1), truth.swapaxes(0, 1), strict=True):
-                    found = patterns.advantages(a, b)
-                    null[draw] += np.mean([told(one[upper]).mean() for one in found]) / len(known)
-                    draw += 1
-        observed = float(patterns.accuracy(_of(fits), targets, self.pairs).mean())
-        over = f", over {len(some)} of {n} neuroids" if len(some) < n else ""
-        said = f"{what}, {len(orders)} times, and predicted anew in every fold{over}"
-        return p_value(observed, null), {"p": said, "smallest_p": smallest}
+            upper = self.pairs[i][1]
+            pairs = zip(*(one.swapaxes(0, 1) for one in drawn.folds[i]), strict=True)
+            for draw, (a, b) in enumerate(pairs):
+                null[draw] += np.mean([told(one[upper]).mean() for one in patterns.advantages(a, b)]) / len(
+                    known
+                )
+        fits = [uncertainty.select_targets(one, drawn.neuroids) for one in self.fits]
+        observed = float(patterns.accuracy(_of(fits), self.targets[:, drawn.neuroids], self.pairs).mean())
+        return p_value(observed, null), drawn.said
 
 
 @metric(

@@ -28,14 +28,12 @@ from . import uncertainty
 from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
-from .interval_words import said_of as said_of
+from .interval_words import said_of
 from .neuroid_ceiling import neuroid_ceiling
+from .permuted import permuted
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-
-_PERMUTED_ENTRIES = 1 << 25
-"""Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 
 @dataclass(frozen=True)
@@ -296,39 +294,15 @@ class _Fitted:
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
     def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
-        """P of the headline, with penalties chosen anew for every order of the responses, and how it was found.
-
-        At the penalties of the true responses p would be far too large: a penalty that is chosen where training
-        responses are related to the features by chance goes with held-out ones that are so much less.
-        """
-        options, recorded = self.options, self.recorded
-        if options.n_permutations == 0:
+        """P of the headline, and how it was found."""
+        if self.options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 2)
-        most = _PERMUTED_ENTRIES // (recorded.n_stimuli * len(orders))
-        some = uncertainty.subsample_targets(
-            self.headline.members, options.seed, min(most, uncertainty.MOST_TESTED)
-        )
-        headline, targets = self.headline.only(some), recorded.mean[:, self.kept[some]]
-        shape = len(orders), len(some)
-        permuted = targets[orders].transpose(1, 0, 2)
-        device = products_device()
-        columns = Targets(permuted.reshape(len(targets), -1), device)
-        blocks: list[Any] = [None] * len(self.fits)
-        folds = self.sampling.folds
-        for layer in dict.fromkeys(chosen):
-            penalties = self.fits[chosen.index(layer)].penalties
-            engine = NestedRidge(layers[layer], folds, penalties, device)
-            for i in (i for i, name in enumerate(chosen) if name == layer):
-                predicted = engine.fit(folds[i], columns).prediction.reshape(-1, *shape)
-                blocks[i] = iter([(predicted, permuted[folds[i].split.test])])
-        pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
-        null = np.asarray(headline.raw(pooled.r_of_draws(blocks, len(orders))))
-        tested = f", over {len(some)} of {len(self.r)} neuroids" if len(some) < len(self.r) else ""
-        return p_value(float(headline.raw(self.r[some])), null), {
-            "p": f"{what}, {len(orders)} times, penalties chosen anew{tested}",
-            "smallest_p": smallest,
-        }
+        targets, headline = self.recorded.mean[:, self.kept], self.headline
+        null = permuted(layers, chosen, self.fits, self.sampling, targets, headline.members, self.options)
+        some = headline.only(null.neuroids)
+        pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
+        drawn = some.raw(pooled.r_of_draws(null.folds, null.n_orders))
+        return p_value(float(some.raw(self.r[null.neuroids])), np.asarray(drawn)), null.said
 
 
 _FACTS: dict[str, Any] = {

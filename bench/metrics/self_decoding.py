@@ -89,7 +89,7 @@ class SelfDecoding:
 
     @cached_property
     def told(self) -> Floats:
-        """How often each pair of labels is told apart, ``(n_subjects, n_labels, n_labels)``; NaN where they never meet."""
+        """How often labels are told apart, ``(n_subjects, n_labels, n_labels)``; NaN where they never meet."""
         return self.told_by(N_HALVES)
 
     @cached_property
