@@ -11,6 +11,9 @@ from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
+_TOLD = {"read": "reading", "folds": "dependence", "held out": "held_out", "penalties": "penalties_told"}
+"""What a person must be told of how a score was made: the line's name, and where the record has it."""
+_FEW_ORDERS = 0.01
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 
@@ -34,11 +37,11 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
             "p",
             "not asked for"
             if record["p"] is None
-            else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
+            else f"{record['p']:.2g}   {record['methods'].get('p', '')}{_smallest(record)}",
         ),
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
-        *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
+        *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
         ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (
@@ -182,6 +185,12 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
+
+
+def _smallest(record: Mapping[str, Any]) -> str:
+    """A word on p where it cannot be small."""
+    least = record["methods"].get("smallest_p")
+    return f"; at best {least:.2g}" if least is not None and least > _FEW_ORDERS else ""
 
 
 def _interval(record: Mapping[str, Any]) -> str:
