@@ -1,7 +1,7 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond"})
 """What a declaration says of the benchmark; all else are options of its metric."""
+_OTHER_FOLDS = "@folds="
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
     """What a benchmark is.
 
     A name that is not declared but reads DATASET.REGION-METRIC, with a known data set and metric, is built
-    with the metric's defaults.
+    with the metric's defaults; NAME@folds=VALUE is the benchmark NAME with other folds.
 
     Raises
     ------
@@ -83,6 +84,9 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
     declared = _declared()
     if identifier in declared:
         return _checked(_card(identifier, declared[identifier]))
+    name, sign, folds = identifier.partition(_OTHER_FOLDS)
+    if sign:
+        return with_folds(benchmark_card(name), folds)
     dataset, dot, rest = identifier.partition(".")
     region, dash, metric = rest.rpartition("-")
     datasets = {card.identifier for card in list_datasets()}
@@ -95,6 +99,28 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
             METRICS[metric]
         raise unknown("benchmark", identifier, close)
     return _card(identifier, {"version": METRICS[metric].version})
+
+
+def with_folds(card: BenchmarkCard, folds: int | str) -> BenchmarkCard:
+    """The same benchmark with other folds, which is another one: its name says so, and no board takes it.
+
+    Raises
+    ------
+    UserError
+        For a metric whose folds are its own.
+    """
+    METRICS[card.metric].check({"folds": folds}, card.identifier)
+    if str(card.options.get("folds", "")) == str(folds):
+        return card
+    instead = {"train", "test"} | ({"stratify", "group"} if str(folds).startswith("leave-") else set())
+    kept = {name: value for name, value in card.options.items() if name not in instead}
+    name = card.identifier.partition(_OTHER_FOLDS)[0]
+    return replace(card, identifier=f"{name}{_OTHER_FOLDS}{folds}", options={**kept, "folds": folds})
+
+
+def is_published(identifier: str) -> bool:
+    """Whether a name is that of a benchmark as it is declared, and not of one with other folds."""
+    return _OTHER_FOLDS not in identifier
 
 
 def add_benchmark(path: Path) -> list[str]:
@@ -235,7 +261,7 @@ def load_benchmark(identifier: str) -> Benchmark:
     Parameters
     ----------
     identifier : str
-        ``DATASET.REGION-METRIC``, e.g. ``"kriegeskorte2008.hIT-rsa"``.
+        ``DATASET.REGION-METRIC``, e.g. ``"kriegeskorte2008.hIT-rsa"``; with other folds ``...-ridge@folds=10``.
 
     Raises
     ------

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of a map."""
+_SPREAD = 1e-7
+"""Smallest share of the largest eigenvalue that single precision finds again in the features themselves."""
 KEPT_BYTES = 2 << 30
 """Most memory for inverses that wait for the next fold; beyond it they are made again."""
 
@@ -62,9 +64,13 @@ def through_eigenvectors(features: Features, split: Split, alphas: Floats, devic
 
     basis = features.diagonalize(split.train, split.test)
     functions, weights = span(basis.eigenvalues, alphas * basis.mean_eigenvalue)
-    maps = (functions / basis.eigenvalues[:, None]).T[:, None, :] * basis.to_test
     rows = basis.rows - basis.rows.mean(axis=0)
+    size = basis.eigenvalues
     factors = [rows] if basis.rotation is None else [rows, basis.rotation]
+    if basis.rotation is not None and len(size) and size[0] < _SPREAD * size[-1]:
+        size = np.sqrt(size)
+        factors = [rows @ basis.rotation / size]
+    maps = (functions / size[:, None]).T[:, None, :] * basis.to_test
     return PredictionMap(
         split.train,
         split.test,

@@ -120,6 +120,14 @@ def score(
             metavar="SPACES",
         ),
     ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            help="Other folds than the benchmark's: a number, shuffled (parts what depends on each other), or "
+            "leave-COLUMN-out.",
+            metavar="N|shuffled|leave-COLUMN-out",
+        ),
+    ] = None,
     pool: Annotated[str, typer.Option(help="Over a picture's space: none, mean or max.")] = "none",
     project: Annotated[
         int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
@@ -140,6 +148,8 @@ def score(
 
       brodmann score hf:FOLDER tuckute2024.netw-ridge --beyond word-length-frequency,position
 
+      brodmann score pixels simulated-cortex.IT-ridge --folds leave-category-out
+
       brodmann score brain haxby2001-slice.posterior-decoding
     """
     suffix = _suffix(figure)
@@ -155,7 +165,7 @@ def score(
         opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
-        beyond=spaces,
+        beyond=spaces, folds=folds,
     )  # fmt: skip
     record = found.attrs["record"]
     if figure is None and len(record["layers"]) > 1:

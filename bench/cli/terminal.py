@@ -11,6 +11,9 @@ from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
+_TOLD = {"read": "reading", "folds": "dependence", "held out": "held_out", "penalties": "penalties_told"}
+"""What a person must be told of how a score was made: the line's name, and where the record has it."""
+_FEW_ORDERS = 0.01
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 
@@ -31,10 +34,9 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
         ("p", "not asked for" if record["p"] is None else _p(record)),
-        *([("samples", record["methods"]["dependence"])] if record["methods"].get("dependence") else []),
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
-        *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
+        *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
         ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (
@@ -181,10 +183,10 @@ def _number(value: float | None) -> str:
 
 
 def _p(record: Mapping[str, Any]) -> str:
-    """P, how it was found, and that it could not be smaller."""
+    """P, how it was found, and what it could be at best where that is not small."""
     smallest = record["methods"].get("smallest_p")
-    least = smallest is not None and record["p"] <= smallest * (1 + 1e-9)
-    return f"{record['p']:.2g}   {record['methods'].get('p', '')}{', the smallest p that these give' if least else ''}"
+    least = f"; at best {smallest:.2g}" if smallest is not None and smallest > _FEW_ORDERS else ""
+    return f"{record['p']:.2g}   {record['methods'].get('p', '')}{least}"
 
 
 def _interval(record: Mapping[str, Any]) -> str:

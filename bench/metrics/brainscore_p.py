@@ -66,7 +66,7 @@ class Dependence:
 
 
 @dataclass(frozen=True)
-class Permuted:
+class PermutedSplits:
     """How p is found for a regression; the fields are those of ``BrainScoreRegression``."""
 
     predict: Predictor

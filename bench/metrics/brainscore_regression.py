@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...progress import track
 from . import uncertainty
 from .base import Ceiling, Layers, MetricResult, ScoringOptions
-from .brainscore_p import Dependence, Permuted, Predictor
+from .brainscore_p import Dependence, PermutedSplits, Predictor
 from .interval_words import said_of
 from .normalization import mean_of_medians, none, r2_over_ceiling
 from .recording import Recording
@@ -154,7 +154,7 @@ class BrainScoreRegression:
         raw, headline = float(mean_of_medians(r)), _headline(normalize, best)
         value = headline(r)
         replicates = self._replicates(held_out, recorded, headline, r, dependence, options)
-        null = Permuted(self.predict, self.together, self.rotates, self.of_draws, options)
+        null = PermutedSplits(self.predict, self.together, self.rotates, self.of_draws, options)
         p, how = null.p(layers, chosen, held_out, r, targets, dependence)
         consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else np.zeros(0)
         left_out = {

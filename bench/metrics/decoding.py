@@ -150,7 +150,8 @@ class Decoding:
         fitted = _Fitted(targets, patterns, labels, [one for _, one in best], distances, sampling)
         each = fitted.accuracy
         replicates = fitted.replicates(options)
-        p, tested = fitted.p(layers, chosen, self.encoding.alphas, options)
+        p, tested = fitted.p(layers, chosen, options)
+        unused = recorded.n_stimuli - sampling.n_used
         return MetricResult(
             value=replicates.value,
             raw=float(each.mean()),
@@ -162,9 +163,11 @@ class Decoding:
             layers=curve,
             ci=replicates.interval(options.level),
             p=p,
-            n_stimuli=recorded.n_stimuli,
+            n_stimuli=len(np.unique(np.concatenate(sampling.tests))),
             n_neuroids=patterns.n_neuroids,
-            left_out=dict(recorded.n_left_out) | dict(patterns.left_out),
+            left_out=dict(recorded.n_left_out)
+            | dict(patterns.left_out)
+            | ({"stimuli neither fitted nor held out": unused} if unused else {}),
             methods={
                 "identify": f"one of two held-out {self.label or 'stimuli'}, predicted against measured patterns",
                 "across": self.across,
@@ -255,12 +258,14 @@ class _Fitted:
         return Replicates(value, samples, "jackknife", n_groups, subjects)
 
     def p(
-        self, layers: Layers, chosen: Sequence[str], alphas: Floats, options: ScoringOptions
+        self, layers: Layers, chosen: Sequence[str], options: ScoringOptions
     ) -> tuple[float, dict[str, object]]:
         """P of the accuracy: responses permuted, predicted anew, and identified in all folds."""
         if options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        drawn = permuted(layers, chosen, alphas, self.sampling, self.targets, self.patterns.members, options)
+        drawn = permuted(
+            layers, chosen, self.fits, self.sampling, self.targets, self.patterns.members, options
+        )
         patterns = self.patterns.only(drawn.neuroids)
         known = [i for i, (_, upper) in enumerate(self.pairs) if upper.any()]
         null = np.zeros(drawn.n_orders)
@@ -282,7 +287,7 @@ class _Fitted:
     formula="share of pairs (i, j) with r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i)",
     axis="pairs identified (chance 0.5)",
     ceilings=("accuracy", "none"),
-    options=("label", "across", "folds", "inner_folds", "stratify", "group"),
+    options=("label", "across", "folds", "inner_folds", "stratify", "group", "train", "test"),
     version=2,
     citation="Haxby et al. (2001), Science 293:2425; Mitchell et al. (2008), Science 320:1191",
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...analysis.encoding.cross_validation import Indices
-from ...analysis.encoding.nested_ridge import NestedRidge, Targets, products_device
+from ...analysis.encoding.nested_ridge import Fit, NestedRidge, Targets, products_device
 from . import uncertainty
 from .base import Floats, Layers, ScoringOptions
 from .sampling import Sampling
@@ -40,7 +40,7 @@ class Permuted:
 def permuted(
     layers: Layers,
     chosen: Sequence[str],
-    alphas: Floats,
+    fits: Sequence[Fit],
     sampling: Sampling,
     targets: Floats,
     members: Sequence[Indices],
@@ -52,7 +52,8 @@ def permuted(
     ----------
     layers, chosen
         Features by layer, and the layer of each fold.
-    alphas : array
+    fits : sequence of Fit
+        Of the true responses, whose penalties are tried.
     sampling : Sampling
     targets : array of shape (n_stimuli, n_neuroids)
     members : sequence of array of int
@@ -68,7 +69,8 @@ def permuted(
     columns = Targets(responses.reshape(len(targets), -1), device)
     folds: dict[int, tuple[Floats, Floats]] = {}
     for layer in dict.fromkeys(chosen):
-        engine = NestedRidge(layers[layer], sampling.folds, alphas, device)
+        penalties = fits[chosen.index(layer)].penalties
+        engine = NestedRidge(layers[layer], sampling.folds, penalties, device)
         for i in (i for i, name in enumerate(chosen) if name == layer):
             found = engine.fit(sampling.folds[i], columns).prediction
             folds[i] = found.reshape(-1, len(orders), len(some)), responses[sampling.tests[i]]

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from ...analysis.encoding.nested_ridge import (
     ALPHAS,
+    LOWER,
     Fit,
     NestedRidge,
     Targets,
     products_device,
     ridge_memory,
+    widened,
 )
 from ...analysis.encoding.pooled import PooledFolds, predictions_without
 from ...analysis.statistics.replicates import Replicates
@@ -110,11 +112,12 @@ class Encoding:
         curve, best = self.sweep(layers, recorded, units=units)
         fits = [one for _, one in best]
         chosen = [layer for layer, _ in best]
-        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options, self.alphas)
+        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options)
         r = fitted.r
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r
         replicates = fitted.replicates()
+        held_out = np.unique(np.concatenate(self.sampling.tests))
         p, methods = fitted.p(layers, chosen)
         unreliable = (
             f"neuroids with a reliability below {self.least_reliability} on the other half of the stimuli"
@@ -123,6 +126,7 @@ class Encoding:
             "neuroids predicted as a constant (counted as r = 0)": int((r == 0).sum()),
             unreliable: len(everyone) - len(kept),
             "stimuli that only chose neuroids": int((weights == 0).sum()),
+            "stimuli neither fitted nor held out": recorded.n_stimuli - self.sampling.n_used,
         }
         return MetricResult(
             value=headline.value(r),
@@ -135,7 +139,7 @@ class Encoding:
             layers=curve,
             ci=replicates.interval(options.level),
             p=p,
-            n_stimuli=int((weights > 0).sum()),
+            n_stimuli=int((weights[held_out] > 0).sum()),
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out)
             | {reason: count for reason, count in left_out.items() if count},
@@ -198,29 +202,50 @@ class Encoding:
         for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
             if i == 0:
                 engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
-            one = engine.fit(folds[i], columns)
-            fits.append(one)
-            score = float(np.median(one.inner_score))
-            if i not in best or score > best[i][0]:
-                best[i] = score, layer, one
-            if len(fits) == len(folds):
-                if quality is None:
-                    r = pooled.r([fit.prediction for fit in fits])
-                    curve[layer] = float(np.median(r))
-                    if units is not None:
-                        units[layer] = r
-                else:
-                    curve[layer] = quality(fits)
+            fits.append(engine.fit(folds[i], columns))
+            if len(fits) < len(folds):
+                continue
+            fits = list(widened(fits, layers[layer], folds, columns, device))
+            for fold, one in enumerate(fits):
+                score = float(np.median(one.inner_score))
+                if fold not in best or score > best[fold][0]:
+                    best[fold] = score, layer, one
+            if quality is None:
+                r = pooled.r([fit.prediction for fit in fits])
+                curve[layer] = float(np.median(r))
+                if units is not None:
+                    units[layer] = r
+            else:
+                curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
     def _methods(self, fits: Sequence[Fit]) -> dict[str, object]:
-        alphas = np.concatenate([one.alpha for one in fits])
-        said: dict[str, object] = self.sampling.describe() | {"penalties": self.alphas.tolist()}
-        if len(self.alphas) > 1:
-            said |= {"penalty_chosen": float(np.median(alphas))}
-            at_edge = float(np.isin(alphas, self.alphas[[0, -1]]).mean())
-            said |= {"penalties_at_edge": round(at_edge, 3)} if at_edge else {}
-        return said
+        tried = max((one.penalties for one in fits), key=len)
+        return self.sampling.describe() | {"penalties": tried.tolist()} | _penalties_chosen(fits)
+
+
+def _penalties_chosen(fits: Sequence[Fit]) -> dict[str, object]:
+    """Which penalties were chosen, and what their standing at an end of the grid means."""
+    if len(fits[0].penalties) == 1:
+        return {}
+    chosen = np.concatenate([one.alpha for one in fits])
+    lowest, highest = (
+        float(np.mean(np.concatenate([one.alpha == one.penalties[end] for one in fits]))) for end in (0, -1)
+    )
+    said: dict[str, object] = {
+        "penalty_chosen": float(np.median(chosen)),
+        "penalties_chosen": np.quantile(chosen, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist(),
+    }
+    said |= {"penalties_at_lowest": round(lowest, 3)} if lowest else {}
+    said |= {"penalties_at_highest": round(highest, 3)} if highest else {}
+    told = []
+    if any(one.penalties[0] == LOWER[0] for one in fits):
+        told.append(f"the grid, from {ALPHAS[0]:.0e}, was too high for many: widened to {LOWER[0]:.0e}")
+    elif lowest > 0.05:
+        told.append(f"{lowest:.0%} chose the lowest of the grid; lower ones are no better")
+    if highest > 0.05:
+        told.append(f"{highest:.0%} chose the highest, as where nothing can be predicted")
+    return said | ({"penalties_told": "; ".join(told)} if told else {})
 
 
 @dataclass(frozen=True)
@@ -233,7 +258,6 @@ class _Fitted:
     fits: list[Fit]
     sampling: Sampling
     options: ScoringOptions
-    alphas: Floats
 
     @cached_property
     def r(self) -> Floats:
@@ -274,7 +298,7 @@ class _Fitted:
         if self.options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
         targets, headline = self.recorded.mean[:, self.kept], self.headline
-        null = permuted(layers, chosen, self.alphas, self.sampling, targets, headline.members, self.options)
+        null = permuted(layers, chosen, self.fits, self.sampling, targets, headline.members, self.options)
         some = headline.only(null.neuroids)
         pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
         drawn = some.raw(pooled.r_of_draws(null.folds))
@@ -284,7 +308,7 @@ class _Fitted:
 _FACTS: dict[str, Any] = {
     "formula": "Pearson r between prediction and mean response on held-out stimuli, pooled over folds and centred "
     "within each, median over neuroids, mean over subjects",
-    "options": ("folds", "inner_folds", "stratify", "group", "least_reliability"),
+    "options": ("folds", "inner_folds", "stratify", "group", "train", "test", "least_reliability"),
     "version": 2,
 }
 
@@ -302,10 +326,14 @@ def ridge(
     inner_folds: int = 5,
     stratify: str | None = None,
     group: str | None = None,
+    train: str | None = None,
+    test: str | Sequence[str] | None = None,
     least_reliability: float = 0.0,
 ) -> Encoding:
-    """Ridge regression with nested cross-validation; `stratify` and `group` name a column of the stimuli."""
-    how = sampling(recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group)
+    """Ridge regression with nested cross-validation; the options but the last are those of ``sampling``."""
+    how = sampling(
+        recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group, train=train, test=test
+    )
     return Encoding("ridge", ALPHAS, how, float(least_reliability))
 
 

@@ -10,6 +10,7 @@ import pytest
 import brodmann
 from brodmann import UserError
 from brodmann.bench import ScoringOptions, add_benchmark, benchmark_card, list_benchmarks, make_benchmark
+from brodmann.bench.benchmark import is_published, load_benchmark, with_folds
 from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 
@@ -277,3 +278,39 @@ def test_an_option_that_the_metric_would_not_use_is_refused_at_the_declaration(t
         add_benchmark(path)
     for card in list_benchmarks():
         assert benchmark_card(card.identifier) == card
+
+
+def test_other_folds_make_another_benchmark():
+    card = benchmark_card("simulated-cortex.IT-ridge")
+    other = benchmark_card("simulated-cortex.IT-ridge@folds=leave-category-out")
+    assert is_published(card.identifier)
+    assert not is_published(other.identifier)
+    assert other == with_folds(card, "leave-category-out")
+    assert other.identifier == "simulated-cortex.IT-ridge@folds=leave-category-out"
+    assert other.options == {"folds": "leave-category-out"}
+    assert (card.dataset, card.region, card.metric) == (other.dataset, other.region, other.metric)
+    assert with_folds(other, "leave-category-out") is other
+    assert with_folds(other, 3).identifier == "simulated-cortex.IT-ridge@folds=3"
+    assert with_folds(card, "shuffled").options == {**card.options, "folds": "shuffled"}
+
+
+@pytest.mark.parametrize("name", ["pls", "rsa", "cka"])
+def test_a_metric_with_folds_of_its_own_takes_no_others(name):
+    with pytest.raises(UserError, match="folds"):
+        with_folds(benchmark_card(f"simulated-cortex.IT-{name}"), "shuffled")
+
+
+def test_a_benchmark_declares_training_and_test_stimuli(tmp_path):
+    declared = tmp_path / "mine.toml"
+    declared.write_text(
+        '["simulated-cortex.here-there"]\nregion = "IT"\nmetric = "ridge"\n'
+        'train = "category=face"\ntest = ["category=place", "category=body"]\n'
+    )
+    add_benchmark(declared)
+    loaded = load_benchmark("simulated-cortex.here-there")
+    values = loaded.recording.columns["category"]
+    tests = [set(values[one]) for one in loaded.metric.sampling.tests]
+    assert tests == [{"place"}, {"body"}]
+    assert {name for fold in loaded.metric.sampling.folds for name in values[fold.split.train]} == {"face"}
+    left = load_benchmark("simulated-cortex.IT-ridge@folds=leave-category-out")
+    assert [len(set(values[one])) for one in left.metric.sampling.tests] == [1] * len(set(values))

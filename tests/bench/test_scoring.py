@@ -12,6 +12,8 @@ import xarray as xr
 import brodmann
 from brodmann import UserError
 from brodmann.bench import open_run, record_of
+from brodmann.bench.cli.terminal import score_text
+from brodmann.bench.leaderboard.submission.build import gathered
 from brodmann.models import Model
 
 QUICK = {"n_bootstraps": 100, "n_permutations": 99}
@@ -96,12 +98,25 @@ def test_asking_again_costs_nothing_and_gives_the_same(benchmark, model, tmp_pat
     assert {**again.attrs["record"], "cached": 0} == {**first.attrs["record"], "cached": 0}
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"layers": ["late"]}, {"n_bootstraps": 50}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"layers": ["late"]}, {"n_bootstraps": 50}, {"folds": 3}])
 def test_any_other_question_is_another_record(benchmark, model, tmp_path, change):
     brodmann.score(model, benchmark, run=tmp_path, **QUICK)
     brodmann.score(model, benchmark, run=tmp_path, **{**QUICK, **change})
     assert model.calls == 2
     assert len(list(open_run(tmp_path).records())) == 2
+
+
+def test_a_score_with_other_folds_says_so_and_goes_to_no_board(benchmark, model, tmp_path):
+    plain = brodmann.score(model, benchmark, run=tmp_path, **QUICK)
+    other = brodmann.score(model, benchmark, run=tmp_path, folds="shuffled", **QUICK).attrs["record"]
+    assert other["benchmark"] == f"{benchmark.identifier}@folds=shuffled"
+    assert other["provenance"]["options"]["folds"] == "shuffled"
+    assert other["key"] != plain.attrs["record"]["key"]
+    assert "shuffled folds" in other["methods"]["dependence"]
+    assert "folds     shuffled folds" in score_text(other)
+    document, notes = gathered([tmp_path])
+    assert [one["benchmark"] for one in document["scores"]] == [benchmark.identifier]
+    assert any("make another benchmark" in note for note in notes)
 
 
 def test_other_weights_are_another_record(benchmark, model, tmp_path):

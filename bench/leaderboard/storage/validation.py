@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ....errors import UserError
-from ...benchmark import BenchmarkCard, benchmark_card
+from ...benchmark import BenchmarkCard, benchmark_card, is_published
 from ...metrics.normalization import Floats
 from ...metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, Normalization
 from ..submission.errors import Refused
@@ -62,6 +62,10 @@ def check_ceiling(one: SubmittedScore, instance: brainscore.BenchmarkInstance) -
 
 
 def _check_benchmark(one: SubmittedScore) -> BenchmarkCard | None:
+    if not is_published(one.benchmark):
+        raise Refused(
+            f"{one.model} on {one.benchmark}: other folds than the benchmark's make another benchmark"
+        )
     try:
         card = benchmark_card(one.benchmark)
     except UserError as error:

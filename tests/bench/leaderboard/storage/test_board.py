@@ -186,6 +186,7 @@ def test_versions_of_a_benchmark_are_kept_apart(board, monkeypatch):
         ({"score": 0.9}, "does not follow from its raw values"),
         ({"normalization": "wishful"}, "unknown normalization 'wishful'"),
         ({"benchmark": "kriegeskorte2008.hIT-magic"}, "does not know the benchmark"),
+        ({"benchmark": "kriegeskorte2008.hIT-rsa@folds=3"}, "other folds .* make another benchmark"),
         ({"region": "V1"}, "its region is 'hIT', not 'V1'"),
         ({"simulated": True}, "not simulated"),
         ({"ci": [0.9, 0.1]}, "is none"),
