@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,3 +62,18 @@ def weighted_pearson(a: Floats, b: Floats, weights: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         r: Floats = np.where(var_a * var_b > floor, covariance / np.sqrt(var_a * var_b), np.nan)
     return r
+
+
+def tied_ranks(values: Floats, tolerance: float = 1e-9) -> Floats:
+    """Ranks along the last axis; values that differ by no more than rounding are ties.
+
+    Parameters
+    ----------
+    values : array
+    tolerance : float
+        What values are rounded to before they are ranked, as a share of the largest of them.
+    """
+    largest = np.abs(values).max(axis=-1, keepdims=True, initial=0.0)
+    unit = tolerance * np.where(largest > 0, largest, 1.0)
+    ranks: Floats = rankdata(np.round(values / unit), axis=-1)
+    return ranks

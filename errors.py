@@ -47,6 +47,6 @@ def missing_extra(package: str, extra: str, *, why: str) -> NotAvailableError:
     return NotAvailableError(f"{why} needs the package {package!r}: pip install 'brodmann[{extra}]'")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error of somebody else's code says, in one short line."""
     return (str(error).strip().splitlines() or ["no message"])[0][:200]

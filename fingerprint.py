@@ -3,6 +3,7 @@
 import copyreg
 import dis
 import functools
+import gc
 import hashlib
 import importlib.util
 import inspect
@@ -38,6 +39,10 @@ _BY_NAME = (np.dtype, PurePath, types.GenericAlias, types.UnionType)
 _WITHOUT_STATE = (type(Lock()), type(RLock()), weakref.ReferenceType, types.MemberDescriptorType)
 _NOT_CODE = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__",
              "__static_attributes__", "__dataclass_params__", "_abc_impl"}  # fmt: skip
+_NOT_OF_A_TOKENIZER = {"_tokenizer", "_vocab", "_merges", "_special_tokens_map", "init_inputs", "init_kwargs",
+                       "name_or_path", "vocab_file", "files_loaded", "deprecation_warnings",
+                       "_in_target_context_manager"}  # fmt: skip
+"""What stands in its content already, where it was read from, and what calls leave behind."""
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -116,8 +121,13 @@ class _Walk:
 
     def of(self, value: object) -> object:
         """What stands for a value in the digest."""
-        if isinstance(value, _PLAIN):
-            return [type(value).__name__, repr(value)]
+        kind = type(value)
+        if kind in _PLAIN or (
+            isinstance(value, _PLAIN) and (_own(kind.__module__) or is_installed_code(kind))
+        ):
+            return [kind.__name__, repr(value)]
+        if value is np.random.mtrand._rand:  # everybody's, whose state is no object's own
+            return ["global random state"]
         if isinstance(value, np.ma.MaskedArray):
             return ["masked", self._array(np.asarray(value.data)), self._array(np.asarray(value.mask))]
         if isinstance(value, (np.ndarray, np.generic)):
@@ -143,7 +153,9 @@ class _Walk:
         for kind, parts in _WRAPPERS.items():
             if isinstance(value, kind):
                 return [kind.__name__, *(self.of(getattr(value, part)) for part in parts)]
-        if isinstance(value, (types.BuiltinFunctionType, np.ufunc)):
+        if isinstance(value, np.ufunc):  # one of np.frompyfunc holds a function
+            return ["ufunc", value.__name__, *map(self.of, filter(callable, gc.get_referents(value)))]
+        if isinstance(value, types.BuiltinFunctionType):
             owner = getattr(value, "__self__", None)  # a module, or the object whose method it is
             return ["builtin", getattr(value, "__module__", ""), value.__name__, self.of(owner)]
         if isinstance(value, _BY_NAME):
@@ -205,7 +217,8 @@ class _Walk:
         if known is not None:
             return ["class", *known]
         own = {name: part for name, part in vars(kind).items() if name not in _NOT_CODE}
-        return ["class", kind.__qualname__, [self.of(base) for base in kind.__bases__], *self._items(own)]
+        above = [self.of(base) for base in (*kind.__bases__, *({type(kind)} - {type}))]
+        return ["class", kind.__qualname__, above, *self._items(own)]
 
     def _function(self, function: types.FunctionType) -> object:
         # where its code was written: a wrapper may bear the name of what it wraps
@@ -267,9 +280,13 @@ class _Walk:
         content.pop("truncation", None)
         content.pop("padding", None)
         special = sorted((name, str(token)) for name, token in value.special_tokens_map.items())
-        return [self.of(type(value)), digest_of(content), special]
+        own = {name: one for name, one in vars(value).items() if name not in _NOT_OF_A_TOKENIZER}
+        return [self.of(type(value)), digest_of(content), special, *self._items(own)]
 
     def _state(self, value: Any) -> Iterator[object]:
+        if isinstance(value, _PLAIN):
+            plain: Any = next(kind for kind in _PLAIN if isinstance(value, kind))
+            yield plain.__repr__(value)
         if isinstance(value, (list, tuple)):
             yield from map(self.of, value)
         elif isinstance(value, dict):
@@ -285,7 +302,7 @@ class _Walk:
             for slot in [slots] if isinstance(slots, str) else slots:
                 if hasattr(value, slot):
                     attributes[slot] = getattr(value, slot)
-        if attributes or isinstance(value, (list, tuple, dict)):
+        if attributes or isinstance(value, (*_PLAIN, list, tuple, dict)):
             yield from self._items(attributes)
         elif type(value).__init__ is not object.__init__ or not hasattr(value, "__dict__"):
             yield from self._pickled(value)

@@ -117,7 +117,7 @@ def _first_seen(folder: Path) -> dict[str, str]:
     return {str(name): str(digest) for name, digest in seen.items()} if isinstance(seen, dict) else {}
 
 
-def remember_folder(path: Path, make: Callable[[Path], None]) -> Path:
+def remember_folder(path: Path, make: Callable[[Path], object]) -> Path:
     """The folder at `path` if its checksums still hold, else made anew by ``make(temporary_folder)``.
 
     ``checksums.json`` inside the folder keeps the sha256 of every file; a folder in which a file is damaged

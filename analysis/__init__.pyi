@@ -5,9 +5,12 @@ from .encoding.sparse import sparse_encoding as sparse_encoding
 from .representation.dimensionality import (
     Dimensionality as Dimensionality,
     corrected_participation_ratio as corrected_participation_ratio,
-    cross_validated_eigenvalues as cross_validated_eigenvalues,
     effective_dimensionality as effective_dimensionality,
     participation_ratio as participation_ratio,
+)
+from .representation.recorded_dimensionality import (
+    cross_validated_eigenvalues as cross_validated_eigenvalues,
+    recorded_dimensionality as recorded_dimensionality,
 )
 from .representation.rdm import (
     correlation_rdm as correlation_rdm,

@@ -104,6 +104,10 @@ def _as_image(values: Floats, positions: Floats) -> tuple[Floats, tuple[float, f
 
 def draw_spectrum(axes: "Axes", eigenvalues: Floats, found: Mapping[str, Any]) -> None:
     """Eigenvalues as shares of the variance, the fitted power law, participation ratio and exponent."""
+    if not len(eigenvalues):
+        axes.set_title(found["why_none"], fontsize=5)
+        finish(axes, "component", "share of variance")
+        return
     rank = np.arange(1, len(eigenvalues) + 1)
     kept = eigenvalues > 1e-9 * eigenvalues[0]
     axes.loglog(rank[kept], eigenvalues[kept] / eigenvalues.sum(), color=COLORS[0], linewidth=1)
@@ -113,8 +117,9 @@ def draw_spectrum(axes: "Axes", eigenvalues: Floats, found: Mapping[str, Any]) -
         logs = np.log(eigenvalues[first - 1 : last] / eigenvalues.sum()) + found["exponent"] * np.log(k)
         axes.loglog(k, np.exp(logs.mean()) * k ** -found["exponent"], "--", color=COLORS[1], linewidth=1)
     low, high = found["interval"]
+    corrected = "" if found["why_none"] else f"{found['corrected']:.3g} ({low:.3g} to {high:.3g}), "
     axes.set_title(
-        f"PR {found['corrected']:.3g} ({low:.3g} to {high:.3g}), raw {found['participation_ratio']:.3g}\n"
+        f"PR {corrected}{found['participation_ratio']:.3g} of these {found['n_samples']}\n"
         f"exponent {found['exponent']:.2f} over ranks {first} to {last}",
         fontsize=5,
     )
@@ -127,6 +132,11 @@ def finish(axes: "Axes", x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=_SMALL)
     axes.tick_params(labelsize=5)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def name_point(axes: "Axes", x: float, y: float, name: str, *, size: float = 5, apart: float = 3) -> None:
+    """A name beside a point, `apart` points of type up and to the right."""
+    axes.annotate(name, (x, y), fontsize=size, xytext=(apart, apart), textcoords="offset points")
 
 
 def short(name: str, longest: int = 22) -> str:

@@ -1,7 +1,7 @@
 """A benchmark: a data set, a region, a metric and a division of the stimuli, under one name and version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond"})
 """What a declaration says of the benchmark; all else are options of its metric."""
+_OTHER_FOLDS = "@folds="
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class BenchmarkCard:
     options: Mapping[str, Any]
     beyond: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.context not in ("none", "passage"):
+            raise UserError(f"{self.identifier}: context must be 'none' or 'passage', not {self.context!r}")
+        if not isinstance(self.version, int) or self.version < 1:
+            raise UserError(f"{self.identifier}: version must be a whole number from 1, not {self.version!r}")
+
 
 def list_benchmarks(pattern: str = "*") -> list[BenchmarkCard]:
     """The benchmarks whose identifier matches a pattern such as ``"simulated-*"``."""
@@ -67,7 +74,7 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
     """What a benchmark is.
 
     A name that is not declared but reads DATASET.REGION-METRIC, with a known data set and metric, is built
-    with the metric's defaults.
+    with the metric's defaults; NAME@folds=VALUE is the benchmark NAME with other folds.
 
     Raises
     ------
@@ -77,6 +84,9 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
     declared = _declared()
     if identifier in declared:
         return _checked(_card(identifier, declared[identifier]))
+    name, sign, folds = identifier.partition(_OTHER_FOLDS)
+    if sign:
+        return with_folds(benchmark_card(name), folds)
     dataset, dot, rest = identifier.partition(".")
     region, dash, metric = rest.rpartition("-")
     datasets = {card.identifier for card in list_datasets()}
@@ -88,7 +98,29 @@ def benchmark_card(identifier: str) -> BenchmarkCard:
         if dataset in datasets:
             METRICS[metric]
         raise unknown("benchmark", identifier, close)
-    return _card(identifier, {})
+    return _card(identifier, {"version": METRICS[metric].version})
+
+
+def with_folds(card: BenchmarkCard, folds: int | str) -> BenchmarkCard:
+    """The same benchmark with other folds, which is another one: its name says so, and no board takes it.
+
+    Raises
+    ------
+    UserError
+        For a metric whose folds are its own.
+    """
+    METRICS[card.metric].check({"folds": folds}, card.identifier)
+    if str(card.options.get("folds", "")) == str(folds):
+        return card
+    instead = {"train", "test"} | ({"stratify", "group"} if str(folds).startswith("leave-") else set())
+    kept = {name: value for name, value in card.options.items() if name not in instead}
+    name = card.identifier.partition(_OTHER_FOLDS)[0]
+    return replace(card, identifier=f"{name}{_OTHER_FOLDS}{folds}", options={**kept, "folds": folds})
+
+
+def is_published(identifier: str) -> bool:
+    """Whether a name is that of a benchmark as it is declared, and not of one with other folds."""
+    return _OTHER_FOLDS not in identifier
 
 
 def add_benchmark(path: Path) -> list[str]:
@@ -140,10 +172,10 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         region=str(entry.get("region", region)),
         metric=metric,
         modality=data.modality,
-        version=int(entry.get("version", 1)),
+        version=entry.get("version", 1),
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
-        context="passage" if entry.get("context") == "passage" else "none",
+        context=entry.get("context", "none"),
         options={name: value for name, value in entry.items() if name not in _FIELDS},
         beyond=_names(entry.get("beyond", ()), identifier),
     )
@@ -235,7 +267,7 @@ def load_benchmark(identifier: str) -> Benchmark:
     Parameters
     ----------
     identifier : str
-        ``DATASET.REGION-METRIC``, e.g. ``"kriegeskorte2008.hIT-rsa"``.
+        ``DATASET.REGION-METRIC``, e.g. ``"kriegeskorte2008.hIT-rsa"``; with other folds ``...-ridge@folds=10``.
 
     Raises
     ------
@@ -257,7 +289,7 @@ def make_benchmark(
     region: str | None = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
     beyond: Sequence[str] = (),
     **options: Any,
@@ -270,7 +302,7 @@ def make_benchmark(
     region: "str | Dataset | None" = None,
     metric: "str | Metric | Function" = "ridge",
     *,
-    version: int = 1,
+    version: int | None = None,
     context: Literal["none", "passage"] = "none",
     beyond: Sequence[str] = (),
     **options: Any,
@@ -287,8 +319,10 @@ def make_benchmark(
         May be left out where one was recorded.
     metric : str, Metric or function
         One of ``METRICS`` by name; an object with ``name``, ``ceiling``, ``evaluate`` and ``memory``; or a function of
-        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid.
-    version : int
+        features (n_stimuli, n_units) and mean responses (n_stimuli, n_neuroids) that gives one r a neuroid, from -1
+        to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
+    version : int, optional
+        The metric's own by default.
     context : {"none", "passage"}
     beyond : sequence of str
         Nuisance spaces beyond which models are looked at by default.
@@ -298,7 +332,7 @@ def make_benchmark(
     Raises
     ------
     UserError
-        For a region, metric, option or column of the stimuli that is not there.
+        For a region, metric, option, context or column of the stimuli that is not there.
     """
     from .metrics.recording import recording
 
@@ -315,7 +349,7 @@ def make_benchmark(
         region=place,
         metric=made.name,
         modality=data.modality,
-        version=version,
+        version=_version_of(made) if version is None else version,
         simulated=data.simulated,
         description="",
         context=context,
@@ -323,6 +357,12 @@ def make_benchmark(
         beyond=tuple(beyond),
     )
     return Benchmark(card, data, recorded, made)
+
+
+def _version_of(metric: "Metric") -> int:
+    """Of the registered metric of that name; 1 for one's own."""
+    card = METRICS.get(metric.name)
+    return 1 if card is None else card.version
 
 
 def _only_region(dataset: "Dataset") -> str:

@@ -8,12 +8,7 @@ if TYPE_CHECKING:
 
 
 def parsed(text: str) -> "dict[str, Entry]":
-    """The entries that can be read; those that are damaged or repeat a key are passed over.
-
-    Parameters
-    ----------
-    text : str
-    """
+    """The entries that can be read; those that are damaged or repeat a key are passed over."""
     from pybtex import errors
     from pybtex.database import parse_string
 
@@ -23,12 +18,7 @@ def parsed(text: str) -> "dict[str, Entry]":
 
 
 def joined(texts: Iterable[str]) -> str:
-    """One bibliography of several, every entry once; a text without any entry stays as a comment.
-
-    Parameters
-    ----------
-    texts : iterable of str
-    """
+    """One bibliography of several, every entry once; a text without any entry stays as a comment."""
     parts: dict[str, None] = {}
     for text in filter(None, (one.strip() for one in texts)):
         entries = [_alone(key, entry) for key, entry in parsed(text).items()]
@@ -37,12 +27,7 @@ def joined(texts: Iterable[str]) -> str:
 
 
 def cited(text: str) -> list[str]:
-    """What to cite, a line a work: first author, year and journal, as far as the BibTeX says them.
-
-    Parameters
-    ----------
-    text : str
-    """
+    """What to cite, a line a work: first author, year and journal, as far as the BibTeX says them."""
     return list(filter(None, map(_line, parsed(text).values())))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from ..errors import UserError
-from .benchmark import Benchmark, benchmark_card, load_benchmark
+from .benchmark import Benchmark, benchmark_card, load_benchmark, make_benchmark, with_folds
 from .layer_comparison import compare_layers
 from .metrics.base import MetricResult, ScoringOptions
 from .nuisance_spaces import names_of_spaces, open_space
@@ -33,6 +33,7 @@ def score(
     n_bootstraps: int = 1000,
     n_permutations: int = 1000,
     beyond: Sequence[str] | None = None,
+    folds: int | str | None = None,
 ) -> Score:
     """Score a model against a benchmark.
 
@@ -58,6 +59,10 @@ def score(
         Nuisance spaces, beyond which the model is looked at, too: registered ones (``brodmann list nuisances``),
         columns of the stimuli, models. The benchmark's own by default; an empty list or ``["none"]`` for none.
 
+    folds : int or str, optional
+        Instead of the benchmark's own: how many; ``"shuffled"`` to part what depends on each other, which the record
+        warns of; ``"leave-COLUMN-out"``. Another benchmark then, ``NAME@folds=...``, which no board takes.
+
     Returns
     -------
     Score
@@ -77,7 +82,7 @@ def score(
     if seed < 0:
         raise UserError(f"the seed must not be negative, and is {seed}")
     check_names(model, benchmark)
-    loaded = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    loaded = _loaded(benchmark, folds)
     spaces = names_of_spaces(loaded, beyond, recording_alone=model == BRAIN)
     nuisance = [open_space(name, loaded) for name in spaces]
     options = ScoringOptions(seed, n_bootstraps, n_permutations, beyond=tuple(spaces))
@@ -97,6 +102,14 @@ def score(
         makers = {one.name: one.features for one in nuisance}
         metric_result = compare_layers(opened, loaded, names, options, makers)
     return as_score(_keep(store, loaded, opened, key, metric_result, options, began), cached=False)
+
+
+def _loaded(benchmark: Benchmark | str, folds: int | str | None) -> Benchmark:
+    if folds is None:
+        return load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    if isinstance(benchmark, str):
+        return load_benchmark(with_folds(benchmark_card(benchmark), folds).identifier)
+    return make_benchmark(with_folds(benchmark.card, folds), benchmark.dataset)
 
 
 def check_names(model: "Model | str", benchmark: Benchmark | str) -> None:

@@ -1,6 +1,6 @@
 """Arrays in memory as labelled responses and stimuli: what a data set is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ def stimulus_table(
     UserError
         For stimuli that are neither, that are given twice, pictures that are not there, labels of another number.
     """
+    if isinstance(stimuli, str | bytes) or not isinstance(stimuli, Iterable):
+        raise UserError(f"stimuli must be a list of texts or paths, or a table, not {stimuli!r}")
     table = _of_table(stimuli) if isinstance(stimuli, pd.DataFrame) else _of_list(list(stimuli))
     columns = labels if isinstance(labels, Mapping) else {} if labels is None else {"category": labels}
     for name, values in columns.items():
@@ -79,21 +81,21 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
     ----------
     responses : array, DataFrame or DataArray
         (stimulus, neuroid) or (stimulus, repetition, neuroid) in the order of the stimuli; a repetition that is all NaN
-        was not recorded. A table whose index names stimuli, or a DataArray (presentation, neuroid) with
-        ``stimulus_id``, holds a row a presentation, in any order.
+        was not recorded. A table whose index names stimuli (any but the default one), or a DataArray (presentation,
+        neuroid) with ``stimulus_id``, holds a row a presentation, in any order.
     stimuli : StimulusSet
 
     Raises
     ------
     UserError
-        For another shape or number of stimuli, neuroids of one name, or what are no real numbers.
+        For another shape or number of stimuli, an index that may be read in two ways, neuroids of one name, or what are
+        no real numbers.
     """
     recorded: Columns = {}
     shown: Columns = {}
     if isinstance(responses, pd.DataFrame):
-        recorded = {"neuroid_id": np.array(list(map(str, responses.columns)), object)}
-        if not isinstance(responses.index, pd.RangeIndex):
-            shown = {"stimulus_id": responses.index.to_numpy()}
+        recorded = {"neuroid_id": as_names(responses.columns.to_numpy())}
+        shown = _named_by(responses.index, stimuli)
         responses = responses.to_numpy()
     elif isinstance(responses, xr.DataArray):
         if "neuroid" in responses.dims:
@@ -106,15 +108,44 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
                 )
             shown = _coordinates(responses, "presentation")
         responses = responses.values
-    values = np.asarray(responses)
-    if values.dtype.kind not in "fiub":
-        raise UserError(f"the responses are {values.dtype}, not real numbers")
+    values = real_numbers(responses, "the responses")
     twice = pd.Index(recorded.get("neuroid_id", []))
     if twice.has_duplicates:
         raise UserError(f"{twice[twice.duplicated()][0]!r} names several neuroids")
     if not shown:
-        values, shown = _presentations(values.astype(np.float64), stimuli)
-    return values.astype(np.float64), shown, recorded
+        values, shown = _presentations(values, stimuli)
+    return values, shown, recorded
+
+
+def _named_by(index: "pd.Index[Any]", stimuli: StimulusSet) -> Columns:
+    """The stimuli that an index names; nothing where it is the default one, 0 ... n - 1, which says their order."""
+    if not isinstance(index, pd.RangeIndex) or not index.equals(pd.RangeIndex(len(index))):
+        return {"stimulus_id": index.to_numpy()}
+    ids, numbers = stimuli["stimulus_id"].tolist(), [str(i) for i in index]
+    if ids != numbers and sorted(ids) == sorted(numbers):
+        raise UserError(
+            f"the stimuli have the ids 0 to {len(ids) - 1} in another order than the default index of the responses: "
+            "name the stimuli in that index (set_index), or give an array for responses in the stimuli's order"
+        )
+    return {}
+
+
+def real_numbers(values: Any, what: str) -> npt.NDArray[np.float64]:
+    """In double precision; NaN where an array is masked.
+
+    Raises
+    ------
+    UserError
+        For texts, complex numbers, rows of different lengths.
+    """
+    try:
+        array = np.ma.asarray(values)  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise UserError(f"{what} are rows of different lengths, not an array") from None
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"{what} are {array.dtype}, not real numbers")
+    numbers: npt.NDArray[np.float64] = array.astype(np.float64).filled(np.nan)
+    return numbers
 
 
 def _coordinates(responses: xr.DataArray, dim: str) -> Columns:
@@ -158,17 +189,19 @@ def modality_of(stimuli: StimulusSet, has_stimuli: bool) -> Literal["vision", "l
 
 def neuroid_columns(
     n_neuroids: int,
-    region: str | Sequence[str],
+    region: str | Sequence[str] | None,
     subject: str | Sequence[str] | None,
     positions: npt.ArrayLike | None,
 ) -> Columns:
     """Region and subject, each for all neuroids or one by one, and positions (neuroid, 2 or 3) in mm."""
-    columns: Columns = {} if isinstance(region, str) else {"region": np.array(region, object)}
+    columns: Columns = {}
+    if region is not None and not isinstance(region, str):
+        columns["region"] = np.array(region, object)
     if subject is not None:
         names = [subject] * n_neuroids if isinstance(subject, str) else subject
         columns["subject"] = np.array(names, object)
     if positions is not None:
-        places = np.asarray(positions, np.float64)
+        places = real_numbers(positions, "positions")
         if places.ndim != 2 or places.shape[1] not in (2, 3):
             raise UserError(f"positions must be (neuroid, 2 or 3) in mm, not of shape {places.shape}")
         columns |= dict(zip("xyz", places.T, strict=False))
@@ -219,14 +252,18 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
 
 
 def as_names(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Names as text; whole numbers without a point, as MATLAB and pandas make floats of them."""
+    """Names as text, empty where missing; whole numbers without a point, as MATLAB and pandas make floats of them."""
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
         values = values.astype(np.int64)
-    return values.astype(str).astype(object)
+    names: npt.NDArray[Any] = np.where(pd.isna(values), "", values.astype(str)).astype(object)
+    return names
 
 
 def _check_neuroids(responses: xr.DataArray) -> None:
     names = responses["neuroid_id"].values
+    unnamed = np.array([not name.strip() for name in names])
+    if unnamed.any():
+        raise UserError(f"{int(unnamed.sum())} neuroids have no name (first: column {int(unnamed.argmax())})")
     blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
     if blank.any():
         raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")

@@ -88,6 +88,8 @@ class Dataset:
     blocks: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.identifier, str) or not self.identifier.strip():
+            raise UserError(f"the identifier of a data set must be a name, not {self.identifier!r}")
         check_stimuli(self.stimuli, self.identifier)
         if self.responses is not None:
             check_responses(self.responses, self.stimuli, self.identifier)
@@ -116,8 +118,10 @@ class Dataset:
         identifier : str
         responses : array, DataFrame or DataArray
             (stimulus, neuroid) or (stimulus, repetition, neuroid), in the order of the stimuli; a repetition that is
-            all NaN was not recorded. Or a row a presentation, in any order: a DataFrame whose index names stimuli
-            and whose columns name neuroids, or a DataArray (presentation, neuroid) with ``stimulus_id``.
+            all NaN was not recorded; what is masked is NaN. Or a row a presentation, in any order: a DataFrame whose
+            index names stimuli and whose columns name neuroids, or a DataArray (presentation, neuroid) with
+            ``stimulus_id``. The default index of a DataFrame, 0 ... n - 1, names none: its rows are in the order of
+            the stimuli, and it is refused where these have the same numbers as ids in another order.
         stimuli : sequence or DataFrame
             Texts, paths of pictures, or a table with ``sentence``, ``word`` or ``text``, or ``filename`` (paths); its
             ``stimulus_id``, else its index, names them.
@@ -241,7 +245,7 @@ def check_stimuli(stimuli: StimulusSet, name: str) -> None:
         )
     if len(stimuli) == 0:
         raise UserError(f"{name}: the stimulus table is empty")
-    missing = stimuli["stimulus_id"].isna()
+    missing = stimuli["stimulus_id"].isna() | (stimuli["stimulus_id"].astype(str).str.strip() == "")
     if missing.any():
         raise UserError(
             f"{name}: {int(missing.sum())} stimuli have no stimulus_id (first: row {int(missing.to_numpy().argmax())})"

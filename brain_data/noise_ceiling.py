@@ -5,13 +5,10 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import curve_fit
-from scipy.stats import rankdata
+from scipy.optimize import least_squares
 
-from ..correlation import pearson
+from ..correlation import Floats, pearson, tied_ranks
 from ..errors import UserError
-
-Floats = npt.NDArray[np.float64]
 
 
 def reliability(cube: Floats, *, n_halves: int = 100, random_state: int = 0) -> Floats:
@@ -221,10 +218,10 @@ def rdm_ceiling(rdms: Floats) -> tuple[float, float, Floats, Floats]:
     """
     if len(rdms) < 2:
         raise UserError(f"a ceiling over subjects needs at least 2 of them, not {len(rdms)}")
-    ranks = rankdata(rdms, axis=1)
-    everyone = rankdata(ranks.mean(axis=0))
+    ranks = tied_ranks(rdms)
+    everyone = tied_ranks(ranks.mean(axis=0))
     upper = np.array([float(pearson(subject, everyone)) for subject in ranks])
-    others = [rankdata(np.delete(ranks, i, axis=0).mean(axis=0)) for i in range(len(ranks))]
+    others = [tied_ranks(np.delete(ranks, i, axis=0).mean(axis=0)) for i in range(len(ranks))]
     lower = np.array([float(pearson(subject, rest)) for subject, rest in zip(ranks, others, strict=True)])
     return float(lower.mean()), float(upper.mean()), lower, upper
 
@@ -259,7 +256,8 @@ def extrapolated_ceiling(
     Returns
     -------
     array of shape (sum of the subjects' neuroids,)
-        NaN where the curve cannot be fitted.
+        NaN where the curve cannot be fitted: it needs scores for at least two k. Scores that are NaN are left out
+        before curves are drawn.
 
     Raises
     ------
@@ -290,23 +288,20 @@ def extrapolated_ceiling(
 
 
 def _asymptote(sizes: Floats, scores: Floats, n_bootstraps: int, generator: np.random.Generator) -> float:
-    def curve(k: Floats, asymptote: float, tau: float) -> Floats:
-        rising: Floats = asymptote * (1 - np.exp(-k / tau))
-        return rising
-
+    known = np.isfinite(scores)
+    sizes, scores = sizes[known], scores[known]
+    rows = [np.flatnonzero(sizes == k) for k in np.unique(sizes)]
+    if len(rows) < 2:
+        return float("nan")
     fitted = []
     for _ in range(n_bootstraps):
-        drawn = np.concatenate(
-            [generator.choice(np.flatnonzero(sizes == k), (sizes == k).sum()) for k in np.unique(sizes)]
+        drawn = np.concatenate([generator.choice(some, len(some)) for some in rows])
+        k, r = sizes[drawn], scores[drawn]
+        fit = least_squares(
+            lambda curve, k=k, r=r: curve[0] * (1 - np.exp(-k / curve[1])) - r,
+            (0.5, 1.0),
+            bounds=([0, 1e-3], [1, 1e3]),
         )
-        known = drawn[np.isfinite(scores[drawn])]
-        if len(known) < 2:
-            continue
-        try:
-            (asymptote, _), _ = curve_fit(
-                curve, sizes[known], scores[known], p0=(0.5, 1.0), bounds=([0, 1e-3], [1, 1e3])
-            )
-        except RuntimeError:  # this draw's curve has no fit; the others decide
-            continue
-        fitted.append(asymptote)
+        if fit.success:  # else this draw's curve has no fit; the others decide
+            fitted.append(float(fit.x[0]))
     return float(np.median(fitted)) if fitted else float("nan")

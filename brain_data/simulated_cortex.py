@@ -76,9 +76,7 @@ def simulated_cortex(
     }
     generator = np.random.default_rng([seed, 1])
     weights = {"V1": _orientation_maps(generator), "IT": _smooth_maps(generator, features["IT"].shape[1])}
-    return _record(
-        "simulated-cortex", "vision", stimuli, features, weights, generator, n_repetitions, reliability
-    )
+    return _record("simulated-cortex", stimuli, features, weights, generator, n_repetitions, reliability)
 
 
 def simulated_language(
@@ -107,16 +105,8 @@ def simulated_language(
     )
     features = {"language": _standardized(properties)}
     weights = {"language": _smooth_maps(generator, properties.shape[1])}
-    return _record(
-        "simulated-cortex-language",
-        "language",
-        stimuli,
-        features,
-        weights,
-        generator,
-        n_repetitions,
-        reliability,
-    )
+    name = "simulated-cortex-language"
+    return _record(name, stimuli, features, weights, generator, n_repetitions, reliability)
 
 
 def _check(n_stimuli: int, n_kinds: int, n_repetitions: int, reliability: float) -> None:
@@ -227,7 +217,6 @@ def expected_morans_i() -> float:
 
 def _record(
     identifier: str,
-    modality: str,
     stimuli: StimulusSet,
     features: Mapping[str, Floats],
     weights: Mapping[str, Floats],
@@ -266,13 +255,14 @@ def _record(
     stimuli.identifier = identifier
     return Dataset(
         identifier=identifier,
-        modality="vision" if modality == "vision" else "language",
+        modality="language" if "sentence" in stimuli.columns else "vision",
         stimuli=stimuli,
         responses=responses,
         simulated=True,
         license="MIT (made by brodmann)",
         source=f"brodmann.brain_data.datasets.simulated, version {VERSION}",
         units="a.u. (simulated)",
+        blocks="none",  # every stimulus is drawn by itself
         truth={
             "features": dict(features),
             "signal": signals,

@@ -84,12 +84,7 @@ FromPath = TypeVar("FromPath", bound="Callable[[Path], Model]")
 
 
 def loads(*cards: ModelCard) -> Callable[[Loads], Loads]:
-    """A decorator for the function that makes models of their cards.
-
-    Parameters
-    ----------
-    cards : ModelCard
-    """
+    """A decorator for the function that makes models of their cards."""
 
     def add(function: Loads) -> Loads:
         for card in cards:
@@ -112,12 +107,7 @@ def scheme(name: str, argument: str) -> Callable[[FromName], FromName]:
 
 
 def path_scheme(name: str, argument: str) -> Callable[[FromPath], FromPath]:
-    """The same for a function of a path, ``FOLDER`` or ``FILE``.
-
-    Parameters
-    ----------
-    name, argument : str
-    """
+    """The same for a function of a path, ``FOLDER`` or ``FILE``."""
 
     def add(function: FromPath) -> FromPath:
         load = Scheme(argument, lambda text: function(Path(text).expanduser()))

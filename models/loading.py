@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -80,48 +81,49 @@ def _loaded(name: str) -> Model:
     if _is_own_file(name):
         return _from_file(name)
     if colon:
-        return _made_by(SCHEMES, scheme, SCHEMES[scheme].load(rest))
-    return _made_by(MODELS, name, load_catalogue_model(name))
+        return _made_by(SCHEMES, scheme, name, lambda: SCHEMES[scheme].load(rest))
+    return _made_by(MODELS, name, name, lambda: load_catalogue_model(name))
 
 
 def _is_own_file(name: str) -> bool:
     return name.partition(":")[0] not in SCHEMES and (".py:" in name or name.endswith(".py"))
 
 
-def _made_by(registry: Registry[Any], name: str, model: Model) -> Model:
+def _made_by(registry: Registry[Any], key: str, name: str, make: Callable[[], Model]) -> Model:
     """The model, which remembers the module of this package that built it."""
-    package, _, module = registry.origin(name).partition(".")
-    return (
-        model
-        if package != __package__.partition(".")[0]
-        else model.replaced(made_by=(*model.made_by, module))
-    )
+    origin = registry.origin(key)
+    package, _, module = origin.partition(".")
+    if package == __package__.partition(".")[0]:
+        model = make()
+        return model.replaced(made_by=(*model.made_by, module))
+    return _made_elsewhere(make, f"the model {name!r} of {origin}")
 
 
-def _from_file(name: str) -> "Model":
+def _made_elsewhere(make: Callable[[], object], what: str) -> Model:
+    """What code from outside this package gives, which may be anything and may fail."""
+    try:
+        model = make()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{what} failed: {type(error).__name__}: {first_line(error)}") from error
+    if isinstance(model, Model):
+        return model
     from torch import nn
 
+    if isinstance(model, nn.Module):
+        wrap = "wrap it in brodmann.models.VisionModel or LanguageModel"
+        raise UserError(f"{what} gives a bare torch module: {wrap}")
+    raise UserError(f"{what} must give a brodmann Model, not {type(model).__name__}")
+
+
+def _from_file(name: str) -> Model:
     path, factory = _file_and_factory(name)
     module = _run(path)
     functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     if factory not in functions:
         raise unknown(f"function of {path.name}", factory, functions)
-    try:
-        model = getattr(module, factory)()
-    except UserError:
-        raise
-    except Exception as error:  # the user's own code may raise anything
-        raise UserError(
-            f"{factory}() of {path.name} failed: {type(error).__name__}: {first_line(error)}"
-        ) from error
-    if isinstance(model, nn.Module):
-        raise UserError(
-            f"{factory}() of {path.name} gives a bare torch module: "
-            "wrap it in brodmann.models.VisionModel or LanguageModel"
-        )
-    if not isinstance(model, Model):
-        raise UserError(f"{factory}() of {path.name} must give a brodmann Model, not {type(model).__name__}")
-    return model
+    return _made_elsewhere(getattr(module, factory), f"{factory}() of {path.name}")
 
 
 def _run(path: Path) -> ModuleType:

@@ -3,7 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Literal, Self
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+
+from ..errors import unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,6 +19,8 @@ Context = Literal["none", "passage"]
 
 class Model(ABC):
     """Something that answers stimuli with activations, layer by layer.
+
+    It does not change: attributes are set in constructors alone, by each class its own, and other values make a view.
 
     Attributes
     ----------
@@ -35,6 +40,34 @@ class Model(ABC):
     digest: str
     numerics: Mapping[str, str] = {}
     made_by: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Close a model when the constructor of its own class, and with it every other, has run."""
+        super().__init_subclass__(**options)
+        own = vars(cls).get("__init__")
+
+        @wraps(cls.__init__)
+        def init(self: Model, *arguments: Any, **settings: Any) -> None:
+            (own.__get__(self) if own else super(cls, self).__init__)(*arguments, **settings)
+            if type(self) is cls:
+                vars(self)["_whole"] = True
+
+        cls.__init__ = init  # type: ignore[method-assign, assignment]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Only constructors set attributes."""
+        if "_whole" in vars(self):
+            self._refuse(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{name!r} of {self.identifier!r} cannot be set, because a model does not change: "
+            f"take a view with replaced({name}=...)"
+        )
 
     @property
     @abstractmethod
@@ -68,25 +101,34 @@ class Model(ABC):
         """
 
     def sheet(self, layer: str) -> "Sheet | None":
-        """Where the layer's units lie on the model's cortical sheet; None where the model has none.
-
-        Parameters
-        ----------
-        layer : str
-        """
+        """Where the layer's units lie on the model's cortical sheet; None where the model has none."""
         del layer
         return None
 
     def replaced(self, **attributes: Any) -> Self:
         """A view: the same model, sharing its weights, with other values of some attributes.
 
-        Parameters
-        ----------
-        attributes : object
+        Raises
+        ------
+        UserError
+            For an attribute that the model does not have, or a value that it cannot take.
         """
+        known = self._known()
+        for name in attributes:
+            if name not in known:
+                raise unknown(f"setting of {self.identifier}", name, known)
         view = copy(self)
-        vars(view).update(attributes)
+        vars(view).update(self._checked(attributes))
         return view
+
+    def _known(self) -> set[str]:
+        """The attributes that a view may have otherwise: all that hold values."""
+        names = (name for name in {*dir(type(self)), *vars(self)} if not name.startswith("_"))
+        return {name for name in names if not hasattr(getattr(type(self), name, None), "__get__")}
+
+    def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """What a model with these settings keeps; a UserError for one that it cannot take."""
+        return settings
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.identifier!r}, {self.modality}, {describe_layers(self.layers)})"

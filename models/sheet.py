@@ -125,7 +125,6 @@ def grid_sheet(
     n_units: int,
     *,
     shape: tuple[int, int] | None = None,
-    pitch: float = 1.0,
     unit: Unit = "cell",
     periodic: bool = False,
     reads: Literal["unit", "channel"] = "unit",
@@ -140,19 +139,17 @@ def grid_sheet(
     layer : str
     n_units : int
     shape : (int, int), optional
-        :func:`grid_shape` by default.
-    pitch : float
-        Distance of neighbours.
+        :func:`grid_shape` by default. Neighbours lie at a distance of 1; see :meth:`Sheet.scaled`.
     unit, periodic, reads, layout
         As in :class:`Sheet`.
     """
     rows, columns = shape or grid_shape(n_units)
     row, column = np.divmod(np.arange(rows * columns), columns)
-    positions = pitch * np.stack([column, row], axis=1).astype(np.float64)
+    positions = np.stack([column, row], axis=1).astype(np.float64)
     return Sheet(layer, positions[:n_units], unit, (rows, columns), periodic, reads, layout)
 
 
-def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float = 1.0) -> Sheet:
+def interleaved_sheet(layer: str, shape: tuple[int, int, int]) -> Sheet:
     """The sheet of All-TNN: every place of an output (channels, height, width) is a square of its channels.
 
     Units in the order (channel, row, column); a torus, as its loss treats it.
@@ -162,7 +159,6 @@ def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float =
     layer : str
     shape : (int, int, int)
         Channels, height, width; the channels must be a square number.
-    pitch : float
     """
     channels = shape[0]
     side = isqrt(channels)
@@ -173,17 +169,12 @@ def interleaved_sheet(layer: str, shape: tuple[int, int, int], *, pitch: float =
     channel, row, column = np.indices(shape)
     y = row * side + channel // side
     x = column * side + channel % side
-    positions = pitch * np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+    positions = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
     return Sheet(layer, positions, periodic=True)
 
 
 def tdann_sheet(path: str | Path, layer: str) -> Sheet:
     """Positions as TDANN stores them: an ``.npz`` with ``coordinates`` (n, 2) in mm and ``dims`` (channels, y, x).
-
-    Parameters
-    ----------
-    path : str or Path
-    layer : str
 
     Raises
     ------

@@ -24,6 +24,11 @@ MODULES = {
     "brain_data/noise_ceiling.py": ["brain_data/test_noise_ceiling.py"],
     "analysis/representation/selectivity.py": ["analysis/representation/test_selectivity.py"],
     "analysis/representation/dimensionality.py": ["analysis/representation/test_dimensionality.py"],
+    "analysis/representation/traces.py": ["analysis/representation/test_dimensionality.py"],
+    "analysis/representation/recorded_dimensionality.py": [
+        "analysis/representation/test_recorded_dimensionality.py",
+        "analysis/representation/test_dimensionality.py",
+    ],
     "analysis/spatial/morans_i.py": ["analysis/spatial/test_morans_i.py"],
 }
 """Each module, and the files of tests/ that are asked about it."""

@@ -131,6 +131,30 @@ def test_what_an_object_keeps_of_its_own_answers_does_not_count():
             "import numpy as np\nmade = lambda x: np.sum(x)",
             "import numpy as np\nmade = lambda x: np.prod(x)",
         ),
+        (
+            "import numpy as np\nmade = np.frompyfunc(lambda x: x + 1, 1, 1)",
+            "import numpy as np\nmade = np.frompyfunc(lambda x: x + 2, 1, 1)",
+        ),
+        (
+            "class M(type):\n def __call__(cls): return 1\nclass made(metaclass=M): pass",
+            "class M(type):\n def __call__(cls): return 2\nclass made(metaclass=M): pass",
+        ),
+        (
+            "class F(float):\n def scaled(self): return self * 1\nmade = F(3)",
+            "class F(float):\n def scaled(self): return self * 2\nmade = F(3)",
+        ),
+        (
+            "class S(str):\n def __repr__(self): return ''\nmade = S('a')",
+            "class S(str):\n def __repr__(self): return ''\nmade = S('b')",
+        ),
+        (
+            "class S(str): pass\nmade = S('a'); made.weight = 1",
+            "class S(str): pass\nmade = S('a'); made.weight = 2",
+        ),
+        (
+            "from enum import Enum\nclass E(str, Enum):\n A = 'a'\n def f(self): return 1\nmade = E.A",
+            "from enum import Enum\nclass E(str, Enum):\n A = 'a'\n def f(self): return 2\nmade = E.A",
+        ),
     ],
 )
 def test_edited_code_has_another_digest(one, other):
@@ -197,7 +221,10 @@ def in_a_new_process(hash_seed):
             names = frozenset({"x", "y", "z"})
             def evaluate(self, value):
                 return f(value)
-        print(fingerprint(f, Metric(), ImagePreprocessing(32)).digest)
+        import numpy
+        from scipy.stats import norm
+        p_value = lambda x: norm.sf(x) + numpy.random.rand()
+        print(fingerprint(f, Metric(), ImagePreprocessing(32), p_value).digest)
     """
     environment = {**__import__("os").environ, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run(
@@ -276,3 +303,21 @@ def test_a_module_that_a_function_imports_when_it_runs_counts(tmp_path, monkeypa
         digests.append(digest(made))
     assert digests[0] != digests[1]
     assert digest(made) == digests[1]
+
+
+def test_what_a_tokenizer_bears_of_its_own_counts_and_where_it_lay_does_not(tmp_path):
+    from tokenizers import Tokenizer, models
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="b"))
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="b", pad_token="a").save_pretrained(
+        tmp_path / "here"
+    )
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "here")
+    before = digest(tokenizer)
+    tokenizer(["a b", "a"], truncation=True, max_length=1, padding=True)
+    assert digest(tokenizer) == before
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert digest(AutoTokenizer.from_pretrained(tmp_path / "there")) == before
+    tokenizer.replacements = {"a": "b"}
+    assert digest(tokenizer) != before

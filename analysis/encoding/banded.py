@@ -25,11 +25,10 @@ from ...correlation import pearson
 from ...errors import UserError, missing_extra
 from ...files import write_bytes
 from ...progress import track
+from ..masks import unmasked
 from ..representation.gram import gram
 from .cross_validation import Fold, Indices, Split
-from .nested_ridge import ALPHAS
-
-Floats = npt.NDArray[np.float64]
+from .nested_ridge import ALPHAS, Floats
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""
@@ -165,6 +164,7 @@ class VariancePartition:
             ) from error
 
 
+@unmasked
 def banded_ridge(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -195,6 +195,7 @@ def banded_ridge(
     return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
 
 
+@unmasked
 def banded_weights(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -226,6 +227,7 @@ def banded_weights(
     return BandedWeights(weights, deltas, 1 + scores.max(axis=0))
 
 
+@unmasked
 def variance_partitioning(
     spaces: Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike,
@@ -311,8 +313,7 @@ def _spread(targets: Floats) -> Floats:
     Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
     """
     spread = targets.std(axis=0)
-    varies: Floats = np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
-    return varies
+    return np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
 
 
 def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:

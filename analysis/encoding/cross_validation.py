@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 
 Indices = npt.NDArray[np.intp]
 
@@ -55,6 +56,13 @@ class Splitter:
     train_share: float = 0.9
     gap: int = 0
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        least = 2 if self.kind == "folds" else 1
+        if not isinstance(self.n_splits, int | np.integer) or self.n_splits < least:
+            raise UserError(
+                f"the number of {self.kind} must be a whole number from {least}, not {self.n_splits!r}"
+            )
 
     def split(
         self, n_stimuli: int, *, labels: npt.ArrayLike | None = None, groups: npt.ArrayLike | None = None
@@ -153,6 +161,7 @@ class Fold:
         return [Split(rows[part.train], rows[part.test]) for part in self.inner]
 
 
+@unmasked
 def nested_folds(
     n_stimuli: int,
     *,
@@ -184,5 +193,4 @@ def nested_folds(
 
 
 def _rows(values: npt.ArrayLike | None, rows: Indices) -> npt.ArrayLike | None:
-    chosen: npt.ArrayLike | None = None if values is None else np.asarray(values)[rows]
-    return chosen
+    return None if values is None else np.asarray(values)[rows]

@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from .cross_validation import Indices, Split
-from .gram_eigen import DualFeatures, Features
+from .gram_eigen import DualFeatures, Features, Floats
 from .penalty_grid import PenaltyInterpolation, span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Floats = npt.NDArray[np.float64]
-
 _WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of a map."""
+_SPREAD = 1e-7
+"""Smallest share of the largest eigenvalue that single precision finds again in the features themselves."""
 KEPT_BYTES = 2 << 30
 """Most memory for inverses that wait for the next fold; beyond it they are made again."""
 
@@ -65,9 +64,13 @@ def through_eigenvectors(features: Features, split: Split, alphas: Floats, devic
 
     basis = features.diagonalize(split.train, split.test)
     functions, weights = span(basis.eigenvalues, alphas * basis.mean_eigenvalue)
-    maps = (functions / basis.eigenvalues[:, None]).T[:, None, :] * basis.to_test
     rows = basis.rows - basis.rows.mean(axis=0)
+    size = basis.eigenvalues
     factors = [rows] if basis.rotation is None else [rows, basis.rotation]
+    if basis.rotation is not None and len(size) and size[0] < _SPREAD * size[-1]:
+        size = np.sqrt(size)
+        factors = [rows @ basis.rotation / size]
+    maps = (functions / size[:, None]).T[:, None, :] * basis.to_test
     return PredictionMap(
         split.train,
         split.test,
@@ -109,8 +112,7 @@ class LeaveOut:
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
         # a training set in which nothing varies still needs a penalty above nothing
-        means: Floats = np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
-        return means
+        return np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
 
     def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
         """The map of an outer split, and those of the inner splits of its training rows."""

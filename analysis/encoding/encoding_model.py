@@ -9,11 +9,11 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
-from ...correlation import pearson
+from ...correlation import Floats, pearson
 from ...errors import UserError
+from ..masks import unmasked
 from .cross_validation import Fold, Split, Splitter
 
-Floats = npt.NDArray[np.float64]
 OUTER = 5
 """Folds that :meth:`cross_validate` holds out by default."""
 
@@ -52,6 +52,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     coef_: Floats
     intercept_: Floats | float
 
+    @unmasked
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Any:
         """Fit on all rows.
 
@@ -61,10 +62,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         y : array of shape (n_samples,) or (n_samples, n_targets)
         groups : array of shape (n_samples,), optional
             Stories or runs that the inner folds hold together.
-
-        Returns
-        -------
-        self
         """
         x, truth, columns, held_together = self._validated(X, y, groups)
         centered, mean = centered_columns(x)
@@ -77,13 +74,15 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
                 setattr(self, name, getattr(self, name)[..., 0])
         return self
 
+    @unmasked
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Predicted responses, ``(n_samples,)`` or ``(n_samples, n_targets)`` as in `y`."""
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False)
+        x = validate_data(self, X, reset=False, order="C")
         predicted: Floats = x @ self.coef_.T + self.intercept_
         return predicted
 
+    @unmasked
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Pearson r of prediction and response, averaged over targets.
 
@@ -94,6 +93,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_consistent_length(predicted, truth)
         return float(_r(_columns(predicted), _columns(truth)).mean())
 
+    @unmasked
     def cross_validate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None, *, cv: Cv = OUTER
     ) -> CrossValidated:
@@ -122,7 +122,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     _PER_TARGET: tuple[str, ...] = ()
 
     def _validated(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None) -> Any:
-        x, truth = validate_data(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        # in rows, so that a data frame, which holds columns together, has the same answer to the digit
+        x, truth = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, order="C"
+        )
         truth = np.asarray(truth, np.float64)
         if groups is not None:
             groups = np.asarray(groups)

@@ -15,11 +15,10 @@ from ...errors import UserError
 from .banded import banded_ridge, banded_weights
 from .cross_validation import Fold, Split
 from .encoding_model import Cv, EncodingModel, centered_columns
-from .nested_ridge import ALPHAS, nested_ridge
+from .nested_ridge import ALPHAS, Floats, nested_ridge
 from .pls import coefficients, held_out_predictions
 from .sparse import SIZES, SparseCurve, sparse_encoding
 
-Floats = npt.NDArray[np.float64]
 Spaces = Mapping[str, slice | Sequence[int] | Sequence[str]]
 
 

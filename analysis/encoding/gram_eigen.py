@@ -69,8 +69,7 @@ class Basis:
 
     def shrink(self, projected: Floats, alpha: npt.ArrayLike) -> Floats:
         """Divide by eigenvalue + penalty, the penalty one number or one a target."""
-        shrunk: Floats = projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
-        return shrunk
+        return projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
 
     def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
         """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...correlation import pearson
+from ..masks import unmasked
 from .cross_validation import Fold, Indices, Split
 from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
 from .gram_eigen import Basis, DualFeatures, Features, prepare
@@ -31,7 +32,13 @@ Floats = npt.NDArray[np.float64]
 
 ALPHAS: Floats = np.logspace(-5, 4.5, 20)
 """The penalties tried, as multiples of the training set's mean eigenvalue."""
+LOWER: Floats = np.logspace(-13, -5.5, 16)
+"""Penalties that are tried as well where many targets choose the lowest; 1e-13 is as good as none."""
 _TARGETS = 1024
+_MANY, _GAIN = 0.05, 1e-3
+_NO_SHRINKAGE, _HIDDEN = 1e-4, 0.1
+"""Penalties, as shares of the smallest eigenvalue, below which there is linear regression, and above which what it
+belongs to may go unseen."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class Fit:
     prediction : array of shape (n_test, n_targets)
     inner_score : array of shape (n_targets,)
         Explained variance of the inner held-out rows at the chosen penalty, 1 - MSE / variance.
+    penalties : array of shape (n_alphas,)
+        Those that were tried.
     """
 
     split: Split
@@ -54,6 +63,7 @@ class Fit:
     alpha: Floats
     prediction: Floats
     inner_score: Floats
+    penalties: Floats = field(default_factory=lambda: ALPHAS, repr=False)
 
     @cached_property
     def basis(self) -> Basis:
@@ -103,7 +113,8 @@ class NestedRidge:
     ) -> None:
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._leave_out: LeaveOut | None = None
-        if isinstance(self._features, DualFeatures) and (self._alphas > 0).all():
+        # inverses at penalties far below the spectrum lose digits: those are taken from eigenvectors
+        if isinstance(self._features, DualFeatures) and (self._alphas >= ALPHAS[0]).all():
             sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
             self._leave_out = LeaveOut(self._features, sets, self._alphas, device)
 
@@ -136,7 +147,8 @@ class NestedRidge:
             chosen[block] = errors.argmin(axis=1)
             score[block] = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
             prediction[:, block] = _predict(outer, columns, chosen[block])
-        return Fit(fold.split, self._features, self._alphas[chosen], prediction + targets.mean, score)
+        alphas, whole = self._alphas, prediction + targets.mean
+        return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
 
     def _maps(self, fold: Fold) -> tuple[PredictionMap, list[PredictionMap]]:
         if self._leave_out is not None:
@@ -177,6 +189,7 @@ def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Fl
     return prediction.double().cpu().numpy()
 
 
+@unmasked
 def nested_ridge(
     features: npt.ArrayLike,
     targets: npt.ArrayLike,
@@ -204,6 +217,42 @@ def nested_ridge(
     columns, engine = Targets(targets, device), NestedRidge(features, folds, alphas, device)
     for fold in folds:
         yield engine.fit(fold, columns)
+
+
+def widened(
+    fits: Sequence[Fit], features: npt.ArrayLike, folds: Sequence[Fold], targets: Targets, device: str = "cpu"
+) -> Sequence[Fit]:
+    """The same fits, with lower penalties where more than 5 % of the targets ask for them.
+
+    Features whose useful part is far smaller than the rest want penalties below any grid. Lower ones, down to none in
+    effect, are tried where more than 5 % of the targets choose the lowest and it shrinks anything, or choose the
+    highest while the lowest hides part of the features; they are kept where more than 5 % gain a thousandth of the
+    inner explained variance.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        One a fold.
+    features, folds, targets, device
+        What they were made of.
+    """
+    lowest = float(fits[0].penalties[0])
+    if len(fits[0].penalties) == 1 or lowest <= LOWER[-1]:
+        return fits
+    many = [np.mean([one.alpha == one.penalties[end] for one in fits]) > _MANY for end in (0, -1)]
+    if not any(many):
+        return fits
+    basis = fits[0].basis
+    least = _NO_SHRINKAGE if many[0] else _HIDDEN
+    if len(basis.eigenvalues) == 0 or lowest * basis.mean_eigenvalue < least * basis.eigenvalues[0]:
+        return fits
+    engine = NestedRidge(features, folds, np.concatenate([LOWER, fits[0].penalties]), device)
+    lower = [engine.fit(fold, targets) for fold in folds]
+    gains = [
+        (new.alpha < lowest) & (new.inner_score - old.inner_score > _GAIN)
+        for new, old in zip(lower, fits, strict=True)
+    ]
+    return lower if np.mean(gains) > _MANY else fits
 
 
 def products_device() -> str:

@@ -69,8 +69,7 @@ class PenaltyInterpolation:
 
     def _shapes(self, penalties: Floats) -> Floats:
         """Shrinkages as shares of their largest: a correlation does not care how small a prediction is."""
-        shapes: Floats = shrinkage(self._eigenvalues, penalties) / self._largest(penalties)
-        return shapes
+        return shrinkage(self._eigenvalues, penalties) / self._largest(penalties)
 
     def _largest(self, penalties: Floats) -> Floats:
         largest: Floats = shrinkage(self._eigenvalues[-1:], penalties)[0]
@@ -99,8 +98,7 @@ class PenaltyInterpolation:
         """How predictions at the first nodes combine into those at other penalties, ``(n_penalties, n_nodes)``."""
         nodes = self.penalties[:n_nodes]
         mixing = np.linalg.lstsq(self._shapes(nodes), self._shapes(penalties), rcond=None)[0].T
-        weights: Floats = mixing * self._largest(penalties)[:, None] / self._largest(nodes)
-        return weights
+        return mixing * self._largest(penalties)[:, None] / self._largest(nodes)
 
 
 def span(eigenvalues: Floats, penalties: Floats) -> tuple[Floats, Floats]:

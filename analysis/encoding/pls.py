@@ -24,13 +24,11 @@ from scipy.linalg import LinAlgError, cholesky, eigh
 from scipy.linalg.lapack import dsyevx
 from threadpoolctl import threadpool_limits
 
-from ..representation.gram import gram
+from ..representation.gram import Floats, gram
 from .cross_validation import Split
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Floats = npt.NDArray[np.float64]
 
 _NOTHING = 1e-13
 """Share of the first squared covariance below which a component is rounding."""

@@ -103,39 +103,32 @@ class PooledFolds:
             sizes += (weights[:, None] * y * y).sum(axis=0)
         return products, squares, sizes
 
-    def r_of_draws(self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int) -> Floats:
+    def r_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> Floats:
         """R of many drawn predictions and truths, ``(n_draws, n_targets)``.
 
         Parameters
         ----------
-        draws : sequence of iterators
-            One a fold: blocks of predictions and truths, each ``(n_test, n_block, n_targets)``, over the same draws.
-        n_draws : int
+        folds : sequence of (array, array)
+            Predictions and truths of each fold's rows, ``(n_test, n_draws, n_targets)``.
         """
-        return ratio(*self._sums_of_draws(draws, n_draws))
+        return ratio(*self._sums_of_draws(folds))
 
-    def r2_of_draws(self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int) -> Floats:
+    def r2_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> Floats:
         """R2 of many drawn predictions and truths; as :meth:`r_of_draws`."""
-        return explained(*self._sums_of_draws(draws, n_draws))
+        return explained(*self._sums_of_draws(folds))
 
-    def _sums_of_draws(
-        self, draws: Sequence[Iterator[tuple[Floats, Floats]]], n_draws: int
-    ) -> tuple[Floats, Floats, Floats]:
-        n_targets = self.truth[0].shape[1]
-        products, squares, sizes = (np.zeros((n_draws, n_targets)) for _ in range(3))
-        for test, blocks in zip(self.tests, draws, strict=True):
+    def _sums_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
+        products, squares, sizes = np.zeros((3, *folds[0][0].shape[1:]))
+        for test, (prediction, truth) in zip(self.tests, folds, strict=True):
             known = self.weights[test] > 0
-            weights, start = self.weights[test][known], 0
-            for prediction, truth in blocks:
-                if len(weights) < 2:
-                    continue
-                y, p = centered(truth[known], weights), centered(prediction[known], weights)
-                block = slice(start, start + prediction.shape[1])
-                weighted = weights[:, None, None] * p
-                products[block] += (weighted * y).sum(axis=0)
-                squares[block] += (weighted * p).sum(axis=0)
-                sizes[block] += (weights[:, None, None] * y * y).sum(axis=0)
-                start = block.stop
+            weights = self.weights[test][known]
+            if len(weights) < 2:
+                continue
+            y, p = centered(truth[known], weights), centered(prediction[known], weights)
+            weighted = weights[:, None, None] * p
+            products += (weighted * y).sum(axis=0)
+            squares += (weighted * p).sum(axis=0)
+            sizes += (weights[:, None, None] * y * y).sum(axis=0)
         return products, squares, sizes
 
 

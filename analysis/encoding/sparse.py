@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...correlation import pearson
+from ...correlation import Floats, pearson
 from ...errors import UserError
 from ...progress import track
+from ..masks import unmasked
 from .cross_validation import Indices, Split
-
-Floats = npt.NDArray[np.float64]
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _ENTRIES = 1 << 25
@@ -53,6 +52,7 @@ class SparseCurve:
         return np.where(best > 0, reached, 0)
 
 
+@unmasked
 def sparse_encoding(
     features: npt.ArrayLike,
     targets: npt.ArrayLike,

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from .gram import gram
-
-Floats = npt.NDArray[np.float64]
+from ..masks import unmasked
+from ..statistics.paired_tests import t_quantile
+from .gram import Floats, gram
+from .traces import Rows, Traces, rows_of_one, rows_of_products, traces_of, variances_squared
 
 SHARES = (0.8, 0.9, 0.95, 0.99)
+ESTIMATOR = "Himeno & Yamada 2014"
+FEW = 30
+"""Up to so many samples, heavy tails leave nothing to say about others."""
 _FIRST_RANK, _LAST_RANK = 11, 500
-_MOST_GROUPS = 40
+_HEAVY = 1.75
+"""Variance of squared distances from the mean, in units of that of normal samples; t with 5 degrees of freedom: 11."""
+_NOTHING = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,14 @@ class Dimensionality:
     Attributes
     ----------
     participation_ratio : float
-        Biased by the number of samples: compare it only at the same `n_samples`.
+        Of these very samples: at most `n_samples` - 1, and to be compared at the same `n_samples` only.
     corrected : float
-        Without that bias.
+        Of the population that they are drawn from, whatever its distribution; NaN with too few samples.
     interval : (float, float)
-        95 % of the corrected one, by a jackknife over groups of samples on its logarithm.
+        95 % of the corrected one, by a jackknife over samples on its logarithm, with as many degrees of freedom as
+        samples carry it.
+    why_none : str
+        Why there is no corrected one.
     eigenvalues : array
         Of the sample covariance, highest first.
     exponent : float
@@ -38,6 +47,10 @@ class Dimensionality:
     components : dict of float to int
         Share of the variance -> components that reach it.
     n_samples, n_units : int
+    estimator : str
+        Compare models and recordings by the same one at the same `n_samples`.
+    interval_of_these : (float, float)
+        95 % of `participation_ratio`, of recordings of few stimuli.
     """
 
     participation_ratio: float
@@ -49,12 +62,18 @@ class Dimensionality:
     components: dict[float, int]
     n_samples: int
     n_units: int
+    why_none: str = ""
+    estimator: str = ESTIMATOR
+    interval_of_these: tuple[float, float] = _NOTHING
 
 
+@unmasked
 def effective_dimensionality(
     responses: npt.ArrayLike, *, fit_range: tuple[int, int] | None = None, shares: Sequence[float] = SHARES
 ) -> Dimensionality:
     """Participation ratio, its correction, the eigenspectrum, its exponent, and components by share of variance.
+
+    For responses without noise; for recordings see :func:`.recorded_dimensionality.recorded_dimensionality`.
 
     Parameters
     ----------
@@ -69,59 +88,32 @@ def effective_dimensionality(
     Raises
     ------
     UserError
-        With fewer than 3 samples, where nothing varies, or for a range of ranks that are not there.
+        With fewer than 4 samples, where nothing varies, or for a range of ranks that are not there.
     """
     source = np.asarray(responses)
     if source.ndim != 2:
         raise UserError(f"responses have the shape (n_samples, n_units), not {source.shape}")
+    _enough(len(source))
     products, n_samples = _products(source)
     eigenvalues = np.maximum(np.linalg.eigvalsh(products)[::-1], 0.0) / (n_samples - 1)
     eigenvalues = eigenvalues[: min(n_samples - 1, source.shape[1])]
-    if n_samples < 3:
-        raise UserError(f"the corrected participation ratio needs at least 3 samples, not {n_samples}")
-    running = np.cumsum(eigenvalues) / eigenvalues.sum()
-    ranks = _ranks(eigenvalues, fit_range)
-    corrected, interval = _corrected_with_interval(source, products)
+    ranks = ranks_of(eigenvalues, fit_range)
+    corrected, interval, why_none = corrected_with_interval(traces_of(_rows(source, products)), n_samples)
     return Dimensionality(
         float(eigenvalues.sum() ** 2 / (eigenvalues**2).sum()),
         corrected,
         interval,
         eigenvalues,
-        _exponent(eigenvalues, ranks),
+        exponent_of(eigenvalues, ranks),
         ranks,
-        {float(share): int(np.searchsorted(running, share - 1e-12) + 1) for share in shares},
+        components_of(eigenvalues, shares),
         n_samples,
         source.shape[1],
+        why_none,
     )
 
 
-def cross_validated_eigenvalues(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
-    """The variance along every principal component of one repetition that another repeats (Stringer et al. 2019).
-
-        l_k = sum_i (x_i v_k)(y_i v_k) / (n - 1),   v_k the components of the first repetition x, y the second.
-
-    Noise of recordings is independent over repetitions and averages out; without this it counts as dimensions.
-
-    Parameters
-    ----------
-    first, second : array of shape (n_stimuli, n_units)
-
-    Returns
-    -------
-    array of shape (min(n_stimuli - 1, n_units),)
-        In the order of the first repetition's variance; may be negative.
-    """
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if x.ndim != 2 or x.shape != y.shape or len(x) < 3:
-        raise UserError(
-            f"two repetitions need the same shape and at least 3 stimuli, not {x.shape} and {y.shape}"
-        )
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    components = np.linalg.svd(x, full_matrices=False)[2][: min(len(x) - 1, x.shape[1])]
-    found: Floats = ((x @ components.T) * (y @ components.T)).sum(axis=0) / (len(x) - 1)
-    return found
-
-
+@unmasked
 def participation_ratio(responses: npt.ArrayLike) -> float:
     """(tr C)^2 / tr(C^2), with C the covariance of the units: (sum l)^2 / sum l^2 of its eigenvalues.
 
@@ -139,51 +131,109 @@ def participation_ratio(responses: npt.ArrayLike) -> float:
     UserError
         With fewer than two samples, or where nothing varies.
     """
-    trace, trace_of_square, _ = _traces(responses)
-    return trace**2 / trace_of_square
+    products, _ = _products(np.asarray(responses))
+    return float(np.trace(products) ** 2 / np.square(products).sum())
 
 
-def corrected_participation_ratio(responses: npt.ArrayLike) -> float:
+@unmasked
+def corrected_participation_ratio(
+    responses: npt.ArrayLike, *, normal: bool = False, units: Literal["these", "sampled"] = "these"
+) -> float:
     """The participation ratio without the bias of a finite number of samples.
 
-    With S the sample covariance of n' = n - 1 degrees of freedom, the unbiased traces for normal responses are
-
-        tr(C^2) ~ n'^2 / ((n' - 1)(n' + 2)) (tr S^2 - (tr S)^2 / n'),
-        (tr C)^2 ~ (tr S)^2 - 2 tr(C^2)~ / n'.
+    From unbiased traces of the covariance (:mod:`.traces`), whatever the distribution of the responses.
 
     Parameters
     ----------
     responses : array of shape (n_samples, n_units)
+    normal : bool
+        The traces that are unbiased for normal responses only: with S the sample covariance of n' = n - 1 degrees of
+        freedom, tr(C^2) ~ n'^2 / ((n' - 1)(n' + 2)) (tr S^2 - (tr S)^2 / n') and (tr C)^2 ~ (tr S)^2 - 2 tr(C^2)~ / n'.
+        Rectified responses come out too low: 12.2 for 17.1 from 100 samples.
+    units : {"these", "sampled"}
+        Of these very units, or of the many that they are drawn from: no unit is paired with itself then (Chun et al.
+        2025). Units with noise of their own or of unequal variance need many: say how many there are.
 
     Returns
     -------
     float
-        Infinite where noise alone explains tr S^2, so that no finite dimension fits.
+        NaN with too few samples: where no finite dimension fits, or for heavy tails in at most 30 samples
+        (:func:`effective_dimensionality` says which); infinite for `normal`.
 
     Raises
     ------
     UserError
-        With fewer than three samples, or where nothing varies.
+        With fewer than 4 samples, where nothing varies, or for `normal` with `units` sampled.
     """
-    trace, trace_of_square, n_samples = _traces(responses)
-    if n_samples < 3:
-        raise UserError(f"the corrected participation ratio needs at least 3 samples, not {n_samples}")
-    return _unbiased_ratio(trace, trace_of_square, n_samples)
+    source = np.asarray(responses)
+    _enough(len(source))
+    products, n_samples = _products(source)
+    if normal:
+        if units == "sampled":
+            raise UserError("there is no correction for sampled units of normal responses: leave normal out")
+        return _normal_ratio(float(np.trace(products)), float(np.square(products).sum()), n_samples)
+    found = traces_of(_rows(source, products))
+    corrected = corrected_with_interval(found, n_samples)[0]
+    if units == "these" or not np.isfinite(corrected):
+        return corrected
+    with_itself = variances_squared(source, source)
+    left = found.of_square - with_itself
+    return (found.squared - with_itself) / left if left > 0 else float("nan")
 
 
-def _unbiased_ratio(trace: float, trace_of_square: float, n_samples: int) -> float:
+def corrected_with_interval(found: Traces, n_samples: int) -> tuple[float, tuple[float, float], str]:
+    """The corrected ratio, its interval, and why there is none.
+
+    The logarithm is centred where the jackknife puts it, less its bias; t has one degree of freedom less than the
+    samples that carry the variance, (sum d^2)^2 / sum d^4 of the deviations d: with heavy tails few do.
+    """
+    few = f"too few samples ({n_samples}): "
+    parts = [found.squared, found.of_square, *found.squared_without, *found.of_square_without]
+    if min(parts) <= 1e-12 * found.squared:
+        return (
+            float("nan"),
+            _NOTHING,
+            few + "no finite dimension fits, or one sample decides whether any does",
+        )
+    corrected = found.squared / found.of_square
+    if n_samples <= FEW and found.tails > _HEAVY:
+        return float("nan"), _NOTHING, few + f"heavy tails need more than {FEW}"
+    if n_samples <= FEW and corrected > n_samples - 1:
+        return (
+            float("nan"),
+            _NOTHING,
+            few + f"they span at most {n_samples - 1} dimensions, and more are there",
+        )
+    if not len(found.squared_without):
+        return corrected, _NOTHING, ""
+    logs = np.log(found.squared_without / found.of_square_without)
+    squares = np.square(logs - logs.mean())
+    if squares.sum() <= 1e-24:
+        return corrected, (corrected, corrected), ""
+    middle = n_samples * np.log(corrected) - (n_samples - 1) * logs.mean()
+    error = np.sqrt((n_samples - 1) / n_samples * squares.sum())
+    free = min(max(squares.sum() ** 2 / np.square(squares).sum() - 1, 1.0), n_samples - 1.0)
+    half = t_quantile(0.975, free) * error
+    return corrected, (float(np.exp(middle - half)), float(np.exp(middle + half))), ""
+
+
+def _enough(n_samples: int) -> None:
+    if n_samples < 4:
+        raise UserError(f"the corrected participation ratio needs at least 4 samples, not {n_samples}")
+
+
+def _rows(source: npt.NDArray[Any], products: Floats) -> Rows:
+    """Sums over the rows of the inner products of samples, from those of the units where these are fewer."""
+    return rows_of_one(source, products) if source.shape[1] < len(source) else rows_of_products(products)
+
+
+def _normal_ratio(trace: float, trace_of_square: float, n_samples: int) -> float:
     """From tr K and tr K^2 of the centred inner products."""
     n = n_samples - 1
     trace, trace_of_square = trace / n, trace_of_square / n**2
     unbiased = n**2 / ((n - 1) * (n + 2)) * (trace_of_square - trace**2 / n)
     squared = trace**2 - 2 * unbiased / n
     return squared / unbiased if unbiased > 0 else float("inf")
-
-
-def _traces(responses: npt.ArrayLike) -> tuple[float, float, int]:
-    """Tr K and tr K^2 of the centred responses' inner products, and the number of samples."""
-    products, n_samples = _products(np.asarray(responses))
-    return float(np.trace(products)), float(np.square(products).sum()), n_samples
 
 
 def _products(source: npt.NDArray[Any]) -> tuple[Floats, int]:
@@ -205,43 +255,8 @@ def _products(source: npt.NDArray[Any]) -> tuple[Floats, int]:
     return products, n_samples
 
 
-def _corrected_with_interval(source: npt.NDArray[Any], products: Floats) -> tuple[float, tuple[float, float]]:
-    """The corrected ratio, and a jackknife over groups of samples: each left out in turn, centred anew."""
-    n_samples = len(source)
-    whole = _unbiased_ratio(float(np.trace(products)), float(np.square(products).sum()), n_samples)
-    n_groups = min(_MOST_GROUPS, n_samples)
-    nothing = (float("nan"), float("nan"))
-    if not np.isfinite(whole) or n_samples < 2 * n_groups:
-        n_groups = n_samples
-    if not np.isfinite(whole) or n_samples - -(-n_samples // n_groups) < 3:
-        return whole, nothing
-    of_samples = len(products) == n_samples and source.shape[1] >= n_samples
-    total = None if of_samples else source.sum(axis=0, dtype=np.float64)
-    center = 0.0 if total is None else total / n_samples
-    logs = []
-    for group in np.array_split(np.arange(n_samples), n_groups):
-        n_left = n_samples - len(group)
-        if total is None:
-            kept = np.delete(np.delete(products, group, axis=0), group, axis=1)
-            rows = kept.mean(axis=0)
-            kept = kept - rows - rows[:, None] + rows.mean()
-        else:
-            out = source[group].astype(np.float64) - center
-            shift = -out.sum(axis=0) / n_left
-            kept = products - out.T @ out - n_left * np.outer(shift, shift)
-        one = _unbiased_ratio(float(np.trace(kept)), float(np.square(kept).sum()), n_left)
-        if not np.isfinite(one) or one <= 0:
-            return whole, nothing
-        logs.append(np.log(one))
-    spread = np.array(logs)
-    error = np.sqrt((n_groups - 1) / n_groups * ((spread - spread.mean()) ** 2).sum())
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, n_groups - 1) * error)
-    return whole, (whole * float(np.exp(-half)), whole * float(np.exp(half)))
-
-
-def _ranks(eigenvalues: Floats, fit_range: tuple[int, int] | None) -> tuple[int, int]:
+def ranks_of(eigenvalues: Floats, fit_range: tuple[int, int] | None) -> tuple[int, int]:
+    """First and last rank that a power law is fitted to."""
     present = int((eigenvalues > 1e-12 * eigenvalues[0]).sum())
     if fit_range is None:
         last = min(_LAST_RANK, max(present // 2, min(present, 5)))
@@ -252,10 +267,17 @@ def _ranks(eigenvalues: Floats, fit_range: tuple[int, int] | None) -> tuple[int,
     return first, last
 
 
-def _exponent(eigenvalues: Floats, ranks: tuple[int, int]) -> float:
+def exponent_of(eigenvalues: Floats, ranks: tuple[int, int]) -> float:
+    """The exponent of the power law over these ranks; NaN for fewer than 5."""
     first, last = ranks
     if last - first + 1 < 5:
         return float("nan")
     k = np.log(np.arange(first, last + 1))
     found = np.polyfit(k, np.log(eigenvalues[first - 1 : last]), 1)
     return float(-found[0])
+
+
+def components_of(eigenvalues: Floats, shares: Sequence[float]) -> dict[float, int]:
+    """How many components reach each share of the variance."""
+    running = np.cumsum(eigenvalues) / eigenvalues.sum()
+    return {float(share): int((running >= share - 1e-12).argmax() + 1) for share in shares}

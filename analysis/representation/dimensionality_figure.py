@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from ..plotting import COLORS, NULL, finish, new_figure, short
+from ..plotting import COLORS, NULL, finish, name_point, new_figure, short
 
 
 def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
@@ -17,8 +17,8 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     Parameters
     ----------
     rows : sequence of mapping
-        ``layer``, ``corrected``, ``low``, ``high``, ``participation_ratio``, ``selective`` and ``morans_i`` (by
-        contrast, the latter may be empty), ``score`` (or None), ``n_samples``, ``layout``.
+        ``layer``, ``corrected``, ``low``, ``high``, ``participation_ratio``, ``estimator``, ``selective`` and
+        ``morans_i`` (by contrast, the latter may be empty), ``score`` (or None), ``n_samples``, ``layout``.
     title : str
     """
     scored = rows[0].get("score") is not None
@@ -40,7 +40,12 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         label="corrected for n",
     )
     places[0].plot(
-        x, [row["participation_ratio"] for row in rows], ":", color=COLORS[0], linewidth=1, label="raw"
+        x,
+        [row["participation_ratio"] for row in rows],
+        ":",
+        color=COLORS[0],
+        linewidth=1,
+        label="of these stimuli",
     )
     places[0].legend(fontsize=5, frameon=False)
     finish(places[0], "", "participation ratio")
@@ -75,17 +80,11 @@ def layers_figure(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     if scored:
         places[3].plot(middle, [row["score"] for row in rows], "o", color=COLORS[1], markersize=4)
         for row, value in zip(rows, middle, strict=True):
-            places[3].annotate(
-                short(row["layer"], 12),
-                (value, row["score"]),
-                fontsize=4,
-                xytext=(2, 2),
-                textcoords="offset points",
-            )
+            name_point(places[3], value, row["score"], short(row["layer"], 12), size=4, apart=2)
         finish(places[3], "participation ratio (corrected)", "raw score of the layer")
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")
     figure.supxlabel(
-        f"n = {rows[0]['n_samples']} stimuli; error bars: 95 %, jackknife over stimuli; layouts: "
+        f"n = {rows[0]['n_samples']} stimuli; {rows[0]['estimator']}; bars: 95 %, jackknife over stimuli; layouts: "
         + ", ".join(dict.fromkeys(row["layout"] for row in rows)),
         fontsize=5.5,
     )
@@ -114,14 +113,8 @@ def dimensions_figure(rows: Sequence[Mapping[str, Any]], benchmark: str, rank: M
             yerr=None if low is None else np.maximum([[row["score"] - low], [high - row["score"]]], 0),
             fmt="o", markersize=4, color=COLORS[i % len(COLORS)], elinewidth=0.6,
         )  # fmt: skip
-        axes.annotate(
-            row["model"],
-            (row["corrected"], row["score"]),
-            fontsize=5,
-            xytext=(3, 3),
-            textcoords="offset points",
-        )
-    values = [row["corrected"] for row in rows]
+        name_point(axes, row["corrected"], row["score"], row["model"])
+    values = [row["corrected"] for row in rows if np.isfinite(row["corrected"])] or [1.0]
     if max(values) > 8 * min(values):
         axes.set_xscale("log")
     finish(axes, "participation ratio (corrected for n)", f"score on {benchmark}")

@@ -73,5 +73,4 @@ def _lower(part: Real) -> Real:
 
 
 def _whole(lower: Floats) -> Floats:
-    whole: Floats = lower + np.tril(lower, -1).T
-    return whole
+    return lower + np.tril(lower, -1).T

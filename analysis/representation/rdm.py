@@ -4,13 +4,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, rankdata
 
+from ...brain_data.noise_ceiling import noise_variance
 from ...correlation import pearson
 from ...errors import UserError
-from .gram import centered_patterns_gram
+from ..masks import unmasked
+from .gram import Floats, centered_patterns_gram
 
-Floats = npt.NDArray[np.float64]
 
-
+@unmasked
 def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     """1 - Pearson r between the response patterns of every two stimuli.
 
@@ -44,6 +45,7 @@ def correlation_rdm(patterns: npt.ArrayLike) -> Floats:
     return (rdm + rdm.T) / 2
 
 
+@unmasked
 def crossnobis_rdm(cube: Floats) -> Floats:
     """Cross-validated squared Mahalanobis distance between stimuli, each neuroid scaled by its noise.
 
@@ -54,36 +56,55 @@ def crossnobis_rdm(cube: Floats) -> Floats:
     Parameters
     ----------
     cube : array of shape (n_stimuli, n_repetitions, n_neuroids)
-        Complete: no missing repetition.
+        NaN where a repetition is missing. Neuroids without noise (:func:`has_noise`) are left out.
 
     Raises
     ------
     UserError
-        With fewer than two repetitions, or a missing one.
+        With a stimulus shown less than twice, or where nothing is noisy.
     """
-    n_repetitions, n_neuroids = cube.shape[1:]
-    if n_repetitions < 2:
+    if cube.shape[1] < 2:
         raise UserError("crossnobis distances need at least 2 repetitions of the stimuli, not 1")
-    if np.isnan(cube).any():
-        raise UserError("crossnobis distances need every repetition of every stimulus: some are missing")
-    noise = cube.var(axis=1, ddof=1).mean(axis=0)
-    scaled = cube / np.sqrt(np.where(noise > 0, noise, 1))
-    total = scaled.sum(axis=1)
-    same = sum(scaled[:, a] @ scaled[:, a].T for a in range(n_repetitions))
-    across = (total @ total.T - same) / (n_repetitions * (n_repetitions - 1) * n_neuroids)
+    shown = np.isfinite(cube).all(axis=2)
+    if (np.isfinite(cube).any(axis=2) != shown).any():
+        raise UserError(
+            "crossnobis distances need every neuroid in every repetition: some are missing in one"
+        )
+    once = shown.sum(axis=1) < 2
+    if once.any():
+        raise UserError(
+            f"crossnobis distances need at least 2 repetitions of every stimulus: {int(once.sum())} of {len(cube)} "
+            f"have fewer (first: row {int(once.argmax())})"
+        )
+    noisy = has_noise(cube)
+    if not noisy.any():
+        raise UserError("crossnobis distances need noise to scale by: no neuroid differs between repetitions")
+    cube = cube[:, :, noisy]
+    scaled = np.where(shown[:, :, None], cube, 0.0) / np.sqrt(noise_variance(cube))
+    total, counts = scaled.sum(axis=1), shown.astype(float)
+    same = sum(scaled[:, a] @ scaled[:, a].T for a in range(cube.shape[1]))
+    n_pairs = np.outer(counts.sum(axis=1), counts.sum(axis=1)) - counts @ counts.T
+    across = (total @ total.T - same) / (n_pairs * cube.shape[2])
     own = np.diag(across)
     rdm: Floats = own[:, None] + own - across - across.T
     np.fill_diagonal(rdm, 0.0)
     return rdm
 
 
+def has_noise(cube: Floats) -> npt.NDArray[np.bool_]:
+    """Which neuroids differ between repetitions of a stimulus by more than rounding: what noise can be scaled by."""
+    size = np.nanmean(cube**2, axis=(0, 1))
+    found: npt.NDArray[np.bool_] = np.nan_to_num(noise_variance(cube)) > 1e-18 * size
+    return found
+
+
 def pairs(rdm: Floats) -> Floats:
     """The dissimilarities above the diagonal, row by row, of the last two axes."""
     row, column = np.triu_indices(rdm.shape[-1], k=1)
-    above: Floats = rdm[..., row, column]
-    return above
+    return rdm[..., row, column]
 
 
+@unmasked
 def kendall_tau_a(a: Floats, b: Floats) -> float:
     """Kendall's tau-a of two vectors: the share of concordant less discordant pairs, ties counted as neither.
 
@@ -96,6 +117,7 @@ def kendall_tau_a(a: Floats, b: Floats) -> float:
     return tau_b * float(np.sqrt(untied[0] * untied[1])) / n
 
 
+@unmasked
 def spearman(a: Floats, b: Floats) -> float:
     """Spearman's rank correlation of two vectors; NaN where one does not vary."""
     return float(pearson(rankdata(a), rankdata(b)))

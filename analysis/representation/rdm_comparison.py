@@ -11,14 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..statistics.resampling import benjamini_hochberg, percentile_interval
-
-Floats = npt.NDArray[np.float64]
+from ..masks import unmasked
+from ..statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 
 _BLOCK = 1 << 23
 
 
-def bootstrap_correlations(models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
+@unmasked
+def bootstrap_correlations(
+    models: npt.ArrayLike,
+    data: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    first_order: bool = False,
+) -> Floats:
     """Pearson r of model and data dissimilarities over the pairs that each bootstrap draws.
 
     Parameters
@@ -28,6 +35,12 @@ def bootstrap_correlations(models: npt.ArrayLike, data: npt.ArrayLike, weights: 
     data : array of shape (n_stimuli, n_stimuli)
     weights : array of shape (n_draws, n_stimuli)
         How often each draw holds each stimulus (:func:`.resampling.bootstrap_weights`).
+    groups : array of shape (n_stimuli,), optional
+        Where whole groups were drawn: pairs within a group count as often as it was drawn, and no pair joins two
+        copies of a group.
+    first_order : bool
+        A pair counts w_i + w_j - 1 times instead of w_i w_j times: what single stimuli do, without what single pairs
+        do, which a bootstrap counts three times over.
 
     Returns
     -------
@@ -40,7 +53,10 @@ def bootstrap_correlations(models: npt.ArrayLike, data: npt.ArrayLike, weights: 
     off_diagonal = 1 - np.eye(n)
     m = (m - (m.sum(axis=(1, 2)) / pairs)[:, None, None]) * off_diagonal
     d = (d - d.sum() / pairs) * off_diagonal
-    sums = _sums_over_pairs(np.concatenate([[off_diagonal, d, d * d], m, m * m, m * d]), weights)
+    matrices = np.concatenate([[off_diagonal, d, d * d], m, m * m, m * d])
+    sums = _first_order_sums(matrices, weights) if first_order else _sums_over_pairs(matrices, weights)
+    if groups is not None:
+        sums -= _within_groups(matrices, np.asarray(weights, np.float64), np.asarray(groups), first_order)
     total, sum_d, square_d = (sums[:, i, None] for i in range(3))
     sum_m, square_m, product = np.split(sums[:, 3:], 3, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -50,6 +66,7 @@ def bootstrap_correlations(models: npt.ArrayLike, data: npt.ArrayLike, weights: 
     return r
 
 
+@unmasked
 def bootstrap_cosines(models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     """Cosine of model and data dissimilarities over the pairs that each bootstrap draws.
 
@@ -63,6 +80,7 @@ def bootstrap_cosines(models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.A
     return cosine
 
 
+@unmasked
 def whitened_cosine(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     """a'V^-1 b / sqrt(a'V^-1 a b'V^-1 b), with V the covariance of dissimilarities that share stimuli.
 
@@ -80,12 +98,13 @@ def whitened_cosine(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     array of shape (n_models,)
     """
     m, d = _prepared(models, data)
-    m, d = _double_centered(m), _double_centered(d[None])[0]
+    m, d = double_centered(m), double_centered(d[None])[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine: Floats = (m * d).sum(axis=(1, 2)) / np.sqrt((m * m).sum(axis=(1, 2)) * (d * d).sum())
     return cosine
 
 
+@unmasked
 def whitened_correlation(models: npt.ArrayLike, data: npt.ArrayLike) -> Floats:
     """The whitened cosine of dissimilarities less their mean over pairs, for distances without a true zero.
 
@@ -122,6 +141,7 @@ class ModelComparison:
     n_stimuli: int
 
 
+@unmasked
 def compare_models(
     models: npt.ArrayLike, data: npt.ArrayLike, weights: npt.ArrayLike, *, level: float = 0.95
 ) -> ModelComparison:
@@ -181,7 +201,64 @@ def _sums_over_pairs(matrices: Floats, weights: npt.ArrayLike) -> Floats:
     return sums
 
 
-def _double_centered(rdms: Floats) -> Floats:
+def _first_order_sums(matrices: Floats, weights: npt.ArrayLike) -> Floats:
+    """Sum over pairs of (w_i + w_j - 1) A_ij for every draw and matrix, (n_draws, n_matrices)."""
+    rows = matrices.sum(axis=2)
+    sums: Floats = np.asarray(weights, np.float64) @ rows.T - rows.sum(axis=1) / 2
+    return sums
+
+
+def _within_groups(
+    matrices: Floats, weights: Floats, groups: npt.NDArray[np.generic], first_order: bool
+) -> Floats:
+    """What pairs within groups count too much in sums over pairs: they belong to one copy of their group."""
+    _, first, member, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    surplus = np.zeros((len(weights), len(matrices)))
+    for group in np.flatnonzero(sizes > 1):
+        rows = np.flatnonzero(member == group)
+        inside = matrices[:, rows][:, :, rows].sum(axis=(1, 2)) / 2
+        drawn = weights[:, first[group]]
+        surplus += np.outer(drawn - 1 if first_order else drawn**2 - drawn, inside)
+    return surplus
+
+
+def standardized(rdms: npt.ArrayLike) -> Floats:
+    """Dissimilarities less their mean over pairs, of length 1: the sum of products of two such RDMs is Pearson's r.
+
+    Parameters
+    ----------
+    rdms : array of shape (n_rdms, n_stimuli, n_stimuli)
+
+    Returns
+    -------
+    array of the same shape
+        Zero where nothing varies.
+    """
+    return _of_length_one(centered(rdms), rdms)
+
+
+def whitened(rdms: npt.ArrayLike) -> Floats:
+    """As :func:`standardized`, but that the sum of products is the whitened correlation."""
+    return _of_length_one(double_centered(centered(rdms)), rdms)
+
+
+def centered(rdms: npt.ArrayLike) -> Floats:
+    """Dissimilarities less their mean over pairs, zero on the diagonal."""
+    m = np.asarray(rdms, np.float64)
+    n = m.shape[-1]
+    off_diagonal = 1 - np.eye(n)
+    less: Floats = (m - ((m * off_diagonal).sum(axis=(1, 2)) / (n * (n - 1)))[:, None, None]) * off_diagonal
+    return less
+
+
+def _of_length_one(vectors: Floats, rdms: npt.ArrayLike) -> Floats:
+    length = np.linalg.norm(vectors, axis=(1, 2))[:, None, None]
+    rounding = 1e-12 * np.linalg.norm(np.asarray(rdms, np.float64), axis=(1, 2))[:, None, None]
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > rounding)
+
+
+def double_centered(rdms: Floats) -> Floats:
+    """Less the means of rows and columns."""
     rows = rdms - rdms.mean(axis=2, keepdims=True)
     centered: Floats = rows - rows.mean(axis=1, keepdims=True)
     return centered

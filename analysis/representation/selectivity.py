@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError, unknown
-from ..statistics.resampling import benjamini_hochberg
+from ..masks import unmasked
+from ..statistics.resampling import Floats, benjamini_hochberg
 
-Floats = npt.NDArray[np.float64]
 Spread = Literal["rms", "mean"]
 
 _NORMAL_95 = 1.959963984540054
@@ -37,6 +37,7 @@ class Reliability:
     random_state: int
 
 
+@unmasked
 def category_selectivity(
     responses: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -114,6 +115,7 @@ def category_selectivity(
     return table
 
 
+@unmasked
 def contrast_selectivity(
     responses: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -175,6 +177,7 @@ def contrast_selectivity(
     return table
 
 
+@unmasked
 def preferred_category(
     responses: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -220,6 +223,7 @@ def preferred_category(
     return found
 
 
+@unmasked
 def fraction_selective(table: pd.DataFrame, *, q: float = 0.05, dprime: float = 0.0) -> float:
     """Which part of the units is selective for the target: q below a limit and d' above one.
 
@@ -232,6 +236,7 @@ def fraction_selective(table: pd.DataFrame, *, q: float = 0.05, dprime: float = 
     return float(((table["q"] < q) & (table["dprime"] > dprime)).mean())
 
 
+@unmasked
 def selectivity_reliability(
     responses: npt.ArrayLike,
     labels: npt.ArrayLike,

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.resampling import bootstrap_weights, percentile_interval
-from .spatial_weights import Floats, Places, positions_of, torus_of
+from .spatial_weights import Floats, Places, positions_of, torus_of, values_of
 
 Shape = Literal["exponential", "gaussian"]
 
@@ -48,9 +49,10 @@ class Correlogram:
     curve : Curve
     length_scale : float
         The distance at which the fitted curve has fallen to 1/e of its height above its floor; in the unit of the
-        positions. Infinite or 0 where the data do not bound it.
+        positions. NaN where none is found: the correlation does not fall beyond chance, or the best one or an end of
+        the interval is an end of the range that is searched.
     interval : (float, float)
-        95 %, the stimuli drawn anew.
+        95 %, the stimuli drawn anew; an end that the data do not bound is 0 or infinite.
     shape : {"exponential", "gaussian"}
         r(d) = a exp(-d / l) + c, or r(d) = a exp(-(d / l)^2) + c, whichever fits better.
     height, floor : float
@@ -65,6 +67,7 @@ class Correlogram:
     floor: float
 
 
+@unmasked
 def smoothness(
     values: npt.ArrayLike, positions: Places, *, period: float | None = None, random_state: int = 0
 ) -> float:
@@ -88,6 +91,7 @@ def smoothness(
     return smoothness_of(positions, period=period, random_state=random_state)(values)
 
 
+@unmasked
 def smoothness_of(
     positions: Places, *, period: float | None = None, random_state: int = 0
 ) -> Callable[[npt.ArrayLike], float]:
@@ -102,12 +106,13 @@ def smoothness_of(
     draws = [(units, _smoothness_bins(positions, units)) for units in _samples(n_units, random_state)]
 
     def measured(values: npt.ArrayLike) -> float:
-        known = _fitting(values, n_units)
+        known = values_of(values, n_units)
         return float(np.mean([_rise(bins.mean(_apart(known[units], bins, period))) for units, bins in draws]))
 
-    return measured
+    return unmasked(measured)
 
 
+@unmasked
 def difference_curve(
     values: npt.ArrayLike, positions: Places, *, n_bins: int = _SMOOTHNESS_BINS, period: float | None = None
 ) -> Curve:
@@ -122,7 +127,7 @@ def difference_curve(
         As in :func:`smoothness`.
     """
     n_units = len(positions_of(positions))
-    known = _fitting(values, n_units)
+    known = values_of(values, n_units)
     bins = _smoothness_bins(positions, np.arange(n_units), n_bins)
     return bins.mean(_apart(known, bins, period))
 
@@ -163,6 +168,7 @@ class _PairBins:
         return Curve(distance, mean, n)
 
 
+@unmasked
 def correlation_by_distance(
     responses: npt.ArrayLike,
     positions: Places,
@@ -224,12 +230,18 @@ def correlation_by_distance(
         curve.distance[filled], curve.value[filled][None], curve.n_pairs[filled]
     )
     interval = float("nan"), float("nan")
+    found = 0 < scale[0] < np.inf
     if n_bootstraps:
         weights = bootstrap_weights(len(z), n_bootstraps, random_state=random_state)
         draws = np.stack([by_bin(one).value[filled] for one in weights])
         scales = _scales(curve.distance[filled], draws, curve.n_pairs[filled], shape)[0]
-        interval = percentile_interval(scales, level)
-    return Correlogram(curve, float(scale[0]), interval, shape, float(height[0]), float(floor[0]))
+        reached = 5 * float(curve.distance[filled].max())
+        ends = percentile_interval(np.minimum(scales, 1e9 * reached), level)
+        interval = ends[0] if ends[0] <= reached else np.inf, ends[1] if ends[1] <= reached else np.inf
+        falls = draws[:, 0] - draws[:, len(filled) // 2 :].mean(axis=1)
+        found &= interval[0] > 0 and interval[1] < np.inf and percentile_interval(falls, level)[0] > 0
+    length_scale = float(scale[0]) if found else float("nan")
+    return Correlogram(curve, length_scale, interval, shape, float(height[0]), float(floor[0]))
 
 
 def _fitted(distance: Floats, curves: Floats, weights: Floats) -> tuple[Shape, Floats, Floats, Floats]:
@@ -250,7 +262,7 @@ def _scales(
     """Length scale, height, floor and error of the best fit to every curve, (n_curves,) each.
 
     For a given length scale height and floor are linear least squares; scales are tried on a logarithmic grid and
-    refined by a parabola through the best three.
+    refined by a parabola through the best three. The shortest and the longest that are tried are no best: 0, infinite.
     """
     tried = np.geomspace(distance.min() / 50, 5 * distance.max(), _TRIALS)
     ratio = distance[None] / tried[:, None]
@@ -263,13 +275,15 @@ def _scales(
     off = curves - mean_curve[:, None]
     product = (off * share) @ centered.T
     explained = np.where((spread > 1e-12) & (product > 0), product**2 / np.maximum(spread, 1e-300), 0.0)
-    at = np.clip(explained.argmax(axis=1), 1, _TRIALS - 2)
+    best = explained.argmax(axis=1)
+    at = np.clip(best, 1, _TRIALS - 2)
     row = np.arange(len(curves))
     left, middle, right = explained[row, at - 1], explained[row, at], explained[row, at + 1]
     bend = left - 2 * middle + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
     step = np.log(tried[1] / tried[0])
     scale = tried[at] * np.exp(step * np.clip(shift, -1, 1))
+    scale = np.where(best == 0, 0.0, np.where(best == _TRIALS - 1, np.inf, scale))
     height = product[row, at] / np.maximum(spread[at], 1e-300)
     floor = mean_curve - height * mean_basis[at]
     error = (off**2) @ share - middle
@@ -280,7 +294,9 @@ def _correlations(values: Floats, weights: Floats) -> Floats:
     share = weights / weights.sum()
     centered = (values - share @ values) * np.sqrt(share)[:, None]
     norm = np.linalg.norm(centered, axis=0)
-    unit = np.divide(centered, norm, out=np.zeros_like(centered), where=norm > 1e-12)
+    unit = np.divide(
+        centered, norm, out=np.zeros_like(centered), where=norm > 1e-12 * np.abs(values).max(axis=0)
+    )
     r: Floats = unit.T @ unit
     return r
 
@@ -338,17 +354,6 @@ def _size(places: Places, positions: Floats) -> Floats:
     """Of the torus where the sheet is one, else of the box around the positions."""
     torus = torus_of(places)
     return np.ptp(positions, axis=0) if torus is None else torus
-
-
-def _fitting(values: npt.ArrayLike, n_units: int) -> Floats:
-    known = np.asarray(values, np.float64)
-    if known.shape != (n_units,):
-        raise UserError(f"{known.shape} values do not fit {n_units} positions")
-    if not np.isfinite(known).all():
-        raise UserError(
-            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
-        )
-    return known
 
 
 def _samples(n_units: int, random_state: int) -> list[npt.NDArray[np.intp]]:

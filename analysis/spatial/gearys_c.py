@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from .morans_i import centered_maps, smoothed
 from .permutation_null import permuted_layouts
 from .smoothing import smoothing_matrix
@@ -43,6 +44,7 @@ class GearysC:
         return (self.C - self.null_mean) / self.null_sd if self.null_sd > 0 else float("nan")
 
 
+@unmasked
 def gearys_c(
     values: npt.ArrayLike,
     weights: SpatialWeights,

@@ -5,11 +5,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..statistics.resampling import benjamini_hochberg
 from .morans_i import centered_maps
 from .spatial_weights import Floats, SpatialWeights
 
 
+@unmasked
 def local_morans_i(
     values: npt.ArrayLike, weights: SpatialWeights, permutations: int = 999, random_state: int = 0
 ) -> pd.DataFrame:

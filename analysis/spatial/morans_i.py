@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from ..statistics.resampling import benjamini_hochberg
 from .permutation_null import permuted_layouts
 from .smoothing import smoothing_matrix
@@ -66,6 +67,7 @@ class MoransI:
         return (self.I - self.expected) / self.exact_sd if self.exact_sd > 0 else float("nan")
 
 
+@unmasked
 def morans_i(
     values: npt.ArrayLike,
     positions: npt.ArrayLike | Sheet | SpatialWeights,
@@ -125,6 +127,7 @@ def morans_i(
     )
 
 
+@unmasked
 def morans_i_of_maps(
     maps: npt.ArrayLike,
     weights: SpatialWeights,

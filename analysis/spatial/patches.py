@@ -8,8 +8,9 @@ from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from .smoothing import smooth
-from .spatial_weights import Floats, Places, SpatialWeights, positions_of, torus_of
+from .spatial_weights import Floats, Places, SpatialWeights, positions_of, torus_of, values_of
 
 _POINTS = 400
 """Of the raster on the longer side, to share out the area between scattered units."""
@@ -17,6 +18,7 @@ _EDGE = 2.0
 """How far the area of a unit reaches at most, in typical distances of nearest neighbours."""
 
 
+@unmasked
 def patches(
     values: npt.ArrayLike,
     weights: SpatialWeights | npt.ArrayLike | Sheet,
@@ -49,13 +51,8 @@ def patches(
     """
     if not isinstance(weights, SpatialWeights):
         weights = SpatialWeights.from_positions(weights, isolates="keep")
-    known, places = np.asarray(values, np.float64), positions_of(weights)
-    if known.shape != (len(places),):
-        raise UserError(f"{known.shape} values do not fit {len(places)} positions")
-    if not np.isfinite(known).all():
-        raise UserError(
-            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
-        )
+    places = positions_of(weights)
+    known = values_of(values, len(places))
     if not np.isfinite(threshold):
         raise UserError(f"the threshold must be a number, not {threshold}")
     if smallest < 1:
@@ -118,6 +115,7 @@ def _connected(
     return above, connected_components(weights.matrix[above][:, above], directed=False)[1]
 
 
+@unmasked
 def unit_areas(positions: Places) -> tuple[Floats, str]:
     """The part of the sheet that belongs to each unit, and its unit: ``mm^2``, ``cell^2`` or ``mm^3``.
 

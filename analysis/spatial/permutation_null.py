@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from .smoothing import smooth
 from .spatial_weights import Floats, Places, positions_of
 
@@ -51,6 +52,7 @@ class LayoutNull:
         return (self.observed - self.mean) / self.sd if self.sd > 0 else float("nan")
 
 
+@unmasked
 def layout_null(
     statistic: Callable[[Floats], float],
     values: npt.ArrayLike,

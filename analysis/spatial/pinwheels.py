@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from .smoothing import smooth
 from .spatial_weights import Floats
 
@@ -47,6 +48,7 @@ class Pinwheels:
         return len(self.sign)
 
 
+@unmasked
 def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataFrame:
     """The preferred orientation, spatial frequency and colour of every unit.
 
@@ -86,7 +88,9 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     curve = by_angle - by_angle.min(axis=0)
     total = curve.sum(axis=0)
     turned = np.exp(2j * np.deg2rad(angles.astype(np.float64))) @ curve
-    vector = np.divide(turned, total, out=np.zeros_like(turned), where=total > 1e-12)
+    vector = np.divide(
+        turned, total, out=np.zeros_like(turned), where=total > 1e-12 * np.abs(by_angle).max(axis=0)
+    )
     found = pd.DataFrame(
         {
             "orientation": np.mod(np.rad2deg(np.angle(vector)) / 2, 180.0),
@@ -101,6 +105,7 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     return found
 
 
+@unmasked
 def pinwheels(
     orientation: npt.ArrayLike, sheet: Sheet, *, fwhm: float = 0.0, spacing: float | None = None
 ) -> Pinwheels:
@@ -148,8 +153,7 @@ def pinwheels(
 
 
 def _wrapped(difference: Floats) -> Floats:
-    wrapped: Floats = np.mod(difference + np.pi, 2 * np.pi) - np.pi
-    return wrapped
+    return np.mod(difference + np.pi, 2 * np.pi) - np.pi
 
 
 def _grid_order(sheet: Sheet) -> tuple[npt.NDArray[np.intp], tuple[int, int], Floats]:

@@ -8,12 +8,14 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ...errors import UserError
+from ..masks import unmasked
 from .spatial_weights import Floats, Places, positions_of, torus_of
 
 _REACH = 4.0
 """Standard deviations after which the kernel is cut."""
 
 
+@unmasked
 def smooth(values: npt.ArrayLike, places: Places, fwhm: float) -> Floats:
     """Each value replaced by the weighted mean of those around it.
 

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["queen", "rook", "nearest", "band"]
@@ -53,6 +54,7 @@ class SpatialWeights:
             part.setflags(write=False)
 
     @classmethod
+    @unmasked
     def from_positions(
         cls,
         positions: npt.ArrayLike | Sheet,
@@ -90,6 +92,7 @@ class SpatialWeights:
         return cls._of(places, _own(kernel, len(positions_of(places))), "own", None, standardized, isolates)
 
     @classmethod
+    @unmasked
     def from_mesh(
         cls,
         faces: npt.ArrayLike,
@@ -227,6 +230,18 @@ def positions_of(places: Places) -> Floats:
     return positions
 
 
+def values_of(values: npt.ArrayLike, n_units: int) -> Floats:
+    """One finite value for each of the units, or an error."""
+    known = np.asarray(values, np.float64)
+    if known.shape != (n_units,):
+        raise UserError(f"{known.shape} values do not fit {n_units} positions")
+    if not np.isfinite(known).all():
+        raise UserError(
+            f"{int((~np.isfinite(known)).sum())} values are NaN or infinite: leave their units out"
+        )
+    return known
+
+
 def torus_of(places: Places) -> Floats | None:
     """Width and height of the torus that the places lie on, None for a flat sheet."""
     if isinstance(places, SpatialWeights):
@@ -234,6 +249,7 @@ def torus_of(places: Places) -> Floats | None:
     return places.extent() if isinstance(places, Sheet) and places.periodic else None
 
 
+@unmasked
 def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: float) -> sparse.csr_array:
     """Distances along the edges of a mesh, up to `longest`: entries that are absent lie further.
 

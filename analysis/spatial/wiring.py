@@ -6,12 +6,14 @@ from scipy.optimize import linear_sum_assignment
 
 from ...errors import UserError
 from ...models.sheet import Sheet
+from ..masks import unmasked
 from .spatial_weights import Floats
 
 _SIDES = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "above": (0.0, -1.0), "below": (0.0, 1.0)}
 _MOST_FIBERS = 100
 
 
+@unmasked
 def wiring_length(
     source: npt.ArrayLike,
     source_sheet: Sheet,

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .resampling import p_value
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
+from .resampling import Integers, p_value
 
 FEWEST_PERMUTED = 7
 """Groups from which on whole groups are permuted: 7! orders."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from .resampling import Floats, p_value
 
 _ALL_SIGNS = 14
@@ -40,6 +41,7 @@ class PairedDifference:
     smallest_p: float
 
 
+@unmasked
 def paired_difference(
     first: npt.ArrayLike,
     second: npt.ArrayLike,

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from ..masks import unmasked
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
@@ -66,8 +68,10 @@ def permutations(
 def p_value(observed: float, null: Floats) -> float:
     """One-sided permutation p: (1 + number of null values >= observed) / (1 + number of null values).
 
-    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39: never zero.
+    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39: never zero. NaN for an observed NaN.
     """
+    if np.isnan(observed):
+        return float("nan")
     null = null[np.isfinite(null)]
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
 
@@ -81,6 +85,7 @@ def percentile_interval(draws: Floats, level: float = 0.95) -> tuple[float, floa
     return float(low), float(high)
 
 
+@unmasked
 def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
     """Adjusted p values (q) that control the false discovery rate.
 

@@ -13,12 +13,12 @@ from ...errors import UserError
 from ...models.extraction.torch_model import Network
 from ...models.sheet import Sheet
 from ...progress import track
-from ..representation.selectivity import category_selectivity, fraction_selective
+from ..representation.selectivity import fraction_selective
 from ..spatial.morans_i import morans_i_of_maps
 from ..spatial.wiring import wiring_length
 from ..statistics.paired_tests import paired_difference
 from ..statistics.resampling import benjamini_hochberg
-from .contrasts import Contrast, LayoutOptions, contrasts_of
+from .contrasts import Contrast, LayoutOptions, contrasts_of, table_of
 from .controls import weights_for
 from .grating_report import grating_report
 from .report import dimensionality_of, layout_report
@@ -239,16 +239,7 @@ def _row(
 ) -> dict[str, Any]:
     """One layer or region: dimensionality, fraction selective and Moran's I by contrast."""
     places = unit_responses.places if unit_responses.places is not None else control
-    tables = {
-        one.name: category_selectivity(
-            unit_responses.responses,
-            unit_responses.labels,
-            one.target,
-            against=one.against,
-            stimuli=unit_responses.averaged_over,
-        )
-        for one in contrasts
-    }
+    tables = {one.name: table_of(unit_responses, one) for one in contrasts}
     varying = {kind: table["t"].to_numpy() for kind, table in tables.items() if table["t"].std() > 0}
     found: dict[str, Any] = {}
     if places is not None and len(places) == unit_responses.responses.shape[1] and varying:
@@ -270,12 +261,14 @@ def _row(
         "corrected": dimensionality["corrected"],
         "low": low,
         "high": high,
+        "why_none": dimensionality["why_none"],
+        "estimator": dimensionality["estimator"],
         "exponent": dimensionality["exponent"],
         "components": dimensionality["components"],
         "selective": {kind: fraction_selective(table) for kind, table in tables.items()},
         "morans_i": found,
         "n_samples": dimensionality["n_samples"],
-        "samples": unit_responses.samples,
+        "samples": dimensionality["samples"],
     }
 
 

@@ -3,18 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ...brain_data.stimuli.localizers import SCRAMBLED
 from ...errors import UserError, unknown
 from ..representation.selectivity import category_selectivity
 from ..spatial.spatial_weights import Kind
-from .unit_responses import UnitResponses
-
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.object_]
+from .unit_responses import Floats, Labels, UnitResponses
 
 _FEW_NULLS = 99
 
@@ -52,14 +47,7 @@ class LayoutOptions:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One kind of stimulus against others.
-
-    Attributes
-    ----------
-    name : str
-    target : str
-    against : tuple of str
-    """
+    """One kind of stimulus against others."""
 
     name: str
     target: str

@@ -15,9 +15,7 @@ from ..spatial.morans_i import morans_i_of_maps
 from ..spatial.spatial_weights import SpatialWeights
 from ..statistics.resampling import benjamini_hochberg, p_value, percentile_interval, permutations
 from .contrasts import LayoutOptions, map_again
-from .unit_responses import UnitResponses, means
-
-Floats = npt.NDArray[np.float64]
+from .unit_responses import Floats, UnitResponses, means
 
 _MOST_FITTED = 30_000
 _Q = 0.05

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
+from ..masks import unmasked
 from ..plotting import new_figure
 from ..spatial.spatial_weights import positions_of
 
@@ -18,6 +19,7 @@ _RADIUS_MM, _LEAST_HELD, _MARGIN = 3.0, 1 / 3, 4
 _VIEWS = (("left", "lateral"), ("left", "medial"), ("right", "medial"), ("right", "lateral"))
 
 
+@unmasked
 def brain_figure(
     values: npt.ArrayLike,
     positions: npt.ArrayLike,
@@ -53,6 +55,7 @@ def brain_figure(
     return figure
 
 
+@unmasked
 def cortical_surface_figure(
     values: npt.ArrayLike, positions: npt.ArrayLike, title: str, *, spacing: float | None = None
 ) -> "Figure":
@@ -146,6 +149,7 @@ def _smallest_step(places: npt.NDArray[np.float64]) -> float:
     return float(min((gap.min() for gap in gaps if len(gap)), default=1.0))
 
 
+@unmasked
 def surface_figure(
     values: npt.ArrayLike,
     mesh: tuple[npt.ArrayLike, npt.ArrayLike],

@@ -109,12 +109,16 @@ def _curve(axes: "Axes", found: Any, unit: str) -> None:
         return
     filled = found.curve.n_pairs > 0
     axes.plot(found.curve.distance[filled], found.curve.value[filled], "o", color=COLORS[0], markersize=3)
-    at = np.linspace(0, float(found.curve.distance[filled].max()), 100)
-    ratio = at / found.length_scale
-    fitted = found.height * np.exp(-ratio if found.shape == "exponential" else -(ratio**2)) + found.floor
-    axes.plot(at, fitted, color=COLORS[1], linewidth=1)
-    low, high = found.interval
-    axes.set_title(f"length scale {found.length_scale:.2g} ({low:.2g} to {high:.2g}) {unit}", fontsize=5.5)
+    if np.isfinite(found.length_scale):
+        ratio = (at := np.linspace(0, float(found.curve.distance[filled].max()), 100)) / found.length_scale
+        fitted = found.height * np.exp(-ratio if found.shape == "exponential" else -(ratio**2)) + found.floor
+        axes.plot(at, fitted, color=COLORS[1], linewidth=1)
+        low, high = found.interval
+        axes.set_title(
+            f"length scale {found.length_scale:.2g} ({low:.2g} to {high:.2g}) {unit}", fontsize=5.5
+        )
+    else:
+        axes.set_title("no length scale found", fontsize=5.5)
     axes.axhline(0, color="black", linewidth=0.4)
     finish(axes, f"distance ({unit})", "correlation of responses (r)")
 

@@ -14,6 +14,7 @@ from ...files import write_bytes
 from ...models.sheet import Sheet
 from ...progress import track
 from ..representation.dimensionality import effective_dimensionality
+from ..representation.recorded_dimensionality import recorded_dimensionality
 from ..representation.selectivity import fraction_selective, selectivity_reliability
 from ..spatial.correlogram import Correlogram, correlation_by_distance, smoothness_of
 from ..spatial.gearys_c import gearys_c
@@ -24,12 +25,9 @@ from ..spatial.smoothing import smooth
 from ..spatial.spatial_weights import SpatialWeights, positions_of
 from .contrasts import Contrast, LayoutOptions, table_of
 from .controls import held_out_maps, labels_permuted, layouts_of, samples_redrawn, weights_for
-from .unit_responses import UnitResponses, means
+from .unit_responses import Floats, UnitResponses, means
 
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.object_]
-
-VERSION = 1
+VERSION = 2
 _Q = 0.05
 
 
@@ -130,18 +128,26 @@ def write_maps(arrays: Mapping[str, Any], path: Path) -> None:
 
 
 def dimensionality_of(unit_responses: UnitResponses) -> dict[str, Any]:
-    """Effective dimensionality of the responses, of means over repetitions where there are enough stimuli."""
-    values = means(unit_responses) if unit_responses.samples == "stimuli" else unit_responses.responses
-    found = effective_dimensionality(values)
+    """Effective dimensionality of the responses; of recordings that of what repetitions of the stimuli share."""
+    if unit_responses.blocks is None:
+        found = effective_dimensionality(means(unit_responses))
+    else:
+        found = recorded_dimensionality(
+            unit_responses.responses, unit_responses.stimulus_ids, blocks=unit_responses.blocks
+        )
     return {
         "participation_ratio": found.participation_ratio,
         "corrected": found.corrected,
         "interval": list(found.interval),
+        "why_none": found.why_none,
+        "estimator": found.estimator,
+        "interval_of_these": list(found.interval_of_these),
         "exponent": found.exponent,
         "fit_range": list(found.fit_range),
         "components": {f"{share:g}": n for share, n in found.components.items()},
         "n_samples": found.n_samples,
-        "samples": unit_responses.samples,
+        "n_units": found.n_units,
+        "samples": "stimuli",
         "eigenvalues": found.eigenvalues.tolist(),
     }
 

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ... import __version__
@@ -17,12 +16,10 @@ from ...brain_data.formats.brainio import to_assembly
 from ...errors import UserError, unknown
 from ...models.extraction.language_model import PASSAGE_COLUMNS, TEXT_COLUMNS, text_of
 from ..benchmark import Benchmark, load_benchmark
-from ..metrics.base import MetricResult, ScoringOptions
+from ..metrics.base import Floats, MetricResult, ScoringOptions
 from .metric_source import MetricSource, metric_source, normalized_by
 from .packing import PluginFiles, filled, literal, plugin_name, renamed, write_plugin
 from .region_map import BRAINSCORE_REGIONS
-
-Floats = npt.NDArray[np.float64]
 
 
 def write_benchmark_plugin(
@@ -42,10 +39,6 @@ def write_benchmark_plugin(
     region : str, optional
         Brain-Score's region whose layer a model is asked for: V1, V2, V4, IT or language_system. By the benchmark's
         own region by default.
-
-    Returns
-    -------
-    PluginFiles
 
     Raises
     ------

@@ -40,10 +40,5 @@ def model_metadata(identifier: str, module: nn.Module, *, huggingface: str | Non
 
 
 def model_bibtex(identifier: str) -> str:
-    """The catalogue's citation of a model; empty for a model of another kind.
-
-    Parameters
-    ----------
-    identifier : str
-    """
+    """The catalogue's citation of a model; empty for a model of another kind."""
     return MODELS[identifier].card.bibtex if identifier in MODELS else ""

@@ -56,10 +56,6 @@ def write_model_plugin(
     metadata : bool
         Write ``metadata.yml`` too, for a pull request. The zip stays without it, as the web form wants.
 
-    Returns
-    -------
-    PluginFiles
-
     Raises
     ------
     UserError

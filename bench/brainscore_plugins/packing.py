@@ -74,10 +74,6 @@ def write_plugin(folder: Path, kind: Kind, name: str, content: Content) -> tuple
     content : mapping
         What the plugin holds. ``metadata.yml`` stays out of the zip, where the form refuses it.
 
-    Returns
-    -------
-    plugin, archive : Path
-
     Raises
     ------
     UserError
@@ -145,10 +141,6 @@ def _below(root: Path) -> Iterator[Path]:
 
 def plugin_name(name: str) -> str:
     """A name as a plugin's folder and identifier: every other sign becomes an underscore.
-
-    Parameters
-    ----------
-    name : str
 
     Raises
     ------

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
-from .common import Json, console, print_json, width
+from .common import Json, print_json
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
@@ -126,6 +126,7 @@ def analyze(
     if "layers" in report:
         _print_table(report)
     else:
+        from .terminal import width
         from .topography_text import report_text
 
         print(report_text(report, width=width()))
@@ -164,21 +165,20 @@ def dimensions(
         (
             one["model"],
             one["layer"],
-            f"{one['corrected']:.3g} ({one['low']:.3g} to {one['high']:.3g})",
+            one["why_none"] or f"{one['corrected']:.3g} ({one['low']:.3g} to {one['high']:.3g})",
             f"{one['score']:.3f}",
         )
         for one in found["models"]
     ]
-    table(
-        console(), f"dimensionality and {benchmark}", ("model", "layer", "participation ratio", "score"), rows
-    )
+    table(f"dimensionality and {benchmark}", ("model", "layer", "participation ratio", "score"), rows)
     rank = found["rank"]
     said = (
         "too few to correlate"
         if rank["r"] is None
         else f"Spearman r {rank['r']:.2f}, p {rank['p']:.2g} ({rank['permuted']})"
     )
-    print(f"\n{rank['n']} models: {said}")
+    first = found["models"][0]
+    print(f"\n{rank['n']} models: {said}; {first['estimator']}, {first['n_samples']} stimuli each")
     _print_files(paths)
 
 
@@ -290,9 +290,11 @@ def _print_table(report: dict[str, Any]) -> None:
     from .topography_text import layers_rows
 
     title = f"{report['model']}, {report['stimuli']}: n = {report['layers'][0]['n_samples']}"
-    table(console(), title, *layers_rows(report))
+    table(title, *layers_rows(report))
+    first = report["layers"][0]
     print(
-        f"\ndimensions: participation ratio corrected for n; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
+        f"\ndimensions: participation ratio corrected for n ({first['estimator']}), in brackets that of these very "
+        f"stimuli, at most {first['n_samples'] - 1}; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
         f"over the whole table, against {report['permutations']} permuted layouts"
     )
 

@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 From = Annotated[
     Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
 ]
+Runs = Annotated[list[str], typer.Argument(help="Names of runs, folders of records, or of brodmann analyze.")]
 Run = Annotated[str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")]
 
 
@@ -47,17 +48,3 @@ def print_json(content: dict[str, Any]) -> None:
     from ..results.store import finite
 
     print(json.dumps(finite(content), allow_nan=False))
-
-
-def console() -> Any:
-    """A terminal that shows text as it is."""
-    from rich.console import Console
-
-    return Console(width=width(), highlight=False, markup=False)
-
-
-def width() -> int:
-    """Columns of the terminal, at most 140."""
-    import shutil
-
-    return min(shutil.get_terminal_size((100, 24)).columns, 140)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Json, print_json
+from .common import Json, Runs, print_json
 
 
 class Width(StrEnum):
@@ -18,9 +18,7 @@ class Width(StrEnum):
 
 
 def compare(
-    runs: Annotated[
-        list[str], typer.Argument(help="Names of runs, folders of records, or of brodmann analyze.")
-    ],
+    runs: Runs,
     folder: Annotated[Path, typer.Option(help="Where report, figures and tables go.")] = Path(
         "brodmann-comparison"
     ),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, Json, console, print_json
+from .common import SETTINGS, Json, Runs, print_json
 
 _BOARD = "A file, or postgresql://USER:PASSWORD@HOST/DATABASE; leaderboard.sqlite3 in the home by default."
 Board = Annotated[str | None, typer.Option("--board", help=_BOARD)]
@@ -25,9 +25,7 @@ leaderboard = typer.Typer(
 
 
 def submit(
-    runs: Annotated[
-        list[str], typer.Argument(help="Names of runs, folders of records, or of brodmann analyze.")
-    ],
+    runs: Runs,
     to: To = None,
     cards: Annotated[
         Path | None,
@@ -203,7 +201,7 @@ def show_board(
         for row in found.rows
     ]
     heads = ("#", "model", *(one.label for one in columns))
-    table(console(), f"{found.n_models} {found.selection.domain} models", heads, rows)
+    table(f"{found.n_models} {found.selection.domain} models", heads, rows)
 
 
 @leaderboard.command()
@@ -249,7 +247,6 @@ def tokens(board: Board = None, as_json: Json = False) -> None:
         return
     heads = ("id", "submitter", "created", "expires", "revoked")
     table(
-        console(),
         f"{len(found)} tokens",
         heads,
         [tuple(str(one[name] or "") for name in heads) for one in found],
@@ -276,7 +273,7 @@ def audit(
         print_json({"audit": found})
         return
     heads = ("time", "who", "action", "subject", "detail")
-    table(console(), f"{len(found)} changes", heads, [tuple(one[name] for name in heads) for one in found])
+    table(f"{len(found)} changes", heads, [tuple(one[name] for name in heads) for one in found])
 
 
 @leaderboard.command()

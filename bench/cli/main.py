@@ -10,19 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import (
-    SETTINGS,
-    From,
-    Json,
-    Name,
-    Pattern,
-    Run,
-    console,
-    plain,
-    print_card,
-    print_json,
-    width,
-)
+from .common import SETTINGS, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -132,6 +120,14 @@ def score(
             metavar="SPACES",
         ),
     ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            help="Other folds than the benchmark's: a number, shuffled (parts what depends on each other), or "
+            "leave-COLUMN-out.",
+            metavar="N|shuffled|leave-COLUMN-out",
+        ),
+    ] = None,
     pool: Annotated[str, typer.Option(help="Over a picture's space: none, mean or max.")] = "none",
     project: Annotated[
         int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
@@ -152,6 +148,8 @@ def score(
 
       brodmann score hf:FOLDER tuckute2024.netw-ridge --beyond word-length-frequency,position
 
+      brodmann score pixels simulated-cortex.IT-ridge --folds leave-category-out
+
       brodmann score brain haxby2001-slice.posterior-decoding
     """
     suffix = _suffix(figure)
@@ -167,7 +165,7 @@ def score(
         opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
-        beyond=spaces,
+        beyond=spaces, folds=folds,
     )  # fmt: skip
     record = found.attrs["record"]
     if figure is None and len(record["layers"]) > 1:
@@ -180,7 +178,7 @@ def score(
     if as_json:
         print_json(record)
         return
-    from .terminal import score_text
+    from .terminal import score_text, width
 
     print(score_text(record, width=width()))
     if figure is not None:
@@ -200,13 +198,12 @@ def demo(
     if folder.is_file():
         raise UserError(f"{folder} is a file: the figures go into a folder")
     from ..studies.demo import draw, scores
-    from .terminal import score_text, summary_rows, table
+    from .terminal import score_text, summary_rows, table, width
 
     found = scores()
     for one in found:
         print(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
-        console(),
         f"{len(found)} scores on SIMULATED data",
         ("benchmark, model", "score", "95 % interval", "p"),
         summary_rows([one.attrs["record"] for one in found]),
@@ -238,7 +235,7 @@ def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
         )
         for c in cards
     ]
-    table(console(), f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
+    table(f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
 
 
 @data.command("info")
@@ -290,7 +287,7 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
     from .terminal import table
 
     rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
-    table(console(), f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
+    table(f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
     print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, From, Json, Name, Pattern, console, plain, print_card, print_json, width
+from .common import SETTINGS, From, Json, Name, Pattern, plain, print_card, print_json
 
 if TYPE_CHECKING:
     from ...models.training.loop import Data
@@ -64,7 +64,7 @@ def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
     from .terminal import table
 
     rows = [(c.identifier, c.modality, "yes" if c.installed else "no", c.title) for c in cards]
-    table(console(), f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
+    table(f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
     others = [f"{name}:{scheme.argument}" for name, scheme in SCHEMES.items()]
     print(f"\nand any other: {', '.join(others)}, path/to/file.py:factory")
 
@@ -93,7 +93,7 @@ def model_info(
         )
         return
     print_card({key: value for key, value in card.items() if key != "layers" or not rows}, False)
-    from .terminal import layers_text
+    from .terminal import layers_text, width
 
     if rows:
         print()
@@ -184,7 +184,6 @@ def train(
     names = [name for name in next(iter(cards.values())).results if " " not in name]
     rows = [(folder.name, *(f"{card.results[name]:.4g}" for name in names)) for folder, card in cards.items()]
     table(
-        console(),
         f"{modality.value}: {len(rows)} networks in {out}",
         ("folder", *(n.replace("_", " ") for n in names)),
         rows,
@@ -250,7 +249,7 @@ def twins(
         for name, entry in found["summary"].items()
     ]
     title = f"{modality.value} twins, {seeds} seeds: mean and 95 % interval over seeds"
-    table(console(), title, ("measure", "topographic", "baseline", "difference", "p"), rows)
+    table(title, ("measure", "topographic", "baseline", "difference", "p"), rows)
     said = next(iter(found["summary"].values()))["difference"]
     print(f"\np: {said['permuted']}; at best {said['smallest_p']:.2g}")
     print(f"\nfigure    {folder / 'twins.png'}\nnumbers   {folder / 'twins.json'}")
@@ -316,9 +315,7 @@ def lesion(
 
     n_found = len(found.units)
     title = f"{kind.value} {n_found} of {len(found.table)} units of {layer} that answer {target!r}"
-    table(
-        console(), title, ("score", "whole", "lesion", "random", "p", "contiguous", "p"), lesion_rows(result)
-    )
+    table(title, ("score", "whole", "lesion", "random", "p", "contiguous", "p"), lesion_rows(result))
     print(
         f"\ncontrols: {controls} draws of {n_found} other units each; mean and sd of the change; seed {seed}"
     )

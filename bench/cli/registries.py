@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import unknown
-from .common import Json, console, print_json
+from .common import Json, print_json
 
 KINDS = {
     "datasets": "brain_data.card:DATASETS",
@@ -48,7 +48,7 @@ def list_things(
 
     for one, things in listed.items():
         rows = [(thing["name"], thing["from"], thing["what"]) for thing in things]
-        table(console(), f"{len(rows)} {one}", ("name", "from", "what"), rows)
+        table(f"{len(rows)} {one}", ("name", "from", "what"), rows)
         print()
 
 

@@ -1,18 +1,19 @@
 """What a person sees in the terminal: a score, its layer curve, lists and cards."""
 
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log2, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+_TOLD = {"read": "reading", "folds": "dependence", "held out": "held_out", "penalties": "penalties_told"}
+"""What a person must be told of how a score was made: the line's name, and where the record has it."""
+_FEW_ORDERS = 0.01
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 
@@ -32,15 +33,10 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         ("", words(NORMALIZATIONS, record["normalization"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
-        (
-            "p",
-            "not asked for"
-            if record["p"] is None
-            else f"{record['p']:.2g}   {record['methods'].get('p', '')}",
-        ),
+        ("p", "not asked for" if record["p"] is None else _p(record)),
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
-        *([("read", record["methods"]["reading"])] if "reading" in record["methods"] else []),
+        *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
         ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (
@@ -101,8 +97,14 @@ def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def width() -> int:
+    """Columns of the terminal, at most 140."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that fits the terminal's width; the first column, the names, is never broken."""
+    from rich.console import Console
     from rich.table import Table
 
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -110,7 +112,7 @@ def table(console: "Console", title: str, columns: Sequence[str], rows: Sequence
         grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
         grid.add_row(*row)
-    console.print(grid)
+    Console(width=width(), highlight=False, markup=False).print(grid)
 
 
 def layers_text(rows: Sequence[Mapping[str, Any]], *, width: int = 80) -> str:
@@ -180,6 +182,13 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
+def _p(record: Mapping[str, Any]) -> str:
+    """P, how it was found, and what it could be at best where that is not small."""
+    smallest = record["methods"].get("smallest_p")
+    least = f"; at best {smallest:.2g}" if smallest is not None and smallest > _FEW_ORDERS else ""
+    return f"{record['p']:.2g}   {record['methods'].get('p', '')}{least}"
+
+
 def _interval(record: Mapping[str, Any]) -> str:
     low, high = record["ci"]
     return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
@@ -196,9 +205,10 @@ def _beyond(record: Mapping[str, Any]) -> str:
 def _ceiling(record: Mapping[str, Any]) -> str:
     kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
-        return kind
-    lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
-    return f"{record['ceiling']:.3f}   {kind}{lower}"
+        return str(record["methods"].get("ceiling", kind))
+    low, high = record["ceiling_lower"], record["ceiling_upper"]
+    bounds = "" if low is None or high is None else f", bounds {low:.3f} to {high:.3f}"
+    return f"{record['ceiling']:.3f}   {kind}{bounds}"
 
 
 def _bar(value: float, top: float, room: int) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 _MOST_COLUMNS = 6
 
 
@@ -45,7 +47,7 @@ def layers_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[s
     header += ["raw score"] if found["benchmark"] else []
     shown = []
     for row in rows:
-        cells = [row["layer"], row["layout"], f"{row['corrected']:.3g}"]
+        cells = [row["layer"], row["layout"], _dimensions(row)]
         for name in contrasts:
             one = row["morans_i"].get(name)
             cells.append("-" if one is None else f"{one['I']:.2f}{'*' if one['clustered'] else ''}")
@@ -53,6 +55,11 @@ def layers_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[s
             cells.append("-" if row["score"] is None else f"{row['score']:.3f}")
         shown.append(tuple(cells))
     return tuple(header), shown
+
+
+def _dimensions(row: Mapping[str, Any]) -> str:
+    these = "-" if np.isnan(row["participation_ratio"]) else f"({row['participation_ratio']:.3g})"
+    return these if row["why_none"] else f"{row['corrected']:.3g} {these}"
 
 
 def _selectivity(report: Mapping[str, Any]) -> list[str]:
@@ -122,6 +129,11 @@ def _clustering(report: Mapping[str, Any]) -> list[str]:
     scale = space.get("length_scale")
     if scale is not None:
         low, high = scale["interval"]
+        if np.isnan(scale["length_scale"]):
+            lines.append(
+                "  tuning: no length scale found: the correlation does not fall, or within no distance here"
+            )
+            return lines
         lines.append(
             f"  tuning: correlation falls to 1/e within {scale['length_scale']:.3g} {space['unit']} ({low:.3g} "
             f"to {high:.3g}; "
@@ -185,14 +197,20 @@ def _levels(found: Mapping[str, float]) -> str:
 
 
 def _dimensionality(found: Mapping[str, Any]) -> Sequence[str]:
+    title = f"dimensionality of {found['n_samples']} {found['samples']} ({found['estimator']})"
+    if not found["components"]:
+        return [title, f"  {found['why_none']}"]
     low, high = found["interval"]
     first, last = found["fit_range"]
     components = ", ".join(f"{100 * float(share):g} %: {n}" for share, n in found["components"].items())
+    corrected = found["why_none"] or f"{found['corrected']:.3g} (95 % {low:.3g} to {high:.3g}, jackknife)"
+    lowest, highest = found["interval_of_these"]
+    repeated = "" if np.isnan(lowest) else f"95 % {lowest:.3g} to {highest:.3g} over repetitions, "
     return [
-        f"dimensionality of {found['n_samples']} {found['samples']}",
-        f"  participation ratio {found['participation_ratio']:.3g}, corrected for n {found['corrected']:.3g} "
-        f"(95 % {low:.3g} to "
-        f"{high:.3g}, jackknife)",
+        title,
+        f"  participation ratio corrected for n: {corrected}",
+        f"  of these very {found['samples']} {found['participation_ratio']:.3g} ({repeated}at most "
+        f"{found['n_samples'] - 1}), of {found['n_units']} units",
         f"  eigenspectrum exponent {found['exponent']:.2f} over ranks {first} to {last}; components for "
         f"{components} of variance",
     ]

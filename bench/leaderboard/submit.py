@@ -58,10 +58,6 @@ def submit(
     who : str, optional
         In whose name, for a file or database; the name of the account by default.
 
-    Returns
-    -------
-    Receipt
-
     Raises
     ------
     UserError

@@ -11,6 +11,8 @@ from ...analysis.statistics.replicates import Replicates
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
+Layers = Mapping[str, npt.ArrayLike]
+"""Features of shape (n_stimuli, n_units) by layer."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,7 @@ class Metric(Protocol):
         """The best that any model could score."""
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare layers (features of shape (n_stimuli, n_units), in the recording's order)."""
 

@@ -32,7 +32,13 @@ def rdm(value: float) -> float:
     return value
 
 
-@ceiling_kind("accuracy", "accuracy of the recording itself")
+@ceiling_kind("rdm_pairwise", "r of the RDM that subjects share, from the mean r of two of them")
+def rdm_pairwise(value: float) -> float:
+    """The ceiling itself: the best model is what subjects share."""
+    return value
+
+
+@ceiling_kind("accuracy", "accuracy of a model that is right but for the noise of the recording")
 def accuracy(value: float) -> float:
     """The ceiling itself."""
     return value

@@ -1,27 +1,38 @@
 """Decoding: how well two stimuli are told apart by their response patterns."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
-from ...analysis.statistics.resampling import (
-    bootstrap_weights,
-    p_value,
-    percentile_interval,
-    permutations,
-)
+from ...analysis.encoding.nested_ridge import Fit
+from ...analysis.encoding.pooled import predictions_without
+from ...analysis.statistics.replicates import Replicates
+from ...analysis.statistics.resampling import p_value
+from ...brain_data.noise_ceiling import noise_variance, reliability_within
 from ...errors import UserError
-from .base import Ceiling, MetricResult, ScoringOptions
+from . import uncertainty
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .identification import Flags, Pairs, Patterns, mean_told, pairs_of, told
+from .identification_ceiling import FEWEST_FREE, Distances
+from .interval_words import said_of
 from .normalization import CHANCE, above_chance
+from .permuted import permuted
 from .recording import Recording
 from .registries import metric
 from .ridge import Encoding, ridge
+from .sampling import Sampling
+from .self_decoding import SelfDecoding
 
-Floats = npt.NDArray[np.float64]
+LEAST_CERTAINTY = 4.0
+"""Standard errors by which patterns must differ more than noise does, for a ceiling to be divided by."""
+_WIDTH, _FEWEST_PLACES = 0.25, 3
 
 
 @dataclass(frozen=True)
@@ -30,36 +41,47 @@ class Decoding:
 
     Two conditions i, j are told apart when their patterns in two independent sets agree better straight
     than crossed: r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i); ties count half. Haxby et al. (2001);
-    Mitchell et al. (2008), Science 320:1191.
+    Mitchell et al. (2008), Science 320:1191. Neuroids are divided by their noise; several subjects are decoded one by
+    one, and the mean over them is reported.
 
-    - The recording itself (model ``brain``): A and B are odd and even repetitions, divided per neuroid by
-      the noise of the training set; `across` holds one value of a column (position) out at a time as well.
-    - A model: A are the patterns that ridge regression predicts for held-out stimuli, B the measured ones.
+    - The recording itself (model ``brain``): A and B are random halves of every stimulus' presentations; `across`
+      holds one value of a column (position) out at a time as well.
+    - A model: A are the patterns that ridge regression predicts for held-out stimuli, B the measured ones; pairs are
+      stimuli of different labels in the same fold, and folds keep the values of `across` together.
 
     Headline: (accuracy - 1/2) / (ceiling - 1/2).
 
     Attributes
     ----------
+    encoding : Encoding
+        How a model's patterns are predicted.
     label : str or None
         Column that is decoded; None for the stimulus itself.
     across : str or None
         Column over whose values decoding must generalise.
-    encoding : Encoding
-        How a model's patterns are predicted.
     """
 
+    encoding: Encoding
     name: str = "decoding"
     label: str | None = None
     across: str | None = None
-    encoding: Encoding = field(default_factory=Encoding)
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Identification of a stimulus' pattern across halves of its repetitions; neuroids by reliability."""
-        if recorded.responses.shape[1] < 2:
-            return Ceiling("none", float("nan"))
-        per_neuroid = self.encoding.ceiling(recorded).per_neuroid
-        accuracy = _mean_of_pairs(self._across_halves(recorded, recorded.responses))
-        return Ceiling("accuracy", accuracy, per_neuroid)
+        """How often a noise-free model would tell the measured patterns apart; neuroids by reliability."""
+        reliable = _reliability(recorded)
+        found = _distances(recorded, Patterns.of(recorded))
+        if not found:
+            few = f"none: fewer than {FEWEST_FREE} presentations beyond each stimulus' first"
+            return Ceiling("none", float("nan"), reliable, note=few)
+        pairs = pairs_of(self._parts(recorded), _labels(recorded, self.label))
+        certainty = sum(one.certainty(pairs) for one in found) / np.sqrt(len(found))
+        if certainty < LEAST_CERTAINTY:
+            note = (
+                f"none: patterns differ by {certainty:.1f} standard errors more than noise does, of at least "
+                f"{LEAST_CERTAINTY:.0f}; the raw value stands"
+            )
+            return Ceiling("none", float("nan"), reliable, note=note)
+        return Ceiling("accuracy", float(np.mean([one.accuracy(pairs) for one in found])), reliable)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """As for encoding."""
@@ -67,21 +89,21 @@ class Decoding:
 
     def evaluate_recording(self, recorded: Recording, options: ScoringOptions) -> MetricResult:
         """Decode the recording from itself, across its repetitions."""
-        cube = recorded.responses
-        if cube.shape[1] < 2:
+        if recorded.counts.max() < 2:
             raise UserError(f"{recorded.name}: decoding across repetitions needs at least 2 of them, not 1")
-        correct = self._across_halves(recorded, cube)
-        observed = _mean_of_pairs(correct)
-        weights = bootstrap_weights(len(correct), options.n_bootstraps, random_state=options.seed)
-        generator = np.random.default_rng([options.seed, 4])
-        null = [
-            _mean_of_pairs(self._across_halves(recorded, _relabel(cube, generator)))
-            for _ in range(options.n_permutations)
-        ]
-        drawn = np.array([_mean_of_pairs(correct, w) for w in weights])
-        interval = percentile_interval(drawn, options.level)
-        value, low, high, *draws = _above_chance(observed, *interval, *drawn)
-        reliable = self.encoding.ceiling(recorded).per_neuroid
+        patterns, rows = Patterns.of(recorded), recorded.counts > 1
+        found = SelfDecoding.of(recorded, patterns, self.encoding.sampling, self.label, self.across)
+        observed = float(found.accuracy.mean())
+        value = float(_share(observed, 1.0))
+        replicates = Replicates(value)
+        if options.n_bootstraps:
+            subjects = _share(found.accuracy, 1.0) if patterns.names else np.empty(0)
+            without = _share(found.without(), 1.0)
+            replicates = Replicates(value, without, "jackknife", len(without) - 1, subjects)
+        p, tested = found.p(self.encoding.sampling, rows, options.n_permutations, options.seed)
+        once = {"stimuli shown once": int((~rows).sum())} if not rows.all() else {}
+        said = {"identify": f"one of two {self.label or 'stimuli'}, random halves of their presentations"}
+        reliable = _reliability(recorded)
         return MetricResult(
             value=value,
             raw=observed,
@@ -91,108 +113,172 @@ class Decoding:
             layer="brain",
             layer_by_split=["brain"],
             layers={"brain": observed},
-            ci=(low, high),
-            draws=np.array(draws),
-            p=p_value(observed, np.array(null)) if null else float("nan"),
-            n_stimuli=recorded.n_stimuli,
-            n_neuroids=cube.shape[2],
-            left_out=dict(recorded.n_left_out),
-            methods={
-                "identify": f"one of two {self.label or 'stimuli'}, odd against even repetitions",
-                "across": self.across,
-                "chance": CHANCE,
-                "interval": f"{options.level:.0%} bootstrap over {self.label or 'stimuli'}, "
-                f"{options.n_bootstraps} draws",
-                "p": f"labels permuted within every even repetition, {options.n_permutations} times",
-                "seed": options.seed,
-            },
+            ci=replicates.interval(options.level),
+            p=p,
+            n_stimuli=int(rows.sum()),
+            n_neuroids=patterns.n_neuroids,
+            left_out=dict(recorded.n_left_out) | once | dict(patterns.left_out),
+            methods=said
+            | {"across": self.across, "chance": CHANCE}
+            | patterns.said(found.accuracy)
+            | said_of(replicates, options)
+            | tested,
+            replicates=replicates,
         )
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Identify held-out stimuli by the patterns that a layer predicts."""
-        targets = recorded.mean
-        scale = targets.std(axis=0)
-        silent = int((scale == 0).sum())
-        if silent:
-            targets, scale = targets[:, scale > 0], scale[scale > 0]
-        encoding = self.encoding
-        curve, fits = encoding.sweep(
-            layers,
-            targets,
-            recorded.column(encoding.splitter.stratify),
-            recorded.column(encoding.splitter.group),
-            quality=lambda fits: float(
-                np.mean([_pairwise(f.prediction / scale, targets[f.split.test] / scale) for f in fits])
-            ),
+        sampling, patterns = self.encoding.sampling, Patterns.of(recorded)
+        if self.across and sampling.column != self.across:
+            raise UserError(
+                f"{recorded.name}: to hold one {self.across} out and choose penalties on the others, a model needs at "
+                f"least {_FEWEST_PLACES} of them"
+            )
+        labels, targets = _labels(recorded, self.label), recorded.mean
+        pairs = pairs_of(sampling.tests, labels)
+        if not any(upper.any() for _, upper in pairs):
+            raise UserError(
+                f"{recorded.name}: no two {self.label or 'stimuli'} are held out in the same fold"
+            )
+        curve, best = self.encoding.sweep(
+            layers, recorded, quality=lambda fits: float(patterns.accuracy(_of(fits), targets, pairs).mean())
         )
-        correct = [_correct(one.prediction / scale, targets[one.split.test] / scale) for _, one in fits]
-        observed = float(np.mean([_mean_of_pairs(c) for c in correct]))
-        weights = bootstrap_weights(len(targets), options.n_bootstraps, random_state=options.seed)
-        drawn = np.array(
-            [
-                np.mean(
-                    [_mean_of_pairs(c, w[one.split.test]) for c, (_, one) in zip(correct, fits, strict=True)]
-                )
-                for w in weights
-            ]
-        )
-        first = fits[0][1]
-        orders = permutations(len(first.split.test), options.n_permutations, random_state=options.seed + 2)
-        truth = targets[first.split.test] / scale
-        null = np.array([_pairwise(first.prediction / scale, truth[order]) for order in orders])
-        interval = percentile_interval(drawn, options.level)
-        best = ceiling.value if ceiling.kind == "accuracy" else 1.0
-        value, low, high, *draws = _above_chance(observed, *interval, *drawn, best=best)
-        chosen = [layer for layer, _ in fits]
+        chosen = [layer for layer, _ in best]
+        distances = _distances(recorded, patterns) if ceiling.kind == "accuracy" else []
+        fitted = _Fitted(targets, patterns, labels, [one for _, one in best], distances, sampling)
+        each = fitted.accuracy
+        replicates = fitted.replicates(options)
+        p, tested = fitted.p(layers, chosen, options)
+        unused = recorded.n_stimuli - sampling.n_used
         return MetricResult(
-            value=value,
-            raw=observed,
+            value=replicates.value,
+            raw=float(each.mean()),
             per_unit=np.array([]),
             unit="none",
             normalization=above_chance.name,
             layer=max(dict.fromkeys(chosen), key=chosen.count),
             layer_by_split=chosen,
             layers=curve,
-            ci=(low, high),
-            draws=np.array(draws),
-            p=p_value(float(_mean_of_pairs(correct[0])), null) if len(null) else float("nan"),
-            n_stimuli=recorded.n_stimuli,
-            n_neuroids=targets.shape[1],
-            left_out=dict(recorded.n_left_out) | ({"neuroids that never vary": silent} if silent else {}),
+            ci=replicates.interval(options.level),
+            p=p,
+            n_stimuli=len(np.unique(np.concatenate(sampling.tests))),
+            n_neuroids=patterns.n_neuroids,
+            left_out=dict(recorded.n_left_out)
+            | dict(patterns.left_out)
+            | ({"stimuli neither fitted nor held out": unused} if unused else {}),
             methods={
-                "identify": "one of two held-out stimuli, predicted against measured patterns",
+                "identify": f"one of two held-out {self.label or 'stimuli'}, predicted against measured patterns",
+                "across": self.across,
                 "chance": CHANCE,
-                "folds": encoding.splitter.n_splits,
-                "interval": f"{options.level:.0%} bootstrap over held-out stimuli, {options.n_bootstraps} draws",
-                "p": f"held-out patterns of the first fold permuted {options.n_permutations} times",
-                "seed": options.seed,
-            },
+            }
+            | ({"ceiling": ceiling.note} if ceiling.note else {})
+            | sampling.describe()
+            | patterns.said(each)
+            | said_of(replicates, options)
+            | tested,
+            replicates=replicates,
         )
 
-    def _across_halves(self, recorded: Recording, cube: Floats) -> Floats:
-        """How often each pair of labels is told apart, (n_labels, n_labels), mean over halves and places."""
-        labels = recorded.stimulus_ids if self.label is None else recorded.column(self.label)
-        member = np.unique(np.asarray(labels, str), return_inverse=True)[1]
-        held = recorded.column(self.across)
-        places = [None] if held is None else list(dict.fromkeys(held.tolist()))
-        found = []
-        for first, second in ((cube[:, 0::2], cube[:, 1::2]), (cube[:, 1::2], cube[:, 0::2])):
-            for place in places:
-                training = np.ones(len(cube), bool) if held is None else held != place
-                testing = np.ones(len(cube), bool) if held is None else held == place
-                a = _label_patterns(first[training], member[training])
-                b = _label_patterns(second[testing], member[testing])
-                noise = _noise(first[training])
-                heard = noise > 0
-                found.append(_correct(a[:, heard] / noise[heard], b[:, heard] / noise[heard]))
-        mean: Floats = np.mean(found, axis=0)
-        return mean
+    def _parts(self, recorded: Recording) -> list[Indices]:
+        """The stimuli that are told apart from each other; all of them where there are too few to hold some out."""
+        try:
+            return self.encoding.sampling.tests
+        except UserError:
+            return [np.arange(recorded.n_stimuli)]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The fits of the chosen layers, and what is asked of them."""
+
+    targets: Floats
+    patterns: Patterns
+    labels: Indices
+    fits: list[Fit]
+    distances: list[Distances]
+    sampling: Sampling
+    tests: list[Indices] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tests", [one.split.test for one in self.fits])
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Of all stimuli."""
+        return pairs_of(self.tests, self.labels)
+
+    @cached_property
+    def advantages(self) -> list[list[Floats]]:
+        """Of all pairs, by subject and fold."""
+        return self.patterns.of_pairs(_of(self.fits), self.targets, self.pairs)
+
+    @cached_property
+    def accuracy(self) -> Floats:
+        """Of each subject."""
+        return np.array([mean_told(one) for one in self.advantages])
+
+    def best(self, pairs: Pairs, rows: Flags | None = None) -> Floats:
+        """The ceiling of each subject, 1 where there is none."""
+        if not self.distances:
+            return np.ones(len(self.patterns.members))
+        return np.array([one.accuracy(pairs, rows) for one in self.distances])
+
+    def replicates(self, options: ScoringOptions) -> Replicates:
+        """The headline without each group of stimuli, neither fitted nor held out, and of each subject.
+
+        Whether a pair is told apart is a step, and few pairs make a jackknife of steps far too wide; so what a group
+        changes is read off a smooth step, a quarter as wide as the advantages spread.
+        """
+        whole, best = self.accuracy, self.best(self.pairs)
+        value = float(_share(whole.mean(), best.mean()))
+        if options.n_bootstraps == 0:
+            return Replicates(value)
+        widths = [_WIDTH * float(np.concatenate(one).std()) for one in self.advantages]
+        smooth = np.array([mean_told(*one) for one in zip(self.advantages, widths, strict=True)])
+        groups = self.sampling.jackknife_groups
+        by_fold = [predictions_without(one, self.targets, groups) for one in self.fits]
+        n_groups, n_pairs = int(groups.max()) + 1, sum(int(upper.sum()) for _, upper in self.pairs)
+        samples = np.full(n_groups + 1, np.nan)
+        samples[-1] = _share(
+            whole.mean() * n_pairs / (n_pairs + 1), best.mean()
+        )  # one pair more, taken for another
+        for group, predictions in enumerate(zip(*by_fold, strict=True)):
+            rows = groups != group
+            pairs = pairs_of(self.tests, self.labels, rows)
+            left = [one[rows[test]] for one, test in zip(predictions, self.tests, strict=True)]
+            found = self.patterns.of_pairs(left, self.targets, pairs)
+            if found[0]:
+                moved = np.array([mean_told(*one) for one in zip(found, widths, strict=True)]) - smooth
+                samples[group] = _share((whole + moved).mean(), self.best(pairs, rows).mean())
+        subjects = np.empty(0)
+        if self.patterns.names:
+            subjects = value + (whole - CHANCE - value * (best - CHANCE)) / (best.mean() - CHANCE)
+        return Replicates(value, samples, "jackknife", n_groups, subjects)
+
+    def p(
+        self, layers: Layers, chosen: Sequence[str], options: ScoringOptions
+    ) -> tuple[float, dict[str, object]]:
+        """P of the accuracy: responses permuted, predicted anew, and identified in all folds."""
+        if options.n_permutations == 0:
+            return float("nan"), {"p": "not asked for"}
+        drawn = permuted(
+            layers, chosen, self.fits, self.sampling, self.targets, self.patterns.members, options
+        )
+        patterns = self.patterns.only(drawn.neuroids)
+        known = [i for i, (_, upper) in enumerate(self.pairs) if upper.any()]
+        null = np.zeros(drawn.n_orders)
+        for i in known:
+            upper = self.pairs[i][1]
+            pairs = zip(*(one.swapaxes(0, 1) for one in drawn.folds[i]), strict=True)
+            for draw, (a, b) in enumerate(pairs):
+                null[draw] += np.mean([told(one[upper]).mean() for one in patterns.advantages(a, b)]) / len(
+                    known
+                )
+        fits = [uncertainty.select_targets(one, drawn.neuroids) for one in self.fits]
+        observed = float(patterns.accuracy(_of(fits), self.targets[:, drawn.neuroids], self.pairs).mean())
+        return p_value(observed, null), drawn.said
 
 
 @metric(
@@ -201,7 +287,8 @@ class Decoding:
     formula="share of pairs (i, j) with r(A_i, B_i) + r(A_j, B_j) > r(A_i, B_j) + r(A_j, B_i)",
     axis="pairs identified (chance 0.5)",
     ceilings=("accuracy", "none"),
-    options=("label", "across", "folds", "inner_folds", "stratify", "group", "least_reliability"),
+    options=("label", "across", "folds", "inner_folds", "stratify", "group", "train", "test"),
+    version=2,
     citation="Haxby et al. (2001), Science 293:2425; Mitchell et al. (2008), Science 320:1191",
 )
 def decoding(
@@ -209,62 +296,48 @@ def decoding(
 ) -> Decoding:
     """Pairwise identification; a model's patterns are predicted by ridge with the other options."""
     recorded.column(label)
-    recorded.column(across)
-    return Decoding(label=label, across=across, encoding=ridge(recorded, **options))
+    held = recorded.column(across)
+    if held is not None:
+        if options.get("group", across) != across:
+            raise UserError(
+                f"{recorded.name}: decoding across {across!r} holds its values out, so it cannot keep "
+                f"{options['group']!r} together as well"
+            )
+        if (
+            len(set(held.tolist())) >= _FEWEST_PLACES
+        ):  # with 2, the recording can still be decoded from itself
+            options["group"] = across
+    Patterns.of(recorded)  # refuses recordings without patterns, before anything is computed
+    return Decoding(ridge(recorded, **options), label=label, across=across)
 
 
-def _above_chance(*accuracies: float, best: float = 1.0) -> list[float]:
-    values: list[float] = above_chance(np.array(accuracies)[:, None, None], np.asarray(best)).tolist()
+def _labels(recorded: Recording, label: str | None) -> Indices:
+    named = recorded.stimulus_ids if label is None else recorded.column(label)
+    number: Indices = np.unique(np.asarray(named, str), return_inverse=True)[1].astype(np.intp)
+    return number
+
+
+def _distances(recorded: Recording, patterns: Patterns) -> list[Distances]:
+    """Of each subject; none with too few repetitions."""
+    cube = recorded.responses
+    found = [Distances.of(cube[:, :, one], patterns.scale[one]) for one in patterns.members]
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else []
+
+
+def _reliability(recorded: Recording) -> Floats | None:
+    """Of each neuroid's mean response, over all stimuli; None without repetitions."""
+    noise, n = noise_variance(recorded.responses), recorded.n_stimuli
+    if not np.isfinite(noise).any():
+        return None
+    return reliability_within(recorded.mean, noise, recorded.counts, [np.arange(n)], np.ones(n))
+
+
+def _of(fits: Sequence[Fit]) -> list[Floats]:
+    return [one.prediction for one in fits]
+
+
+def _share(accuracies: npt.ArrayLike, best: npt.ArrayLike) -> Floats:
+    """The headlines of accuracies."""
+    values: Floats = above_chance(np.asarray(accuracies)[..., None, None], np.asarray(best))
     return values
-
-
-def _noise(cube: Floats) -> Floats:
-    """Standard deviation over repetitions of the same stimulus, per neuroid."""
-    deviations = cube - np.nanmean(cube, axis=1, keepdims=True)
-    noise: Floats = np.sqrt(np.nanmean(deviations**2, axis=(0, 1)))
-    return noise
-
-
-def _label_patterns(cube: Floats, member: Indices) -> Floats:
-    """Mean pattern of each label, less the mean over labels, ``(n_labels, n_neuroids)``."""
-    mean = np.nanmean(cube, axis=1)
-    patterns = np.array([mean[member == label].mean(axis=0) for label in np.unique(member)])
-    centered: Floats = patterns - patterns.mean(axis=0)
-    return centered
-
-
-def _agreement(a: Floats, b: Floats) -> Floats:
-    """Pearson r of every pattern of `a` with every pattern of `b`, ``(n, n)``; 0 for a flat pattern."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
-    return r
-
-
-def _correct(a: Floats, b: Floats) -> Floats:
-    """Whether each pair is told apart (1, ties 1/2), symmetric ``(n, n)``, zero on the diagonal."""
-    r = _agreement(a, b)
-    own = np.diag(r)
-    advantage = own[:, None] + own - r - r.T
-    correct: Floats = (advantage > 1e-12) + 0.5 * (np.abs(advantage) <= 1e-12)
-    np.fill_diagonal(correct, 0.0)
-    return correct
-
-
-def _mean_of_pairs(correct: Floats, weights: Floats | None = None) -> float:
-    w = np.ones(len(correct)) if weights is None else weights
-    pairs = w.sum() ** 2 - (w**2).sum()
-    return float(w @ correct @ w / pairs) if pairs > 0 else CHANCE
-
-
-def _pairwise(a: Floats, b: Floats) -> float:
-    return _mean_of_pairs(_correct(a, b))
-
-
-def _relabel(cube: Floats, generator: np.random.Generator) -> Floats:
-    """Shuffle the stimuli within each even repetition."""
-    relabeled = cube.copy()
-    for repetition in range(1, cube.shape[1], 2):
-        relabeled[:, repetition] = cube[generator.permutation(len(cube)), repetition]
-    return relabeled

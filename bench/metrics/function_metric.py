@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...errors import UserError
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .neuroid_ceiling import neuroid_ceiling
 from .normalization import none, r_over_r_max, ratio_of_medians
 from .recording import Recording
 from .registries import Normalization
 from .whole_comparison import WholeComparison
 
-Floats = npt.NDArray[np.float64]
 Function = Callable[[Floats, Floats], npt.ArrayLike]
+_ROUNDING = 1e-6
+"""What single precision leaves of an r of 1."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class FunctionMetric(WholeComparison):
     ----------
     name : str
     function : callable
-        Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,). It
-        holds out what must be held out; NaN (nothing varies) counts as r = 0.
+        Features (n_stimuli, n_units), mean responses (n_stimuli, n_neuroids) -> r of every neuroid, (n_neuroids,),
+        from -1 to 1. It holds out what must be held out; NaN where nothing varies counts as r = 0.
     """
 
     function: Function
@@ -53,13 +54,14 @@ class FunctionMetric(WholeComparison):
 
     def compared(self, model: Floats, brain: Floats, rows: Indices, brain_rows: Indices) -> Floats:
         """The function's values."""
-        r = np.asarray(self.function(model[rows], brain[brain_rows]), np.float64)
-        if r.shape != brain.shape[1:]:
+        features, responses = model[rows], brain[brain_rows]
+        r = self.function(features, responses)
+        if wrong := _wrong(r, features, responses):
             raise UserError(
-                f"the metric {self.name!r} must give one r a neuroid, an array of shape {brain.shape[1:]}, "
-                f"and gave one of shape {r.shape}"
+                f"the metric {self.name!r} must give one r a neuroid, an array of shape {responses.shape[1:]} of real "
+                f"numbers from -1 to 1, and gave {wrong}"
             )
-        return np.nan_to_num(r)
+        return np.nan_to_num(np.asarray(r, np.float64))
 
     def normalized(
         self, recorded: Recording, ceiling: Ceiling
@@ -67,6 +69,25 @@ class FunctionMetric(WholeComparison):
         """All neuroids, and their median r over the best reachable one."""
         formula = {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling.kind, none)
         return np.arange(recorded.responses.shape[2]), {}, formula, np.asarray(ceiling.value)
+
+
+def _wrong(given: object, features: Floats, responses: Floats) -> str:
+    """Why what a function gave is not one r a neuroid; empty where it is."""
+    if np.ma.is_masked(given):  # type: ignore[no-untyped-call]
+        return "masked values"
+    try:
+        r = np.asarray(given)
+    except ValueError:
+        return "rows of different lengths"
+    if r.shape != responses.shape[1:]:
+        return f"one of shape {r.shape}"
+    if r.dtype.kind not in "fiu":
+        return f"{r.dtype}"
+    values = r.astype(np.float64)
+    if np.ptp(responses[:, np.isnan(values)], axis=0).any() and np.ptp(features, axis=0).any():
+        return "NaN where features and responses vary"
+    beyond = values[np.abs(values) > 1 + _ROUNDING]
+    return f"{beyond[0]:.4g} (a metric of another range: docs/adding/metric.md)" if len(beyond) else ""
 
 
 def function_metric(function: object) -> FunctionMetric:

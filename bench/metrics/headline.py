@@ -11,12 +11,10 @@ import numpy.typing as npt
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.replicates import Replicates
 from ...brain_data.noise_ceiling import noise_variance, reliability_within
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .normalization import none, r_over_r_max, ratio_of_medians
 from .recording import Recording
 from .registries import Normalization
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_RELIABILITY = 0.1
 """Median reliability below which a recording has no ceiling."""

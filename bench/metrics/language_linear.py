@@ -25,5 +25,5 @@ def language_linear(recorded: Recording, **options: Any) -> BrainScoreRegression
     """Least squares on ten shuffles."""
     shuffles = Splitter(n_splits=10, kind="shuffles", seed=1)
     predict = on_every_split(ordinary_least_squares)
-    made = BrainScoreRegression("language_linear", predict, shuffles, r_over_ceiling, epsilon=1e-8)
+    made = BrainScoreRegression("language_linear", predict, shuffles, r_over_ceiling)
     return balanced(made, recorded, options)

@@ -5,7 +5,14 @@ from functools import partial
 import numpy as np
 
 from ...analysis.encoding.cross_validation import Splitter
-from .brainscore_regression import FACTS, BrainScoreRegression, Floats, generalized_ridge, on_every_split
+from .brainscore_regression import (
+    FACTS,
+    BrainScoreRegression,
+    Floats,
+    generalized_ridge,
+    generalized_ridge_draws,
+    on_every_split,
+)
 from .normalization import r_over_ceiling
 from .recording import Recording
 from .registries import metric
@@ -26,4 +33,7 @@ def language_ridge(recorded: Recording) -> BrainScoreRegression:
     del recorded
     folds = Splitter(n_splits=10, group="story", seed=1234)
     predict = on_every_split(partial(generalized_ridge, penalties=PENALTIES))
-    return BrainScoreRegression("language_ridge", predict, folds, r_over_ceiling, epsilon=1e-8)
+    of_draws = partial(generalized_ridge_draws, penalties=PENALTIES)
+    return BrainScoreRegression(
+        "language_ridge", predict, folds, r_over_ceiling, together=True, of_draws=of_draws
+    )

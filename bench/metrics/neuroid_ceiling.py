@@ -1,15 +1,12 @@
 """The noise ceiling of every neuroid: what the r of held-out stimuli is measured against."""
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...brain_data.noise_ceiling import noise_variance, reliability_within
-from .base import Ceiling
+from .base import Ceiling, Floats
 from .headline import LEAST_RELIABILITY
 from .recording import Recording
-
-Floats = npt.NDArray[np.float64]
 
 
 def neuroid_ceiling(

@@ -26,4 +26,5 @@ def best_unit(x: Floats, y: Floats, x_test: Floats) -> Floats:
 )
 def neuron_to_neuron(recorded: Recording, **options: Any) -> BrainScoreRegression:
     """One unit a neuroid, on ten stratified shuffles."""
-    return balanced(BrainScoreRegression("neuron_to_neuron", on_every_split(best_unit)), recorded, options)
+    made = BrainScoreRegression("neuron_to_neuron", on_every_split(best_unit), rotates=False)
+    return balanced(made, recorded, options)

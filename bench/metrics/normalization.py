@@ -95,7 +95,18 @@ def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
 )
 def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
     """Ratio r / c, clipped to [0, 1]: Brain-Score language, and RSA."""
-    value: Floats = np.clip(mean_of_medians(r) / ceiling, 0, 1)
+    return np.clip(mean_of_medians(r) / ceiling, 0, 1)
+
+
+@normalization(
+    "r_over_best_r",
+    sentence="r divided by the r of a flawless model",
+    formula="r / r of a flawless model",
+    expression="raw / CEILING",
+)
+def r_over_best_r(r: Floats, ceiling: Floats) -> Floats:
+    """Ratio r / c, not clipped: a flawless model's is 1 on average, and so is above 1 half of the time."""
+    value: Floats = mean_of_medians(r) / ceiling
     return value
 
 
@@ -108,8 +119,7 @@ def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
 )
 def above_chance(r: Floats, ceiling: Floats) -> Floats:
     """(accuracy - 1/2) / (ceiling - 1/2)."""
-    value: Floats = (median_r(r) - CHANCE) / (ceiling - CHANCE)
-    return value
+    return (median_r(r) - CHANCE) / (ceiling - CHANCE)
 
 
 @normalization(

@@ -16,4 +16,4 @@ from .registries import metric
 )
 def pls(recorded: Recording, **options: Any) -> BrainScoreRegression:
     """Partial least squares regression on ten stratified shuffles."""
-    return balanced(BrainScoreRegression("pls", held_out_predictions), recorded, options)
+    return balanced(BrainScoreRegression("pls", held_out_predictions, together=True), recorded, options)

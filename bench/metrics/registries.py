@@ -40,6 +40,8 @@ class MetricCard:
         The raw value on an axis.
     ceilings : tuple of str
         The kinds of noise ceiling that it may have.
+    bounds : (float, float)
+        The least and the greatest raw value.
     version : int
         Rises when a value would change.
     citation : str
@@ -57,6 +59,7 @@ class MetricCard:
     options: tuple[str, ...] = ()
     axis: str = "held-out correlation (Pearson r)"
     ceilings: tuple[str, ...] = ("r_max", "reliability", "none")
+    bounds: tuple[float, float] = (-1.0, 1.0)
     version: int = 1
     citation: str = ""
     brainscore: Mapping[str, str] = field(default_factory=dict)

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from ...analysis.encoding.nested_ridge import (
     ALPHAS,
+    LOWER,
     Fit,
     NestedRidge,
     Targets,
     products_device,
     ridge_memory,
+    widened,
 )
 from ...analysis.encoding.pooled import PooledFolds, predictions_without
 from ...analysis.statistics.replicates import Replicates
@@ -23,19 +25,15 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within, repe
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Beyond, Ceiling, MetricResult, ScoringOptions
+from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
+from .interval_words import said_of
 from .neuroid_ceiling import neuroid_ceiling
+from .permuted import permuted
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-
-Floats = npt.NDArray[np.float64]
-
-
-_PERMUTED_ENTRIES = 1 << 25
-"""Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,7 @@ class Encoding:
         return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Fit every layer on every fold, choose the layer on training stimuli, and report held-out stimuli."""
         weights, kept = self.chosen(recorded)
@@ -118,11 +112,12 @@ class Encoding:
         curve, best = self.sweep(layers, recorded, units=units)
         fits = [one for _, one in best]
         chosen = [layer for layer, _ in best]
-        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options, self.alphas)
+        fitted = _Fitted(recorded, headline, kept, fits, self.sampling, options)
         r = fitted.r
         everyone = np.full(recorded.responses.shape[2], np.nan)
         everyone[kept] = r
         replicates = fitted.replicates()
+        held_out = np.unique(np.concatenate(self.sampling.tests))
         p, methods = fitted.p(layers, chosen)
         unreliable = (
             f"neuroids with a reliability below {self.least_reliability} on the other half of the stimuli"
@@ -131,6 +126,7 @@ class Encoding:
             "neuroids predicted as a constant (counted as r = 0)": int((r == 0).sum()),
             unreliable: len(everyone) - len(kept),
             "stimuli that only chose neuroids": int((weights == 0).sum()),
+            "stimuli neither fitted nor held out": recorded.n_stimuli - self.sampling.n_used,
         }
         return MetricResult(
             value=headline.value(r),
@@ -143,7 +139,7 @@ class Encoding:
             layers=curve,
             ci=replicates.interval(options.level),
             p=p,
-            n_stimuli=int((weights > 0).sum()),
+            n_stimuli=int((weights[held_out] > 0).sum()),
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out)
             | {reason: count for reason, count in left_out.items() if count},
@@ -154,7 +150,7 @@ class Encoding:
 
     def beyond(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         chosen: Sequence[str],
         nuisance: Mapping[str, Sequence[npt.ArrayLike]],
         recorded: Recording,
@@ -171,7 +167,7 @@ class Encoding:
 
     def sweep(
         self,
-        layers: Mapping[str, npt.ArrayLike],
+        layers: Layers,
         recorded: Recording,
         *,
         quality: Callable[[Sequence[Fit]], float] | None = None,
@@ -206,53 +202,50 @@ class Encoding:
         for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
             if i == 0:
                 engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
-            one = engine.fit(folds[i], columns)
-            fits.append(one)
-            score = float(np.median(one.inner_score))
-            if i not in best or score > best[i][0]:
-                best[i] = score, layer, one
-            if len(fits) == len(folds):
-                if quality is None:
-                    r = pooled.r([fit.prediction for fit in fits])
-                    curve[layer] = float(np.median(r))
-                    if units is not None:
-                        units[layer] = r
-                else:
-                    curve[layer] = quality(fits)
+            fits.append(engine.fit(folds[i], columns))
+            if len(fits) < len(folds):
+                continue
+            fits = list(widened(fits, layers[layer], folds, columns, device))
+            for fold, one in enumerate(fits):
+                score = float(np.median(one.inner_score))
+                if fold not in best or score > best[fold][0]:
+                    best[fold] = score, layer, one
+            if quality is None:
+                r = pooled.r([fit.prediction for fit in fits])
+                curve[layer] = float(np.median(r))
+                if units is not None:
+                    units[layer] = r
+            else:
+                curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
     def _methods(self, fits: Sequence[Fit]) -> dict[str, object]:
-        alphas = np.concatenate([one.alpha for one in fits])
-        said: dict[str, object] = self.sampling.describe() | {"penalties": self.alphas.tolist()}
-        if len(self.alphas) > 1:
-            said |= {"penalty_chosen": float(np.median(alphas))}
-            at_edge = float(np.isin(alphas, self.alphas[[0, -1]]).mean())
-            said |= {"penalties_at_edge": round(at_edge, 3)} if at_edge else {}
-        return said
+        tried = max((one.penalties for one in fits), key=len)
+        return self.sampling.describe() | {"penalties": tried.tolist()} | _penalties_chosen(fits)
 
 
-def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
-    """How the interval was made, for the methods of a record."""
-    if not np.isfinite(replicates.error_of_samples):
-        few = f"none: {replicates.n_samples} groups of samples say too little about others"
-        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
-    level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
-    over = f"{replicates.n_samples} groups of stimuli"
-    if replicates.kind == "bootstrap":
-        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
-    said = f"{level} {replicates.kind} over {over}"
-    if n_subjects > 1:
-        low, high = replicates.interval_of_samples(options.level)
-        return {
-            "interval": f"{said}, and t over {n_subjects} subjects: of other subjects and other stimuli",
-            "interval_of_these_subjects": [low, high],
-            "seed": options.seed,
-        }
-    about = "; one subject: says nothing about other people" if n_subjects == 1 else ""
-    return {
-        "interval": f"{said}, t with {replicates.error[1]:.1f} degrees of freedom{about}",
-        "seed": options.seed,
+def _penalties_chosen(fits: Sequence[Fit]) -> dict[str, object]:
+    """Which penalties were chosen, and what their standing at an end of the grid means."""
+    if len(fits[0].penalties) == 1:
+        return {}
+    chosen = np.concatenate([one.alpha for one in fits])
+    lowest, highest = (
+        float(np.mean(np.concatenate([one.alpha == one.penalties[end] for one in fits]))) for end in (0, -1)
+    )
+    said: dict[str, object] = {
+        "penalty_chosen": float(np.median(chosen)),
+        "penalties_chosen": np.quantile(chosen, [0, 0.25, 0.5, 0.75, 1], method="nearest").tolist(),
     }
+    said |= {"penalties_at_lowest": round(lowest, 3)} if lowest else {}
+    said |= {"penalties_at_highest": round(highest, 3)} if highest else {}
+    told = []
+    if any(one.penalties[0] == LOWER[0] for one in fits):
+        told.append(f"the grid, from {ALPHAS[0]:.0e}, was too high for many: widened to {LOWER[0]:.0e}")
+    elif lowest > 0.05:
+        told.append(f"{lowest:.0%} chose the lowest of the grid; lower ones are no better")
+    if highest > 0.05:
+        told.append(f"{highest:.0%} chose the highest, as where nothing can be predicted")
+    return said | ({"penalties_told": "; ".join(told)} if told else {})
 
 
 @dataclass(frozen=True)
@@ -265,7 +258,6 @@ class _Fitted:
     fits: list[Fit]
     sampling: Sampling
     options: ScoringOptions
-    alphas: Floats
 
     @cached_property
     def r(self) -> Floats:
@@ -301,47 +293,22 @@ class _Fitted:
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
 
-    def p(
-        self, layers: Mapping[str, npt.ArrayLike], chosen: Sequence[str]
-    ) -> tuple[float, dict[str, object]]:
-        """P of the headline, with penalties chosen anew for every order of the responses, and how it was found.
-
-        At the penalties of the true responses p would be far too large: a penalty that is chosen where training
-        responses are related to the features by chance goes with held-out ones that are so much less.
-        """
-        options, recorded = self.options, self.recorded
-        if options.n_permutations == 0:
+    def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
+        """P of the headline, and how it was found."""
+        if self.options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 2)
-        most = _PERMUTED_ENTRIES // (recorded.n_stimuli * len(orders))
-        some = uncertainty.subsample_targets(
-            self.headline.members, options.seed, min(most, uncertainty.MOST_TESTED)
-        )
-        headline, targets = self.headline.only(some), recorded.mean[:, self.kept[some]]
-        shape = len(orders), len(some)
-        permuted = targets[orders].transpose(1, 0, 2)
-        device = products_device()
-        columns = Targets(permuted.reshape(len(targets), -1), device)
-        blocks: list[Any] = [None] * len(self.fits)
-        folds = self.sampling.folds
-        for layer in dict.fromkeys(chosen):
-            engine = NestedRidge(layers[layer], folds, self.alphas, device)
-            for i in (i for i, name in enumerate(chosen) if name == layer):
-                predicted = engine.fit(folds[i], columns).prediction.reshape(-1, *shape)
-                blocks[i] = iter([(predicted, permuted[folds[i].split.test])])
-        pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
-        null = np.asarray(headline.raw(pooled.r_of_draws(blocks, len(orders))))
-        tested = f", over {len(some)} of {len(self.r)} neuroids" if len(some) < len(self.r) else ""
-        return p_value(float(headline.raw(self.r[some])), null), {
-            "p": f"{what}, {len(orders)} times, penalties chosen anew{tested}",
-            "smallest_p": smallest,
-        }
+        targets, headline = self.recorded.mean[:, self.kept], self.headline
+        null = permuted(layers, chosen, self.fits, self.sampling, targets, headline.members, self.options)
+        some = headline.only(null.neuroids)
+        pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
+        drawn = some.raw(pooled.r_of_draws(null.folds))
+        return p_value(float(some.raw(self.r[null.neuroids])), np.asarray(drawn)), null.said
 
 
 _FACTS: dict[str, Any] = {
     "formula": "Pearson r between prediction and mean response on held-out stimuli, pooled over folds and centred "
     "within each, median over neuroids, mean over subjects",
-    "options": ("folds", "inner_folds", "stratify", "group", "least_reliability"),
+    "options": ("folds", "inner_folds", "stratify", "group", "train", "test", "least_reliability"),
     "version": 2,
 }
 
@@ -359,10 +326,14 @@ def ridge(
     inner_folds: int = 5,
     stratify: str | None = None,
     group: str | None = None,
+    train: str | None = None,
+    test: str | Sequence[str] | None = None,
     least_reliability: float = 0.0,
 ) -> Encoding:
-    """Ridge regression with nested cross-validation; `stratify` and `group` name a column of the stimuli."""
-    how = sampling(recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group)
+    """Ridge regression with nested cross-validation; the options but the last are those of ``sampling``."""
+    how = sampling(
+        recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group, train=train, test=test
+    )
     return Encoding("ridge", ALPHAS, how, float(least_reliability))
 
 

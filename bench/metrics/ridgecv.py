@@ -11,6 +11,7 @@ from .brainscore_regression import (
     Floats,
     balanced,
     generalized_ridge,
+    generalized_ridge_draws,
     on_every_split,
 )
 from .recording import Recording
@@ -36,4 +37,6 @@ PENALTIES: Floats = np.concatenate(
 def ridgecv(recorded: Recording, **options: Any) -> BrainScoreRegression:
     """Ridge regression with one chosen penalty for all neuroids, on ten stratified shuffles."""
     predict = on_every_split(partial(generalized_ridge, penalties=PENALTIES))
-    return balanced(BrainScoreRegression("ridgecv", predict), recorded, options)
+    of_draws = partial(generalized_ridge_draws, penalties=PENALTIES)
+    made = BrainScoreRegression("ridgecv", predict, together=True, of_draws=of_draws)
+    return balanced(made, recorded, options)

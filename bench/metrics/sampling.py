@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ...analysis.encoding.cross_validation import Fold, Splitter, nested_folds
+from ...analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
 from ...analysis.statistics.dependence import group_orders, rotations, serial_dependence
 from ...analysis.statistics.resampling import permutations
-from ...errors import UserError
+from ...errors import UserError, unknown
 from .recording import Recording
 
 Integers = npt.NDArray[np.intp]
@@ -20,6 +22,7 @@ Integers = npt.NDArray[np.intp]
 COLUMNS = ("story", "passage", "scene", "run", "session", "time")
 """Columns of stimuli or presentations that say what depends on what, the first that there is."""
 SHUFFLED = "shuffled"
+_FOLDS = 5
 _LEAVE_OUT = "leave-"
 _ALIKE = "near-duplicates"
 _MOST_BLOCKS = 40
@@ -47,6 +50,10 @@ class Sampling:
         Of the outer and the inner folds; at most as many as there are groups.
     labels : array or None
         What independent samples are stratified by.
+    held_out : tuple of (str, array of int)
+        Test stimuli that were named instead, with what was said of them: a fold each.
+    training : (str, array of int) or None
+        What is fitted then; None for all others.
     """
 
     kind: Literal["independent", "groups", "serial"]
@@ -57,6 +64,8 @@ class Sampling:
     n_splits: int = 5
     inner_splits: int = 5
     labels: npt.ArrayLike | None = None
+    held_out: tuple[tuple[str, Integers], ...] = ()
+    training: tuple[str, Integers] | None = None
 
     @property
     def n_groups(self) -> int:
@@ -76,6 +85,8 @@ class Sampling:
     def folds(self) -> list[Fold]:
         """Outer folds with inner ones, neither of which parts what belongs together."""
         n = len(self.position)
+        if self.held_out:
+            return [self._named_fold(test) for _, test in self.held_out]
         if self.kind == "serial":
             order = np.argsort(self.position, kind="stable")
             gap = min(_GAP, n // 40)
@@ -86,6 +97,24 @@ class Sampling:
         inner = Splitter(n_splits=self.inner_splits, seed=outer.seed + 1)
         return nested_folds(n, outer=outer, inner=inner, labels=self.labels, groups=self.groups)
 
+    def _named_fold(self, test: Integers) -> Fold:
+        everyone = np.arange(len(self.position))
+        train = np.setdiff1d(everyone if self.training is None else self.training[1], test)
+        groups = self.groups if self.kind == "groups" else None
+        if groups is not None:
+            train = train[~np.isin(groups[train], groups[test])]
+        inner = Splitter(n_splits=self.inner_splits, seed=2)
+        labels = None if self.labels is None else np.asarray(self.labels)[train]
+        parts = inner.split(len(train), labels=labels, groups=None if groups is None else groups[train])
+        return Fold(Split(train, test), parts)
+
+    @property
+    def n_used(self) -> int:
+        """Samples that are fitted or held out in any fold."""
+        if not self.held_out:
+            return len(self.position)
+        return len(np.unique([*chain(*(chain(one.split.train, one.split.test) for one in self.folds))]))
+
     @cached_property
     def tests(self) -> list[Integers]:
         """The held-out rows of each fold."""
@@ -94,14 +123,29 @@ class Sampling:
     @cached_property
     def jackknife_groups(self) -> Integers:
         """The block of each sample that is left out together: its group, of which 40 random ones are made of more."""
+        if self.held_out:
+            return self._named_blocks()
         if self.groups is not None and self.n_groups <= 1.5 * _MOST_BLOCKS:
             return self.groups
         whole = np.arange(len(self.position)) if self.groups is None else self.groups
         block = np.arange(self.n_groups) % min(_MOST_BLOCKS, self.n_groups)
         return np.random.default_rng(11).permutation(block)[whole]
 
+    def _named_blocks(self) -> Integers:
+        """Blocks of test groups, over which those that are only fitted are spread; -1 for what is not used."""
+        whole = np.arange(len(self.position)) if self.groups is None else self.groups
+        tested = np.unique(whole[np.concatenate(self.tests)])
+        fitted = np.setdiff1d(whole[np.concatenate([one.split.train for one in self.folds])], tested)
+        n_blocks = len(tested) if len(tested) <= 1.5 * _MOST_BLOCKS else _MOST_BLOCKS
+        generator, block = np.random.default_rng(11), np.full(int(whole.max()) + 1, -1)
+        for groups in (tested, fitted):
+            block[groups] = generator.permutation(np.arange(len(groups)) % n_blocks)
+        return block[whole].astype(np.intp)
+
     def orders(self, n_draws: int, seed: int) -> tuple[Integers, str, float]:
         """Orders under which nothing is related, what was permuted, and the smallest p that they can give."""
+        if self.held_out and self.kind != "serial":
+            return self._named_orders(n_draws, seed)
         if self.kind == "groups" and self.groups is not None:
             orders, what, count = group_orders(self.groups, self.position, n_draws, random_state=seed)
         elif self.kind == "serial":
@@ -111,21 +155,52 @@ class Sampling:
             what, count = "stimulus labels permuted", float("inf")
         return orders, what, 1 / (1 + min(len(orders), count))
 
-    def describe(self) -> dict[str, Any]:
-        """For the methods of a record."""
-        said = {"folds": self.n_splits, "inner_folds": self.inner_splits, "samples": self.kind}
+    def _named_orders(self, n_draws: int, seed: int) -> tuple[Integers, str, float]:
+        """Orders within each of the test sets, and within all else."""
+        part = np.zeros(len(self.position), np.intp)
+        for number, (_, test) in enumerate(self.held_out, start=1):
+            part[test] = number
+        orders, said, count = np.empty((n_draws, len(part)), np.intp), "", 1.0
+        for number in np.unique(part):
+            rows = np.flatnonzero(part == number)
+            inside, what, smallest = replace(self, held_out=()).only(rows).orders(n_draws, seed + int(number))
+            orders[:, rows] = rows[inside]
+            said, count = said or what, count * (1 / smallest - 1)
+        return orders, f"{said}, within training and test", 1 / (1 + min(n_draws, count))
+
+    def only(self, rows: Integers) -> Sampling:
+        """Of some of the samples."""
+        return replace(
+            self, groups=None if self.groups is None else self.groups[rows], position=self.position[rows]
+        )
+
+    def describe_groups(self) -> dict[str, Any]:
+        """What depends on what, for the methods of a record."""
+        said: dict[str, Any] = {"samples": self.kind}
         if self.groups is not None:
             said |= {"group": self.column, "n_groups": self.n_groups}
         return said | ({"dependence": self.said} if self.said else {})
+
+    def describe(self) -> dict[str, Any]:
+        """For the methods of a record."""
+        said = {"folds": self.n_splits, "inner_folds": self.inner_splits} | self.describe_groups()
+        if self.held_out:
+            fitted = "all others" if self.training is None else self.training[0]
+            counts = sorted({len(one.split.train) for one in self.folds})
+            said["train"] = f"{fitted}: {' to '.join(map(str, counts[:: max(len(counts) - 1, 1)]))} stimuli"
+            said["test"] = [f"{name}: {len(test)} stimuli" for name, test in self.held_out]
+        return said
 
 
 def sampling(
     recorded: Recording,
     *,
-    folds: int | str = 5,
+    folds: int | str = _FOLDS,
     inner_folds: int = 5,
     stratify: str | None = None,
     group: str | None = None,
+    train: str | None = None,
+    test: str | Sequence[str] | None = None,
 ) -> Sampling:
     """Decide what depends on what.
 
@@ -140,6 +215,9 @@ def sampling(
     inner_folds : int
     stratify, group : str, optional
         Columns.
+    train, test : str, optional
+        ``"COLUMN=VALUE"``: stimuli that are fitted, and that are held out; of several `test` each is a fold. All but a
+        fold's own test stimuli are fitted by default. What depends on a test stimulus is never fitted.
 
     Raises
     ------
@@ -167,10 +245,81 @@ def sampling(
             f"{recorded.name}: {stratify!r} is what folds keep together, so it cannot be stratified: its values would "
             "stand on both sides"
         )
-    if shuffled and found.kind != "independent":
-        risk = f"shuffled folds part what depends on each other ({found.column}): scores and p may come from that alone"
-        return replace(plain, said=risk)
+    if shuffled:
+        risk = "shuffled folds part what depends on each other{}: scores and p may come from that alone"
+        nothing = "shuffled folds: nothing was found that they part"
+        found = replace(
+            plain, said=nothing if found.kind == "independent" else risk.format(f" ({found.column})")
+        )
+    found = _stratified(recorded, found, group, stratify)
+    if test is not None or train is not None:
+        return _named(recorded, found, folds, train, test)
     return replace(found, n_splits=found.n_groups) if left_out else found
+
+
+def _stratified(recorded: Recording, found: Sampling, group: str | None, stratify: str | None) -> Sampling:
+    """Refuse labels that folds cannot be balanced by; where groups were found, say that they are not."""
+    if stratify is None:
+        return found
+    if found.kind != "independent":
+        if group is not None:
+            raise UserError(
+                f"{recorded.name}: folds that keep {group!r} together cannot be balanced by {stratify!r}: leave out one"
+            )
+        return replace(found, said=f"{found.said}; they are not balanced by {stratify}")
+    labels, counts = np.unique(np.asarray(found.labels, str), return_counts=True)
+    if counts.min() < found.n_splits:
+        raise UserError(
+            f"{recorded.name}: folds cannot be balanced by {stratify!r}: {counts.min()} stimuli of "
+            f"{labels[counts.argmin()]!r} are too few for {found.n_splits} folds"
+        )
+    return found
+
+
+def _named(
+    recorded: Recording,
+    found: Sampling,
+    folds: int | str,
+    train: str | None,
+    test: str | Sequence[str] | None,
+) -> Sampling:
+    if test is None or not test:
+        raise UserError(f'{recorded.name}: train = {train!r} needs a test = "COLUMN=VALUE" beside it')
+    if folds != _FOLDS:
+        raise UserError(
+            f"{recorded.name}: test = {test!r} says what is held out: leave out folds = {folds!r}"
+        )
+    names = [test] if isinstance(test, str) else list(test)
+    held_out = tuple((name, _rows_of(recorded, name)) for name in names)
+    training = None if train is None else (train, _rows_of(recorded, train))
+    one = replace(found, n_splits=len(names), held_out=held_out, training=training)
+    for name, rows in held_out:
+        if training is not None and np.isin(rows, training[1]).any():
+            raise UserError(f"{recorded.name}: stimuli of {name!r} are among those of train = {train!r}")
+        if len(rows) < 2:
+            raise UserError(f"{recorded.name}: {name!r} is one stimulus, and r needs at least 2")
+    if one.kind == "groups" and one.groups is not None:
+        every = one.groups if training is None else one.groups[training[1]]
+        counts = [len(np.setdiff1d(every, one.groups[rows])) for _, rows in held_out]
+        if min(counts) < 2:
+            raise UserError(
+                f"{recorded.name}: of {one.column!r} there are {min(counts)} values to fit that the test stimuli are "
+                "not of, and choosing penalties needs 2"
+            )
+        return replace(one, inner_splits=min(found.inner_splits, *counts))
+    risk = "neighbours of test stimuli may be among the fitted: their r may come from that alone"
+    return replace(one, said=risk) if one.kind == "serial" else one
+
+
+def _rows_of(recorded: Recording, name: str) -> Integers:
+    """The stimuli that ``COLUMN=VALUE`` names."""
+    column, sign, value = str(name).partition("=")
+    if not sign or not column.strip():
+        raise UserError(f'{recorded.name}: {name!r} names no stimuli: write "COLUMN=VALUE"')
+    values = np.asarray(recorded.column(column.strip()), str)
+    if value.strip() not in values:
+        raise unknown(f"value of {column.strip()!r}", value.strip(), dict.fromkeys(values.tolist()))
+    return np.flatnonzero(values == value.strip())
 
 
 def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratify: str | None) -> Sampling:
@@ -198,6 +347,8 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
 
 def _looked_for(recorded: Recording, plain: Sampling, stratify: str | None) -> Sampling:
     """Neighbours in the order recorded, beyond what their labels say."""
+    if recorded.cube is None:
+        return plain
     rows = recorded.mean
     label = recorded.columns.get(stratify or "category")
     if label is not None:
@@ -237,7 +388,8 @@ def _fitted(recorded: Recording, one: Sampling) -> Sampling:
     if one.n_groups < 3:
         raise UserError(
             f"{recorded.name}: {one.n_groups} values of {one.column!r} are too few to hold one out and to choose "
-            "penalties on the others: at least 3 are needed; --folds shuffled parts what depends on each other"
+            "penalties on the others: at least 3 are needed; --folds shuffled parts what depends on each other, and "
+            f'test = ["{one.column}=VALUE", ...] in a benchmark tests on each value and fits the others'
         )
     n_splits = min(one.n_splits or one.n_groups, one.n_groups)
     training = one.n_groups - -(-one.n_groups // n_splits)
@@ -251,11 +403,11 @@ def _left_out(folds: int | str) -> str | None:
 
 
 def _whole(value: Any, name: str, *, least: int) -> int:
-    text = str(value)
-    if not text.isdigit() or int(text) < least or isinstance(value, bool):
-        kinds = ', "shuffled" or "leave-COLUMN-out"' if name == "folds" else ""
-        raise UserError(f"{name} must be a whole number from {least}{kinds}, not {value!r}")
-    return int(text)
+    if isinstance(value, bool) or not str(value).isdigit() or int(str(value)) < least:
+        kinds = ' (or "shuffled", or "leave-COLUMN-out")' if name == "folds" else ""
+        what = name.replace("_", " ")
+        raise UserError(f"the number of {what} must be a whole number from 2, not {value!r}{kinds}")
+    return int(str(value))
 
 
 def _increasing(values: npt.NDArray[np.object_]) -> bool:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ...correlation import pearson, weighted_pearson
+from ...correlation import Floats, pearson, weighted_pearson
 
 if TYPE_CHECKING:
     from ...analysis.encoding.cross_validation import Indices, Split
     from ...analysis.encoding.nested_ridge import Fit
-
-Floats = npt.NDArray[np.float64]
-N = TypeVar("N", bound=np.generic)
 
 MOST_TESTED = 128
 """Neuroids, drawn at random from the seed, that permutations and training draws are computed for."""
@@ -39,23 +35,25 @@ class HeldOut:
 def held_out_draws(held_out: Sequence[HeldOut | Fit], targets: Floats, weights: Floats) -> Floats:
     """Pearson r under bootstrap weights of the held-out stimuli, ``(n_draws, n_splits, n_targets)``.
 
-    A fold in which a draw leaves nothing that varies counts as r = 0.
+    NaN for a fold of which a draw leaves fewer than two stimuli; 0 where nothing varies among more.
     """
-    r = [
-        weighted_pearson(one.prediction, targets[one.split.test], weights[:, one.split.test])
-        for one in held_out
-    ]
-    return np.nan_to_num(np.stack(r, axis=1))
+    found = []
+    for one in held_out:
+        drawn = weights[:, one.split.test]
+        r = np.nan_to_num(weighted_pearson(one.prediction, targets[one.split.test], drawn))
+        r[(drawn > 0).sum(axis=1) < 2] = np.nan
+        found.append(r)
+    return np.stack(found, axis=1)
 
 
-def permuted_first_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
-    """Pearson r of one split's predictions with its held-out responses permuted, ``(n_draws, 1, n_targets)``.
+def permuted_split(held_out: HeldOut, targets: Floats, orders: Indices) -> Floats:
+    """Pearson r of one split's predictions with its held-out responses permuted, ``(n_draws, n_targets)``.
 
     Exact for any method of fitting, since the split's training responses stay apart.
     """
     truth = targets[held_out.split.test]
     r = [np.nan_to_num(pearson(held_out.prediction, truth[order])) for order in orders]
-    return np.array(r)[:, None]
+    return np.array(r)
 
 
 def subsample_targets(members: Sequence[Indices], seed: int, most: int = MOST_TESTED) -> Indices:

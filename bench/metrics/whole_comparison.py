@@ -12,12 +12,11 @@ from ...analysis.encoding.cross_validation import Indices, Splitter
 from ...analysis.statistics.resampling import p_value, percentile_interval
 from ...errors import UserError
 from ...progress import track
-from .base import Ceiling, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .normalization import none
 from .recording import Recording
 from .registries import Normalization
 
-Floats = npt.NDArray[np.float64]
 Parts = list[tuple[str, Indices, Indices]]
 
 _FEWEST = 8
@@ -29,10 +28,6 @@ class WholeComparison(ABC):
 
     Among several layers the one that agrees best on half of the stimuli is reported on the other half, both ways.
     Stimuli are drawn without replacement, since no stimulus may stand on both sides of what is fitted inside.
-
-    Attributes
-    ----------
-    name : str
     """
 
     name: str
@@ -54,11 +49,7 @@ class WholeComparison(ABC):
         return np.arange(1), {}, none, np.ones(1)
 
     def evaluate(
-        self,
-        layers: Mapping[str, npt.ArrayLike],
-        recorded: Recording,
-        ceiling: Ceiling,
-        options: ScoringOptions,
+        self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare every layer with the brain."""
         y = recorded.mean

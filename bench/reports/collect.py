@@ -1,7 +1,7 @@
 """Compare stored results: gather records and reports from folders, and make every figure from them alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...analysis.encoding.banded import VariancePartition
 from ...errors import UserError
+from ..metrics.registries import METRICS, NORMALIZATIONS
 from ..results.store import Run, arrays_of, open_run
 from . import tables as tables
 from .style import Style, style_for
@@ -42,7 +43,7 @@ class Comparison:
     sources : list of str
         The folders, as they were given.
     notes : list of str
-        What was passed over, and why.
+        What was passed over, and why; what is not known here.
     """
 
     records: list[Record]
@@ -130,8 +131,18 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
         twins,
         partitions,
         [str(one) for one in runs],
-        sorted(set(notes)),
+        [*sorted(set(notes)), *_unknown(records)],
     )
+
+
+def _unknown(records: Sequence[Record]) -> Iterator[str]:
+    """What scores stand on and no registry here knows, a line a name."""
+    for field_name, registry in (("metric", METRICS), ("normalization", NORMALIZATIONS)):
+        for name in sorted({record[field_name] for record in records} - set(registry)):
+            yield (
+                f"the {field_name} {name!r} is not known here (a function of one's own, or of a package that is not "
+                "installed): its sentence and formula are missing"
+            )
 
 
 def _report(path: Path) -> Record | None:

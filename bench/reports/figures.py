@@ -1,4 +1,4 @@
-"""Comparison figures: each a function of a table (:mod:`.compare_tables`) and a style, to a matplotlib Figure."""
+"""Comparison figures: each a function of a table (:mod:`.tables`) and a style, to a matplotlib Figure."""
 
 from math import ceil
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ...analysis.plotting import name_point
 from .style import MM, Style, panel_grid, shortened, text_below
 from .tables import correlation_over_models
 
@@ -21,11 +22,7 @@ _NAMED = 14
 def layer_curves_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Raw score against depth, a panel a benchmark, a line a model; bands over neuroids or subjects; ceilings in grey.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.layers_table`.
-    style : Style
+    From :func:`.tables.layers_table`.
     """
     with style.applied():
         benchmarks = list(dict.fromkeys(table["benchmark"]))
@@ -72,11 +69,7 @@ def layer_curves_figure(table: pd.DataFrame, style: Style) -> "Figure":
 def heat_map_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Scores of models on benchmarks; models that score alike stand together; a cell without a number was not scored.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.scores_table`.
-    style : Style
+    From :func:`.tables.scores_table`.
     """
     with style.applied():
         values = table.pivot_table(
@@ -128,13 +121,7 @@ def heat_map_figure(table: pd.DataFrame, style: Style) -> "Figure":
 def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) -> "Figure":
     """Models by score with intervals, a panel a benchmark; a star: below the best (q < 0.05, paired draws).
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.scores_table`.
-    differences : DataFrame
-        From :func:`.tables.differences_table`.
-    style : Style
+    From :func:`.tables.scores_table` and :func:`.tables.differences_table`.
     """
     with style.applied():
         benchmarks = list(dict.fromkeys(table["benchmark"]))
@@ -212,13 +199,7 @@ def against_figure(table: pd.DataFrame, measure: str, label: str, style: Style) 
                     elinewidth=0.6,
                 )
                 if len(here) <= _NAMED:
-                    axes.annotate(
-                        shortened(name, 22),
-                        (row[measure], row["score"]),
-                        fontsize=5,
-                        xytext=(3, 3),
-                        textcoords="offset points",
-                    )
+                    name_point(axes, row[measure], row["score"], shortened(name, 22))
             found = correlation_over_models(here[measure], here["score"])
             said = (
                 f"r {found['r']:.2f} ({found['low']:.2f} to {found['high']:.2f}), p {found['p']:.2g}"
@@ -238,11 +219,7 @@ def against_figure(table: pd.DataFrame, measure: str, label: str, style: Style) 
 def units_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Raw value of every neuroid or subject, a panel a benchmark: median, quartiles, and the units themselves.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.units_table`.
-    style : Style
+    From :func:`.tables.units_table`.
     """
     with style.applied():
         benchmarks = list(dict.fromkeys(table["benchmark"]))
@@ -281,11 +258,7 @@ def units_figure(table: pd.DataFrame, style: Style) -> "Figure":
 def ceilings_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """The ceiling of every benchmark, and the raw scores below it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.scores_table`.
-    style : Style
+    From :func:`.tables.scores_table`.
     """
     with style.applied():
         benchmarks = list(dict.fromkeys(table["benchmark"]))

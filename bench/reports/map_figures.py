@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Raw value of every neuroid where it lies, a panel a model and benchmark (those with positions).
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.units_table`, with ``x`` and ``y``.
-    style : Style
+    From :func:`.tables.units_table`, with ``x`` and ``y``.
     """
     with style.applied():
         known = table[np.isfinite(table["raw"]) & np.isfinite(table["x"])]
@@ -46,12 +42,7 @@ def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
 def rdms_figure(table: pd.DataFrame, benchmark: str, style: Style) -> "Figure":
     """RDMs of the brain and of every model, stimuli ordered by category, above the stimuli in two dimensions (MDS).
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.rdms_table`.
-    benchmark : str
-    style : Style
+    From :func:`.tables.rdms_table`.
     """
     with style.applied():
         names = [name for name in table.columns if name not in ("first", "second")][:6]
@@ -100,11 +91,7 @@ def rdms_figure(table: pd.DataFrame, benchmark: str, style: Style) -> "Figure":
 def selectivity_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Maps of selectivity, a row a model's layer and below it the same under a permuted layout; a column a contrast.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`.tables.maps_table`.
-    style : Style
+    From :func:`.tables.maps_table`.
     """
     with style.applied():
         contrasts = sorted(set(table["contrast"]))[:6]

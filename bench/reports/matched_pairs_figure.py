@@ -166,10 +166,7 @@ def _benchmark(name: str) -> str:
 
 
 def _small(one: Mapping[str, Any], method: str, share: float) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(
-        c for c in one["compressed"] if c["method"] in (method, "whole") and c["share"] == share
-    )
-    return found
+    return next(c for c in one["compressed"] if c["method"] in (method, "whole") and c["share"] == share)
 
 
 def _legend(axes: "Axes") -> None:

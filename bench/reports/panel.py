@@ -104,12 +104,7 @@ def panel(name: str, **facts: Any) -> Callable[[Draw], Draw]:
 
 
 def panels(comparison: Comparison) -> list[Panel]:
-    """Every figure that the stored results allow.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    """
+    """Every figure that the stored results allow."""
     cards = sorted(PANELS.values(), key=lambda card: (card.order, card.name))
     return [one for card in cards for one in card.panels(comparison)]
 
@@ -131,12 +126,7 @@ def counts(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> st
 
 
 def between(values: Iterable[int]) -> str:
-    """Numbers that are above 0, from the lowest to the highest.
-
-    Parameters
-    ----------
-    values : iterable of int
-    """
+    """Numbers that are above 0, from the lowest to the highest."""
     known = {value for value in values if value}
     return " to ".join(str(value) for value in dict.fromkeys((min(known), max(known))))
 

@@ -13,11 +13,10 @@ import pandas as pd
 
 from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.statistics.replicates import Replicates
-from ...analysis.statistics.resampling import benjamini_hochberg, percentile_interval
+from ...analysis.statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 from ..results.record import COLUMNS, cells, public
 from .layer_curve import best_raw
 
-Floats = npt.NDArray[np.float64]
 Record = Mapping[str, Any]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -113,10 +112,10 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
                 "difference": _number(records[a]["score"]) - _number(records[b]["score"]),
             }
             low, high, p = np.nan, np.nan, np.nan
-            one, other = (Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b))
-            if one is not None and other is not None and _same_draws(records[a], records[b]):
-                low, high = (one - other).interval()
-                p = (one - other).p()
+            kept = [Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b)]
+            if kept[0] is not None and kept[1] is not None and _same_draws(records[a], records[b]):
+                apart = kept[0] - kept[1]
+                low, high, p = *apart.interval(), apart.p()
             elif len(first) and len(first) == len(second) and _same_draws(records[a], records[b]):
                 drawn = first - second
                 low, high = percentile_interval(drawn)
@@ -216,9 +215,9 @@ def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "model": one["model"],
             "layer": one["layer"],
             "stimuli": one["stimuli"],
-            "dimensionality": found["corrected"],
-            "dimensionality_low": found["interval"][0],
-            "dimensionality_high": found["interval"][1],
+            "dimensionality": _number(found["corrected"]),
+            "dimensionality_low": _number(found["interval"][0]),
+            "dimensionality_high": _number(found["interval"][1]),
             "n_samples": found["n_samples"],
             "layout": "",
             "morans_i": np.nan,

@@ -7,12 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.plotting import new_figure, short
-from ...analysis.statistics.resampling import bootstrap_weights, percentile_interval
+from ...analysis.statistics.resampling import Floats, bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Floats = npt.NDArray[np.float64]
 
 _UNIQUE, _SHAPLEY, _SHARED, _FULL = "#0072B2", "#56B4E9", "#BBBBBB", "#777777"
 

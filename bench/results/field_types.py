@@ -52,7 +52,6 @@ Count = Annotated[int, Field(ge=0, le=10**9)]
 Large = Annotated[int, Field(ge=0, le=10**15)]
 Scalar = Annotated[int, Field(ge=-(10**18), le=10**18)] | Finite | bool | Line | None
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Interval = Annotated[list[Finite | None], Field(min_length=2, max_length=2)]
 Counts = Annotated[dict[Line, Count], Field(max_length=50)]
 Methods = Annotated[dict[Line, Scalar | Annotated[list[Scalar], Field(max_length=200)]], Field(max_length=50)]

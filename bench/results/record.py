@@ -18,7 +18,6 @@ from .field_types import (
     Digest,
     Domain,
     Finite,
-    Fraction,
     Identifier,
     Interval,
     Large,
@@ -35,7 +34,7 @@ FORMAT = 2
 Unit = Literal["neuroid", "subject", "none"]
 Version = Annotated[int, Field(ge=1, le=10_000)]
 Headline = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
-Best = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None
+Best = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 Curve = Annotated[dict[LayerName, Finite], Field(min_length=1, max_length=2_000)]
 Names = Annotated[list[Line], Field(max_length=50)]
 Versions = Annotated[dict[Line, Line], Field(max_length=50)]
@@ -118,7 +117,7 @@ class ScoreRecord(BaseModel):
     benchmark_version: Annotated[int, Shown("version", "Of the benchmark.", Version, columns=_VERSION)]
     score: Annotated[float | None, Shown("score", "Normalized by the ceiling.", Headline, main=True)]
     ci: Annotated[list[float | None], Shown("", "Bootstrap interval.", Interval, main=True, columns=_BOUNDS)]
-    raw: Annotated[float | None, Shown("raw", "The score before normalization.", Fraction, main=True)]
+    raw: Annotated[float | None, Shown("raw", "The score before normalization.", Finite, main=True)]
     ceiling: Annotated[float | None, Shown("ceiling", "The best that the noise allows.", Best, main=True)]
     ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Identifier, main=True)]
     ceiling_lower: Annotated[float | None, Shown("ceiling from", "Over subjects.", Finite | None)] = None

@@ -24,12 +24,7 @@ DEFAULT_RUN = "scores"
 
 @dataclass(frozen=True)
 class Run:
-    """A folder of records.
-
-    Attributes
-    ----------
-    folder : Path
-    """
+    """A folder of records."""
 
     folder: Path
 

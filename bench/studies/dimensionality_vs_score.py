@@ -65,7 +65,9 @@ def dimensions_against_scores(
                 "corrected": found["corrected"],
                 "low": low,
                 "high": high,
+                "why_none": found["why_none"],
                 "participation_ratio": found["participation_ratio"],
+                "estimator": found["estimator"],
                 "n_samples": found["n_samples"],
                 "stimuli": stimuli.identifier,
             }
@@ -74,8 +76,9 @@ def dimensions_against_scores(
 
 
 def _rank(rows: Sequence[dict[str, Any]], random_state: int, permutations: int = 9999) -> dict[str, Any]:
-    n = len(rows)
-    x, y = ([row[key] for row in rows] for key in ("corrected", "score"))
+    known = [row for row in rows if np.isfinite(row["corrected"])]
+    n = len(known)
+    x, y = ([row[key] for row in known] for key in ("corrected", "score"))
     if n < _FEWEST_MODELS or min(np.ptp(x), np.ptp(y)) == 0:
         return {"r": None, "p": None, "n": n, "permuted": "nothing"}
     r, p = rank_correlation(x, y, permutations=permutations, generator=np.random.default_rng(random_state))

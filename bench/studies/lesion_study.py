@@ -212,13 +212,7 @@ def _against(observed: float, controls: list[float]) -> dict[str, float]:
 
 
 def task_of(recipe: Recipe, data: Data) -> Task:
-    """The held-out task of a network that ``brodmann train`` made: accuracy, also by class, or loss.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    data : LabeledImages or Corpus
-    """
+    """The held-out task of a network that ``brodmann train`` made: accuracy, also by class, or loss."""
 
     def task(model: Network) -> dict[str, float]:
         with model.running() as network:

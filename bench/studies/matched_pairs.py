@@ -38,7 +38,7 @@ TAUS = {"vision": 30.0, "language": 1.0}
 """Strengths at which the small networks of :mod:`brodmann.models.training` keep their task score nearly whole."""
 METHODS = ("nearest", "random layout", "k-means", "L1", "trained small")
 _N_NULL = 200
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

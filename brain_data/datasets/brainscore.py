@@ -112,12 +112,6 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
 
     Its options name the time bins to average (``window_ms``), presentation coordinate -> the value that is kept
     (``selection``), and our name of a stimulus column -> Brain-Score's (``columns``).
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed files.
     """
     from ..formats.brainio import load_brainscore
 

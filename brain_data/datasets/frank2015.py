@@ -56,12 +56,6 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     A stimulus is the sentence up to and including the word, never what comes after it. ``story`` names the
     sentence, so that folds keep it whole. Participants are averaged in the released file: there is no repetition to
     take a ceiling from.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed file.
     """
     import numpy as np
     import pandas as pd

@@ -70,13 +70,7 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     The patterns are those of :func:`brodmann.brain_data.timeseries.block_patterns.patterns`, with the motion
     estimates regressed out. A voxel counts as brain where its mean over volumes is above half the median of the
     voxels that hold any signal, in every run; the others are counted in ``responses.attrs["left_out"]``. The
-    stimulus images are not included.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed files; the patterns are kept beside them.
+    stimulus images are not included. The patterns are kept beside the installed files.
     """
     from ..timeseries.block_patterns import bright_voxels, patterns
 
@@ -163,13 +157,7 @@ def load_full(card: DatasetCard, folder: Path) -> "Dataset":
     The patterns are those of :func:`brodmann.brain_data.timeseries.block_patterns.patterns` (no motion estimates
     were released). Runs without labels are left out; all people keep as many runs as the one with the fewest. A
     pattern answers a block of many pictures, so there is no picture for it; the column ``images`` lists the
-    category's pictures where they were fetched.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        What :func:`fetch` filled; the patterns are kept beside it.
+    category's pictures where they were fetched. The patterns are kept beside what :func:`fetch` filled.
     """
     import pandas as pd
 

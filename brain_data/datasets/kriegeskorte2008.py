@@ -56,13 +56,8 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     - ``hIT``: 4 people x 2 sessions; the subjects' initials are the coordinate ``subject``.
     - ``mIT``: one RDM over 674 cells of two monkeys, pooled.
 
-    Dissimilarity is 1 - Pearson r. Both are in the order of the images.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed files; the images are written beside them as PNG once.
+    Dissimilarity is 1 - Pearson r. Both are in the order of the images, which are written beside the installed
+    files as PNG once.
     """
     import numpy as np
     from scipy.io import loadmat

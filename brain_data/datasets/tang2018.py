@@ -69,13 +69,7 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     """The patterns and each neuron's mean response to them.
 
     Row i of a neuron's file belongs to picture i + 1. The responses are means over trials, so there is no
-    repetition and no ceiling.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed files; the pictures are unpacked beside them once.
+    repetition and no ceiling. The pictures are unpacked beside the installed files once.
     """
     import numpy as np
     import xarray as xr
@@ -87,10 +81,8 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
         [np.load(folder / f"{neuron}.npy", allow_pickle=False) for neuron in _NEURONS], axis=1
     )
 
-    def unpack(temporary: Path) -> None:
-        unpack_zip(folder / _PICTURES.name, temporary)
-
-    images = remember_folder(folder / "derived" / "images", unpack)
+    archive = folder / _PICTURES.name
+    images = remember_folder(folder / "derived" / "images", lambda target: unpack_zip(archive, target))
     numbers = range(1, len(values) + 1)
     ids = [f"pattern{number:04d}" for number in numbers]
     stimuli = StimulusSet({"stimulus_id": ids, "filename": [f"{number}.png" for number in numbers]})

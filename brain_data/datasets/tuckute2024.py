@@ -55,12 +55,6 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
 
     The five participants' responses are averaged in the released file, so there is one presentation a
     sentence and no repetition to take a ceiling from: the network has the published one.
-
-    Parameters
-    ----------
-    card : DatasetCard
-    folder : Path
-        The installed file.
     """
     import numpy as np
     import pandas as pd

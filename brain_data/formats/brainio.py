@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import NotAvailableError, UserError, unknown
+from ...errors import NotAvailableError, UserError, first_line, unknown
 from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
 from ..dataset import Dataset, Modality
@@ -261,8 +261,7 @@ def _selected(responses: xr.DataArray, name: str, value: str) -> xr.DataArray:
     values = responses[name].values
     if not (values == value).any():
         raise unknown(f"value of {name}", value, {str(other) for other in values})
-    kept: xr.DataArray = responses[values == value]
-    return kept
+    return responses[values == value]
 
 
 def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
@@ -301,9 +300,8 @@ def _opened(path: Path) -> xr.DataArray:
     try:
         loaded: xr.DataArray = kinds.AssemblyLoader(cls=kinds.NeuroidAssembly, file_path=path).load().load()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        first = (str(error).strip().splitlines() or ["no message"])[0]
         raise UserError(
-            f"{path} is damaged or not a BrainIO netCDF file ({first}): fetch it again"
+            f"{path} is damaged or not a BrainIO netCDF file ({first_line(error)}): fetch it again"
         ) from error
     return loaded
 
@@ -334,7 +332,7 @@ def _pictures(stimuli: StimulusSet, table: Path, archive: Path) -> dict[str, Pat
         raise UserError(f"{table} has no column 'filename', the name of each picture in {archive.name}")
     # Named by the zip's content: a zip that was replaced must not show the pictures of the old one.
     unpacked = archive.with_name(f"{archive.stem}-{sha256_file(archive)[:12]}")
-    folder = remember_folder(unpacked, lambda target: _unpack(archive, target))
+    folder = remember_folder(unpacked, lambda target: unpack_zip(archive, target))
     paths = {}
     for one, name in zip(stimuli["stimulus_id"], stimuli["filename"], strict=True):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -346,10 +344,6 @@ def _pictures(stimuli: StimulusSet, table: Path, archive: Path) -> dict[str, Pat
             f"{archive} lacks {len(missing)} of {len(paths)} pictures of {table.name} (first: {missing[0]})"
         )
     return paths
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    unpack_zip(archive, target)
 
 
 def _from_presentations(responses: xr.DataArray, modality: Modality) -> StimulusSet:

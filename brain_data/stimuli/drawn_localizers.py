@@ -49,13 +49,7 @@ def _with_scrambled() -> StimulusSet:
 
 
 def phase_scrambled(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """A picture with the amplitudes of its spatial frequencies and random phases, the same turn in every colour.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-    generator : numpy.random.Generator
-    """
+    """A picture with the amplitudes of its spatial frequencies and random phases, the same turn in every colour."""
     pixels = np.asarray(image.convert("RGB"), np.float64)
     turn = np.angle(np.fft.fft2(generator.normal(size=pixels.shape[:2])))[..., None]
     turn[0, 0] = 0  # the mean colour stays

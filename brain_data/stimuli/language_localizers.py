@@ -44,10 +44,6 @@ def sentences_nonwords(n_each: int = 120, seed: int = 1) -> StimulusSet:
     """Sentences, and lists of as many nonwords made from their syllables.
 
     Every letter of a nonword is one of the same kind (vowel or consonant) drawn at random.
-
-    Parameters
-    ----------
-    n_each, seed : int
     """
     generator = np.random.default_rng([seed, 78])
     texts = [sentence(GRAMMARS[i % len(GRAMMARS)], generator).text for i in range(2 * n_each)]
@@ -68,10 +64,6 @@ def language_conditions(n_each: int = 120, seed: int = 1) -> StimulusSet:
     Jabberwocky keeps a sentence's function words and order and makes every content word a nonword, so that it has
     syntax and no meaning; word lists have words and no syntax; nonwords neither (Fedorenko et al. 2010). Each
     condition has sentences of its own.
-
-    Parameters
-    ----------
-    n_each, seed : int
     """
     generator = np.random.default_rng([seed, 79])
     drawn = [sentence(GRAMMARS[i % len(GRAMMARS)], generator).text for i in range(4 * n_each)]

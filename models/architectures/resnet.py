@@ -16,10 +16,6 @@ class BlurPoolConv2d(nn.Module):
 
     Its output is read here: ``conv``'s own ``forward`` is not called through the module, so hooks on it
     would be silent; `forward` uses its weights.
-
-    Parameters
-    ----------
-    conv : Conv2d
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

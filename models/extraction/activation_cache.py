@@ -5,7 +5,8 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ Values = npt.NDArray[Any]
 """float32, or float16 where a reading asks for half precision."""
 Rows = npt.NDArray[np.intp]
 _CHUNK = 1 << 22
+_WRITERS = min(4, os.cpu_count() or 1)
 _ABANDONED_S = 7 * 24 * 3600
 
 
@@ -247,6 +249,46 @@ def writing(
                 raise
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def all_hold(arrays: Mapping[str, Growing], rows: Rows) -> bool:
+    """Whether every file has a batch; all move on by one, or all begin to be written here."""
+    checksums = {name: one.peek(rows) for name, one in arrays.items()}
+    known = {name: crc for name, crc in checksums.items() if crc is not None}
+    if len(known) < len(arrays):
+        for one in arrays.values():
+            one.begin_here()
+        return False
+    for name, crc in known.items():
+        arrays[name].accept(rows, crc)
+    return True
+
+
+def fill(
+    arrays: Mapping[str, Growing], batches: Iterable[tuple[Rows, Mapping[str, Values]]], *, overlap: bool
+) -> None:
+    """Write files batch by batch, the layers side by side.
+
+    Parameters
+    ----------
+    arrays : mapping of str to Growing
+    batches : iterable of (rows, mapping of str to array)
+    overlap : bool
+        Compute the next batch meanwhile, as a graphics card can; processors would only take time from one another.
+    """
+    writing: list[Future[None]] = []
+    with ThreadPoolExecutor(_WRITERS) as writers:
+        for rows, batch in batches:
+            _finish(writing)
+            writing = [writers.submit(arrays[name].write, rows, values) for name, values in batch.items()]
+            if not overlap:
+                _finish(writing)
+        _finish(writing)
+
+
+def _finish(writing: Sequence[Future[None]]) -> None:
+    for one in writing:
+        one.result()
 
 
 def _check_room(folder: Path, needed: int) -> None:

@@ -94,15 +94,9 @@ class LanguageModel(Network):
         sheets: Sequence[Sheet] = (),
         readout: Readout = EVERYTHING,
     ) -> None:
-        if pooling not in ("last", "mean"):
-            raise UserError(f"{identifier}: pooling must be 'last' or 'mean', not {pooling!r}")
-        if not callable(tokenizer):
-            raise UserError(f"{identifier}: the tokenizer must be callable, not {type(tokenizer).__name__}")
-        if max_tokens is not None and max_tokens < 1:
-            raise UserError(f"{identifier}: max_tokens must be at least 1, not {max_tokens}")
         self.tokenizer = tokenizer
         self.pooling = pooling
-        self.max_tokens = max_tokens or _own_limit(module, tokenizer)
+        self.max_tokens = max_tokens
         super().__init__(
             module,
             identifier=identifier,
@@ -113,6 +107,17 @@ class LanguageModel(Network):
             sheets=sheets,
             readout=readout,
         )
+
+    def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
+        kept = super()._checked(settings)
+        name, tokenizer, most = kept["identifier"], kept["tokenizer"], kept["max_tokens"]
+        if kept["pooling"] not in ("last", "mean"):
+            raise UserError(f"{name}: pooling must be 'last' or 'mean', not {kept['pooling']!r}")
+        if not callable(tokenizer):
+            raise UserError(f"{name}: the tokenizer must be callable, not {type(tokenizer).__name__}")
+        if most is not None and most < 1:
+            raise UserError(f"{name}: max_tokens must be at least 1, not {most}")
+        return kept | {"max_tokens": most or _own_limit(kept["module"], tokenizer)}
 
     def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
         """Texts of about one length together, so that little is padded."""
@@ -190,10 +195,6 @@ class LanguageModel(Network):
 
     def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:
         """Mean surprisal of a text's tokens given those before them, -ln p in nats, over real tokens alone.
-
-        Parameters
-        ----------
-        stimuli : StimulusSet
 
         Returns
         -------

@@ -54,12 +54,7 @@ class ImagePreprocessing:
 
 @dataclass(frozen=True)
 class ProcessorPreprocessing:
-    """What a Hugging Face image processor does.
-
-    Attributes
-    ----------
-    processor : callable
-    """
+    """What a Hugging Face image processor does."""
 
     processor: Any
 

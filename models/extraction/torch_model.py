@@ -1,12 +1,10 @@
-"""What vision and language networks share: layers, digests, extraction in one pass, the cache."""
+"""What vision and language networks share: layers, settings, extraction in one pass, the cache."""
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +15,17 @@ from torch import Tensor, nn
 from ...brain_data.dataset import stimuli_digest
 from ...errors import UserError
 from ...files import digest_of
-from ...fingerprint import Fingerprint, fingerprint, is_installed_code, package_version
+from ...fingerprint import Fingerprint, package_version
 from ...progress import track
 from ..model import Context, Model, describe_layers
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache
 from .hooks import Intervention, Stop, alone, check_layers, forward_order, record
+from .network_digest import network_fingerprint, precision_of_products
 from .readout import EVERYTHING, Readout
 
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
-
-_WRITERS = min(4, os.cpu_count() or 1)
-_NOT_SETTINGS = frozenset(vars(nn.Module()))
-"""What every module has: parameters, submodules, hooks, whether it trains."""
 
 
 class Network(Model):
@@ -56,6 +51,15 @@ class Network(Model):
         Pooling over space, projection of wide layers, half precision.
     """
 
+    module: nn.Module
+    device: torch.device
+    batch_size: int
+    cache: bool
+    readout: Readout
+    lesions: tuple[Intervention, ...]
+    _layers: list[str]  # found when they are asked for, and shared by all views
+    _sheets: dict[str, Sheet]
+
     def __init__(
         self,
         module: nn.Module,
@@ -68,36 +72,48 @@ class Network(Model):
         sheets: Sequence[Sheet] = (),
         readout: Readout = EVERYTHING,
     ) -> None:
-        if not isinstance(module, nn.Module):
-            raise UserError(f"{identifier}: expected a torch.nn.Module, not {type(module).__name__}")
-        if batch_size < 1:
-            raise UserError(f"{identifier}: batch_size must be at least 1, not {batch_size}")
-        self.identifier = identifier
         self.device = _device(device or _best_device(), identifier)
+        settings = {
+            "module": module,
+            "identifier": identifier,
+            "layers": layers,
+            "batch_size": batch_size,
+            "cache": cache,
+            "sheets": sheets,
+            "readout": readout,
+            "lesions": (),
+        }
+        vars(self).update(self._checked(settings))
         self.module = module.to(self.device)
-        self.batch_size = batch_size
-        self.cache = cache
-        self.readout = readout
-        self.lesions: tuple[Intervention, ...] = ()
-        self._sheets = {sheet.layer: sheet for sheet in sheets}
-        self._layers = _names(layers or ())  # found when they are asked for, and shared by all views
-        check_layers(module, [*self._layers, *self._sheets], identifier)
-        self._whole = True
 
-    def __setattr__(self, name: str, value: object) -> None:
-        """Only the constructor sets attributes."""
-        if "_whole" in vars(self):
-            self._refuse(name)
-        super().__setattr__(name, value)
+    def _known(self) -> set[str]:
+        return super()._known() | {"layers", "sheets"}
 
-    def __delattr__(self, name: str) -> None:
-        self._refuse(name)
-
-    def _refuse(self, name: str) -> NoReturn:
-        raise AttributeError(
-            f"{name!r} of {self.identifier!r} cannot be set, because a model does not change: take a view "
-            "(with_readout, with_lesions, replaced)"
-        )
+    def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
+        kept = vars(self) | settings
+        name, module, readout, device = (kept[one] for one in ("identifier", "module", "readout", "device"))
+        if not isinstance(module, nn.Module):
+            raise UserError(f"{name}: expected a torch.nn.Module, not {type(module).__name__}")
+        if not isinstance(kept["batch_size"], (int, np.integer)) or kept["batch_size"] < 1:
+            raise UserError(f"{name}: batch_size must be at least 1, not {kept['batch_size']!r}")
+        if not isinstance(readout, Readout):
+            raise UserError(
+                f"{name}: {readout!r} is no readout: give Readout(pool=...) with 'none', 'mean' or 'max'"
+            )
+        if not isinstance(device, torch.device):
+            if _device(device, name) != self.device:
+                raise UserError(
+                    f"{name}: a view shares its weights, which lie on {self.device}: "
+                    f"name device={device!r} where the model is made"
+                )
+            kept["device"] = self.device
+        if "layers" in settings:
+            kept["_layers"] = _names(kept.pop("layers") or ())
+        if "sheets" in settings:
+            kept["_sheets"] = {sheet.layer: sheet for sheet in kept.pop("sheets")}
+        lesioned = [lesion.layer for lesion in kept["lesions"]]
+        check_layers(module, [*kept["_layers"], *kept["_sheets"], *lesioned], name)
+        return kept
 
     def with_readout(self, readout: Readout) -> Self:
         """A view that keeps something else of its layers.
@@ -115,7 +131,6 @@ class Network(Model):
         ----------
         lesions : Lesion
         """
-        check_layers(self.module, [one.layer for one in lesions], self.identifier)
         return self.replaced(lesions=(*self.lesions, *lesions))
 
     @contextmanager
@@ -184,13 +199,10 @@ class Network(Model):
     @property
     def numerics(self) -> dict[str, str]:  # type: ignore[override]
         """Device class, precision, and the versions of the packages that compute."""
-        precision = torch.get_float32_matmul_precision()
-        if self.device.type == "cuda":
-            precision += f", tf32 {torch.backends.cuda.matmul.allow_tf32} {torch.backends.cudnn.allow_tf32}"
         half = {"half": str(self._half())} if self.readout.half else {}
         return {
             "device": self.device.type,
-            "matmul": precision,
+            "matmul": precision_of_products(self.device),
             "torch": package_version("torch"),
             **half,
             **self._made.versions,
@@ -198,14 +210,8 @@ class Network(Model):
 
     @property
     def _made(self) -> Fingerprint:
-        shown = self._reading()
-        with alone(self.module):  # hooks of a pass that runs elsewhere are none of the model's
-            # a state dict leaves out the buffers that are not saved
-            weights = dict(self.module.named_buffers()) | self.module.state_dict()
-            parts = [[name, type(one), _settings(one)] for name, one in self.module.named_modules()]
-            return fingerprint(
-                type(self), weights, repr(self.module), parts, shown, self.readout, self.lesions
-            )
+        beside = self._reading(), self.readout, self.lesions
+        return network_fingerprint(type(self), self.module, *beside)
 
     def sizes(
         self, stimuli: "StimulusSet", layers: Sequence[str] | None = None, *, readout: Readout | None = None
@@ -262,14 +268,17 @@ class Network(Model):
                 on_disk = {keys[name]: sizes[name] for name in missing}
                 plan = digest_of(self.batch_size, len(stimuli))
                 with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
-                    self._stream({name: arrays[keys[name]] for name in missing}, stimuli, context, stop)
+                    growing = {name: arrays[keys[name]] for name in missing}
+                    held = partial(activation_cache.all_hold, growing)
+                    batches = self._passes(missing, stimuli, context, stop, held)
+                    activation_cache.fill(growing, batches, overlap=self.overlaps)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
             else:
                 fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
-                for rows, found in self._passes(missing, stimuli, context, stop):
-                    for name, read in found.items():
+                for rows, batch in self._passes(missing, stimuli, context, stop):
+                    for name, read in batch.items():
                         fresh[name][rows] = read
                 values |= fresh
         return {name: _labeled(values[name], notes[name], stimuli) for name in names}
@@ -298,28 +307,6 @@ class Network(Model):
 
     def _kept(self, output: Tensor, batch: Any, name: str) -> Tensor:
         return self.readout.projected(self._read(output, batch, name))
-
-    def _stream(
-        self,
-        arrays: "dict[str, activation_cache.Growing]",
-        stimuli: "StimulusSet",
-        context: Context,
-        stop: Stop,
-    ) -> None:
-        """Fill files batch by batch, the layers side by side.
-
-        A graphics card computes the next batch meanwhile; processors would only take time from one another.
-        """
-        writing: list[Future[None]] = []
-        with ThreadPoolExecutor(_WRITERS) as writers:
-            for rows, found in self._passes(
-                list(arrays), stimuli, context, stop, known=lambda rows: _all_hold(arrays, rows)
-            ):
-                _finish(writing)
-                writing = [writers.submit(arrays[name].write, rows, values) for name, values in found.items()]
-                if not self.overlaps:
-                    _finish(writing)
-            _finish(writing)
 
     def __repr__(self) -> str:
         facts = [
@@ -444,36 +431,6 @@ def _device(name: str, identifier: str) -> torch.device:
 
 def _names(layers: Sequence[str]) -> list[str]:
     return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
-
-
-def _settings(module: nn.Module) -> object:
-    """What a module keeps beside its weights: of an installed package's class the numbers and switches, else all."""
-    values = {name: value for name, value in vars(module).items() if name not in _NOT_SETTINGS}
-    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
-    if is_installed_code(type(module)):
-        kept = {
-            name: one for name, one in values.items() if isinstance(one, (bool, int, float)) or callable(one)
-        }
-        return [hooks, {name: value for name, value in kept.items() if not name.startswith("_")}]
-    return [hooks, values]
-
-
-def _finish(writing: "list[Future[None]]") -> None:
-    for one in writing:
-        one.result()
-
-
-def _all_hold(arrays: "dict[str, activation_cache.Growing]", rows: npt.NDArray[np.intp]) -> bool:
-    """Whether every file has a batch; all move on by one, or all begin to be written here."""
-    checksums = {name: one.peek(rows) for name, one in arrays.items()}
-    known = {name: crc for name, crc in checksums.items() if crc is not None}
-    if len(known) < len(arrays):
-        for one in arrays.values():
-            one.begin_here()
-        return False
-    for name, crc in known.items():
-        arrays[name].accept(rows, crc)
-    return True
 
 
 def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:

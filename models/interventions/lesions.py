@@ -84,11 +84,6 @@ def lesioned(model: N, *lesions: Lesion) -> N:
     The view shares the model's weights, its activations are kept apart in the cache, and the model itself stays as it
     is.
 
-    Parameters
-    ----------
-    model : Network
-    lesions : Lesion
-
     Raises
     ------
     UserError
@@ -99,13 +94,7 @@ def lesioned(model: N, *lesions: Lesion) -> N:
 
 @contextmanager
 def lesions_in(module: nn.Module, *lesions: Lesion) -> Iterator[None]:
-    """While the block runs, a bare torch module has these lesions, and no other thread runs it through brodmann.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    lesions : Lesion
-    """
+    """While the block runs, a bare torch module has these lesions, and no other thread runs it through brodmann."""
     check_layers(module, [one.layer for one in lesions], type(module).__name__)
     with alone(module, lesions):
         yield

@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ...progress import track
-from ..sheet import Sheet
-
-Floats = npt.NDArray[np.float64]
+from ..sheet import Floats, Sheet
 
 
 def swapped_positions(
@@ -55,17 +53,10 @@ def swapped_positions(
     UserError
         Where the responses do not fit the sheet, or are too few.
     """
-    values = np.asarray(responses, np.float64)
-    if values.ndim != 2 or values.shape[1] != len(sheet):
-        raise UserError(f"responses {values.shape} do not fit a sheet of {len(sheet)} units")
-    if len(values) < 3 or not np.isfinite(values).all():
-        raise UserError(
-            f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
-        )
+    units = _standardized(sheet, responses)
     if min(n_neighborhoods, swaps) < 1 or neighborhood_size < 3:
         raise UserError("neighbourhoods, swaps and their size must be at least 1, 1 and 3")
     size = min(neighborhood_size, len(sheet))
-    units = _standardized(values)
     generator = np.random.default_rng(random_state)
     places = sheet
     for _ in track(range(n_neighborhoods), "swapping units"):
@@ -100,14 +91,8 @@ def fitted_positions(
     Sheet
         With the layout ``fitted(SEED)``.
     """
-    values = np.asarray(responses, np.float64)
-    if values.ndim != 2 or values.shape[1] != len(sheet):
-        raise UserError(f"responses {values.shape} do not fit a sheet of {len(sheet)} units")
-    if len(values) < 3 or not np.isfinite(values).all():
-        raise UserError(
-            f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
-        )
-    axes = np.linalg.svd(_standardized(values), full_matrices=False)[2][:2].T
+    units = _standardized(sheet, responses)
+    axes = np.linalg.svd(units, full_matrices=False)[2][:2].T
     if axes.shape[1] < 2:
         axes = np.column_stack([axes, np.zeros(len(axes))])
     strip = max(1, round(np.sqrt(len(sheet))))
@@ -115,7 +100,7 @@ def fitted_positions(
     positions[_in_strips(axes, strip)] = sheet.positions[_in_strips(sheet.positions, strip)]
     placed = replace(sheet, positions=positions, shape=None, layout=f"fitted({random_state})")
     n_swapped = min(len(sheet), 2000) if n_neighborhoods is None else n_neighborhoods
-    return swapped_positions(placed, values, n_neighborhoods=n_swapped, random_state=random_state)
+    return swapped_positions(placed, responses, n_neighborhoods=n_swapped, random_state=random_state)
 
 
 def _in_strips(points: Floats, strip: int) -> npt.NDArray[np.intp]:
@@ -143,8 +128,15 @@ def _swapped(units: Floats, distances: Floats, swaps: int) -> npt.NDArray[np.int
     return order
 
 
-def _standardized(values: Floats) -> Floats:
-    """Columns of mean 0 and norm 1; one that does not vary is 0, alike to none."""
+def _standardized(sheet: Sheet, responses: npt.ArrayLike) -> Floats:
+    """Responses that fit a sheet, each column of mean 0 and norm 1; one that does not vary is 0, alike to none."""
+    values = np.asarray(responses, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(sheet):
+        raise UserError(f"responses {values.shape} do not fit a sheet of {len(sheet)} units")
+    if len(values) < 3 or not np.isfinite(values).all():
+        raise UserError(
+            f"{len(values)} stimuli, or values that are not finite: at least 3 finite ones are needed"
+        )
     centered = values - values.mean(axis=0)
     norm = np.linalg.norm(centered, axis=0)
     unit: Floats = np.divide(centered, norm, out=np.zeros_like(centered), where=norm > 1e-12)

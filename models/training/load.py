@@ -22,11 +22,6 @@ _GREY, _SPREAD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 def load_trained(folder: Path, identifier: str | None = None) -> Model:
     """What a training wrote into a folder, as a model.
 
-    Parameters
-    ----------
-    folder : Path
-    identifier : str, optional
-
     Raises
     ------
     UserError

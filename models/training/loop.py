@@ -324,12 +324,6 @@ def recalibrated(network: nn.Module, data: Data, n_images: int = 1000) -> nn.Mod
 
     Copied or removed weights shift what a batch norm was fitted to; this is done after every kind of compression,
     for controls too. A network without batch norms comes back as it is.
-
-    Parameters
-    ----------
-    network : Module
-    data : LabelledImages or Corpus
-    n_images : int
     """
     norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
     if not norms or not isinstance(data, LabeledImages):

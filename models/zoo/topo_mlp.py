@@ -8,7 +8,7 @@ from ..catalogue import ModelCard, loads
 if TYPE_CHECKING:
     from ..model import Model
 
-_DEB2025 = """\
+DEB2025 = """\
 @inproceedings{deb2025,
   author = {Deb, Mayukh and Deb, Mainak and Murty, N. Apurva Ratan},
   title = {{TopoNets}: High performing vision and language models with brain-like topography},
@@ -29,7 +29,7 @@ def _card(identifier: str, when: str, file: str, digest: str) -> ModelCard:
         files=(KnownFile(file, digest),),
         license="none stated",
         source="github.com/toponets/visualize, commit 6033edf8485b4122be7f80638acd289d09e7de75, converted",
-        bibtex=_DEB2025,
+        bibtex=DEB2025,
     )
 
 

@@ -23,10 +23,6 @@ _PARTS = ("query", "key", "value")
 def load_topoformer(folder: Path) -> "Model":
     """A Topoformer from its Hugging Face folder.
 
-    Parameters
-    ----------
-    folder : Path
-
     Raises
     ------
     UserError
@@ -67,7 +63,7 @@ def torus_sheet(layer: str, n_units: int) -> Sheet:
     side = isqrt(n_units)
     if side * side != n_units:
         raise UserError(f"layer {layer!r} has {n_units} units, which do not fill a square sheet")
-    return grid_sheet(layer, n_units, shape=(side, side), pitch=1 / side, periodic=True, layout="native")
+    return grid_sheet(layer, n_units, shape=(side, side), periodic=True, layout="native").scaled(1 / side)
 
 
 def _attention(network: "nn.Module") -> "list[tuple[str, nn.Linear]]":

@@ -82,10 +82,6 @@ def read_positions(place: Path) -> dict[str, np.ndarray[tuple[int, int], np.dtyp
 
     A pickle is read by an unpickler that admits tensors and plain containers alone.
 
-    Parameters
-    ----------
-    place : Path
-
     Returns
     -------
     dict of str to array of shape (n_units, 2)

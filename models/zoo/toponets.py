@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING
 from ...errors import UserError
 from ...install import KnownFile
 from ..catalogue import ModelCard, loads
+from .topo_mlp import DEB2025
 
 if TYPE_CHECKING:
     from ..model import Model
 
-_DEB2025 = """\
-@inproceedings{deb2025,
-  author = {Deb, Mayukh and Deb, Mainak and Murty, N. Apurva Ratan},
-  title = {{TopoNets}: High performing vision and language models with brain-like topography},
-  booktitle = {International Conference on Learning Representations},
-  year = {2025}
-}"""
 _HUB = "huggingface.co"
 _TOKENIZER = KnownFile(
     "tokenizer.json", url=f"https://{_HUB}/openai-community/gpt2/resolve/main/tokenizer.json"
@@ -75,7 +69,7 @@ def _card(
         files=(KnownFile(file, url=f"https://{source}/resolve/main/{file}?download=true"), *more),
         license="see its page",
         source=source,
-        bibtex=_DEB2025,
+        bibtex=DEB2025,
     )
 
 

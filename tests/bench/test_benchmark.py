@@ -10,6 +10,7 @@ import pytest
 import brodmann
 from brodmann import UserError
 from brodmann.bench import ScoringOptions, add_benchmark, benchmark_card, list_benchmarks, make_benchmark
+from brodmann.bench.benchmark import is_published, load_benchmark, with_folds
 from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 
@@ -60,7 +61,7 @@ def test_a_benchmark_of_ones_own(tmp_path):
     assert add_benchmark(path) == ["simulated-cortex.IT-linear"]
     benchmark = brodmann.load_benchmark("simulated-cortex.IT-linear")
     assert benchmark.version == 2
-    assert benchmark.metric.splitter.n_splits == 4
+    assert benchmark.metric.sampling.n_splits == 4
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,14 @@ def test_a_benchmark_of_ones_own(tmp_path):
         ),
         ('["simulated-cortex.IT-lnear"]', "unknown metric 'lnear': did you mean 'linear'"),
         ('["nobody.IT-linear"]', "unknown data set 'nobody'"),
+        (
+            '["simulated-cortex.IT-linear"]\ncontext = "pasage"',
+            "simulated-cortex.IT-linear: context must be 'none' or 'passage', not 'pasage'",
+        ),
+        (
+            '["simulated-cortex.IT-linear"]\nversion = "x"',
+            "simulated-cortex.IT-linear: version must be a whole number from 1, not 'x'",
+        ),
         ("version = 3", "stands outside a benchmark"),
         ("", "declares no benchmark"),
     ],
@@ -122,8 +131,9 @@ def test_a_data_set_at_hand_and_a_metric_by_name_make_the_declared_benchmark(at_
     card = replace(benchmark_card("simulated-cortex.IT-ridge"), options={"stratify": "category", "folds": 4})
     declared = make_benchmark(card, at_hand)
     assert made.identifier == declared.identifier == "simulated-cortex.IT-ridge"
-    assert made.metric.splitter == declared.metric.splitter
-    assert made.metric.splitter.n_splits == 4
+    for one, other in zip(made.metric.sampling.tests, declared.metric.sampling.tests, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.metric.sampling.n_splits == len(made.metric.sampling.folds) == 4
     assert made.noise_ceiling.value == declared.noise_ceiling.value
     assert made.card.simulated
 
@@ -139,8 +149,9 @@ def test_a_function_is_a_metric(at_hand, tmp_path):
     assert result.layer == "truth"
     kept = np.isfinite(result.per_unit)
     assert result.n_neuroids == kept.sum()
+    assert kept.all()
     assert result.value == pytest.approx(
-        np.median(result.per_unit[kept] / np.sqrt(benchmark.noise_ceiling.per_neuroid[kept]))
+        np.median(result.per_unit) / np.sqrt(np.median(benchmark.noise_ceiling.per_neuroid))
     )
     assert result.p == pytest.approx(1 / 40)
     assert result.ci[0] < result.value < result.ci[1]
@@ -167,6 +178,17 @@ def test_a_function_is_a_metric(at_hand, tmp_path):
         ("IT", "cka", {"folds": 3}, r"unknown option of simulated-cortex.IT 'folds'.*cka has no options"),
         ("IT", held_out_r, {"folds": 3}, "folds: options belong to a metric by name"),
         ("IT", 3, {}, "3 is no metric: give a name, a function"),
+        ("IT", "ridge", {"folds": 0}, "the number of folds must be a whole number from 2, not 0"),
+        ("IT", "ridge", {"folds": "a"}, "the number of folds must be a whole number from 2, not 'a'"),
+        (
+            "IT",
+            "decoding",
+            {"inner_folds": 2.5},
+            "the number of inner folds must be a whole number from 2, not 2.5",
+        ),
+        ("IT", "ridge", {"context": "pasage"}, "context must be 'none' or 'passage', not 'pasage'"),
+        ("IT", "ridge", {"version": "x"}, "version must be a whole number from 1, not 'x'"),
+        ("IT", "ridge", {"version": 0}, "version must be a whole number from 1, not 0"),
     ],
 )
 def test_what_makes_no_benchmark_is_said_in_one_line(at_hand, region, metric, options, message):
@@ -175,12 +197,44 @@ def test_what_makes_no_benchmark_is_said_in_one_line(at_hand, region, metric, op
     assert "\n" not in str(refused.value)
 
 
-def test_a_function_that_does_not_give_one_r_a_neuroid_is_refused(at_hand):
-    benchmark = make_benchmark(at_hand, "IT", lambda features, responses: features.mean())
-    with pytest.raises(UserError, match=r"must give one r a neuroid, an array of shape \(\d+,\)"):
-        benchmark.metric.evaluate(
-            {"a": benchmark.recording.mean}, benchmark.recording, benchmark.noise_ceiling, ScoringOptions()
-        )
+def evaluated(benchmark, layer=None):
+    features = {"a": benchmark.recording.mean if layer is None else layer}
+    options = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    return benchmark.metric.evaluate(features, benchmark.recording, benchmark.noise_ceiling, options)
+
+
+@pytest.mark.parametrize(
+    ("given", "gave"),
+    [
+        (lambda r: r.mean(), r"one of shape \(\)"),
+        (lambda r: 7.0, r"one of shape \(\)"),
+        (lambda r: None, r"one of shape \(\)"),
+        (lambda r: r[1:], r"one of shape \(\d+,\)"),
+        (lambda r: np.full(len(r), 7.0), r"7 \(a metric of another range: docs/adding/metric.md\)"),
+        (lambda r: np.where(np.arange(len(r)) == 1, -np.inf, r), "-inf"),
+        (lambda r: r * 1j, "complex128"),
+        (lambda r: r.astype(str), "<U32"),
+        (lambda r: [[one] * (i + 1) for i, one in enumerate(r)], "rows of different lengths"),
+        (lambda r: np.where(np.arange(len(r)) == 1, np.nan, r), "NaN where features and responses vary"),
+        (lambda r: np.ma.array(r, mask=np.arange(len(r)) == 1), "masked values"),
+    ],
+)
+def test_a_function_that_does_not_give_one_r_a_neuroid_is_refused(at_hand, given, gave):
+    benchmark = make_benchmark(at_hand, "IT", lambda x, y: given(held_out_r(x, y)))
+    expected = (
+        r"must give one r a neuroid, an array of shape \(\d+,\) of real numbers from -1 to 1, and gave "
+    )
+    with pytest.raises(UserError, match=expected + gave) as refused:
+        evaluated(benchmark)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_function_may_say_nan_of_a_layer_that_does_not_vary(at_hand):
+    from brodmann.correlation import pearson
+
+    benchmark = make_benchmark(at_hand, "IT", lambda x, y: pearson(x[:, :1], y).astype(np.float32))
+    assert evaluated(benchmark, np.ones((100, 3))).value == 0
+    assert evaluated(benchmark).layers["a"] > 0
 
 
 def test_a_benchmark_says_what_it_is_and_its_ceiling_once_it_is_known(at_hand):
@@ -188,7 +242,7 @@ def test_a_benchmark_says_what_it_is_and_its_ceiling_once_it_is_known(at_hand):
     shown = repr(benchmark)
     n = benchmark.recording.responses.shape
     for part in (
-        "'simulated-cortex.IT-ridge' version 1",
+        "'simulated-cortex.IT-ridge' version 2",
         "data set simulated-cortex (simulated)",
         "region IT",
         "ridge(folds=4)",
@@ -224,3 +278,39 @@ def test_an_option_that_the_metric_would_not_use_is_refused_at_the_declaration(t
         add_benchmark(path)
     for card in list_benchmarks():
         assert benchmark_card(card.identifier) == card
+
+
+def test_other_folds_make_another_benchmark():
+    card = benchmark_card("simulated-cortex.IT-ridge")
+    other = benchmark_card("simulated-cortex.IT-ridge@folds=leave-category-out")
+    assert is_published(card.identifier)
+    assert not is_published(other.identifier)
+    assert other == with_folds(card, "leave-category-out")
+    assert other.identifier == "simulated-cortex.IT-ridge@folds=leave-category-out"
+    assert other.options == {"folds": "leave-category-out"}
+    assert (card.dataset, card.region, card.metric) == (other.dataset, other.region, other.metric)
+    assert with_folds(other, "leave-category-out") is other
+    assert with_folds(other, 3).identifier == "simulated-cortex.IT-ridge@folds=3"
+    assert with_folds(card, "shuffled").options == {**card.options, "folds": "shuffled"}
+
+
+@pytest.mark.parametrize("name", ["pls", "rsa", "cka"])
+def test_a_metric_with_folds_of_its_own_takes_no_others(name):
+    with pytest.raises(UserError, match="folds"):
+        with_folds(benchmark_card(f"simulated-cortex.IT-{name}"), "shuffled")
+
+
+def test_a_benchmark_declares_training_and_test_stimuli(tmp_path):
+    declared = tmp_path / "mine.toml"
+    declared.write_text(
+        '["simulated-cortex.here-there"]\nregion = "IT"\nmetric = "ridge"\n'
+        'train = "category=face"\ntest = ["category=place", "category=body"]\n'
+    )
+    add_benchmark(declared)
+    loaded = load_benchmark("simulated-cortex.here-there")
+    values = loaded.recording.columns["category"]
+    tests = [set(values[one]) for one in loaded.metric.sampling.tests]
+    assert tests == [{"place"}, {"body"}]
+    assert {name for fold in loaded.metric.sampling.folds for name in values[fold.split.train]} == {"face"}
+    left = load_benchmark("simulated-cortex.IT-ridge@folds=leave-category-out")
+    assert [len(set(values[one])) for one in left.metric.sampling.tests] == [1] * len(set(values))

@@ -18,6 +18,7 @@ from brodmann.analysis.representation.rdm import pairs
 from brodmann.bench import make_benchmark
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
+from brodmann.bench.metrics.registries import METRICS
 
 QUICK = {"n_bootstraps": 200, "n_permutations": 199}
 NO_DRAWS = ScoringOptions(n_bootstraps=0, n_permutations=0)
@@ -78,10 +79,12 @@ def test_ceilings_over_subjects_are_rsatoolboxs(test_data):
     subjects = benchmark.recording.rdms.mean(axis=1)
     lower, upper = boot_noise_ceiling(rsatoolbox.rdm.RDMs(pairs(subjects)), method="spearman")
     attrs = benchmark.ceiling.attrs
-    assert attrs["kind"] == "rdm"
+    assert attrs["kind"] == "rdm_pairwise"
     assert attrs["lower"] == pytest.approx(lower, abs=1e-6)
     assert attrs["upper"] == pytest.approx(upper, abs=1e-6)
-    assert float(benchmark.ceiling) == attrs["upper"]
+    assert attrs["lower"] < float(benchmark.ceiling) < attrs["upper"]
+    old = METRICS["rsa"].make(benchmark.recording, {"normalization": "r_over_ceiling"})
+    assert old.ceiling(benchmark.recording).value == attrs["upper"]
     everyone = [
         spearmanr(pairs(one), pairs(subjects).argsort(axis=1).argsort(axis=1).mean(axis=0)).statistic
         for one in subjects
@@ -99,7 +102,9 @@ def test_categories_are_identified_across_runs_and_a_wrong_pairing_is_not(test_d
     assert record["raw"] > 0.9
     assert record["p"] == pytest.approx(1 / 200)
     assert record["left_out"]["voxels outside the brain"] > 0
-    assert np.median(reliabilities) > 0.3
+    assert (
+        np.median(reliabilities) > 0.2
+    )  # by analysis of variance; the median of split halves, biased upwards, was .3
     rng = np.random.default_rng(0)
     wrong = []
     for _ in range(20):
@@ -107,7 +112,7 @@ def test_categories_are_identified_across_runs_and_a_wrong_pairing_is_not(test_d
         for repetition in range(cube.shape[1]):
             cube[:, repetition] = cube[rng.permutation(8), repetition]
         shuffled = replace(benchmark, recording=replace(benchmark.recording, cube=cube))
-        wrong.append(shuffled.metric.ceiling(shuffled.recording).value)
+        wrong.append(shuffled.metric.evaluate_recording(shuffled.recording, NO_DRAWS).raw)
     print("wrong pairing:", np.mean(wrong))
     assert np.mean(wrong) == pytest.approx(0.5, abs=0.12)
 

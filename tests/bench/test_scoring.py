@@ -12,6 +12,8 @@ import xarray as xr
 import brodmann
 from brodmann import UserError
 from brodmann.bench import open_run, record_of
+from brodmann.bench.cli.terminal import score_text
+from brodmann.bench.leaderboard.submission.build import gathered
 from brodmann.models import Model
 
 QUICK = {"n_bootstraps": 100, "n_permutations": 99}
@@ -24,7 +26,11 @@ class Lookup(Model):
 
     def __init__(self, features, stimulus_ids, *, identifier="lookup", digest="1"):
         self.identifier, self.digest = identifier, digest
-        self._features, self._ids, self.calls = features, list(stimulus_ids), 0
+        self._features, self._ids, self._calls = features, list(stimulus_ids), []
+
+    @property
+    def calls(self):
+        return len(self._calls)
 
     @property
     def layers(self):
@@ -34,7 +40,7 @@ class Lookup(Model):
         return {name: self._features[name].shape[1] for name in layers or self.layers}
 
     def extract(self, stimuli, layers=None, *, context="none"):
-        self.calls += 1
+        self._calls.append(layers)
         return {name: self._one(name) for name in layers or self.layers}
 
     def _one(self, name):
@@ -92,7 +98,7 @@ def test_asking_again_costs_nothing_and_gives_the_same(benchmark, model, tmp_pat
     assert {**again.attrs["record"], "cached": 0} == {**first.attrs["record"], "cached": 0}
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"layers": ["late"]}, {"n_bootstraps": 50}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"layers": ["late"]}, {"n_bootstraps": 50}, {"folds": 3}])
 def test_any_other_question_is_another_record(benchmark, model, tmp_path, change):
     brodmann.score(model, benchmark, run=tmp_path, **QUICK)
     brodmann.score(model, benchmark, run=tmp_path, **{**QUICK, **change})
@@ -100,10 +106,22 @@ def test_any_other_question_is_another_record(benchmark, model, tmp_path, change
     assert len(list(open_run(tmp_path).records())) == 2
 
 
+def test_a_score_with_other_folds_says_so_and_goes_to_no_board(benchmark, model, tmp_path):
+    plain = brodmann.score(model, benchmark, run=tmp_path, **QUICK)
+    other = brodmann.score(model, benchmark, run=tmp_path, folds="shuffled", **QUICK).attrs["record"]
+    assert other["benchmark"] == f"{benchmark.identifier}@folds=shuffled"
+    assert other["provenance"]["options"]["folds"] == "shuffled"
+    assert other["key"] != plain.attrs["record"]["key"]
+    assert "shuffled folds" in other["methods"]["dependence"]
+    assert "folds     shuffled folds" in score_text(other)
+    document, notes = gathered([tmp_path])
+    assert [one["benchmark"] for one in document["scores"]] == [benchmark.identifier]
+    assert any("make another benchmark" in note for note in notes)
+
+
 def test_other_weights_are_another_record(benchmark, model, tmp_path):
     brodmann.score(model, benchmark, run=tmp_path, **QUICK)
-    model.digest = "2"
-    brodmann.score(model, benchmark, run=tmp_path, **QUICK)
+    brodmann.score(model.replaced(digest="2"), benchmark, run=tmp_path, **QUICK)
     assert model.calls == 2
 
 
@@ -195,7 +213,7 @@ def test_the_estimate_of_memory_bounds_what_is_used(name, tmp_path):
 
 
 def test_a_model_of_the_wrong_kind_is_refused(benchmark, model):
-    model.modality = "language"
+    model = model.replaced(modality="language")
     with pytest.raises(
         UserError, match="is a language model, but simulated-cortex.IT-ridge is a vision benchmark"
     ):

@@ -83,6 +83,35 @@ def test_a_table_names_stimuli_and_neuroids_and_may_repeat_them():
     np.testing.assert_array_equal(cube[0], table.loc["s0"].to_numpy())
 
 
+@pytest.mark.parametrize("order", [range(N - 1, -1, -1), [2, 0, 5, 1, 4, 3]], ids=["reversed", "shuffled"])
+@pytest.mark.parametrize("own_column", [True, False])
+def test_rows_in_another_order_are_found_by_their_numbers(order, own_column):
+    table = pd.DataFrame(values(N, T)).loc[order]
+    table.index = pd.RangeIndex(N - 1, -1, -1) if isinstance(order, range) else table.index
+    shown = pd.DataFrame({"sentence": TEXTS} | ({"stimulus_id": range(N)} if own_column else {}))
+    data = Dataset.from_arrays("mine", table, shown)
+    cube = repetition_cube(data.responses, data.stimuli["stimulus_id"])
+    np.testing.assert_array_equal(cube[:, 0], values(N, T))
+
+
+def test_the_default_index_says_the_order_of_the_stimuli():
+    shown = pd.DataFrame({"stimulus_id": [f"s{i}" for i in (3, 1, 0, 2, 5, 4)], "sentence": TEXTS})
+    data = Dataset.from_arrays("mine", pd.DataFrame(values(N, T)), shown)
+    assert data.responses["stimulus_id"].values.tolist() == shown["stimulus_id"].tolist()
+    np.testing.assert_array_equal(data.responses.values, values(N, T))
+
+
+def test_what_is_masked_was_not_recorded():
+    mask = np.zeros((N, R, T), bool)
+    mask[2, 1:] = True
+    given = values(N, R, T)
+    for array in (np.ma.array(given, mask=mask), np.ma.array((given * 100).astype(int), mask=mask)):
+        data = Dataset.from_arrays("mine", array, TEXTS)
+        assert data.responses.shape == (N * R - 2, T)
+        cube = repetition_cube(data.responses, data.stimuli["stimulus_id"])
+        np.testing.assert_array_equal(cube, array.astype(float).filled(np.nan))
+
+
 def test_a_labelled_array_keeps_its_coordinates():
     array = xr.DataArray(
         values(T, N),
@@ -134,6 +163,10 @@ def test_arrays_and_the_folder_they_are_saved_as_are_one_data_set(tmp_path):
     data = Dataset.from_arrays("mine", values(N, R, T), TEXTS, region=["V1", "V1", "IT", "IT"])
     save_folder(data, tmp_path / "saved")
     assert load_folder(tmp_path / "saved", "mine").digest == data.digest
+
+
+def stimuli_named(*names):
+    return pd.DataFrame({"stimulus_id": names, "sentence": TEXTS})
 
 
 NAN = values(N, T)
@@ -200,6 +233,60 @@ MISTAKES = {
         {"labels": list("ab")},
         "category has 2 values, but there are 6 stimuli",
     ),
+    "rows of other stimuli": (
+        (pd.DataFrame(values(N, T), index=range(N, 0, -1)), TEXTS),
+        {},
+        r"6 stimulus ids of the responses are not in the stimulus table \(first: '1'\)",
+    ),
+    "numbers that are ids and an order": (
+        (pd.DataFrame(values(N, T)), stimuli_named(5, 4, 3, 2, 1, 0)),
+        {},
+        "the stimuli have the ids 0 to 5 in another order than the default index of the responses: name",
+    ),
+    "masked": (
+        (np.ma.array(values(N, T), mask=np.arange(N * T).reshape(N, T) == 6), TEXTS),
+        {},
+        r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n2'\)",
+    ),
+    "ragged": (([[1.0, 2.0], [3.0]], TEXTS[:2]), {}, "the responses are rows of different lengths"),
+    "no region": ((values(N, T), TEXTS), {"region": None}, r"4 neuroids have no region \(first: 'n0'\)"),
+    "a neuroid without region": (
+        (values(N, T), TEXTS),
+        {"region": ["V1", None, "V1", float("nan")]},
+        r"2 neuroids have no region \(first: 'n1'\)",
+    ),
+    "a neuroid without name": (
+        (pd.DataFrame(values(N, 2), columns=["a", None]), TEXTS),
+        {},
+        r"1 neuroids have no name \(first: column 1\)",
+    ),
+    "a neuroid of an empty name": (
+        (pd.DataFrame(values(N, 2), columns=["a", " "]), TEXTS),
+        {},
+        r"1 neuroids have no name \(first: column 1\)",
+    ),
+    "a stimulus without id": (
+        (values(N, T), stimuli_named("a", "b", None, "d", float("nan"), "f")),
+        {},
+        r"mine: 2 stimuli have no stimulus_id \(first: row 2\)",
+    ),
+    "an empty id": (
+        (values(N, T), stimuli_named("a", "b", "c", "d", " ", "f")),
+        {},
+        r"mine: 1 stimuli have no stimulus_id \(first: row 4\)",
+    ),
+    "no stimuli at all": ((values(N, T), None), {}, "must be a list of texts or paths, or a table, not None"),
+    "one text": ((values(N, T), "Text."), {}, "must be a list of texts or paths, or a table, not 'Text.'"),
+    "places in words": (
+        (values(N, T), TEXTS),
+        {"positions": [["left", "up"]] * T},
+        "positions are <U4, not real numbers",
+    ),
+    "places of different lengths": (
+        (values(N, T), TEXTS),
+        {"positions": [[1, 2], [1, 2, 3], [1, 2], [1, 2]]},
+        "positions are rows of different lengths",
+    ),
     "an array without dims": (
         (xr.DataArray(values(N, T), dims=("a", "b"), coords={"stimulus_id": ("a", TEXTS)}), TEXTS),
         {},
@@ -214,6 +301,13 @@ def test_a_mistake_is_one_line(mistake):
     with pytest.raises(UserError, match=message) as caught:
         Dataset.from_arrays("mine", *given, **known)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [None, "", " ", 3])
+def test_a_data_set_has_a_name(name):
+    with pytest.raises(UserError, match="the identifier of a data set must be a name, not ") as caught:
+        Dataset.from_arrays(name, values(N, T), TEXTS)
+    assert repr(name) in str(caught.value)
 
 
 def test_conditions_whose_stimuli_are_elsewhere():

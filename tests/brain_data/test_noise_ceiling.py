@@ -250,9 +250,8 @@ def test_a_hundred_curves_are_drawn_from_the_seed():
     assert one != other
 
 
-@pytest.mark.filterwarnings("ignore:Covariance of the parameters could not be estimated")
 def test_scores_that_are_missing_are_left_out_of_the_curve():
-    """Of three subjects' pairs one is not defined: draws of that pair alone are skipped, all others fitted."""
+    """Of three subjects' pairs one is not defined: curves are drawn from the others."""
 
     def predict(features, targets):
         pair_is_missing = features[0].tolist() == [1.0 if targets[0, 0] != 1 else 0.0]
@@ -265,3 +264,13 @@ def test_scores_that_are_missing_are_left_out_of_the_curve():
         assert np.isnan(found[:, 1]).all()
         np.testing.assert_allclose(found[:, 2], 0.6, rtol=1e-3)
         assert np.isfinite(found[:, 0]).all()
+
+
+def test_no_ceiling_is_made_of_scores_with_one_number_of_others():
+    """A level that is known at one size alone goes with any asymptote above it: the curve is not known, nor fitted."""
+
+    def predict(features, targets):
+        return np.array([0.4 if features.shape[1] == 1 else np.nan])
+
+    found = extrapolated_ceiling([np.full((5, 1), float(i)) for i in range(4)], predict, n_bootstraps=5)
+    assert np.isnan(found).all()

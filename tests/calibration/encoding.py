@@ -1,7 +1,10 @@
 """Encoding scores: intervals of few groups, ceilings of noisy and unequal repetitions, p of dependent samples."""
 
+import os
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +12,13 @@ from designs import Floats, Row, Study, benchmark, coverage, dataset, evaluate, 
 
 from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.analysis.statistics.replicates import Replicates
+from brodmann.bench import make_benchmark
 from brodmann.bench.metrics.headline import Headline
 from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
 from brodmann.bench.metrics.sampling import sampling
 from brodmann.brain_data import Dataset
 from brodmann.brain_data.noise_ceiling import repetition_weights
+from brodmann.brain_data.simulated_cortex import simulated_language
 
 _DRAWS = 199
 
@@ -135,9 +140,8 @@ def equal_models(seeds: Sequence[int], *, subjects: int, alike: bool) -> list[Ro
     p, intervals_hold = [], []
     for seed in seeds:
         made = generator().trials(
-            seed, n_stimuli=150, n_subjects=subjects, n_neuroids=20, subject_spread=0.0 if alike else 1.0,
-            repetitions=2,
-        )  # fmt: skip
+            seed, n_stimuli=150, n_subjects=subjects, subject_spread=0.0 if alike else 1.0
+        )
         scored = benchmark(dataset(made))
         first, second = (evaluate(scored, made.features[:, half]) for half in (slice(0, 5), slice(5, 10)))
         assert isinstance(first.replicates, Replicates)
@@ -152,7 +156,98 @@ def equal_models(seeds: Sequence[int], *, subjects: int, alike: bool) -> list[Ro
     return [row(name, measured, f"p < .05 in at most {most:.0%}", measured["p < .05"] <= most)]
 
 
-STUDIES: dict[str, Study] = {}
+def alice_folder() -> Path:
+    """Where the recordings of people who heard a story lie."""
+    data = os.environ.get("BRODMANN_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data"
+    return Path(data) / "brennan2016-alice" / "data" / "6mm"
+
+
+@cache
+def alice() -> Floats:
+    """Mean over people of six regions' responses to a chapter of Alice, from the 11th sample on, (352, 6).
+
+    Cubic trends are taken out and every series is z-scored; a person whose series never varies is left out.
+    """
+    found = []
+    for file in sorted(alice_folder().glob("*-timecourses.txt")):
+        series = np.loadtxt(file)
+        trend = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(series)), 3)
+        left = series - trend @ np.linalg.lstsq(trend, series, rcond=None)[0]
+        if (left.std(axis=0) > 1e-9).all():
+            found.append(left / left.std(axis=0))
+    return np.mean(found, axis=0)[10:]
+
+
+def same_spectrum(series: Floats, seed: int) -> Floats:
+    """The same series with random phases: as smooth, and about nothing."""
+    draw = np.random.default_rng([seed, 13])
+    spectrum = np.fft.rfft(series - series.mean(axis=0), axis=0)
+    turned = np.exp(2j * np.pi * draw.random(spectrum.shape))
+    return np.fft.irfft(np.abs(spectrum) * turned, len(series), axis=0)
+
+
+def real_series(seeds: Sequence[int]) -> list[Row]:
+    """Real responses to a story, and features as smooth as they are that have nothing to do with it."""
+    if not alice_folder().is_dir():
+        return []
+    responses, p = alice(), []
+    for seed in seeds:
+        scored = benchmark(_of_mean(responses, {}))
+        assert scored.metric.sampling.kind == "serial"
+        p.append(evaluate(scored, same_spectrum(responses, seed), n_permutations=400, seed=seed).p)
+    measured = {
+        "p <= .05": float((np.array(p) <= 0.05).mean()),
+        "p <= .01": float((np.array(p) <= 0.01).mean()),
+    }
+    name = "unrelated: Alice, features of the same spectrum (rotation)"
+    return [row(name, measured, "p <= .05 in at most 11 %, warned of", measured["p <= .05"] <= 0.11)]
+
+
+def of_simulated_language(seeds: Sequence[int], *, knows: str, reliability: float) -> list[Row]:
+    """The other generator: sentences of two grammars, maps on a sheet, noise that units share."""
+    scores, ends, p = [], [], []
+    for seed in seeds:
+        data = replace(
+            simulated_language(seed=seed, n_stimuli=200, n_repetitions=4, reliability=reliability),
+            blocks="none",
+        )
+        features = data.truth["features"]["language"]
+        if knows == "half":
+            features = features[:, :2]
+        elif knows == "nothing":
+            features = np.random.default_rng(10**6 + seed).normal(size=(200, 12))
+        found = evaluate(
+            make_benchmark(data, "language"),
+            features,
+            seed=seed,
+            n_permutations=_DRAWS if knows == "nothing" else 0,
+        )
+        scores.append(found.value)
+        ends.append(found.ci)
+        p.append(found.p)
+    measured = coverage(scores, ends)
+    must, holds = "covers 92 %, own inside", measured["covers"] >= 0.92 and measured["own inside"] == 1
+    if knows == "all":
+        must, holds = f"{must}, score .97 to 1.03", holds and 0.97 <= measured["score"] <= 1.03
+    if knows == "nothing":
+        measured["p <= .05"] = float((np.array(p) <= 0.05).mean())
+        must, holds = f"{must}, p <= .05 in 2 to 8 %", holds and 0.02 <= measured["p <= .05"] <= 0.08
+    return [
+        row(
+            f"simulated language, reliability {reliability}, a model that knows {knows}",
+            measured,
+            must,
+            holds,
+        )
+    ]
+
+
+STUDIES: dict[str, Study] = {"real series": real_series}
+for _knows in ("all", "half", "nothing"):
+    for _reliability in (0.4, 0.7):
+        STUDIES[f"simulated language {_knows} {_reliability}"] = partial(
+            of_simulated_language, knows=_knows, reliability=_reliability
+        )
 for _groups, _size in ((5, 40), (6, 40), (8, 30), (10, 24), (20, 12), (60, 4)):
     for _between in (0.0, 0.5, 0.8):
         for _unexplained in (0.0, 0.6):

@@ -12,6 +12,7 @@ import torch
 from brodmann import UserError, load_model
 from brodmann.errors import NotAvailableError
 from brodmann.models import list_models
+from brodmann.models.catalogue import MODELS, SCHEMES, KnownModel, ModelCard, Scheme
 from brodmann.models.weights.state_dict import read_weights
 
 
@@ -116,6 +117,33 @@ def test_a_factory_of_ones_own(file):
 def test_factories_that_go_wrong(file, factory, message):
     with pytest.raises(UserError, match=message):
         load_model(f"{file}:{factory}")
+
+
+@pytest.mark.parametrize("name", ["guest", "guests:one"])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise KeyError('weights')", "failed: KeyError: 'weights'"),
+        ("return 7", "must give a brodmann Model, not int"),
+    ],
+)
+def test_a_model_of_another_package_that_goes_wrong_is_one_line_that_names_it(
+    name, body, message, monkeypatch
+):
+    space = {"__name__": "guest_package.models"}
+    exec(f"def make(_):\n    {body}", space)
+    card = ModelCard("guest", "a guest", "vision", "baseline", ("0",))
+    assert "pixels" in MODELS
+    assert "hf" in SCHEMES
+    for registry, thing in (
+        (MODELS, KnownModel(card, space["make"])),
+        (SCHEMES, Scheme("NAME", space["make"])),
+    ):
+        monkeypatch.setattr(registry, "_things", dict(registry._things))
+        monkeypatch.setattr(registry, "_origins", dict(registry._origins))
+        registry.register("guest" if registry is MODELS else "guests", thing, "guest_package.models")
+    with pytest.raises(UserError, match=f"the model '{name}' of guest_package.models {message}"):
+        load_model(name)
 
 
 def test_a_file_that_does_not_run(tmp_path):

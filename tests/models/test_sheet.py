@@ -18,7 +18,7 @@ def test_grids_are_as_square_as_the_number_allows(n, shape):
 
 
 def test_units_fill_a_grid_row_by_row():
-    sheet = grid_sheet("fc", 12, pitch=0.5, unit="mm")
+    sheet = grid_sheet("fc", 12, unit="mm").scaled(0.5)
     assert sheet.shape == (3, 4)
     np.testing.assert_array_equal(sheet.positions[5], [0.5, 0.5])
     assert sheet.distances()[0, 11] == pytest.approx(0.5 * np.hypot(3, 2))

@@ -126,10 +126,6 @@ def check_plugin(
     python : str or Path, optional
         The interpreter of another environment, in which Brain-Score is installed; brodmann's own by default.
 
-    Returns
-    -------
-    PluginReport
-
     Raises
     ------
     UserError

@@ -12,12 +12,7 @@ _REGISTRATION = re.compile(r"(?:model|benchmark)_registry\[(['\"])(.*?)\1\]")
 
 
 def zip_rules(archive: Path) -> dict[str, str]:
-    """Every rule and, where it is broken, by what; an empty text where it holds.
-
-    Parameters
-    ----------
-    archive : Path
-    """
+    """Every rule and, where it is broken, by what; an empty text where it holds."""
     try:
         with zipfile.ZipFile(archive) as opened:
             damaged = opened.testzip()

@@ -81,10 +81,6 @@ class Board:
             The JSON that it was read from; kept as it came.
         who : Person
 
-        Returns
-        -------
-        Receipt
-
         Raises
         ------
         Refused

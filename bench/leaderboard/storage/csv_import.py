@@ -103,10 +103,6 @@ def import_scores(board: Board, path: Path, who: Person, *, about: Path | None =
     about : Path, optional
         A TOML file that says what the benchmarks and models are, in the layout of ``published.toml``.
 
-    Returns
-    -------
-    Receipt
-
     Raises
     ------
     UserError

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import peewee
 from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
-from ....errors import UserError
+from ....errors import UserError, first_line
 from ....files import home
 from .board import Board
 from .brainscore_import import adopt
@@ -54,7 +54,7 @@ def open_board(address: str | Path | None = None, *, create: bool = True) -> Boa
             adopt(database)
     except peewee.PeeweeException as error:
         raise UserError(
-            f"cannot open the board {_shown_address(str(address))}: {_first_line(error)}"
+            f"cannot open the board {_shown_address(str(address))}: {first_line(error)}"
         ) from error
     return Board(database)
 
@@ -127,7 +127,3 @@ def _shown_address(address: str) -> str:
     """An address without its password."""
     parts = urlsplit(address)
     return address.replace(f":{parts.password}@", ":...@") if parts.password else address
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

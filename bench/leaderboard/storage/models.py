@@ -35,7 +35,7 @@ except ImportError as error:
 CURRENT, SUPERSEDED, WITHDRAWN = "current", "superseded", "withdrawn"
 LOCK = 0x62726F64
 """Of PostgreSQL's advisory locks: whoever changes the board holds it."""
-_Base: Any = database_models.PeeweeBase
+_PeeweeBase: Any = database_models.PeeweeBase
 
 
 class JsonField(TextField):
@@ -50,6 +50,13 @@ class JsonField(TextField):
         return json.loads(value) if value else {}
 
 
+class _Base(_PeeweeBase):
+    """A table ``brodmann_score`` of the class ``ScoreRow``."""
+
+    class Meta:
+        table_function = lambda row: f"brodmann_{row.__name__.removesuffix('Row').lower()}"  # noqa: E731
+
+
 class MigrationRow(_Base):
     """A change of the tables that this board has gone through."""
 
@@ -57,18 +64,12 @@ class MigrationRow(_Base):
     name = CharField()
     applied_at = DateTimeField()
 
-    class Meta:
-        table_name = "brodmann_migration"
-
 
 class RevisionRow(_Base):
     """One row; its value rises with every change, so that pages know when they are out of date."""
 
     id = IntegerField(primary_key=True)
     value = BigIntegerField()
-
-    class Meta:
-        table_name = "brodmann_revision"
 
 
 class BenchmarkRow(_Base):
@@ -89,9 +90,6 @@ class BenchmarkRow(_Base):
     license = CharField(max_length=300, default="")
     citation = TextField(default="")
 
-    class Meta:
-        table_name = "brodmann_benchmark"
-
 
 class CeilingRow(_Base):
     """The ceiling of one version of a benchmark."""
@@ -104,9 +102,6 @@ class CeilingRow(_Base):
     upper = DoubleField(null=True)
     data_digest = CharField(max_length=64, default="")
 
-    class Meta:
-        table_name = "brodmann_ceiling"
-
 
 class ModelRow(_Base):
     """A model's card, beside Brain-Score's."""
@@ -114,9 +109,6 @@ class ModelRow(_Base):
     model = ForeignKeyField(database_models.Model, column_name="model_id", primary_key=True)
     slug = CharField(unique=True)
     card = JsonField(default=dict)
-
-    class Meta:
-        table_name = "brodmann_model"
 
 
 class SubmissionRow(_Base):
@@ -129,7 +121,6 @@ class SubmissionRow(_Base):
     document = TextField()
 
     class Meta:
-        table_name = "brodmann_submission"
         indexes = ((("digest", "attempt"), True),)
 
 
@@ -145,9 +136,6 @@ class ScoreRow(_Base):
     shown = JsonField(default=dict)  # what the columns of tables say of it
     provenance = JsonField(default=dict)  # versions, methods, left out
 
-    class Meta:
-        table_name = "brodmann_score"
-
 
 class LayerRow(_Base):
     """One layer's value: a point of the layer curve."""
@@ -158,9 +146,6 @@ class LayerRow(_Base):
     layer = CharField(max_length=200)
     value = DoubleField(null=True)
     error = DoubleField(null=True)
-
-    class Meta:
-        table_name = "brodmann_layer"
 
 
 class LayoutRow(_Base):
@@ -179,9 +164,6 @@ class LayoutRow(_Base):
     n_samples = IntegerField()
     report = JsonField()
 
-    class Meta:
-        table_name = "brodmann_layout"
-
 
 class EventRow(_Base):
     """The history of a score: who brought it to which state, when and why."""
@@ -192,9 +174,6 @@ class EventRow(_Base):
     user = ForeignKeyField(database_models.User, column_name="user_id")
     state = CharField(max_length=12)
     reason = CharField(max_length=300, default="")
-
-    class Meta:
-        table_name = "brodmann_event"
 
 
 class TokenRow(_Base):
@@ -207,9 +186,6 @@ class TokenRow(_Base):
     expires_at = DateTimeField(null=True)
     revoked_at = DateTimeField(null=True)
 
-    class Meta:
-        table_name = "brodmann_token"
-
 
 class SessionRow(_Base):
     """A browser that signed in with a token; the cookie is not kept, only its sha256."""
@@ -217,9 +193,6 @@ class SessionRow(_Base):
     secret = CharField(max_length=64, primary_key=True)
     token = ForeignKeyField(TokenRow, column_name="token_id")
     expires_at = DateTimeField()
-
-    class Meta:
-        table_name = "brodmann_session"
 
 
 class AuditRow(_Base):
@@ -231,9 +204,6 @@ class AuditRow(_Base):
     action = CharField(max_length=40)
     subject = CharField(max_length=200, default="")
     detail = CharField(max_length=500, default="")
-
-    class Meta:
-        table_name = "brodmann_audit"
 
 
 EXTENSION = (

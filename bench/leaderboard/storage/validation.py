@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ....errors import UserError
-from ...benchmark import BenchmarkCard, benchmark_card
+from ...benchmark import BenchmarkCard, benchmark_card, is_published
 from ...metrics.normalization import Floats
-from ...metrics.registries import CEILING_KINDS, NORMALIZATIONS, Normalization
+from ...metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, Normalization
 from ..submission.errors import Refused
 from ..submission.schema import SubmittedScore
 from .models import BenchmarkRow, CeilingRow
@@ -62,6 +62,10 @@ def check_ceiling(one: SubmittedScore, instance: brainscore.BenchmarkInstance) -
 
 
 def _check_benchmark(one: SubmittedScore) -> BenchmarkCard | None:
+    if not is_published(one.benchmark):
+        raise Refused(
+            f"{one.model} on {one.benchmark}: other folds than the benchmark's make another benchmark"
+        )
     try:
         card = benchmark_card(one.benchmark)
     except UserError as error:
@@ -99,6 +103,12 @@ def _check_interval(one: SubmittedScore) -> None:
         raise Refused(f"{one.model} on {one.benchmark}: the layer {one.layer!r} is not among its layers")
     if (one.ceiling is None) != (one.ceiling_kind == "none"):
         raise Refused(f"{one.model} on {one.benchmark}: a ceiling has a kind and a value, or neither")
+    least, greatest = getattr(METRICS.get(one.metric), "bounds", (-1.0, 1.0))
+    if not least <= one.raw <= greatest:
+        raise Refused(
+            f"{one.model} on {one.benchmark}: the raw value {one.raw:.4g} of {one.metric} is not between {least:g} and "
+            f"{greatest:g}"
+        )
 
 
 def _check_formula(one: SubmittedScore) -> None:

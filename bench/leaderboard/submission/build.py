@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ....errors import UserError, unknown
 from ....files import read_toml
+from ...benchmark import is_published
 from ...reports.collect import Comparison, compare, maps_of
 from ...results.card import Card
 from ...results.record import public
@@ -54,6 +55,11 @@ def gathered(
         if record["model"] == "brain":
             notes.append(
                 f"{record['benchmark']}: decoded from the brain itself, which is not a model: left out"
+            )
+        elif not is_published(record["benchmark"]):
+            notes.append(
+                f"{record['model']} on {record['benchmark']}: other folds than the benchmark's make another benchmark: "
+                "left out"
             )
         elif record["score"] is None or record["raw"] is None:
             notes.append(f"{record['model']} on {record['benchmark']} has no finite score: left out")

@@ -136,10 +136,6 @@ def parse_submission(body: bytes, *, max_bytes: int = MAX_BYTES) -> Submission:
         JSON in UTF-8.
     max_bytes : int
 
-    Returns
-    -------
-    Submission
-
     Raises
     ------
     UserError

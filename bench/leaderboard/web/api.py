@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ...results.field_types import Line
@@ -25,6 +25,9 @@ from .state import Desk
 
 Slug = Annotated[str, Path(pattern=r"^[\w.-]{1,120}$")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Words = Annotated[str, Field(max_length=100)]
+Name = Annotated[str, Field(max_length=120)]
+Size = Annotated[str, Field(max_length=20, pattern=r"^[0-9_,.]*([eE][0-9]{1,2})?$")]
 _MOST = 1_000
 _bearer = HTTPBearer(auto_error=False, description="The token that whoever runs the board gave you.")
 
@@ -52,23 +55,26 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def selection(
-    domain: Annotated[Literal["vision", "language"], Query()] = "vision",
-    q: Annotated[str, Query(max_length=100)] = "",
-    family: Annotated[str, Query(max_length=100)] = "",
-    topographic: Annotated[Literal["", "yes", "no"], Query()] = "",
-    min_parameters: Annotated[str, Query(max_length=20, pattern=r"^[0-9_,.]*([eE][0-9]{1,2})?$")] = "",
-    max_parameters: Annotated[str, Query(max_length=20, pattern=r"^[0-9_,.]*([eE][0-9]{1,2})?$")] = "",
-    region: Annotated[str, Query(max_length=120)] = "",
-    sort: Annotated[str, Query(max_length=120)] = "average",
-    order: Annotated[Literal["", "ascending", "descending"], Query()] = "",
-    missing: Annotated[Literal["zero", "skip"], Query()] = "zero",
-    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-) -> Selection:
+class Asked(BaseModel):
+    """What a reader asks of the table, as it stands in an address."""
+
+    domain: Literal["vision", "language"] = "vision"
+    q: Words = ""
+    family: Words = ""
+    topographic: Literal["", "yes", "no"] = ""
+    min_parameters: Size = ""
+    max_parameters: Size = ""
+    region: Name = ""
+    sort: Name = "average"
+    order: Literal["", "ascending", "descending"] = ""
+    missing: Literal["zero", "skip"] = "zero"
+    page: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+def selection(asked: Annotated[Asked, Query()]) -> Selection:
     """What a reader asks of the table."""
-    return Selection(
-        domain, q, family, topographic, _size(min_parameters), _size(max_parameters), region, sort, order, missing, page
-    )  # fmt: skip
+    sizes = {name: _size(getattr(asked, name)) for name in ("min_parameters", "max_parameters")}
+    return Selection(**asked.model_dump() | sizes)
 
 
 def _size(text: str) -> int | None:
@@ -162,24 +168,16 @@ def routes(desk: Desk) -> APIRouter:
         desk.reader.changed()
         return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
 
-    @api.post(
-        "/scores/{number}/withdraw",
-        response_model=Withdrawn,
-        dependencies=[Depends(_bearer)],
-        summary="Take a score back",
-    )
+    withdrawing: dict[str, Any] = {"response_model": Withdrawn, "dependencies": [Depends(_bearer)]}
+
+    @api.post("/scores/{number}/withdraw", **withdrawing, summary="Take a score back")
     def withdraw_score(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
         who = desk.bearer(request)
         desk.board.withdraw(number, who, why.reason)
         desk.reader.changed()
         return Withdrawn(withdrawn=1)
 
-    @api.post(
-        "/submissions/{number}/withdraw",
-        response_model=Withdrawn,
-        dependencies=[Depends(_bearer)],
-        summary="Take a whole submission back",
-    )
+    @api.post("/submissions/{number}/withdraw", **withdrawing, summary="Take a whole submission back")
     def withdraw_submission(number: Number, why: Withdrawal, request: Request) -> Withdrawn:
         who = desk.bearer(request)
         n = desk.board.withdraw_submission(number, who, why.reason)

@@ -25,13 +25,7 @@ _LONGEST_ADDRESS = 4_000
 
 
 class Guard:
-    """ASGI middleware.
-
-    Parameters
-    ----------
-    app : ASGI application
-    limits : Limits
-    """
+    """ASGI middleware."""
 
     def __init__(self, app: Any, limits: Limits) -> None:
         self.app, self._limits = app, limits

@@ -30,10 +30,6 @@ class Reader:
 
     Another process may change the board, so its revision is looked up again, at most four times a second; what this
     process changes is seen at once (:meth:`changed`).
-
-    Parameters
-    ----------
-    board : Board
     """
 
     def __init__(self, board: Board) -> None:

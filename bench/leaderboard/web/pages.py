@@ -83,7 +83,6 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         snapshot,
         links,
         heading=model.name,
-        here="",
         domain=model.domain,
         model=model,
         card=[*card, ("submitted by", model.owner)],
@@ -132,7 +131,6 @@ def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links
         snapshot,
         links,
         heading=benchmark.identifier,
-        here="",
         domain=benchmark.domain,
         benchmark=benchmark,
         card=card,
@@ -180,7 +178,6 @@ def about_page(snapshot: Snapshot, links: Links, address: str) -> str:
         links,
         heading="Submit a model",
         here="about",
-        domain=snapshot.domains[0],
         address=address,
         benchmarks=sorted(newest, key=lambda one: one.identifier),
     )
@@ -194,16 +191,13 @@ def account_page(snapshot: Snapshot, links: Links, **known: Any) -> str:
         links,
         heading="Account",
         here="account",
-        domain=snapshot.domains[0],
         **({"problem": "", "who": None, "word": "", "submissions": []} | known),
     )
 
 
 def problem_page(snapshot: Snapshot, links: Links, heading: str, problem: str) -> str:
     """What went wrong, in one sentence."""
-    return _render(
-        "problem.html", snapshot, links, heading=heading, here="", domain=snapshot.domains[0], problem=problem
-    )
+    return _render("problem.html", snapshot, links, heading=heading, problem=problem)
 
 
 def _pairs(snapshot: Snapshot, a: ModelEntry, b: ModelEntry) -> list[dict[str, Any]]:
@@ -327,18 +321,10 @@ def _plain(value: Any) -> str:
 
 
 def _render(name: str, snapshot: Snapshot, links: Links, **known: Any) -> str:
-    return (
-        _templates()
-        .get_template(name)
-        .render(
-            site=SITE,
-            links=links,
-            domains=snapshot.domains,
-            revision=snapshot.revision,
-            version=version("brodmann"),
-            **known,
-        )
-    )
+    """A template filled in; a page that is of no domain stands under the first."""
+    alike = {"site": SITE, "links": links, "domains": snapshot.domains, "revision": snapshot.revision}
+    alike |= {"version": version("brodmann"), "here": "", "domain": snapshot.domains[0]}
+    return _templates().get_template(name).render(alike | known)
 
 
 @lru_cache
@@ -363,7 +349,5 @@ def interface_page(snapshot: Snapshot, links: Links, schema: dict[str, Any]) -> 
         snapshot,
         links,
         heading="Interface",
-        here="",
-        domain=snapshot.domains[0],
         operations=operations,
     )

@@ -196,6 +196,15 @@ def test_spaces_are_columns_by_place_or_by_name():
             BandedRidgeCV(spaces).fit(frame, y)
 
 
+def test_the_order_of_features_in_memory_changes_no_digit():
+    x, y = problem(60, 6, 2)
+    turned = np.asfortranarray(x)
+    for model in (NestedRidgeCV(), PLSEncoding()):
+        rows, columns = clone(model).fit(x, y), clone(model).fit(turned, y)
+        np.testing.assert_array_equal(rows.coef_, columns.coef_)
+        np.testing.assert_array_equal(rows.predict(x), columns.predict(turned))
+
+
 def test_without_himalaya_banded_ridge_says_what_to_install_when_it_is_fitted(monkeypatch):
     monkeypatch.setitem(sys.modules, "himalaya.kernel_ridge", None)
     model = BandedRidgeCV()

@@ -1,5 +1,7 @@
 """Participation ratio: known dimensions, scikit-learn's eigenvalues, invariances."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -12,6 +14,7 @@ from brodmann.analysis import (
     effective_dimensionality,
     participation_ratio,
 )
+from brodmann.analysis.representation.traces import rows_of_one, rows_of_products, rows_of_two, traces_of
 
 
 @pytest.mark.parametrize(
@@ -56,8 +59,10 @@ def test_nothing_that_varies_and_too_few_samples_are_named():
         participation_ratio(np.full((5, 7), 0.1))
     with pytest.raises(UserError, match="at least 2 samples"):
         participation_ratio(np.ones((1, 7)))
-    with pytest.raises(UserError, match="at least 3 samples"):
-        corrected_participation_ratio(np.eye(2))
+    with pytest.raises(UserError, match="at least 4 samples"):
+        corrected_participation_ratio(np.eye(3))
+    with pytest.raises(UserError, match="leave normal out"):
+        corrected_participation_ratio(np.eye(5), normal=True, units="sampled")
 
 
 def test_the_whole_answer_agrees_with_its_parts_and_with_scikit_learn():
@@ -107,23 +112,6 @@ def test_a_planted_exponent_is_found_and_its_range_stated(alpha):
     assert effective_dimensionality(x, fit_range=(1, 50)).fit_range == (1, 50)
 
 
-def test_the_jackknife_is_that_of_samples_left_out():
-    """Both ways of leaving samples out, through inner products of samples and of units, are the same."""
-    x = np.random.default_rng(0).normal(size=(30, 30)) * np.linspace(0.3, 2, 30)
-    wide = effective_dimensionality(np.hstack([x, np.zeros((30, 5))])).interval
-    tall = effective_dimensionality(x[:, :29] if x.shape[1] > 29 else x).interval
-    logs = [
-        np.log(corrected_participation_ratio(np.delete(x, i, axis=0))) for i in range(30)
-    ]  # fmt: skip
-    error = np.sqrt(29 / 30 * ((np.array(logs) - np.mean(logs)) ** 2).sum())
-    from scipy.stats import t
-
-    middle = np.log(corrected_participation_ratio(x))
-    expected = np.exp([middle - t.ppf(0.975, 29) * error, middle + t.ppf(0.975, 29) * error])
-    np.testing.assert_allclose(wide, expected, rtol=1e-8)
-    assert tall[0] < np.exp(middle) < tall[1]
-
-
 def test_noise_of_recordings_is_no_dimension_across_repetitions():
     rng = np.random.default_rng(0)
     signal = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 80))
@@ -138,7 +126,7 @@ def test_noise_of_recordings_is_no_dimension_across_repetitions():
     ("call", "message"),
     [
         (lambda: effective_dimensionality(np.ones(5)), r"not \(5,\)"),
-        (lambda: effective_dimensionality(np.eye(2)), "at least 3 samples, not 2"),
+        (lambda: effective_dimensionality(np.eye(2)), "at least 4 samples, not 2"),
         (lambda: effective_dimensionality(np.ones((5, 3))), "none of 3 units varies"),
         (lambda: effective_dimensionality(np.eye(6), fit_range=(1, 9)), "ranks 1 to 9 are not among the 5"),
         (lambda: cross_validated_eigenvalues(np.ones((4, 2)), np.ones((5, 2))), "same shape"),
@@ -204,12 +192,15 @@ def test_ranks_that_are_not_there_are_named(fit_range):
     assert effective_dimensionality(x, fit_range=(1, 8)).exponent == pytest.approx(1)
 
 
-@pytest.mark.parametrize("n_samples", [3, 4, 11])
+@pytest.mark.parametrize("n_samples", [4, 5, 11])
 @pytest.mark.parametrize("n_units", [1, 20])
 def test_one_dimension_is_corrected_to_exactly_one(n_samples, n_units):
-    """With one eigenvalue the unbiased traces cancel: n / (n + 2) of its square, both."""
-    x = np.random.default_rng(0).normal(size=(n_samples, 1)) * np.linspace(1, 2, n_units)
+    """With one eigenvalue the traces are the same."""
+    x = np.cos(np.arange(n_samples))[:, None] * np.linspace(1, 2, n_units)
     assert corrected_participation_ratio(x) == pytest.approx(1)
+    assert corrected_participation_ratio(x, normal=True) == pytest.approx(1)
+    if n_samples > 4:
+        np.testing.assert_allclose(effective_dimensionality(x).interval, 1)
 
 
 def test_corrected_traces_are_unbiased_over_normal_samples():
@@ -223,38 +214,157 @@ def test_corrected_traces_are_unbiased_over_normal_samples():
         ratios.append((of_square, np.trace(s) ** 2 - 2 * of_square / n))
         expected = ratios[-1][1] / of_square if of_square > 0 else np.inf
         if len(ratios) <= 20:
-            assert corrected_participation_ratio(x) == pytest.approx(expected)
+            assert corrected_participation_ratio(x, normal=True) == pytest.approx(expected)
     np.testing.assert_allclose(np.mean(ratios, axis=0), [10, 16], rtol=0.06)
 
 
-@pytest.mark.parametrize(("n_samples", "n_groups"), [(4, 4), (30, 30), (79, 79), (80, 40), (101, 40)])
+def drawn_traces(first, second):
+    """The averages over every four different samples that the closed form stands for."""
+    found = [
+        (
+            (first[i] - first[j])
+            @ (second[i] - second[j])
+            * ((first[k] - first[m]) @ (second[k] - second[m])),
+            (first[i] - first[j])
+            @ (second[k] - second[m])
+            * ((second[i] - second[j]) @ (first[k] - first[m])),
+        )
+        for i, j, k, m in permutations(range(len(first)), 4)
+    ]
+    return np.mean(found, axis=0) / 4
+
+
+@pytest.mark.parametrize("n_units", [3, 9])
+def test_traces_are_averages_over_four_different_samples(n_units):
+    rng = np.random.default_rng(n_units)
+    first = rng.exponential(size=(7, n_units)) + 5
+    second = first + rng.normal(size=first.shape)
+    found = traces_of(rows_of_two(first, second))
+    np.testing.assert_allclose((found.squared, found.of_square), drawn_traces(first, second), rtol=1e-9)
+    centered = first - first.mean(axis=0)
+    for rows in (rows_of_products(centered @ centered.T), rows_of_one(first, centered.T @ centered)):
+        same = traces_of(rows)
+        np.testing.assert_allclose((same.squared, same.of_square), drawn_traces(first, first), rtol=1e-9)
+        one = traces_of(rows_of_two(first, first))
+        np.testing.assert_allclose(same.of_square_without, one.of_square_without, rtol=1e-9)
+        np.testing.assert_allclose(same.squared_without, one.squared_without, rtol=1e-9)
+        assert same.tails == pytest.approx(one.tails)
+    products = first @ first.T  # U-centred as unbiased linear HSIC is
+    n = len(products)
+    np.fill_diagonal(products, 0)
+    rows = products.sum(axis=0)
+    hsic = (products**2).sum() + rows.sum() ** 2 / ((n - 1) * (n - 2)) - 2 * (rows**2).sum() / (n - 2)
+    assert traces_of(rows_of_two(first, first)).of_square == pytest.approx(hsic / (n * (n - 3)))
+
+
+@pytest.mark.parametrize("n_units", [4, 40])
+@pytest.mark.parametrize("blocks", [1 << 22, 60])
+def test_traces_without_a_sample_are_those_of_the_others(n_units, blocks, monkeypatch):
+    monkeypatch.setattr("brodmann.analysis.representation.traces._BLOCK", blocks)
+    rng = np.random.default_rng(n_units)
+    first, second = rng.exponential(size=(2, 12, n_units)) + 3
+    found = traces_of(rows_of_two(first, second))
+    for i in range(12):
+        one = traces_of(rows_of_two(np.delete(first, i, axis=0), np.delete(second, i, axis=0)))
+        assert found.squared_without[i] == pytest.approx(one.squared)
+        assert found.of_square_without[i] == pytest.approx(one.of_square)
+    assert not len(traces_of(rows_of_two(first[:4], second[:4])).squared_without)
+
+
+def test_traces_are_unbiased_for_responses_that_are_not_normal():
+    """Rectified: the formula for normal responses misses tr(C^2) there."""
+    rng = np.random.default_rng(0)
+    scale = np.array([1, 2, 3])
+    variance = scale**2 * (0.5 - 0.5 / np.pi)
+    draws = [np.maximum(rng.normal(size=(6, 3)), 0) * scale for _ in range(6000)]
+    found = [traces_of(rows_of_two(x, x)) for x in draws]
+    squared, of_square = ([getattr(one, name) for one in found] for name in ("squared", "of_square"))
+    for values, truth in ((squared, variance.sum() ** 2), (of_square, (variance**2).sum())):
+        assert abs(np.mean(values) - truth) < 3 * np.std(values) / np.sqrt(6000)
+
+
+@pytest.mark.parametrize("n_samples", [31, 80, 101])
 @pytest.mark.parametrize("n_units", [12, 130])
-def test_the_jackknife_leaves_groups_out_in_turn(n_samples, n_groups, n_units):
+def test_the_interval_is_a_jackknife_on_the_logarithm(n_samples, n_units):
     rng = np.random.default_rng(n_samples)
     x = rng.normal(size=(n_samples, n_units)) * np.linspace(0.3, 2, n_units) + 5
     found = effective_dimensionality(x)
-    groups = np.array_split(np.arange(n_samples), n_groups)
-    logs = np.log([corrected_participation_ratio(np.delete(x, group, axis=0)) for group in groups])
-    error = np.sqrt((n_groups - 1) ** 2 / n_groups * logs.var(ddof=1))
-    middle = np.log(found.corrected)
-    half = stats.t.ppf(0.975, n_groups - 1) * error
+    n = n_samples
+    parts = [traces_of(rows_of_two(one, one)) for one in (np.delete(x, i, axis=0) for i in range(n))]
+    logs = np.log([one.squared / one.of_square for one in parts])
+    middle = n * np.log(found.corrected) - (n - 1) * logs.mean()
+    error = np.sqrt((n - 1) ** 2 / n * logs.var(ddof=1))
+    squares = (logs - logs.mean()) ** 2
+    half = stats.t.ppf(0.975, squares.sum() ** 2 / (squares**2).sum() - 1) * error
     np.testing.assert_allclose(found.interval, np.exp([middle - half, middle + half]), rtol=1e-7)
+    assert found.interval[0] < found.corrected < found.interval[1]
 
 
-def test_three_samples_have_no_interval_and_a_simplex_no_dimension():
-    three = effective_dimensionality(np.random.default_rng(0).normal(size=(3, 2)))
-    assert np.isfinite(three.corrected)
-    assert np.isnan(three.interval).all()
-    flat = effective_dimensionality(
-        np.eye(4)
-    )  # all eigenvalues alike: noise alone explains how unequal they are
-    assert flat.corrected == np.inf
-    assert np.isnan(flat.interval).all()
+def heavy(n, seed, free=5):
+    """Normal responses of 11.7 dimensions, times a gain that t has: heavy tails, the same dimensions."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 40)) * np.arange(1, 41.0) ** -0.5
+    return x * np.sqrt((free - 2) / rng.chisquare(free, size=(n, 1)))
+
+
+def test_heavy_tails_in_30_samples_are_too_few_and_normal_ones_are_not():
+    told = [effective_dimensionality(heavy(30, seed)) for seed in range(30)]
+    assert sum(np.isnan(one.corrected) for one in told) >= 28
+    refused = next(one for one in told if np.isnan(one.corrected))
+    assert refused.why_none == "too few samples (30): heavy tails need more than 30"
+    assert np.isnan(refused.interval).all()
+    assert 1 < refused.participation_ratio < 29
+    assert np.isfinite([effective_dimensionality(heavy(31, seed)).corrected for seed in range(20)]).all()
+    normal = [effective_dimensionality(heavy(30, seed, 1e9)) for seed in range(30)]
+    assert sum(np.isfinite(one.corrected) for one in normal) >= 28
+
+
+def test_few_samples_that_no_finite_dimension_fits_have_no_number():
+    flat = effective_dimensionality(np.eye(4))
+    assert "no finite dimension fits" in flat.why_none
+    assert corrected_participation_ratio(np.eye(4), normal=True) == np.inf
     with_center = np.vstack([np.eye(4), np.full(4, 0.25)])
     for x in (with_center, np.hstack([with_center, np.zeros((5, 2))])):
-        found = effective_dimensionality(x)
-        assert np.isfinite(found.corrected)
-        assert np.isnan(found.interval).all()  # without its center the simplex is left
+        found = effective_dimensionality(x)  # without its center the simplex is left
+        assert np.isnan([found.corrected, *found.interval]).all()
+        assert np.isnan(corrected_participation_ratio(x))
+    wide = np.random.default_rng(0).normal(size=(20, 200))
+    assert "span at most 19" in effective_dimensionality(wide).why_none
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_it_is_right_and_covered_whatever_the_distribution(rectified):
+    """Heavy tails, and rectified responses times a gain, with 100 samples; the truth from 200 000."""
+    weights = np.random.default_rng(5).normal(size=(12, 60)) / np.sqrt(12)
+
+    def drawn(n, seed):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(n, 12)) @ weights
+        if rectified:
+            return np.maximum(x, 0) * np.exp(0.4 * rng.normal(size=(n, 1)))
+        return x * np.sqrt(3 / rng.chisquare(5, size=(n, 1)))
+
+    if rectified:
+        truth = participation_ratio(drawn(200_000, 1))
+    else:
+        values = np.linalg.eigvalsh(weights.T @ weights)
+        truth = values.sum() ** 2 / (values**2).sum()
+    found = [effective_dimensionality(drawn(100, seed)) for seed in range(2, 42)]
+    corrected = np.array([one.corrected for one in found])
+    normal = [corrected_participation_ratio(drawn(100, seed), normal=True) for seed in range(2, 42)]
+    assert np.median(corrected) == pytest.approx(truth, rel=0.1)
+    assert np.median(normal) < 0.9 * truth
+    covered = np.mean([one.interval[0] <= truth <= one.interval[1] for one in found])
+    assert covered >= 0.9 - 3 * np.sqrt(0.9 * 0.1 / 40)
+
+
+def test_sampled_units_are_corrected_to_the_population_of_units():
+    """12 latent dimensions in 50 units look like 12 * 50 / 62 = 9.7."""
+    drawn = [np.random.default_rng(seed) for seed in range(40)]
+    x = [rng.normal(size=(200, 12)) @ rng.normal(size=(12, 50)) for rng in drawn]
+    assert np.mean([corrected_participation_ratio(one) for one in x]) == pytest.approx(9.7, abs=0.4)
+    sampled = [corrected_participation_ratio(one, units="sampled") for one in x]
+    assert abs(np.mean(sampled) - 12) < 3 * np.std(sampled) / np.sqrt(40) + 0.1
 
 
 def test_components_of_one_repetition_weigh_the_other():

@@ -52,6 +52,23 @@ def test_noise_of_single_units_lowers_the_height_and_not_the_scale():
     assert found.length_scale == pytest.approx(2.2, rel=0.06)
 
 
+def test_white_noise_has_no_length_scale_nor_has_a_map_smoother_than_its_sheet():
+    positions = np.indices((20, 20)).reshape(2, -1).T
+    noise = [np.random.default_rng(seed).normal(size=(60, 20, 20)) for seed in range(20)]
+    found = [correlation_by_distance(one.reshape(60, -1), positions, n_bootstraps=60) for one in noise]
+    assert sum(np.isfinite(one.length_scale) for one in found) <= 3
+    assert all(
+        one.interval[1] == np.inf or one.interval[0] == 0 for one in found if np.isnan(one.length_scale)
+    )
+    smooth = gaussian_filter(noise[0], (0, 12, 12)).reshape(60, -1)
+    assert np.isnan(correlation_by_distance(smooth, positions, n_bootstraps=60).length_scale)
+    fitting = gaussian_filter(noise[0], (0, 2, 2)).reshape(60, -1)
+    for scaled in (fitting, 1e-13 * fitting, 1e13 * fitting):
+        one = correlation_by_distance(scaled, positions, n_bootstraps=60)
+        assert one.length_scale == pytest.approx(3.85, abs=0.05)
+        assert 3 < one.interval[0] < one.length_scale < one.interval[1] < 5
+
+
 def test_smoothness_by_hand():
     """Units in a row with values 0, 0, 3, 3; bins of width 9/7: |v_i - v_j| is 1 at distance 1, 3 at distance 2."""
     places = np.stack([np.arange(4.0), np.zeros(4)], axis=1)

@@ -277,7 +277,7 @@ def test_a_torus_has_neighbours_across_its_edges():
     torus = grid_sheet("l", 30, shape=(5, 6), periodic=True)
     assert set(np.asarray(touching(torus, "queen").sum(axis=1)).ravel()) == {8}
     assert set(np.asarray(touching(torus, "rook").sum(axis=1)).ravel()) == {4}
-    unit = grid_sheet("l", 36, pitch=1 / 6, periodic=True)
+    unit = grid_sheet("l", 36, periodic=True).scaled(1 / 6)
     assert set(np.asarray(touching(unit, "rook").sum(axis=1)).ravel()) == {4}
 
 

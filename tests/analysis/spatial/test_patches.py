@@ -21,7 +21,7 @@ def max_over(parts):
 
 def test_planted_discs_are_found_with_area_peak_and_centre_over_200_seeds():
     """Three discs of radius 2 mm on a grid of 0.25 mm, their centres anywhere, with noise: pi r^2 each."""
-    sheet = grid_sheet("l", 80 * 80, shape=(80, 80), pitch=0.25, unit="mm")
+    sheet = grid_sheet("l", 80 * 80, shape=(80, 80), unit="mm").scaled(0.25)
     areas, distances = [], []
     for seed in range(200):
         generator = np.random.default_rng(seed)

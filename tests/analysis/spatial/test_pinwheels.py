@@ -37,13 +37,16 @@ def test_the_circular_variance_of_known_curves(table):
     angles = table["orientation"].to_numpy()
     found = grating_tuning(np.stack([(angles == 30).astype(float), np.ones(len(angles))], axis=1), table)
     assert found["circular_variance"][0] == pytest.approx(0, abs=1e-12)
+    for unit in (1e-13, 1e13):
+        scaled = unit * np.stack([(angles == 30).astype(float), np.ones(len(angles))], axis=1)
+        np.testing.assert_allclose(grating_tuning(scaled, table)["circular_variance"], [0, 1], atol=1e-12)
     assert found["orientation"][0] == pytest.approx(30)
     assert found["circular_variance"][1] == 1  # answers all alike: no preference
 
 
 def test_planted_pinwheels_are_counted_with_their_sign():
     """theta = (sum of s_k arg(z - z_k)) / 2 turns by 180 s_k degrees around every centre z_k."""
-    sheet = grid_sheet("l", 900, shape=(30, 30), pitch=0.5, unit="mm")
+    sheet = grid_sheet("l", 900, shape=(30, 30), unit="mm").scaled(0.5)
     centers, sign = np.array([[3.1, 3.2], [10.3, 4.1], [5.2, 11.3], [12.1, 12.4]]), np.array([1, -1, -1, 1])
     z = sheet.positions @ [1, 1j]
     theta = sum(s * np.angle(z - complex(*c)) for s, c in zip(sign, centers, strict=True)) / 2

@@ -53,6 +53,7 @@ def test_groups_are_drawn_whole():
 def test_p_is_never_zero_and_counts_ties():
     assert p_value(5.0, np.zeros(99)) == pytest.approx(0.01)
     assert p_value(0.0, np.zeros(99)) == 1.0
+    assert np.isnan(p_value(float("nan"), np.zeros(99)))
 
 
 def test_interval_holds_the_level():

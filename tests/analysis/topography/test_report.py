@@ -68,6 +68,9 @@ def test_houses_against_faces_on_real_voxels_by_one_run_brodmann(haxby, tmp_path
     low, high = space["samples_redrawn"]["intervals"]["house-face"]
     assert 0 < low < high < 0.8
     assert "presentations of every category" in space["samples_redrawn"]["resampled"]
+    assert report["dimensionality"]["participation_ratio"] < 7
+    assert "too few samples (8)" in report_text(report)
+    assert "over repetitions, at most 7), of 459 units" in report_text(report)
     assert report["provenance"]["dataset"] == haxby.digest
     assert (tmp_path / "haxby2001-slice__house-face.png").stat().st_size > 50_000
     print(
@@ -83,7 +86,10 @@ def test_single_neurons_have_selectivity_and_no_space(test_data):
     assert "no positions" in report["space_missing"]
     assert 0.05 < report["selectivity"]["couch"]["fraction_selective"] < 0.5
     assert report["selectivity"]["couch"]["reliability"] > 0.8
-    assert 10 < report["dimensionality"]["corrected"] < 132
+    size = report["dimensionality"]  # of 21 stimuli; single presentations have 132 units of noise besides
+    assert 1 < size["interval"][0] < size["corrected"] < size["interval"][1] < 20
+    assert (size["n_samples"], size["estimator"]) == (21, "cross-validated over repetitions")
+    assert "(at most 20), of 132 units" in report_text(report)
     assert "these units have no positions" in report_text(report)
     assert layout_figure(report, arrays).axes
 

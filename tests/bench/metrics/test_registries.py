@@ -84,7 +84,13 @@ def test_the_shapes_of_a_result(name, world):
     assert result.layers["signal"] > result.layers["noise"]
     assert result.normalization in NORMALIZATIONS
     assert len(result.per_unit) == {"neuroid": N_NEUROIDS, "subject": 1, "none": 0}[result.unit]
-    assert result.draws.shape == (QUICK.n_bootstraps,)
+    if result.replicates is None:
+        assert result.draws.shape == (QUICK.n_bootstraps,)
+    else:
+        assert result.replicates.value == pytest.approx(result.value)
+        assert result.replicates.interval() == result.ci
+        assert result.replicates.n_samples > 3
+        assert len(result.replicates.samples) > 3
     assert result.ci[0] <= result.ci[1]
     assert 1 / 40 <= result.p <= 1
     assert (result.n_stimuli, result.n_neuroids) == (N_STIMULI, N_NEUROIDS)
@@ -104,6 +110,8 @@ def test_the_same_seed_gives_the_same_draws(name, world):
     signal, recorded = world
     first, second = (evaluated(name, {"signal": signal}, recorded) for _ in range(2))
     np.testing.assert_array_equal(first.draws, second.draws)
+    if first.replicates is not None:
+        np.testing.assert_array_equal(first.replicates.samples, second.replicates.samples)
     assert first.p == second.p
 
 

@@ -45,7 +45,9 @@ def test_the_value_is_rsatoolboxs():
     expected = toolbox(correlation_rdm(shared), rdms)
     np.testing.assert_allclose(result.per_unit, expected, atol=1e-8)
     assert result.raw == pytest.approx(expected.mean(), abs=1e-8)
-    assert result.value == pytest.approx(min(result.raw / ceiling.upper, 1))
+    assert result.value == pytest.approx(result.raw / ceiling.value)
+    pairwise = np.mean([toolbox(rdms[i], rdms[i + 1 :]).sum() for i in range(3)]) / 2
+    assert ceiling.value == pytest.approx(np.sqrt(pairwise), abs=1e-8)
     assert result.methods["compare"] == "whitened correlation"
 
 
@@ -87,5 +89,5 @@ def test_the_spread_of_the_draws_is_that_over_new_stimuli_or_somewhat_wider():
         result, ceiling = evaluated({"layer": shared}, rdm[None], QUICK)
         assert ceiling.kind == "none"
         values.append(result.raw)
-        spreads.append(result.draws.std(ddof=1))
+        spreads.append(result.replicates.error_of_samples)
     assert 0.95 < np.mean(spreads) / np.std(values, ddof=1) < 1.5

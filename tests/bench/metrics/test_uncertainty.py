@@ -1,28 +1,40 @@
-"""Nulls and intervals through the hat matrix are those of fitting again."""
+"""p of an encoding score is that of fitting every order anew, penalties and all."""
 
 import numpy as np
-import pytest
-from sklearn.linear_model import Ridge
+import pandas as pd
 
-from brodmann.analysis import nested_folds, nested_ridge
-from brodmann.analysis.statistics.resampling import permutations
+from brodmann.analysis import nested_ridge
+from brodmann.analysis.encoding.pooled import PooledFolds
+from brodmann.bench import ScoringOptions, make_benchmark
 from brodmann.bench.metrics import uncertainty
-from brodmann.correlation import pearson
+from brodmann.brain_data import Dataset
+
+N = 60
 
 
-@pytest.mark.parametrize("p", [20, 200])
-def test_permuted_draws_are_those_of_refitting_at_the_chosen_penalties(p):
+def test_p_is_that_of_fitting_every_order_anew():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, p))
-    y = x[:, :10] @ rng.normal(size=(10, 5)) + 3 * rng.normal(size=(80, 5))
-    fits = list(nested_ridge(x, y, nested_folds(80)))
-    orders = permutations(80, 4, random_state=1)
-    found = uncertainty.permuted_draws(fits, y, orders)
-    for draw, order in enumerate(orders):
-        for row, fit in enumerate(fits):
-            train, test = fit.split.train, fit.split.test
-            penalty = fit.alpha * fit.basis.mean_eigenvalue
-            model = Ridge(penalty, solver="cholesky").fit(x[train], y[order][train])
-            np.testing.assert_allclose(
-                found[draw, row], pearson(model.predict(x[test]), y[order][test]), atol=1e-4
-            )
+    x = rng.normal(size=(N, 8))
+    y = x[:, :3] @ rng.normal(size=(3, 6)) + 8 * rng.normal(size=(N, 6))
+    table = pd.DataFrame(
+        {"stimulus_id": [f"s{i:02d}" for i in range(N)], "sentence": [f"{i}" * 9 for i in range(N)]}
+    )
+    benchmark = make_benchmark(Dataset.from_arrays("mine", y, table, blocks="none"))
+    options = ScoringOptions(seed=3, n_bootstraps=0, n_permutations=39)
+    result = benchmark.metric.evaluate({"x": x}, benchmark.recording, benchmark.noise_ceiling, options)
+    how = benchmark.metric.sampling
+    orders, _, smallest = how.orders(39, options.seed + 2)
+    null = []
+    for order in orders:
+        fits = list(nested_ridge(x, y[order], how.folds))
+        null.append(np.median(PooledFolds(how.tests, y[order]).r([one.prediction for one in fits])))
+    assert result.p == (1 + np.sum(np.array(null) >= result.raw)) / 40
+    assert result.methods["smallest_p"] == smallest == 1 / 40
+
+
+def test_neuroids_are_drawn_of_every_subject_and_only_where_there_are_many():
+    members = [np.arange(300), np.arange(300, 303)]
+    some = uncertainty.subsample_targets(members, 0, 20)
+    assert len(np.intersect1d(some, members[0])) == 10
+    assert set(members[1]) <= set(some)
+    np.testing.assert_array_equal(uncertainty.subsample_targets(members, 0, 1000), np.arange(303))

@@ -293,3 +293,19 @@ def test_a_record_without_its_arrays_is_said(tmp_path):
     comparison = brodmann.compare([tmp_path])
     assert [record["model"] for record in comparison.records] == ["random-convnet"]
     assert any("pixels" in note and "is left out" in note for note in comparison.notes)
+
+
+def test_what_no_registry_knows_is_said_in_a_line_and_shown(tmp_path):
+    record = brodmann.score(
+        "pixels", "simulated-cortex.IT-rsa", run=tmp_path / "known", n_bootstraps=0, n_permutations=0
+    ).attrs["record"]
+    assert brodmann.compare([tmp_path / "known"]).notes == []
+    changed = {"metric": "guess", "normalization": "guess_squared"}
+    for model in ("a", "b"):
+        open_run(tmp_path / "foreign").keep(record | changed | {"model": model}, {"raw": [0.3]})
+    found = brodmann.compare([tmp_path / "foreign"])
+    assert found.scores["metric"].tolist() == ["guess"] * 2
+    assert [note.partition(" (")[0] for note in found.notes] == [
+        "the metric 'guess' is not known here",
+        "the normalization 'guess_squared' is not known here",
+    ]

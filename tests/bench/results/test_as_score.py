@@ -59,7 +59,7 @@ path = Path({path!r})
 [record] = open_run(path.parent).records_of([path])
 score = as_score(record, cached=True)
 print(type(score).__module__, repr(float(score)), score.attrs["raw"].sizes["neuroid"],
-      float(score.attrs["ceiling"]), set(score.attrs["raw"]["region"].values))
+      float(score.attrs["ceiling"]), set(score.attrs["raw"]["region"].values.tolist()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     whole = scores[0]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from brodmann import UserError, load_model
+from brodmann.fingerprint import fingerprint
 from brodmann.models import (
     ImagePreprocessing,
     LanguageModel,
@@ -18,6 +19,7 @@ from brodmann.models import (
     lesions_in,
 )
 from brodmann.models.architectures.random_transformer import ByteTokenizer, RandomTransformer
+from brodmann.models.sheet import grid_sheet
 
 LAYERS = ["conv", "head"]
 
@@ -53,6 +55,107 @@ def test_nothing_of_a_network_can_be_set(model, name):
     with pytest.raises(AttributeError, match="does not change"):
         del model.readout
     assert dict(vars(model)) == before
+
+
+@pytest.mark.parametrize("name", ["word-length-frequency", "simulated-truth"])
+def test_nothing_of_a_model_without_a_network_can_be_set(name):
+    model = load_model(name)
+    before = dict(vars(model))
+    for attribute in ("identifier", "digest", "something_new"):
+        with pytest.raises(AttributeError, match=f"'{attribute}' of '{name}' cannot be set, because a model"):
+            setattr(model, attribute, None)
+    assert dict(vars(model)) == before
+
+
+class Plain(VisionModel):
+    def __init__(self, **options):
+        super().__init__(Net(), identifier="net", preprocess=ImagePreprocessing(8), layers=LAYERS, **options)
+        self.extra = 1
+
+
+class Below(Plain):
+    """Has no constructor of its own."""
+
+
+class Beside(Below):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.more = self.extra + 1
+
+
+@pytest.mark.parametrize("kind", [Plain, Below, Beside])
+def test_a_subclass_sets_attributes_of_its_own_until_its_constructor_has_run(kind):
+    model = kind(cache=False)
+    assert model.extra == 1
+    with pytest.raises(AttributeError, match="'extra' of 'net' cannot be set"):
+        model.extra = 2
+    view = model.replaced(extra=2)
+    assert (view.extra, model.extra) == (2, 1)
+    with pytest.raises(AttributeError, match="does not change"):
+        view.extra = 3
+
+
+def test_an_edit_of_ones_own_constructor_is_seen():
+    def kind(width):
+        space = {"VisionModel": VisionModel, "__name__": "__main__"}
+        exec(f"class Mine(VisionModel):\n def __init__(self):\n  self.width = {width}", space)
+        return space["Mine"]
+
+    assert fingerprint(kind(1)).digest == fingerprint(kind(1)).digest != fingerprint(kind(2)).digest
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batchsize": 4}, "unknown setting of net 'batchsize': did you mean 'batch_size'"),
+        ({"digest": "0"}, "unknown setting of net 'digest'"),
+        ({"extract": None}, "unknown setting of net 'extract'"),
+        ({"batch_size": 0}, "net: batch_size must be at least 1, not 0"),
+        ({"batch_size": "4"}, "net: batch_size must be at least 1, not '4'"),
+        ({"layers": ["convv"]}, "unknown layer of net 'convv': did you mean 'conv'"),
+        ({"lesions": [Lesion("convv", [1])]}, "unknown layer of net 'convv': did you mean 'conv'"),
+        ({"device": "cpuu"}, "net: device 'cpuu' cannot be used here"),
+        (
+            {"device": "meta"},
+            "net: a view shares its weights, which lie on cpu: name device='meta' where the",
+        ),
+        ({"module": None}, "net: expected a torch.nn.Module, not NoneType"),
+        ({"readout": "mean"}, "net: 'mean' is no readout: give Readout.*'none', 'mean' or 'max'"),
+    ],
+)
+def test_a_view_with_what_a_model_cannot_take_is_refused_in_one_line(model, settings, message):
+    with pytest.raises(UserError, match=message) as refused:
+        model.replaced(**settings)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_readout_that_is_none_is_refused_wherever_it_is_given(model, pictures):
+    for call in (
+        model.with_readout,
+        lambda readout: model.extract(pictures, readout=readout),
+        lambda readout: load_model("pixels", readout=readout),
+    ):
+        with pytest.raises(UserError, match=r"'mean' is no readout: give Readout\(pool=...\)"):
+            call("mean")
+
+
+def test_views_of_other_layers_sheets_and_a_device_by_its_name(model, pictures):
+    view = model.replaced(layers=["conv"], sheets=[grid_sheet("head", 4)], device="cpu", batch_size=3)
+    assert (view.layers, view.device, view.batch_size) == (["conv"], torch.device("cpu"), 3)
+    assert len(view.sheet("head")) == 4
+    assert list(view.extract(pictures)) == ["conv"]
+    assert (model.layers, model.sheet("head"), model.batch_size) == (LAYERS, None, 2)
+
+
+def test_a_view_of_a_reader_pools_as_its_constructor_allows(sentences):
+    reader = LanguageModel(
+        RandomTransformer(width=32, n_layers=1), ByteTokenizer(), identifier="reader", layers=["blocks.0"]
+    )
+    assert reader.replaced(pooling="mean").digest != reader.digest
+    with pytest.raises(UserError, match="reader: pooling must be 'last' or 'mean', not 'first'"):
+        reader.replaced(pooling="first")
+    with pytest.raises(UserError, match="reader: max_tokens must be at least 1, not 0"):
+        reader.replaced(max_tokens=0)
 
 
 def test_a_readout_is_an_argument_or_a_view_and_the_model_stays_as_it_was(model, pictures):

@@ -25,6 +25,7 @@ from brodmann.bench.leaderboard.storage.models import database_models as brainsc
 from brodmann.bench.leaderboard.storage.snapshot import read_snapshot
 from brodmann.bench.leaderboard.submission.errors import Refused
 from brodmann.bench.leaderboard.web.ranking import Selection, table_of
+from brodmann.bench.metrics.registries import METRICS, NORMALIZATIONS, MetricCard, Normalization
 from brodmann.errors import UserError
 
 
@@ -185,6 +186,7 @@ def test_versions_of_a_benchmark_are_kept_apart(board, monkeypatch):
         ({"score": 0.9}, "does not follow from its raw values"),
         ({"normalization": "wishful"}, "unknown normalization 'wishful'"),
         ({"benchmark": "kriegeskorte2008.hIT-magic"}, "does not know the benchmark"),
+        ({"benchmark": "kriegeskorte2008.hIT-rsa@folds=3"}, "other folds .* make another benchmark"),
         ({"region": "V1"}, "its region is 'hIT', not 'V1'"),
         ({"simulated": True}, "not simulated"),
         ({"ci": [0.9, 0.1]}, "is none"),
@@ -230,6 +232,29 @@ def test_the_headline_is_made_again_from_the_neuroids(board):
         with pytest.raises(Refused, match=said):
             take(board, document(scores=[good | changed]))
     assert take(board, document(scores=[good])).new == 1
+
+
+def test_the_raw_value_lies_in_the_range_of_its_metric(board, monkeypatch):
+    bits = MetricCard("bits", object, sentence="bits are counted", formula="bits", bounds=(0, 64))
+    share = Normalization(
+        "share_of_bits", lambda r, best: r.mean(axis=(-2, -1)) / best, "a share", "bits / best"
+    )
+    benchmark = "simulated-cortex.IT-bits"
+    good = simulated(raw=36.0, ceiling=48.0, normalization="share_of_bits") | {
+        "benchmark": benchmark,
+        "metric": "bits",
+    }
+    with pytest.raises(Refused, match="does not know the benchmark"):
+        take(board, document(scores=[good]))
+    monkeypatch.setitem(METRICS._things, bits.name, bits)
+    monkeypatch.setitem(NORMALIZATIONS._things, share.name, share)
+    with pytest.raises(Refused, match="the raw value 65 of bits is not between 0 and 64$"):
+        take(board, document(scores=[good | {"raw": 65.0}]))
+    with pytest.raises(Refused, match="the raw value 1.5 of rsa is not between -1 and 1$"):
+        take(board, document(scores=[score(raw=1.5)]))
+    assert take(board, document(scores=[good])).new == 1
+    [(_, one)] = state(board).scores_of(state(board).model("net-a").id)
+    assert (one.raw, one.value) == (36.0, 0.75)
 
 
 def test_readers_see_one_state_while_others_write(board):

@@ -134,7 +134,7 @@ def test_what_is_no_document(content, said):
         (with_changed("card", topographic="yes"), "valid boolean"),
         (with_changed("score", model="net-b"), "no card for the model 'net-b'"),
         (with_changed("score", p=0), "scores.0.p"),
-        (with_changed("score", raw=1.5), "scores.0.raw"),
+        (with_changed("score", raw="1.5"), "scores.0.raw"),
         (with_changed("score", score=11), "scores.0.score"),
         (with_changed("score", n_stimuli=10**30), "scores.0.n_stimuli"),
         (with_changed("score", ci=[0.1]), "scores.0.ci"),

@@ -1,0 +1,30 @@
+"""How an interval was made, in words."""
+
+import numpy as np
+
+from ...analysis.statistics.replicates import Replicates
+from .base import ScoringOptions
+
+
+def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
+    """How the interval was made, for the methods of a record."""
+    if not np.isfinite(replicates.error_of_samples):
+        few = f"none: {replicates.n_samples} groups of samples say too little about others"
+        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
+    level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
+    over = f"{replicates.n_samples} groups of stimuli"
+    if replicates.kind == "bootstrap":
+        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
+    said = f"{level} {replicates.kind} over {over}"
+    if n_subjects > 1:
+        low, high = replicates.interval_of_samples(options.level)
+        return {
+            "interval": f"{said}, and t over {n_subjects} subjects: of other subjects and other stimuli",
+            "interval_of_these_subjects": [low, high],
+            "seed": options.seed,
+        }
+    about = "; one subject: says nothing about other people" if n_subjects == 1 else ""
+    return {
+        "interval": f"{said}, t with {replicates.error[1]:.1f} degrees of freedom{about}",
+        "seed": options.seed,
+    }

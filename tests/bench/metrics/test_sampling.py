@@ -1,0 +1,236 @@
+"""Which stimuli are fitted and which are held out: what depends on each other, or what was named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brodmann import UserError
+from brodmann.bench import make_benchmark
+from brodmann.bench.metrics.base import ScoringOptions
+from brodmann.bench.metrics.recording import Recording
+from brodmann.bench.metrics.registries import METRICS
+from brodmann.bench.metrics.sampling import sampling
+from brodmann.brain_data import Dataset
+
+NONE = ScoringOptions(n_bootstraps=0, n_permutations=0)
+
+
+def holding(cube, position, **columns):
+    ids = np.arange(len(cube)).astype(object)
+    neuroids = pd.DataFrame({"neuroid_id": np.arange(cube.shape[2])})
+    table = {name: np.array(list(values), object) for name, values in columns.items()}
+    return Recording("made.IT", ids, cube, None, neuroids, table, position=position)
+
+
+def recorded(n=60, seed=0, **columns):
+    return holding(np.random.default_rng(seed).normal(size=(n, 2, 4)), np.arange(n), **columns)
+
+
+def parts(how):
+    """The folds as sets of training and test stimuli."""
+    return [(set(one.split.train.tolist()), set(one.split.test.tolist())) for one in how.folds]
+
+
+SETS = np.repeat(["a", "b", "c"], [30, 20, 10])
+
+
+def test_named_test_stimuli_are_held_out_and_all_others_fitted():
+    how = sampling(recorded(dataset=SETS), test="dataset=b")
+    assert parts(how) == [({*range(30), *range(50, 60)}, {*range(30, 50)})]
+    (fold,) = how.folds
+    for inner in fold.parts():
+        assert set(inner.train.tolist()) | set(inner.test.tolist()) <= parts(how)[0][0]
+        assert not set(inner.train.tolist()) & set(inner.test.tolist())
+    assert how.describe()["train"] == "all others: 40 stimuli"
+    assert how.describe()["test"] == ["dataset=b: 20 stimuli"]
+
+
+def test_named_training_stimuli_alone_are_fitted():
+    how = sampling(recorded(dataset=SETS), train="dataset=a", test="dataset=b")
+    assert parts(how) == [({*range(30)}, {*range(30, 50)})]
+    assert how.n_used == 50
+    assert (how.jackknife_groups[50:] == -1).all()
+
+
+def test_several_test_sets_are_a_fold_each():
+    how = sampling(recorded(dataset=SETS), test=["dataset=b", "dataset=c"])
+    a, b, c = ({*np.flatnonzero(name == SETS).tolist()} for name in "abc")
+    assert parts(how) == [(a | c, b), (a | b, c)]
+    named = sampling(recorded(dataset=SETS), train="dataset=a", test=["dataset=b", "dataset=c"])
+    assert parts(named) == [(a, b), (a, c)]
+    both_ways = sampling(recorded(dataset=SETS), test=["dataset=a", "dataset=b"], train=None)
+    assert parts(both_ways) == [(b | c, a), (a | c, b)]
+
+
+def test_what_depends_on_a_test_stimulus_is_not_fitted():
+    story = [f"s{i // 4:02d}" for i in range(60)]  # one of them lies across the border of the sets
+    how = sampling(recorded(dataset=SETS, story=story), test="dataset=b")
+    (train, test), groups = parts(how)[0], np.array(story)
+    assert test == {*range(30, 50)}
+    assert not set(groups[sorted(train)]) & set(groups[sorted(test)])
+    assert len(train) == 60 - 20 - 2 - 2
+    blocks = how.jackknife_groups
+    for name in set(story):
+        assert len(set(blocks[groups == name])) == 1
+
+
+def test_blocks_of_the_jackknife_hold_test_and_training_stimuli():
+    how = sampling(recorded(dataset=SETS), test="dataset=b")
+    blocks = how.jackknife_groups
+    assert len(set(blocks)) == 20
+    assert sorted(blocks[30:50]) == [*range(20)]
+    fitted = np.bincount(np.delete(blocks, np.s_[30:50]), minlength=20)
+    assert (fitted == 2).all()
+
+
+def test_permuted_stimuli_stay_in_training_or_test():
+    how = sampling(recorded(dataset=SETS), test="dataset=b")
+    orders, what, smallest = how.orders(50, 0)
+    assert (np.sort(orders, axis=1) == np.arange(60)).all()
+    assert (SETS[orders] == "b").sum() == 50 * 20
+    assert ((SETS[orders] == "b") == (SETS == "b")).all()
+    assert (orders != np.arange(60)).any(axis=0).all()
+    assert "within training and test" in what
+    assert smallest == pytest.approx(1 / 51)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"test": "dataset=d"}, "'d'"),
+        ({"test": "nothing=a"}, "nothing"),
+        ({"test": "dataset"}, "COLUMN=VALUE"),
+        ({"test": ""}, "COLUMN=VALUE"),
+        ({"train": "dataset=a"}, "needs a test"),
+        ({"train": "dataset=a", "test": "dataset=a"}, "are among those"),
+        ({"test": "dataset=b", "folds": 3}, "leave out folds"),
+        ({"test": "dataset=b", "folds": "shuffled"}, "leave out folds"),
+        ({"test": "dataset=b", "folds": "leave-dataset-out"}, "leave out folds"),
+        ({"train": "one=yes", "test": "dataset=c"}, "few"),
+        ({"test": "one=yes"}, "one stimulus"),
+    ],
+)
+def test_sets_that_make_no_test_are_refused(options, said):
+    one = ["yes", *["no"] * 59]
+    with pytest.raises(UserError, match=said):
+        _ = sampling(recorded(dataset=SETS, one=one), **options).folds
+
+
+@pytest.mark.parametrize("name", ["rsa", "pls", "cka", "language_ridge", "ridgecv"])
+@pytest.mark.parametrize("option", ["train", "test"])
+def test_metrics_that_cannot_are_refusing(name, option):
+    with pytest.raises(UserError, match=option):
+        METRICS[name].make(recorded(dataset=SETS, story=SETS), {option: "dataset=a"})
+
+
+@pytest.mark.parametrize("name", ["ridge", "linear", "decoding"])
+def test_a_rule_that_holds_in_one_set_alone_is_found_to_fail_in_the_other(name):
+    draw = np.random.default_rng(0)
+    x, weights = draw.normal(size=(120, 5)), draw.normal(size=(5, 8))
+    y = np.concatenate([x[:80] @ weights, -x[80:] @ weights])
+    cube = y[:, None] + 0.3 * draw.normal(size=(120, 3, 8))
+    split = np.array(["train"] * 60 + ["test"] * 20 + ["elsewhere"] * 40, object)
+    one = holding(cube, draw.permutation(120), split=split)
+    options = ScoringOptions(n_bootstraps=1, n_permutations=99)
+    scores = {}
+    for test in ("test", "elsewhere"):
+        metric = METRICS[name].make(one, {"train": "split=train", "test": f"split={test}"})
+        scores[test] = metric.evaluate({"x": x}, one, metric.ceiling(one), options)
+    assert scores["test"].value > 0.9
+    assert scores["test"].p == pytest.approx(0.01)
+    assert scores["elsewhere"].value < -0.9
+    assert scores["elsewhere"].p > 0.9
+    assert scores["test"].n_stimuli == 20
+    assert scores["test"].left_out["stimuli neither fitted nor held out"] == 40
+    low, high = scores["test"].ci
+    assert low < scores["test"].value < high
+
+
+def test_intervals_of_named_test_stimuli_hold_the_mean_score():
+    scores, ends = [], []
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        x = draw.normal(size=(110, 8))
+        hidden = draw.normal(size=(110, 6))
+        y = x @ np.random.default_rng(99).normal(size=(8, 20)) + hidden @ draw.normal(size=(6, 20))
+        cube = y[:, None] + 2 * draw.normal(size=(110, 4, 20))
+        one = holding(cube, np.arange(110), split=np.repeat(["train", "test"], [70, 40]))
+        metric = METRICS["ridge"].make(one, {"test": "split=test"})
+        found = metric.evaluate(
+            {"x": x}, one, metric.ceiling(one), ScoringOptions(n_bootstraps=1, n_permutations=0)
+        )
+        scores.append(found.value)
+        ends.append(found.ci)
+    low, high = np.transpose(ends)
+    covers = np.mean((low <= np.mean(scores)) & (np.mean(scores) <= high))
+    assert covers >= 0.9 - 3 * np.sqrt(0.9 * 0.1 / 40)
+    assert np.mean(high - low) / 2 / np.std(scores) < 4
+
+
+@pytest.mark.parametrize("column", ["category", "dataset"])
+def test_leave_a_column_out_holds_every_value_out_once(column):
+    values = np.tile(["x", "y", "z", "w"], 15)
+    how = sampling(recorded(**{column: values}), folds=f"leave-{column}-out")
+    assert how.n_splits == 4
+    held = [set(values[sorted(test)]) for _, test in parts(how)]
+    assert sorted(map(tuple, held)) == [("w",), ("x",), ("y",), ("z",)]
+    for train, test in parts(how):
+        assert not set(values[sorted(train)]) & set(values[sorted(test)])
+    for fold in how.folds:
+        for inner in fold.parts():
+            assert not set(values[inner.train]) & set(values[inner.test])
+
+
+def test_a_code_of_the_category_is_nothing_beyond_it():
+    """Random responses to 12 categories: shuffled folds score, categories that are left out do not."""
+    draw = np.random.default_rng(1)
+    category = np.repeat([f"c{i:02d}" for i in range(12)], 10)
+    code, features = (draw.normal(size=(12, k)).repeat(10, axis=0) for k in (8, 20))
+    cube = code[:, None] + 0.3 * draw.normal(size=(120, 4, 8))
+    one = holding(cube, draw.permutation(120), category=category)
+    values = {}
+    for folds in ("shuffled", "leave-category-out"):
+        metric = METRICS["ridge"].make(one, {"folds": folds})
+        values[folds] = metric.evaluate({"x": features}, one, metric.ceiling(one), NONE).value
+    assert values["shuffled"] > 0.9
+    assert abs(values["leave-category-out"]) < 0.3
+
+
+def test_what_is_kept_together_cannot_be_balanced():
+    story = [f"s{i // 6}" for i in range(60)]
+    one = recorded(story=story, kind=np.tile(["a", "b"], 30))
+    with pytest.raises(UserError, match="both sides"):
+        sampling(one, group="story", stratify="story")
+    with pytest.raises(UserError, match="leave out one"):
+        sampling(one, group="story", stratify="kind")
+    found = sampling(one, stratify="kind")
+    assert found.column == "story"
+    assert "not balanced by kind" in found.describe()["dependence"]
+    assert sampling(one, stratify="story").kind == "independent"
+
+
+def test_labels_that_cannot_stand_in_every_fold_are_refused():
+    one = recorded(kind=["rare", *["a"] * 59])
+    with pytest.raises(UserError, match="cannot be balanced by 'kind'"):
+        sampling(one, stratify="kind")
+
+
+def test_shuffled_folds_say_what_they_part():
+    said = sampling(recorded(story=[f"s{i // 6}" for i in range(60)]), folds="shuffled").describe()
+    assert "story" in said["dependence"]
+    assert "nothing was found" in sampling(recorded(), folds="shuffled").describe()["dependence"]
+
+
+def test_a_benchmark_names_its_test_stimuli():
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "stimulus_id": [f"s{i:02d}" for i in range(60)],
+            "sentence": [f"{i} words" for i in draw.permutation(60)],
+            "split": SETS,
+        }
+    )
+    data = Dataset.from_arrays("mine", draw.normal(size=(60, 2, 3)), table)
+    made = make_benchmark(data, metric="ridge", test="split=c")
+    assert made.card.options == {"test": "split=c"}
+    assert [len(one) for one in made.metric.sampling.tests] == [10]
