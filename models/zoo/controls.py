@@ -51,7 +51,7 @@ def static(name: str) -> "Model":
     layer = next(found, None)
     if layer is None or network.modality != "language":
         raise UserError(f"{name!r} has no embedding of tokens to read")
-    return network.replaced(identifier=f"static:{network.identifier}", _layers=[layer], pooling="mean")
+    return network.replaced(identifier=f"static:{network.identifier}", layers=[layer], pooling="mean")
 
 
 def draw_weights(module: "nn.Module", seed: int) -> None:

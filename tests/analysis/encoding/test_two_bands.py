@@ -103,8 +103,8 @@ def test_r2_is_one_less_errors_over_squares_within_folds(world):
         y, p = y - (w * y).sum(axis=0) / w.sum(), p - (w * p).sum(axis=0) / w.sum()
         errors, squares = errors + (w * (y - p) ** 2).sum(axis=0), squares + (w * y**2).sum(axis=0)
     np.testing.assert_allclose(pooled.r2([one.prediction for one in alone]), 1 - errors / squares)
-    draws = [iter([(one.prediction[:, None], targets[one.split.test][:, None])]) for one in alone]
-    np.testing.assert_allclose(pooled.r2_of_draws(draws, 1)[0], 1 - errors / squares)
+    draws = [(one.prediction[:, None], targets[one.split.test][:, None]) for one in alone]
+    np.testing.assert_allclose(pooled.r2_of_draws(draws)[0], 1 - errors / squares)
 
 
 def test_targets_of_several_weightings_are_left_out_together(world):
