@@ -132,7 +132,8 @@ class PermutedSplits:
                 for y in permuted
                 for one, found in zip(splits, self.predict(x, y, splits), strict=True)
             ]
-            return np.reshape(medians, (len(permuted), len(splits))).sum(axis=1)
+            summed: Floats = np.reshape(medians, (len(permuted), len(splits))).sum(axis=1)
+            return summed
         columns = permuted.transpose(1, 0, 2).reshape(len(x), -1)
         total = np.zeros(len(permuted))
         for one, found in zip(splits, self.predict(x, columns, splits), strict=True):

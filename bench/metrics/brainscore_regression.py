@@ -156,10 +156,12 @@ class BrainScoreRegression:
         replicates = self._replicates(held_out, recorded, headline, r, dependence, options)
         null = PermutedSplits(self.predict, self.together, self.rotates, self.of_draws, options)
         p, how = null.p(layers, chosen, held_out, r, targets, dependence)
-        consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else np.zeros(0)
+        consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else None
         left_out = {
             "neuroids predicted as a constant in some split (counted as r = 0)": constant,
-            "neuroids without a ceiling (passed over by its median)": int(np.isnan(consistency).sum()),
+            "neuroids without a ceiling (passed over by its median)": 0
+            if consistency is None
+            else int(np.isnan(consistency).sum()),
         }
         fewest = min(len(one.test) for one in splits)
         few = f"{fewest} held-out stimuli a split: their r is -1, 0 or 1" if fewest < 3 else ""
