@@ -26,7 +26,7 @@ def unmasked(function: Callable[P, R]) -> Callable[P, R]:
 
 def _refuse(value: Any) -> None:
     if isinstance(value, np.ma.MaskedArray):
-        n_masked = int(np.asarray(np.ma.getmaskarray(value)).sum())
+        n_masked = int(np.sum(value.mask))
         if n_masked:
             raise UserError(
                 f"{n_masked} of {value.size} values are masked: leave their rows or columns out, or fill them"

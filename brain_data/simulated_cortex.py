@@ -262,6 +262,7 @@ def _record(
         license="MIT (made by brodmann)",
         source=f"brodmann.brain_data.datasets.simulated, version {VERSION}",
         units="a.u. (simulated)",
+        blocks="none",  # every stimulus is drawn by itself
         truth={
             "features": dict(features),
             "signal": signals,

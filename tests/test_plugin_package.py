@@ -25,6 +25,7 @@ KINDS = {
     "metrics": ["sign_agreement"],
     "normalizations": ["cube_over_ceiling"],
     "ceilings": ["two_presentations"],
+    "nuisances": ["guest-reading-time"],
     "panels": ["guest-raw-beside-ceiling"],
 }
 
@@ -89,6 +90,14 @@ def test_its_score_is_the_one_known_by_construction(run):
     assert (record["normalization"], record["ceiling_kind"]) == ("cube_over_ceiling", "two_presentations")
     assert record["p"] == pytest.approx(0.01)
     assert (record["n_stimuli"], record["n_subjects"], record["simulated"]) == (40, 1, True)
+
+
+def test_scores_are_looked_at_beyond_its_nuisance_space(installed, tmp_path):
+    words = ("score", "word-length-frequency", "simulated-cortex-language.language-ridge", "--run", tmp_path)
+    options = ("--beyond", "guest-reading-time", "--bootstraps", 0, "--permutations", 0, "--json")
+    record = json.loads(ran(*words, *options, **installed))
+    assert record["beyond_spaces"] == ["guest-reading-time"]
+    assert record["beyond"] > 0
 
 
 def test_the_terminal_says_its_formula(installed, run):

@@ -193,5 +193,5 @@ def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
-    n_stimuli, n_features = np.shape(features)  # type: ignore[arg-type]  # not prepared
-    return PrimalFeatures(features) if n_features < n_stimuli else DualFeatures(features)
+    values = np.asarray(features)
+    return PrimalFeatures(values) if values.shape[1] < len(values) else DualFeatures(values)

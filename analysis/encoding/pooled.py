@@ -103,17 +103,22 @@ class PooledFolds:
             sizes += (weights[:, None] * y * y).sum(axis=0)
         return products, squares, sizes
 
-    def r_of_draws(self, folds: Sequence[tuple[Floats, Floats]], n_draws: int) -> Floats:
+    def r_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> Floats:
         """R of many drawn predictions and truths, ``(n_draws, n_targets)``.
 
         Parameters
         ----------
         folds : sequence of (array, array)
             Predictions and truths of each fold's rows, ``(n_test, n_draws, n_targets)``.
-        n_draws : int
         """
-        n_targets = self.truth[0].shape[1]
-        products, squares, sizes = (np.zeros((n_draws, n_targets)) for _ in range(3))
+        return ratio(*self._sums_of_draws(folds))
+
+    def r2_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> Floats:
+        """R2 of many drawn predictions and truths; as :meth:`r_of_draws`."""
+        return explained(*self._sums_of_draws(folds))
+
+    def _sums_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
+        products, squares, sizes = np.zeros((3, *folds[0][0].shape[1:]))
         for test, (prediction, truth) in zip(self.tests, folds, strict=True):
             known = self.weights[test] > 0
             weights = self.weights[test][known]
@@ -124,7 +129,7 @@ class PooledFolds:
             products += (weighted * y).sum(axis=0)
             squares += (weighted * p).sum(axis=0)
             sizes += (weights[:, None, None] * y * y).sum(axis=0)
-        return ratio(products, squares, sizes)
+        return products, squares, sizes
 
 
 def centered(values: Floats, weights: Floats) -> Floats:

@@ -44,10 +44,8 @@ class Band:
             self.features = np.hstack([_scaled(np.asarray(one, np.float64)) for one in spaces])
             self.features /= np.sqrt(len(spaces))
         else:
-            self._gram = sum(
-                (product / (np.trace(product) / n_stimuli) for product in map(gram, spaces)), 0.0
-            )
-            self._gram = self._gram / len(spaces)
+            products = [gram(one) for one in spaces]
+            self._gram = np.mean([one / (np.trace(one) / n_stimuli) for one in products], axis=0)
 
     @cached_property
     def gram(self) -> Floats:

@@ -33,12 +33,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         ("", words(NORMALIZATIONS, record["normalization"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
-        (
-            "p",
-            "not asked for"
-            if record["p"] is None
-            else f"{record['p']:.2g}   {record['methods'].get('p', '')}{_smallest(record)}",
-        ),
+        ("p", "not asked for" if record["p"] is None else _p(record)),
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
@@ -187,10 +182,11 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
-def _smallest(record: Mapping[str, Any]) -> str:
-    """A word on p where it cannot be small."""
-    least = record["methods"].get("smallest_p")
-    return f"; at best {least:.2g}" if least is not None and least > _FEW_ORDERS else ""
+def _p(record: Mapping[str, Any]) -> str:
+    """P, how it was found, and what it could be at best where that is not small."""
+    smallest = record["methods"].get("smallest_p")
+    least = f"; at best {smallest:.2g}" if smallest is not None and smallest > _FEW_ORDERS else ""
+    return f"{record['p']:.2g}   {record['methods'].get('p', '')}{least}"
 
 
 def _interval(record: Mapping[str, Any]) -> str:
@@ -209,9 +205,10 @@ def _beyond(record: Mapping[str, Any]) -> str:
 def _ceiling(record: Mapping[str, Any]) -> str:
     kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
-        return kind
-    lower = f", lower {record['ceiling_lower']:.3f}" if record["ceiling_lower"] is not None else ""
-    return f"{record['ceiling']:.3f}   {kind}{lower}"
+        return str(record["methods"].get("ceiling", kind))
+    low, high = record["ceiling_lower"], record["ceiling_upper"]
+    bounds = "" if low is None or high is None else f", bounds {low:.3f} to {high:.3f}"
+    return f"{record['ceiling']:.3f}   {kind}{bounds}"
 
 
 def _bar(value: float, top: float, room: int) -> str:

@@ -169,10 +169,9 @@ class Comparison:
         r2 = []
         for fits in self._fits(permuted.reshape(n_stimuli, -1)):
             draws = [
-                iter([(one.prediction.reshape(-1, *permuted.shape[1:]), permuted[one.split.test])])
-                for one in fits
+                (one.prediction.reshape(-1, *permuted.shape[1:]), permuted[one.split.test]) for one in fits
             ]
-            r2.append(pooled.r2_of_draws(draws, len(orders)))
+            r2.append(pooled.r2_of_draws(draws))
         null = np.asarray(few.raw(r2[1] - r2[0]))
         tested = f", over {len(some)} of {len(unique)} neuroids" if len(some) < len(unique) else ""
         return p_value(float(few.raw(unique[some])), null), {

@@ -38,7 +38,7 @@ def rdm_pairwise(value: float) -> float:
     return value
 
 
-@ceiling_kind("accuracy", "accuracy of the recording itself")
+@ceiling_kind("accuracy", "accuracy of a model that is right but for the noise of the recording")
 def accuracy(value: float) -> float:
     """The ceiling itself."""
     return value

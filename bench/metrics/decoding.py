@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...analysis.encoding.cross_validation import Indices
 from ...analysis.encoding.nested_ridge import Fit
 from ...analysis.encoding.pooled import predictions_without
 from ...analysis.statistics.replicates import Replicates
@@ -18,7 +19,7 @@ from ...brain_data.noise_ceiling import noise_variance, reliability_within
 from ...errors import UserError
 from . import uncertainty
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
-from .identification import Flags, Indices, Pairs, Patterns, mean_told, pairs_of, told
+from .identification import Flags, Pairs, Patterns, mean_told, pairs_of, told
 from .identification_ceiling import FEWEST_FREE, Distances
 from .interval_words import said_of
 from .normalization import CHANCE, above_chance
@@ -31,7 +32,7 @@ from .self_decoding import SelfDecoding
 
 LEAST_CERTAINTY = 4.0
 """Standard errors by which patterns must differ more than noise does, for a ceiling to be divided by."""
-_WIDTH = 0.25
+_WIDTH, _FEWEST_PLACES = 0.25, 3
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,7 @@ class Decoding:
 
     def ceiling(self, recorded: Recording) -> Ceiling:
         """How often a noise-free model would tell the measured patterns apart; neuroids by reliability."""
-        rows = [np.arange(recorded.n_stimuli)]
-        weights = np.ones(recorded.n_stimuli)
-        noise = noise_variance(recorded.responses)
-        each = reliability_within(recorded.mean, noise, recorded.counts, rows, weights)
-        reliable = each if np.isfinite(noise).any() else None
+        reliable = _reliability(recorded)
         found = _distances(recorded, Patterns.of(recorded))
         if not found:
             few = f"none: fewer than {FEWEST_FREE} presentations beyond each stimulus' first"
@@ -106,7 +103,7 @@ class Decoding:
         p, tested = found.p(self.encoding.sampling, rows, options.n_permutations, options.seed)
         once = {"stimuli shown once": int((~rows).sum())} if not rows.all() else {}
         said = {"identify": f"one of two {self.label or 'stimuli'}, random halves of their presentations"}
-        reliable = self.ceiling(recorded).per_neuroid
+        reliable = _reliability(recorded)
         return MetricResult(
             value=value,
             raw=observed,
@@ -134,6 +131,11 @@ class Decoding:
     ) -> MetricResult:
         """Identify held-out stimuli by the patterns that a layer predicts."""
         sampling, patterns = self.encoding.sampling, Patterns.of(recorded)
+        if self.across and sampling.column != self.across:
+            raise UserError(
+                f"{recorded.name}: to hold one {self.across} out and choose penalties on the others, a model needs at "
+                f"least {_FEWEST_PLACES} of them"
+            )
         labels, targets = _labels(recorded, self.label), recorded.mean
         pairs = pairs_of(sampling.tests, labels)
         if not any(upper.any() for _, upper in pairs):
@@ -181,9 +183,10 @@ class Decoding:
 
     def _parts(self, recorded: Recording) -> list[Indices]:
         """The stimuli that are told apart from each other; all of them where there are too few to hold some out."""
-        if recorded.n_stimuli < 2 * self.encoding.sampling.n_splits:
+        try:
+            return self.encoding.sampling.tests
+        except UserError:
             return [np.arange(recorded.n_stimuli)]
-        return self.encoding.sampling.tests
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,11 @@ class _Fitted:
         smooth = np.array([mean_told(*one) for one in zip(self.advantages, widths, strict=True)])
         groups = self.sampling.jackknife_groups
         by_fold = [predictions_without(one, self.targets, groups) for one in self.fits]
-        samples = np.full(int(groups.max()) + 1, np.nan)
+        n_groups, n_pairs = int(groups.max()) + 1, sum(int(upper.sum()) for _, upper in self.pairs)
+        samples = np.full(n_groups + 1, np.nan)
+        samples[-1] = _share(
+            whole.mean() * n_pairs / (n_pairs + 1), best.mean()
+        )  # one pair more, taken for another
         for group, predictions in enumerate(zip(*by_fold, strict=True)):
             rows = groups != group
             pairs = pairs_of(self.tests, self.labels, rows)
@@ -248,7 +255,7 @@ class _Fitted:
         subjects = np.empty(0)
         if self.patterns.names:
             subjects = value + (whole - CHANCE - value * (best - CHANCE)) / (best.mean() - CHANCE)
-        return Replicates(value, samples, "jackknife", len(samples), subjects)
+        return Replicates(value, samples, "jackknife", n_groups, subjects)
 
     def p(
         self, layers: Layers, chosen: Sequence[str], options: ScoringOptions
@@ -289,20 +296,25 @@ def decoding(
 ) -> Decoding:
     """Pairwise identification; a model's patterns are predicted by ridge with the other options."""
     recorded.column(label)
-    if recorded.column(across) is not None:
+    held = recorded.column(across)
+    if held is not None:
         if options.get("group", across) != across:
             raise UserError(
                 f"{recorded.name}: decoding across {across!r} holds its values out, so it cannot keep "
                 f"{options['group']!r} together as well"
             )
-        options["group"] = across
+        if (
+            len(set(held.tolist())) >= _FEWEST_PLACES
+        ):  # with 2, the recording can still be decoded from itself
+            options["group"] = across
     Patterns.of(recorded)  # refuses recordings without patterns, before anything is computed
     return Decoding(ridge(recorded, **options), label=label, across=across)
 
 
 def _labels(recorded: Recording, label: str | None) -> Indices:
     named = recorded.stimulus_ids if label is None else recorded.column(label)
-    return np.unique(np.asarray(named, str), return_inverse=True)[1].astype(np.intp)
+    number: Indices = np.unique(np.asarray(named, str), return_inverse=True)[1].astype(np.intp)
+    return number
 
 
 def _distances(recorded: Recording, patterns: Patterns) -> list[Distances]:
@@ -311,6 +323,14 @@ def _distances(recorded: Recording, patterns: Patterns) -> list[Distances]:
     found = [Distances.of(cube[:, :, one], patterns.scale[one]) for one in patterns.members]
     known = [one for one in found if one is not None]
     return known if len(known) == len(found) else []
+
+
+def _reliability(recorded: Recording) -> Floats | None:
+    """Of each neuroid's mean response, over all stimuli; None without repetitions."""
+    noise, n = noise_variance(recorded.responses), recorded.n_stimuli
+    if not np.isfinite(noise).any():
+        return None
+    return reliability_within(recorded.mean, noise, recorded.counts, [np.arange(n)], np.ones(n))
 
 
 def _of(fits: Sequence[Fit]) -> list[Floats]:

@@ -69,17 +69,17 @@ def advantage(a: Floats, b: Floats) -> Floats:
 
     Parameters
     ----------
-    a, b : array of shape (n, n_neuroids)
+    a, b : array of shape (..., n, n_neuroids)
         Patterns of the same conditions in the same order, less their mean over conditions.
 
     Returns
     -------
-    array of shape (n, n)
+    array of shape (..., n, n)
         Symmetric.
     """
     r = _agreement(a, b)
-    own = np.diag(r)
-    found: Floats = own[:, None] + own - r - r.T
+    own = np.diagonal(r, axis1=-2, axis2=-1)
+    found: Floats = own[..., :, None] + own[..., None, :] - r - r.swapaxes(-1, -2)
     return found
 
 
@@ -90,15 +90,15 @@ def told(advantages: Floats, width: float = 0.0) -> Floats:
 
         smooth: Floats = ndtr(advantages / width)
         return smooth
-    step: Floats = (advantages > 1e-12) + 0.5 * (np.abs(advantages) <= 1e-12)
+    step: Floats = np.where(advantages > 1e-12, 1.0, 0.5 * (np.abs(advantages) <= 1e-12))
     return step
 
 
 def _agreement(a: Floats, b: Floats) -> Floats:
-    """Pearson r of every pattern of `a` with every pattern of `b`, ``(n, n)``; 0 for a flat pattern."""
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    size = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    r: Floats = np.divide(a @ b.T, size, out=np.zeros_like(size), where=size > 0)
+    """Pearson r of every pattern of `a` with every pattern of `b`, ``(..., n, n)``; 0 for a flat pattern."""
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    size = np.linalg.norm(a, axis=-1)[..., :, None] * np.linalg.norm(b, axis=-1)[..., None, :]
+    r: Floats = np.divide(a @ b.swapaxes(-1, -2), size, out=np.zeros_like(size), where=size > 0)
     return r
 
 
@@ -139,7 +139,11 @@ def pairs_of(parts: Sequence[Indices], labels: Indices, rows: Flags | None = Non
 
 
 def halves(cube: Floats, n_halves: int, generator: np.random.Generator) -> Iterator[tuple[Floats, Floats]]:
-    """Mean responses of random halves of each stimulus' presentations: floor(n_i / 2) of them, and the others.
+    """Mean responses of random halves of the presentations: floor(n_i / 2) of each stimulus', and the others.
+
+    A repetition is in the same half for all stimuli, as far as they were shown equally often: what a run adds to all
+    of them would else be shared by the halves of different stimuli, and not by those of the same. No two halvings
+    are alike, so there may be fewer.
 
     Parameters
     ----------
@@ -154,14 +158,20 @@ def halves(cube: Floats, n_halves: int, generator: np.random.Generator) -> Itera
         NaN where a neuroid was not recorded in a half.
     """
     known = ~np.isnan(cube)
-    shown, gaps = known.any(axis=2), bool((known.any(axis=2)[..., None] != known).any())
+    shown = known.any(axis=2)
+    gaps = bool((shown[..., None] != known).any())
     filled = np.where(known, cube, 0.0)
     half = shown.sum(axis=1, keepdims=True) // 2
+    done = set()
     for _ in range(n_halves):
-        key = np.where(shown, generator.random(shown.shape), 2.0)
-        rank = np.argsort(np.argsort(key, axis=1), axis=1)
+        order = generator.permutation(cube.shape[1])
+        first = np.zeros_like(shown)
+        first[:, order] = shown[:, order] & (np.cumsum(shown[:, order], axis=1) <= half)
+        if first.tobytes() in done:
+            continue
+        done.add(first.tobytes())
         means = []
-        for chosen in (shown & (rank < half), shown & (rank >= half)):
+        for chosen in (first, shown & ~first):
             total = np.einsum("nr,nrq->nq", chosen.astype(np.float64), filled)
             counted = (known & chosen[..., None]).sum(axis=1) if gaps else chosen.sum(axis=1)[:, None]
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -239,8 +249,9 @@ class Patterns:
 
     def advantages(self, a: Floats, b: Floats) -> list[Floats]:
         """Of each subject's patterns, as of :func:`advantage`."""
-        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-        return [advantage(a[:, one] / self.scale[one], b[:, one] / self.scale[one]) for one in self.members]
+        a, b = a - a.mean(axis=-2, keepdims=True), b - b.mean(axis=-2, keepdims=True)
+        scale = self.scale
+        return [advantage(a[..., one] / scale[one], b[..., one] / scale[one]) for one in self.members]
 
     def of_pairs(self, predictions: Sequence[Floats], truth: Floats, pairs: Pairs) -> list[list[Floats]]:
         """The advantages of all pairs, of each subject and each part that has any.

@@ -103,7 +103,7 @@ class Distances:
 
     def certainty(self, pairs: Pairs) -> float:
         """The mean squared distance, in standard errors that noise alone would give it."""
-        _, squared = self._pairs(pairs, None)
+        _inverse, squared = self._pairs(pairs, None)
         n = len(np.unique(np.concatenate([rows for rows, _ in pairs])))
         of_noise = np.sqrt(2 * self.square_trace / max(n - 1, 1)) * (1 / self.counts).mean() * 2
         return float(squared.mean() / of_noise) if of_noise > 0 else float("inf")

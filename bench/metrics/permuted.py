@@ -9,7 +9,7 @@ from . import uncertainty
 from .base import Floats, Layers, ScoringOptions
 from .sampling import Sampling
 
-_ENTRIES = 1 << 25
+_ENTRIES = 1 << 24
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 

@@ -195,7 +195,10 @@ def ceiling_kind(name: str, sentence: str) -> Callable[[Callable[[float], float]
 
 def nuisance_space(name: str, sentence: str, **facts: Any) -> Callable[[F], F]:
     """Register a function of a recording and its sampling that gives features; see :class:`NuisanceSpace`."""
-    return NUISANCE_SPACES.registering(name, lambda found: NuisanceSpace(name, found, sentence, **facts))
+    return NUISANCE_SPACES.registering(
+        name,
+        lambda found: NuisanceSpace(name, found, sentence, **facts),  # type: ignore[arg-type]
+    )
 
 
 def words(registry: Mapping[str, Any], name: str, what: str = "sentence") -> str:

@@ -301,7 +301,7 @@ class _Fitted:
         null = permuted(layers, chosen, self.fits, self.sampling, targets, headline.members, self.options)
         some = headline.only(null.neuroids)
         pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
-        drawn = some.raw(pooled.r_of_draws(null.folds, null.n_orders))
+        drawn = some.raw(pooled.r_of_draws(null.folds))
         return p_value(float(some.raw(self.r[null.neuroids])), np.asarray(drawn)), null.said
 
 

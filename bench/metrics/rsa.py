@@ -215,6 +215,12 @@ class Similarity:
         r: Floats = np.tensordot(self._vectors(brain), self._vectors(model[None])[0], axes=2)
         return r
 
+    def _with_vectors(self, vectors: Floats, model: Floats) -> float:
+        """The same with vectors of the brain, whose sum over pairs is 0."""
+        n, square = len(model), float(np.vdot(model, model))
+        left = square - float(model.sum()) ** 2 / (n * (n - 1))
+        return float(np.vdot(vectors, model)) / float(np.sqrt(left)) if left > 1e-12 * square else 0.0
+
     def _parts(self, model: Mapping[str, Floats], brain: Floats, recorded: Recording) -> Parts:
         """Which layer is reported on which stimuli."""
         if len(model) == 1:
@@ -247,6 +253,18 @@ class Similarity:
         """Correlation of one RDM with others in every draw, (n_draws, n_others)."""
         return bootstrap_correlations(others, one, weights, groups=depends.groups, first_order=first_order)
 
+    def _among_redrawn(
+        self, brain: Floats, weights: Floats, depends: Sampling, *, first_order: bool
+    ) -> Floats:
+        """Mean correlation of each subject with the others in every draw, (n_draws, n_subjects)."""
+        total = np.zeros((len(weights), len(brain)))
+        for i in range(len(brain) - 1):
+            with_others = self._redrawn(brain[i], brain[i + 1 :], weights, depends, first_order=first_order)
+            total[:, i] += with_others.sum(axis=1)
+            total[:, i + 1 :] += with_others
+        mean: Floats = total / (len(brain) - 1)
+        return mean
+
 
 @dataclass(frozen=True)
 class _Compared:
@@ -270,7 +288,8 @@ class _Compared:
         if self.ceiling.kind != "rdm_pairwise":
             return None
         vectors = self.metric._vectors(self.brain)
-        return np.tensordot(vectors, vectors, axes=((1, 2), (1, 2)))
+        among: Floats = np.tensordot(vectors, vectors, axes=((1, 2), (1, 2)))
+        return among
 
     @cached_property
     def split(self) -> Halves | None:
@@ -311,23 +330,21 @@ class _Compared:
             if self.among is None:
                 return steady
             of_others = _of_others(self.among)
-            return steady * of_others / of_others.mean()
-        redrawn = lambda one, others: self.metric._redrawn(  # noqa: E731
-            one, others, weights, self.depends, first_order=first_order
-        )
+            moved: Floats = steady * of_others / of_others.mean()
+            return moved
+        metric, depends = self.metric, self.depends
         if self.split is not None:
             halves = zip(self.split.first, self.split.second, strict=True)
-            of_half = np.mean([redrawn(one, other[None]) for one, other in halves], axis=0)
-            best: Floats = self.split.best(of_half) ** 2
-            return best
-        total = np.zeros((len(weights), n))
-        for i in range(n - 1):
-            with_others = redrawn(self.brain[i], self.brain[i + 1 :])
-            total[:, i] += with_others.sum(axis=1)
-            total[:, i + 1 :] += with_others
-        mean = total.mean(axis=1, keepdims=True) / (n - 1)
-        bent = best_r(mean, ranked=self.metric.ranked) ** 2 / np.maximum(mean, 1e-12)
-        return total / (n - 1) * np.where(mean > 0, bent, 1.0)
+            of_half = [
+                metric._redrawn(one, other[None], weights, depends, first_order=first_order)
+                for one, other in halves
+            ]
+            return self.split.best(np.mean(of_half, axis=0)) ** 2
+        with_others = metric._among_redrawn(self.brain, weights, depends, first_order=first_order)
+        mean = with_others.mean(axis=1, keepdims=True)
+        bent = best_r(mean, ranked=metric.ranked) ** 2 / np.maximum(mean, 1e-12)
+        best: Floats = with_others * np.where(mean > 0, bent, 1.0)
+        return best
 
     def p(self, observed: float) -> tuple[float, dict[str, object]]:
         """P of the raw value, and how it was found."""
@@ -339,9 +356,8 @@ class _Compared:
         for layer, rows in self.parts:
             within = self.metric._vectors(self.brain[:, rows][:, :, rows]).mean(axis=0)
             for i, order in enumerate(orders):
-                shuffled = order[rows]
-                model = self.metric._vectors(self.model[layer][np.ix_(shuffled, shuffled)][None])[0]
-                null[i] += float((within * model).sum()) / len(self.parts)
+                model = self.model[layer][np.ix_(order[rows], order[rows])]
+                null[i] += self.metric._with_vectors(within, model) / len(self.parts)
         return p_value(observed, null), {"p": f"{what} {len(orders)} times", "smallest_p": smallest}
 
 

@@ -147,7 +147,8 @@ def split_halves(
         if distance == "crossnobis":
             return _squared_distances(patterns)
         less = patterns - patterns.mean(axis=1, keepdims=True)
-        return -(less @ less.T) / np.outer(size, size)
+        distances: Floats = -(less @ less.T) / np.outer(size, size)
+        return distances
 
     made = [(_mean(cube, a), _mean(cube, b)) for a, b in _divisions(shown)]
     pairs = np.array([[centered(linear(half)[None])[0] for half in halves] for halves in made])

@@ -47,6 +47,9 @@ class WhitenedSimilarity(Similarity):
     def _vectors(self, rdms: Floats) -> Floats:
         return whitened(rdms)
 
+    def _with_vectors(self, vectors: Floats, model: Floats) -> float:
+        return float(np.vdot(vectors, whitened(model[None])[0]))
+
     def _drawn(
         self, depends: Sampling, n_draws: int, seed: int, *, first_order: bool
     ) -> tuple[Floats, float]:
@@ -66,6 +69,18 @@ class WhitenedSimilarity(Similarity):
         for row, chosen in zip(r, weights > 0, strict=True):
             if chosen.sum() > 3:
                 row[:] = self._agreement(one, others, np.flatnonzero(chosen))
+        return r
+
+    def _among_redrawn(
+        self, brain: Floats, weights: Floats, depends: Sampling, *, first_order: bool
+    ) -> Floats:
+        """As of its parent; one whitening a draw."""
+        del depends, first_order
+        r = np.full((len(weights), len(brain)), np.nan)
+        for row, chosen in zip(r, weights > 0, strict=True):
+            if chosen.sum() > 3:
+                alike = whitened(brain[:, chosen][:, :, chosen])
+                row[:] = (np.tensordot(alike, alike.sum(axis=0), axes=2) - 1) / (len(brain) - 1)
         return r
 
 

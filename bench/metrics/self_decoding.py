@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, islice
 
 import numpy as np
 import numpy.typing as npt
 
-from ...analysis.statistics.resampling import p_value, permutations
+from ...analysis.encoding.cross_validation import Indices
+from ...analysis.statistics.resampling import ENTRIES, p_value, permutations
 from ...errors import UserError
 from . import uncertainty
-from .identification import Flags, Indices, Patterns, advantage, halves, noise_scale_of_others, spread, told
+from .identification import Flags, Patterns, advantage, halves, noise_scale_of_others, spread, told
 from .recording import Labels, Recording
 from .sampling import Sampling
 
@@ -89,7 +90,7 @@ class SelfDecoding:
 
     @cached_property
     def told(self) -> Floats:
-        """How often labels are told apart, ``(n_subjects, n_labels, n_labels)``; NaN where they never meet."""
+        """How often each pair of labels is told apart, ``(n_subjects, n_labels, n_labels)``; NaN where none met."""
         return self.told_by(N_HALVES)
 
     @cached_property
@@ -126,7 +127,10 @@ class SelfDecoding:
         tested = replace(self, cube=cube, patterns=patterns, by_noise=False)
         n_halves = _TESTED_HALVES if len(self.cube) <= _FEW_STIMULI else 2
         generator = np.random.default_rng([seed, 4])
-        null = np.array([tested._permuted(orders, generator)._mean(n_halves) for _ in range(n_draws)])
+        drawn = [generator.permutation(n_draws) % len(orders) for _ in range(1, self.cube.shape[1])]
+        null = np.array(
+            [tested._permuted(orders[list(one)])._mean(n_halves) for one in zip(*drawn, strict=True)]
+        )
         over = (
             f", over {len(some)} of {self.patterns.n_neuroids} neuroids"
             if len(some) < self.patterns.n_neuroids
@@ -141,14 +145,17 @@ class SelfDecoding:
         """As :attr:`told`, from so many random halves."""
         n = int(self.member.max()) + 1
         total, met = np.zeros((len(self.patterns.members), n, n)), np.zeros((n, n))
-        for a, b in halves(self.cube, n_halves, np.random.default_rng(4)):
+        found = halves(self.cube, n_halves, np.random.default_rng(4))
+        size = max(1, ENTRIES // max(self.cube[:, 0].size, 1))
+        while some := list(islice(found, size)):
+            a, b = np.stack([one for one, _ in some]), np.stack([one for _, one in some])
             for shared, first, second in self._comparisons(a, b):
-                met[np.ix_(shared, shared)] += 1
+                met[np.ix_(shared, shared)] += len(some)
                 if self.by_noise:
                     self._add(total, shared, first, second)
                     continue
-                for subject, found in enumerate(self.patterns.advantages(first, second)):
-                    total[subject][np.ix_(shared, shared)] += told(found)
+                for subject, advantages in enumerate(self.patterns.advantages(first, second)):
+                    total[subject][np.ix_(shared, shared)] += told(advantages).sum(axis=0)
         np.fill_diagonal(met, 0)
         mean: Floats = np.divide(total, met, out=np.full_like(total, np.nan), where=met > 0)
         return mean
@@ -158,19 +165,17 @@ class SelfDecoding:
         blocks = self.blocks[labels]
         for first, second in combinations_with_replacement(np.unique(blocks), 2):
             rows = np.flatnonzero((blocks == first) | (blocks == second))
-            asked = (blocks[rows][:, None] != blocks[rows]) | (first == second)
             if len(rows) < 2:
                 continue
-            scale = self.scale[first, second]
+            asked = (blocks[rows][:, None] != blocks[rows]) | (first == second)
             cells = np.ix_(labels[rows], labels[rows])
+            x, y = a[:, rows] / self.scale[first, second], b[:, rows] / self.scale[first, second]
             for subject, one in enumerate(self.patterns.members):
-                weights = 1 / scale[one]
-                found = advantage(a[np.ix_(rows, one)] * weights, b[np.ix_(rows, one)] * weights)
-                total[subject][cells] += told(found) * asked
+                total[subject][cells] += told(advantage(x[..., one], y[..., one])).sum(axis=0) * asked
 
     def _comparisons(self, a: Floats, b: Floats) -> Iterator[tuple[Indices, Floats, Floats]]:
-        """Labels that occur on both sides, and their patterns on either."""
-        everywhere = np.ones(len(a), bool)
+        """Labels that occur on both sides, and their patterns on either, ``(n_halves, n_labels, n_neuroids)``."""
+        everywhere = np.ones(a.shape[1], bool)
         if self.place is None:
             yield self._labeled(a, everywhere, b, everywhere)
             return
@@ -183,34 +188,34 @@ class SelfDecoding:
         shared = np.intersect1d(self.member[of_a], self.member[of_b])
         return (
             shared,
-            _label_patterns(a[of_a], self.member[of_a], shared),
-            _label_patterns(b[of_b], self.member[of_b], shared),
+            _label_patterns(a[:, of_a], self.member[of_a], shared),
+            _label_patterns(b[:, of_b], self.member[of_b], shared),
         )
 
     def _mean(self, n_halves: int) -> float:
         return float(_mean_of_pairs(self.told_by(n_halves)).mean())
 
-    def _permuted(self, orders: Indices, generator: np.random.Generator) -> SelfDecoding:
-        """With stimuli in another order within each repetition but the first."""
+    def _permuted(self, orders: Indices) -> SelfDecoding:
+        """With stimuli in another order within each repetition but the first, ``(n_repetitions - 1, n_stimuli)``."""
         cube = self.cube.copy()
         shown = ~np.isnan(cube).all(axis=2)
-        for repetition in range(1, cube.shape[1]):
-            order, here = orders[generator.integers(len(orders))], shown[:, repetition]
+        for repetition, order in enumerate(orders, start=1):
+            here = shown[:, repetition]
             cube[here, repetition] = self.cube[order[here[order]], repetition]
         return replace(self, cube=cube)
 
 
 def _label_patterns(rows: Floats, member: Indices, labels: Indices) -> Floats:
     """Mean pattern of each label, less the mean over labels; 0 where a neuroid was not recorded."""
-    if len(labels) == len(rows):
-        patterns = rows[np.argsort(member)]
+    if len(labels) == rows.shape[1]:
+        patterns = rows[:, np.argsort(member)]
     else:
-        patterns = np.array([np.nanmean(rows[member == one], axis=0) for one in labels])
+        patterns = np.stack([np.nanmean(rows[:, member == one], axis=1) for one in labels], axis=1)
     gaps = np.isnan(patterns)
     if not gaps.any():
-        centered: Floats = patterns - patterns.mean(axis=0)
+        centered: Floats = patterns - patterns.mean(axis=1, keepdims=True)
         return centered
-    filled: Floats = np.where(gaps, 0.0, patterns - np.nanmean(patterns, axis=0))
+    filled: Floats = np.where(gaps, 0.0, patterns - np.nanmean(patterns, axis=1, keepdims=True))
     return filled
 
 

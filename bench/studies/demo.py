@@ -26,7 +26,7 @@ def scores(run: str = "demo") -> "list[Score]":
     """Score every pair of the demonstration; pairs that are in the run already cost nothing."""
     from ..scoring import score
 
-    return [score(model, benchmark, run=run, n_permutations=200) for model, benchmark in PAIRS]
+    return [score(model, benchmark, run=run, n_permutations=200, beyond=()) for model, benchmark in PAIRS]
 
 
 def draw(found: "list[Score]", folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ _SOURCE = "made by brodmann.brain_data.datasets.simulated from a seed"
         source=_SOURCE,
         simulated=True,
         units="a.u. (simulated)",
+        blocks="none",
     )
 )
 def vision(card: DatasetCard, folder: Path) -> "Dataset":
@@ -46,6 +47,7 @@ def vision(card: DatasetCard, folder: Path) -> "Dataset":
         source=_SOURCE,
         simulated=True,
         units="a.u. (simulated)",
+        blocks="none",
     )
 )
 def language(card: DatasetCard, folder: Path) -> "Dataset":

@@ -35,6 +35,7 @@ _ADDRESS = f"https://raw.githubusercontent.com/emeyers/NeuroDecodeR/{_COMMIT}/da
         license="GPL-3 (the repository's; none for the data apart)",
         source=f"https://github.com/emeyers/NeuroDecodeR, commit {_COMMIT}, data-raw/raster",
         units="spikes/s",
+        blocks="none",  # rows are conditions, not an order of recording
         files=files_beside(__file__, f"{_ADDRESS}/Zhang_Desimone_7object_raster_data_mat/{{basename}}"),
         bibtex="""@article{zhang2011,
   title = {Object decoding with attention in inferior temporal cortex},

@@ -61,7 +61,7 @@ def test_a_benchmark_of_ones_own(tmp_path):
     assert add_benchmark(path) == ["simulated-cortex.IT-linear"]
     benchmark = brodmann.load_benchmark("simulated-cortex.IT-linear")
     assert benchmark.version == 2
-    assert benchmark.metric.splitter.n_splits == 4
+    assert benchmark.metric.sampling.n_splits == 4
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,9 @@ def test_a_data_set_at_hand_and_a_metric_by_name_make_the_declared_benchmark(at_
     card = replace(benchmark_card("simulated-cortex.IT-ridge"), options={"stratify": "category", "folds": 4})
     declared = make_benchmark(card, at_hand)
     assert made.identifier == declared.identifier == "simulated-cortex.IT-ridge"
-    assert made.metric.splitter == declared.metric.splitter
-    assert made.metric.splitter.n_splits == 4
+    for one, other in zip(made.metric.sampling.tests, declared.metric.sampling.tests, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.metric.sampling.n_splits == len(made.metric.sampling.folds) == 4
     assert made.noise_ceiling.value == declared.noise_ceiling.value
     assert made.card.simulated
 
@@ -241,7 +242,7 @@ def test_a_benchmark_says_what_it_is_and_its_ceiling_once_it_is_known(at_hand):
     shown = repr(benchmark)
     n = benchmark.recording.responses.shape
     for part in (
-        "'simulated-cortex.IT-ridge' version 1",
+        "'simulated-cortex.IT-ridge' version 2",
         "data set simulated-cortex (simulated)",
         "region IT",
         "ridge(folds=4)",

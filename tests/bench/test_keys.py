@@ -190,6 +190,24 @@ def test_every_module_that_a_number_passes_through_is_in_the_key(name, benchmark
     )
 
 
+def test_every_module_that_a_nuisance_space_passes_through_is_in_the_key():
+    from brodmann.bench import ScoringOptions
+    from brodmann.bench.layer_comparison import compare_layers
+    from brodmann.bench.nuisance_spaces import open_space
+    from brodmann.bench.score_key import code_of_score
+
+    benchmark = brodmann.load_benchmark("simulated-cortex-language.language-ridge")
+    model = brodmann.load_model("random-transformer").replaced(cache=False)
+    names = ["position", "category", "word-length-frequency", "static:twin-language-baseline"]
+    spaces = [open_space(name, benchmark) for name in names]
+    options = ScoringOptions(n_bootstraps=2, n_permutations=2)
+    made = {one.name: one.features for one in spaces}
+    entered = entered_by(lambda: compare_layers(model, benchmark, ["blocks.1"], options, made))
+    modules = {*code_of_score(benchmark, model), *(module for one in spaces for module in one.modules)}
+    assert entered - WITHOUT_NUMBERS - BY_VALUE <= imported_by(sorted(modules))
+    assert "analysis.encoding.two_bands" in entered
+
+
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
     """A copy of this package's code."""

