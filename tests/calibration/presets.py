@@ -16,8 +16,10 @@ def nothing(seeds: Sequence[int], *, metric: str, n: int, rho: float) -> list[Ro
     for seed in seeds:
         draw = np.random.default_rng([seed, 21])
         made = generator().trials(seed, n_stimuli=n, n_neuroids=10)
-        features = generator().ar1((n, 10), rho, draw)
-        made.responses += 2 * made.responses.std() * generator().ar1((n, 10), rho, draw)[made.stimulus]
+        features, slow = (
+            np.concatenate([generator().ar1((10, 10), rho, draw) for _ in range(n // 10)]) for _ in "xy"
+        )
+        made.responses += 2 * made.responses.std() * slow[made.stimulus]
         columns: dict[str, Any] = {"story": [f"s{i // 10:02d}" for i in range(n)]} if rho else {}
         tested = evaluate(benchmark(dataset(made, **columns), metric), features, n_permutations=_DRAWS)
         p.append(tested.p)
