@@ -112,10 +112,10 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
                 "difference": _number(records[a]["score"]) - _number(records[b]["score"]),
             }
             low, high, p = np.nan, np.nan, np.nan
-            one, other = (Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b))
-            if one is not None and other is not None and _same_draws(records[a], records[b]):
-                low, high = (one - other).interval()
-                p = (one - other).p()
+            kept = [Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b)]
+            if kept[0] is not None and kept[1] is not None and _same_draws(records[a], records[b]):
+                apart = kept[0] - kept[1]
+                low, high, p = *apart.interval(), apart.p()
             elif len(first) and len(first) == len(second) and _same_draws(records[a], records[b]):
                 drawn = first - second
                 low, high = percentile_interval(drawn)

@@ -21,13 +21,25 @@ MODULES = {
     "presets": "Brain-Score's metrics, named test stimuli, penalties",
 }
 """Module of studies -> heading of its table."""
+_LONG = (
+    "simulated language",
+    "random code",
+    "adds",
+    "unrelated",
+    "real",
+    "equal models",
+    "intervals of",
+    "a flawless",
+)
+"""How the names of studies begin that are run first, so that none of them is waited for at the end."""
 Rows = list[dict[str, Any]]
 
 
 def studies(pattern: str = "") -> list[tuple[str, str]]:
     """All studies, as module and name."""
     found = [(module, name) for module in MODULES for name in importlib.import_module(module).STUDIES]
-    return [(module, name) for module, name in found if pattern in f"{module} {name}"]
+    chosen = [(module, name) for module, name in found if pattern in f"{module} {name}"]
+    return sorted(chosen, key=lambda each: not each[1].startswith(_LONG))
 
 
 def one(module: str, name: str, n_seeds: int) -> tuple[str, str, Rows, float]:
@@ -40,16 +52,17 @@ def one(module: str, name: str, n_seeds: int) -> tuple[str, str, Rows, float]:
     torch.set_num_threads(1)
     began = time.perf_counter()
     rows = importlib.import_module(module).STUDIES[name](range(n_seeds))
-    return module, name, rows, time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return module, name, [{"design": each["design"], "seeds": n_seeds} | each for each in rows], seconds
 
 
-def page(found: Mapping[str, Rows], n_seeds: int) -> str:
+def page(found: Mapping[str, Rows]) -> str:
     """The page of documentation that shows what was found."""
     parts = [
         "# Calibration",
         "",
         "What the estimators do on recordings whose truth is known, in the designs that recordings have: "
-        f"{n_seeds} seeds a row, made by `tox -e calibration`. *must* is what a row has to show; a row that does not "
+        "made by `tox -e calibration`. *must* is what a row has to show; a row that does not "
         "is marked, and its number is what it is. Recordings come from a generator that knows nothing of this "
         "package, from the simulated cortex where a row says so, or are real.",
     ]
@@ -78,8 +91,15 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="studies whose name holds this")
     parser.add_argument("--out", type=Path, help="rows as JSON, kept as they come")
+    parser.add_argument("--rows", type=Path, nargs="*", help="only make the page, of rows that --out kept")
     parser.add_argument("--page", type=Path, help="the page of documentation")
     asked = parser.parse_args()
+    if asked.rows:
+        kept: dict[str, Rows] = {}
+        for file in asked.rows:
+            kept |= {name: rows for name, rows in json.loads(file.read_text()).items() if rows}
+        asked.page.write_text(page(kept))
+        return 0
     os.environ["OMP_NUM_THREADS"] = "1"
     names = studies(asked.only)
     found: dict[str, Rows] = {f"{module} {name}": [] for module, name in names}
@@ -92,9 +112,9 @@ def main() -> int:
                 values = {k: round(v, 3) if isinstance(v, float) else v for k, v in each.items()}
                 print("ok  " if each["holds"] else "FAIL", values, f"{seconds:.0f} s", flush=True)
             if asked.out is not None:
-                asked.out.write_text(json.dumps({"seeds": asked.seeds, "rows": found}, indent=1))
+                asked.out.write_text(json.dumps(found, indent=1, default=bool))
     if asked.page is not None:
-        asked.page.write_text(page(found, asked.seeds))
+        asked.page.write_text(page(found))
     return 0 if all(each["holds"] for rows in found.values() for each in rows) else 1
 
 

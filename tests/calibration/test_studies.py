@@ -52,7 +52,7 @@ def test_the_page_marks_what_does_not_hold():
         "encoding a": [{"design": "one", "score": 0.5, "must": "1", "holds": np.False_}],
         "encoding b": [{"design": "two", "score": 1.0, "must": "1", "holds": True}],
     }
-    text = run.page(rows, 3)
+    text = run.page(rows)
     assert "| one | 0.500 | 1 | **no** |" in text
     assert "| two | 1.000 | 1 |  |" in text
     assert "1 of 2 rows" in text
