@@ -33,7 +33,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         ("", words(NORMALIZATIONS, record["normalization"], "formula")),
         ("raw", _number(record["raw"])),
         ("ceiling", _ceiling(record)),
-        ("p", "not asked for" if record["p"] is None else _p(record)),
+        ("p", _no_p(record) if record["p"] is None else _p(record)),
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
@@ -180,6 +180,11 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
+
+
+def _no_p(record: Mapping[str, Any]) -> str:
+    why = str(record["methods"].get("p", ""))
+    return why if why.startswith("none") else "not asked for"
 
 
 def _p(record: Mapping[str, Any]) -> str:

@@ -26,7 +26,8 @@ Predictor = Callable[[Floats, Floats, Sequence[Split]], list[Floats]]
 _REFITTED, _REFITTED_OF_DRAWS, _REFITTED_TOGETHER = 1000, 400, 60
 """Most stimuli for which p fits anew: neuroids one by one; together, of many draws at once; and of one by one."""
 _ORDERS_TOGETHER = 99
-_PERMUTED_ENTRIES = 1 << 24
+PERMUTED_ENTRIES = 1 << 24
+"""Most numbers of all permuted responses together."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PermutedSplits:
         n_draws = min(options.n_permutations, _ORDERS_TOGETHER if self.together else options.n_permutations)
         orders, what, smallest = how.orders(n_draws, options.seed + 2)
         everyone = np.arange(targets.shape[1])
-        room = _PERMUTED_ENTRIES // (len(targets) * len(orders))
+        room = PERMUTED_ENTRIES // (len(targets) * len(orders))
         some = everyone if self.together else uncertainty.subsample_targets([everyone], options.seed, room)
         permuted = targets[orders][:, :, some]
         null = np.zeros(len(orders))
@@ -123,7 +124,7 @@ class PermutedSplits:
     def _null(self, x: Floats, permuted: Floats, splits: list[Split]) -> Floats:
         """Sum over splits of the median r, for responses (n_draws, n_stimuli, n_neuroids) in other orders."""
         if self.of_draws is not None:
-            step = max(1, _PERMUTED_ENTRIES // permuted[0].size)
+            step = max(1, PERMUTED_ENTRIES // permuted[0].size)
             blocks = [permuted[start : start + step] for start in range(0, len(permuted), step)]
             return np.concatenate([self._null_of_block(x, block, splits) for block in blocks])
         if self.together:
@@ -132,10 +133,14 @@ class PermutedSplits:
                 for y in permuted
                 for one, found in zip(splits, self.predict(x, y, splits), strict=True)
             ]
-            return np.reshape(medians, (len(permuted), len(splits))).sum(axis=1)
+            summed: Floats = np.reshape(medians, (len(permuted), len(splits))).sum(axis=1)
+            return summed
         columns = permuted.transpose(1, 0, 2).reshape(len(x), -1)
         total = np.zeros(len(permuted))
-        for one, found in zip(splits, self.predict(x, columns, splits), strict=True):
+        # what fits neuroids one by one through inner products is linear in the responses
+        linear = self.predict(x, np.eye(len(x)), splits) if self.rotates else None
+        predicted = (one @ columns for one in linear) if linear else self.predict(x, columns, splits)
+        for one, found in zip(splits, predicted, strict=True):
             r = np.nan_to_num(pearson(found, columns[one.test]))
             total += np.median(r.reshape(len(permuted), -1), axis=1)
         return total

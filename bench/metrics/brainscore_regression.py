@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...progress import track
 from . import uncertainty
 from .base import Ceiling, Layers, MetricResult, ScoringOptions
-from .brainscore_p import Dependence, PermutedSplits, Predictor
+from .brainscore_p import PERMUTED_ENTRIES, Dependence, PermutedSplits, Predictor
 from .interval_words import said_of
 from .normalization import mean_of_medians, none, r2_over_ceiling
 from .recording import Recording
@@ -128,9 +128,10 @@ class BrainScoreRegression:
         return Ceiling("none", float("nan"), per_neuroid, note=note)
 
     def memory(self, recorded: Recording, n_units: int) -> int:
-        """Training features in float64, their copy inside scikit-learn, and a cross-product."""
-        n_neuroids = recorded.responses.shape[2]
-        return 8 * (3 * recorded.n_stimuli * n_units + 2 * n_units * n_neuroids)
+        """Training features in float64, their copy inside scikit-learn, a cross-product, and permuted responses."""
+        n_stimuli, n_neuroids = recorded.n_stimuli, recorded.responses.shape[2]
+        permuted = min(PERMUTED_ENTRIES, 1000 * n_stimuli * n_neuroids)
+        return 8 * (3 * n_stimuli * n_units + 2 * n_units * n_neuroids + 4 * permuted)
 
     def evaluate(
         self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
@@ -156,10 +157,12 @@ class BrainScoreRegression:
         replicates = self._replicates(held_out, recorded, headline, r, dependence, options)
         null = PermutedSplits(self.predict, self.together, self.rotates, self.of_draws, options)
         p, how = null.p(layers, chosen, held_out, r, targets, dependence)
-        consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else np.zeros(0)
+        consistency = ceiling.per_neuroid if ceiling.kind == "internal_consistency" else None
         left_out = {
             "neuroids predicted as a constant in some split (counted as r = 0)": constant,
-            "neuroids without a ceiling (passed over by its median)": int(np.isnan(consistency).sum()),
+            "neuroids without a ceiling (passed over by its median)": 0
+            if consistency is None
+            else int(np.isnan(consistency).sum()),
         }
         fewest = min(len(one.test) for one in splits)
         few = f"{fewest} held-out stimuli a split: their r is -1, 0 or 1" if fewest < 3 else ""

@@ -15,6 +15,7 @@ def rdm_agreement(model: Floats, brain: Floats) -> float:
     "rdm",
     sentence="the dissimilarities (1 - Pearson r) of a layer and of the mean responses are rank-correlated",
     formula="Spearman r of the dissimilarities of all pairs of stimuli",
+    version=2,
     brainscore={"vision": "rdm"},
     **FACTS,
 )

@@ -129,7 +129,8 @@ class Sampling:
             return self.groups
         whole = np.arange(len(self.position)) if self.groups is None else self.groups
         block = np.arange(self.n_groups) % min(_MOST_BLOCKS, self.n_groups)
-        return np.random.default_rng(11).permutation(block)[whole]
+        blocks: Integers = np.random.default_rng(11).permutation(block)[whole]
+        return blocks
 
     def _named_blocks(self) -> Integers:
         """Blocks of test groups, over which those that are only fitted are spread; -1 for what is not used."""
@@ -140,7 +141,8 @@ class Sampling:
         generator, block = np.random.default_rng(11), np.full(int(whole.max()) + 1, -1)
         for groups in (tested, fitted):
             block[groups] = generator.permutation(np.arange(len(groups)) % n_blocks)
-        return block[whole].astype(np.intp)
+        blocks: Integers = block[whole].astype(np.intp)
+        return blocks
 
     def orders(self, n_draws: int, seed: int) -> tuple[Integers, str, float]:
         """Orders under which nothing is related, what was permuted, and the smallest p that they can give."""

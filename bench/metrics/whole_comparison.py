@@ -16,6 +16,7 @@ from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .normalization import none
 from .recording import Recording
 from .registries import Normalization
+from .sampling import Sampling, sampling
 
 Parts = list[tuple[str, Indices, Indices]]
 
@@ -74,13 +75,16 @@ class WholeComparison(ABC):
 
         observed = float(normalize(values[None, kept], best))
         generator = np.random.default_rng([options.seed, 3])
+        how = _dependence(recorded)
+        others, tested = _others([rows for _, rows in parts], how, options, generator)
         null = [
-            headline([(layer, rows, generator.permutation(rows)) for layer, rows in parts])
-            for _ in range(options.n_permutations)
+            headline([(layer, rows, other) for (layer, rows), other in zip(parts, each, strict=True)])
+            for each in others
         ]
+        groups = None if how is None else how.groups
         drawn = np.zeros(options.n_bootstraps)
         for i in range(options.n_bootstraps):
-            some = [(layer, _two_thirds(rows, generator)) for layer, rows in parts]
+            some = [(layer, _two_thirds(rows, generator, groups)) for layer, rows in parts]
             drawn[i] = headline([(layer, rows, rows) for layer, rows in some])
         # two thirds without replacement spread by 1 / sqrt(2) of what a bootstrap does
         draws = observed + (np.sqrt(2) * (drawn - drawn.mean()) if len(drawn) else drawn)
@@ -103,11 +107,13 @@ class WholeComparison(ABC):
             n_neuroids=len(kept) if self.per_neuroid else y.shape[1],
             left_out=dict(recorded.n_left_out) | left_out,
             methods={
-                "interval": f"{options.level:.0%} subsampling of two thirds of the stimuli without replacement, "
-                f"rescaled, {options.n_bootstraps} draws",
-                "p": f"stimulus labels permuted {options.n_permutations} times",
+                "interval": f"{options.level:.0%} subsampling of two thirds of the "
+                f"{'stimuli' if groups is None else 'groups'} without replacement, rescaled, {options.n_bootstraps} "
+                "draws",
                 "seed": options.seed,
-            },
+            }
+            | ({} if how is None or how.kind == "independent" else how.describe_groups())
+            | tested,
         )
 
     def _parts(self, model: Mapping[str, Floats], brain: Floats, kept: Indices) -> list[tuple[str, Indices]]:
@@ -129,5 +135,35 @@ class WholeComparison(ABC):
         return mean
 
 
-def _two_thirds(rows: Indices, generator: np.random.Generator) -> Indices:
-    return generator.choice(rows, max(4, 2 * len(rows) // 3), replace=False)
+def _dependence(recorded: Recording) -> Sampling | None:
+    """What depends on what; None where there are too few groups to say anything."""
+    try:
+        return sampling(recorded)
+    except UserError:
+        return None
+
+
+def _others(
+    parts: list[Indices], how: Sampling | None, options: ScoringOptions, generator: np.random.Generator
+) -> tuple[list[list[Indices]], dict[str, object]]:
+    """Other orders of the stimuli of each part, which keep what depends on each other, and how they were drawn."""
+    n_draws = options.n_permutations
+    if how is None:
+        return [], {"p": "none: too few groups to permute"}
+    if how.kind == "independent":
+        drawn = [[generator.permutation(rows) for rows in parts] for _ in range(n_draws)]
+        return drawn, {"p": f"stimulus labels permuted {n_draws} times", "smallest_p": 1 / (1 + n_draws)}
+    if n_draws == 0:
+        return [], {"p": "not asked for"}
+    found = [how.only(rows).orders(n_draws, options.seed + 3 + i) for i, rows in enumerate(parts)]
+    count = min(len(orders) for orders, *_ in found)
+    others = [[rows[one[0][i]] for rows, one in zip(parts, found, strict=True)] for i in range(count)]
+    return others, {"p": f"{found[0][1]}, {count} times", "smallest_p": max(one[2] for one in found)}
+
+
+def _two_thirds(rows: Indices, generator: np.random.Generator, groups: Indices | None) -> Indices:
+    if groups is None:
+        return generator.choice(rows, max(4, 2 * len(rows) // 3), replace=False)
+    there = np.unique(groups[rows])
+    kept = generator.choice(there, max(2, 2 * len(there) // 3), replace=False)
+    return rows[np.isin(groups[rows], kept)]

@@ -42,7 +42,9 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
         for reason, count in one["left_out"].items():
             found.append(f"{one['benchmark']}, {one['model']}: {count} {reason} left out")
         if one["p"] is None:
-            found.append(f"{one['benchmark']}, {one['model']}: no p value was asked for")
+            why = str(one["methods"].get("p", ""))
+            said = f"p {why}" if why.startswith("none") else "no p value was asked for"
+            found.append(f"{one['benchmark']}, {one['model']}: {said}")
         if one["ci"][0] is None:
             found.append(f"{one['benchmark']}, {one['model']}: no interval was asked for")
         if one["ceiling"] is None:

@@ -213,3 +213,22 @@ def test_an_interval_says_for_whom_it_is():
     assert "subject" not in unnamed.methods["interval"]
     assert found.replicates.subjects.mean() == pytest.approx(found.value)
     assert found.ci[1] - found.ci[0] >= unnamed.ci[1] - unnamed.ci[0]
+
+
+@pytest.mark.parametrize("name", ["cka", "rdm"])
+def test_whole_stories_are_permuted_and_drawn_where_nothing_is_fitted(name):
+    """Unrelated features and responses that are alike within a story: r is above 0, p is not small too often."""
+    p, raw = [], []
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        x, y = (
+            np.repeat(draw.normal(size=(10, k)), 6, axis=0) + 0.3 * draw.normal(size=(60, k)) for k in (5, 6)
+        )
+        found = evaluated(name, x, recorded(y[:, None], {"story": np.array(stories(60, 6), object)}))
+        p.append(found.p)
+        raw.append(found.raw)
+        assert "10 whole groups permuted" in found.methods["p"]
+        assert "of the groups" in found.methods["interval"]
+        assert found.methods["smallest_p"] == pytest.approx(1 / 60)
+    assert np.mean(raw) > 0.05
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
