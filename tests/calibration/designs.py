@@ -79,15 +79,20 @@ def benchmark(data: Dataset, metric: str = "ridge", **options: Any) -> Benchmark
     return make_benchmark(data, metric=metric, **options)
 
 
-def coverage(values: npt.ArrayLike, intervals: npt.ArrayLike) -> dict[str, float]:
-    """How often intervals hold the mean of the values and their own value, and how wide they are."""
+def coverage(
+    values: npt.ArrayLike, intervals: npt.ArrayLike, truths: npt.ArrayLike = 0.0
+) -> dict[str, float]:
+    """How often intervals hold the mean of the values and their own value, and how wide they are.
+
+    Where seeds differ in their truth, it is the mean of what values lack of it that counts.
+    """
     score, (low, high) = np.asarray(values), np.asarray(intervals).T
-    truth = score.mean()
+    truth = np.asarray(truths) + (score - np.asarray(truths)).mean()
     return {
         "score": float(np.median(score)),
         "covers": float(((low <= truth) & (truth <= high)).mean()),
         "own inside": float(((low <= score) & (score <= high)).mean()),
-        "half-width/sd": float(((high - low) / 2).mean() / score.std(ddof=1)),
+        "half-width/sd": float(((high - low) / 2).mean() / (score - truth).std(ddof=1)),
     }
 
 
