@@ -75,7 +75,7 @@ def test_a_score_carries_everything_it_stands_on(benchmark, model, tmp_path):
     assert attrs["ci"][0] < float(score) < attrs["ci"][1]
     assert attrs["p"] == pytest.approx(0.01)
     assert (attrs["n_stimuli"], attrs["n_neuroids"], attrs["left_out"]) == (500, 256, {})
-    assert attrs["normalisation"] == "r_over_sqrt_reliability"
+    assert attrs["normalisation"] == "ratio_of_medians"
     assert attrs["simulated"] is True
     known = attrs["provenance"]
     assert known["data_digest"] == benchmark.dataset.digest

@@ -160,17 +160,17 @@ def test_versions_of_a_benchmark_are_kept_apart(board, monkeypatch):
     from brodmann.bench.leaderboard.storage import validation
 
     take(board, document())
-    with pytest.raises(Refused, match="up to version 1, not 2"):
-        take(board, document(scores=[score(benchmark_version=2)]))
+    with pytest.raises(Refused, match="up to version 2, not 3"):
+        take(board, document(scores=[score(benchmark_version=3)]))
     known = validation.benchmark_card
-    monkeypatch.setattr(validation, "benchmark_card", lambda name: replace(known(name), version=2))
-    changed = score(raw=0.2, ceiling=0.8, data_digest="01" * 32, benchmark_version=2, key="a" * 64)
+    monkeypatch.setattr(validation, "benchmark_card", lambda name: replace(known(name), version=3))
+    changed = score(raw=0.2, ceiling=0.8, data_digest="01" * 32, benchmark_version=3, key="a" * 64)
     receipt = take(board, document(scores=[changed]))
     assert (receipt.new, receipt.replaced) == (1, 0)
     now = state(board)
     assert len(now.scores) == 2
     assert [(one.version, one.ceiling) for one in now.versions("kriegeskorte2008.hit-rsa")] == [
-        (2, 0.8),
+        (3, 0.8),
         (1, 0.6),
     ]
     table = table_of(now, Selection())
