@@ -110,7 +110,8 @@ def spread(cube: Floats) -> Floats:
 
 
 def _noise_or_spread(noise: Floats, all_of_it: Floats) -> Floats:
-    scale: Floats = np.where(np.nan_to_num(noise) > _SILENT * all_of_it, noise, all_of_it) * (all_of_it > 0)
+    heard = np.where(np.nan_to_num(noise) > _SILENT * all_of_it, noise, all_of_it)
+    scale: Floats = np.where(all_of_it > 0, heard, 0.0)
     return scale
 
 
