@@ -194,7 +194,6 @@ class Dataset:
         if self.responses is not None:
             parts += [_array_digest(self.responses)]
         parts += [(region, _array_digest(rdm)) for region, rdm in self.rdms.items()]
-        parts += [self.blocks] if self.blocks else []
         return digest_of(*parts)
 
 

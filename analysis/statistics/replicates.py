@@ -19,6 +19,7 @@ _EMPTY: Floats = np.empty(0)
 FEWEST_GROUPS = 4
 """Groups of samples below which nothing can be said about others."""
 _PREFIX = "replicates_"
+_PARTS = ("samples", "subjects", "units", "crossed", "both")
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Replicates:
     - samples (stimuli, or whole groups of them): a jackknife, (G - 1) / G sum_g (theta_g - mean)^2 with G - 1 degrees
       of freedom, or the variance of bootstrap draws;
     - subjects, where several were recorded: sd / sqrt(S) with S - 1 degrees of freedom;
-    - else neuroids: pi / (2 q) times the variance over neuroids that samples do not account for, since the estimate is
-      a median over q of them.
+    - neuroids: pi / (2 q) times the variance over neuroids that samples do not account for, since the estimate is a
+      median over q of them; of several subjects, the variance that their neuroids have in common, place by place.
 
     With `both` (draws of samples and subjects at once) the two factors are combined as Schütt et al. (2023), eLife
     12:e82566, do: 2 (v_samples + v_subjects) - v_both, and not below the larger of the two.
@@ -48,6 +49,8 @@ class Replicates:
         Values of single subjects, whose mean is the estimate.
     units : array of shape (1 + n_groups, n_units)
         Influence of every neuroid on the estimate, with all samples and without each group.
+    crossed : array of shape (n_subjects, n_units)
+        Influence of every neuroid of every subject, where all have as many.
     both : array of shape (n_draws,)
         The estimate with samples and subjects drawn anew.
     """
@@ -58,14 +61,12 @@ class Replicates:
     n_samples: int = 0
     subjects: Floats = field(default_factory=lambda: _EMPTY, repr=False)
     units: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    crossed: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     both: Floats = field(default_factory=lambda: _EMPTY, repr=False)
 
     def __sub__(self, other: Replicates) -> Replicates:
         """The difference of two estimates that stand on the same samples, subjects and neuroids."""
-        pairs = {
-            name: (getattr(self, name), getattr(other, name))
-            for name in ("samples", "subjects", "units", "both")
-        }
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _PARTS}
         parts = {
             name: a - b if np.shape(a) == np.shape(b) else np.empty((0,) * np.ndim(a))
             for name, (a, b) in pairs.items()
@@ -91,6 +92,12 @@ class Replicates:
     @property
     def error_of_units(self) -> float:
         """Standard error of a median over neuroids from those that were recorded; 0 where samples explain all of it."""
+        n_subjects, n_units = self.crossed.shape
+        if n_subjects > 1 and n_units > 2:
+            common = self.crossed.mean(axis=0)
+            left = self.crossed - common - self.crossed.mean(axis=1, keepdims=True) + self.crossed.mean()
+            of_chance = float((left**2).sum()) / ((n_subjects - 1) * (n_units - 1)) / n_subjects
+            return float(np.sqrt(max(float(common.var(ddof=1)) - of_chance, 0.0) * np.pi / 2 / n_units))
         if self.units.size == 0:
             return 0.0
         whole, without = self.units[0], self.units[1:]
@@ -113,7 +120,7 @@ class Replicates:
             combined = 2 * (first**2 + second**2) - float(self.both[np.isfinite(self.both)].var())
             return float(np.sqrt(max(combined, first**2, second**2))), min(of_subjects, free)
         total, satterthwaite = _sum_of(first, free, second, of_subjects)
-        return total, min(of_subjects, satterthwaite)
+        return float(np.hypot(total, self.error_of_units)), min(of_subjects, satterthwaite)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Estimate -+ t se: of other samples and, where several were recorded, other subjects."""
@@ -139,7 +146,7 @@ class Replicates:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """As a record keeps them."""
         kept = {name: getattr(self, name) for name in ("samples", "subjects", "both")}
-        kept["units"] = self.units.astype(np.float32)
+        kept |= {name: getattr(self, name).astype(np.float32) for name in ("units", "crossed")}
         named = {_PREFIX + name: values for name, values in kept.items() if values.size}
         return named | {_PREFIX + "kind": np.array([self.kind]), _PREFIX + "n": np.array([self.n_samples])}
 
@@ -150,7 +157,7 @@ class Replicates:
             return None
         kept = {
             name: np.asarray(arrays[_PREFIX + name], np.float64)
-            for name in ("samples", "subjects", "units", "both")
+            for name in _PARTS
             if _PREFIX + name in arrays
         }
         kind: Literal["jackknife", "bootstrap"] = (

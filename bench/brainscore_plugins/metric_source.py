@@ -44,7 +44,11 @@ def metric_source(benchmark: Benchmark) -> MetricSource:
         For a metric that Brain-Score does not have, or not for this modality, naming which to use.
     """
     metric, modality = benchmark.card.metric, benchmark.card.modality
-    known = {name: card.brainscore[modality] for name, card in METRICS.items() if modality in card.brainscore}
+    known = {
+        name: card.brainscore[modality]
+        for name, card in sorted(METRICS.items())
+        if modality in card.brainscore
+    }
     if metric not in known:
         like = METRICS[metric].like if metric in METRICS else ()
         use = next((name for name in like if name in known), "")

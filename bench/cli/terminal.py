@@ -211,7 +211,7 @@ def _ceiling(record: Mapping[str, Any]) -> str:
     kind = words(CEILING_KINDS, record["ceiling_kind"])
     if record["ceiling"] is None:
         return str(record["methods"].get("ceiling", kind))
-    low, high = record["ceiling_lower"], record["ceiling_upper"]
+    low, high = record.get("ceiling_lower"), record.get("ceiling_upper")
     bounds = "" if low is None or high is None else f", bounds {low:.3f} to {high:.3f}"
     return f"{record['ceiling']:.3f}   {kind}{bounds}"
 

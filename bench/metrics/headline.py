@@ -147,7 +147,20 @@ class Headline:
             slope = 1.0 if self.of_variance else 1 / (2 * c)
             both_r, both_rel = np.vstack([r, without_r]), np.vstack([reliability, without_reliability])
             units = both_r / c - value * np.nan_to_num(both_rel) * slope / c
-        return Replicates(of_all, samples, "jackknife", len(without_r), subjects, units)
+        crossed = whole.influences(all_r)
+        return Replicates(of_all, samples, "jackknife", len(without_r), subjects, units, crossed)
+
+    def influences(self, r: Floats) -> Floats:
+        """Of each neuroid on the headline, ``(n_subjects, n_neuroids)``; empty unless several subjects have as many."""
+        if len(self.members) < 2 or len({len(one) for one in self.members}) > 1:
+            return np.empty((0, 0))
+        best, value, reliability = self.best(), self.value(r), np.nan_to_num(self.reliability())
+        slopes = np.ones(len(best)) if self.of_variance else 1 / (2 * np.maximum(best, 1e-3))
+        each = [
+            (r[one] - value * slope * reliability[one]) / best.mean()
+            for one, slope in zip(self.members, slopes, strict=True)
+        ]
+        return np.array(each)
 
     def _middle(self, values: Floats, without: Floats) -> Floats:
         """Mean change over the middle half of each subject's neuroids, ``(n_groups, n_subjects)``."""

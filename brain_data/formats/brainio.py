@@ -217,7 +217,7 @@ def from_brainio(
     selection : mapping, optional
         Presentation coordinate -> the value to keep; neuroids without values for them are left out.
     about : mapping, optional
-        ``license``, ``bibtex``, ``source``, ``units``.
+        ``license``, ``bibtex``, ``source``, ``units``, ``blocks``.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
         about={
             key: value
             for key, value in card.about().items()
-            if key in ("license", "bibtex", "source", "units")
+            if key in ("license", "bibtex", "source", "units", "blocks")
         },
     )
     for name, source in card.options.get("columns", {}).items():

@@ -33,7 +33,7 @@ def test_a_benchmark_of_ones_own_passes_every_check_and_gives_brodmanns_score(ow
         report = check_plugin(files)
         assert report.passed, report.text()
         own = brodmann.load_benchmark(identifier)
-        assert f"ceiling {own.noise_ceiling.value:.4f}, version 1" in report.text()
+        assert f"ceiling {own.noise_ceiling.value:.4f}, version 2" in report.text()
 
 
 def test_a_changed_recording_is_seen_by_the_plugins_own_test(own_data, tmp_path):

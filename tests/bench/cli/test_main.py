@@ -42,7 +42,7 @@ def test_a_score_is_read_in_eighty_columns(tmp_path):
     done = brodmann(*command, COLUMNS="80")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "random-convnet  on  simulated-cortex.IT-rsa (version 1)"
+    assert lines[0] == "random-convnet  on  simulated-cortex.IT-rsa (version 2)"
     assert "SIMULATED" in lines[1]
     said = {line.split()[0] for line in lines if line}
     assert {"score", "raw", "ceiling", "p", "layer", "n", "record"} <= said

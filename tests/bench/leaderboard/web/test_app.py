@@ -184,7 +184,7 @@ HOSTILE = [
     ("homoglyph", body(document([card("n\u0435t-a")], [score("n\u0435t-a")])), {}, 400, "identifier"),
     ("wrong digest", body(document(digest="0" * 64)), {}, 400, "digest does not match"),
     ("forged score", body(document(scores=[score(score=0.99)])), {}, 400, "does not follow"),
-    ("unknown version", body(document(scores=[score(benchmark_version=7)])), {}, 400, "up to version 1"),
+    ("unknown version", body(document(scores=[score(benchmark_version=7)])), {}, 400, "up to version 2"),
 ]
 
 
