@@ -76,7 +76,8 @@ def test_differences_are_paired():
 def test_a_record_gives_back_what_it_kept():
     rng = np.random.default_rng(4)
     one = Replicates(
-        0.5, rng.normal(size=6), "bootstrap", 9, rng.normal(size=3), crossed=rng.normal(size=(3, 5)), both=rng.normal(size=6)
+        0.5, rng.normal(size=6), "bootstrap", 9, rng.normal(size=3),
+        crossed=rng.normal(size=(3, 5)), both=rng.normal(size=6),
     )  # fmt: skip
     back = Replicates.of(0.5, one.arrays())
     assert back.interval() == pytest.approx(one.interval(), rel=1e-6)
