@@ -61,7 +61,7 @@ class Comparison:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """All pairs of models on each benchmark, with intervals and p under common draws."""
+        """All pairs of models on each benchmark, with intervals and p of paired replicates."""
         return tables.differences_table(self.records, self.arrays)
 
     @property

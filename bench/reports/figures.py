@@ -119,7 +119,7 @@ def heat_map_figure(table: pd.DataFrame, style: Style) -> "Figure":
 
 
 def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) -> "Figure":
-    """Models by score with intervals, a panel a benchmark; a star: below the best (q < 0.05, paired draws).
+    """Models by score with intervals, a panel a benchmark; a star: below the best (q < 0.05, paired).
 
     From :func:`.tables.scores_table` and :func:`.tables.differences_table`.
     """
@@ -156,12 +156,10 @@ def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) 
             axes.set_xlabel("score")
             simulated = "SIMULATED  " if bool(here["simulated"].iloc[0]) else ""
             axes.set_title(f"{simulated}{shortened(benchmark, 40)}")
-        n_draws = int(differences["n_draws"].max()) if len(differences) else 0
         text_below(
             figure,
-            f"bars: 95 % bootstrap over stimuli (and subjects); * below the best model: q < 0.05 over all "
-            f"pairs, differences "
-            f"under {n_draws} common draws of the stimuli",
+            "bars: 95 % interval of other stimuli (and subjects); * below the best model: q < 0.05 over all pairs, "
+            "differences on the same stimuli, subjects and neuroids",
         )
         return figure
 

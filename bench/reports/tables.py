@@ -86,7 +86,7 @@ def layers_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
 
 
 def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataFrame:
-    """A row a pair of models on a benchmark: the difference of scores under the same draws of stimuli.
+    """A row a pair of models on a benchmark: the difference of scores on the same recording.
 
     Scores of the same recording, seed and version stand on the same samples, subjects and neuroids, so that what moves
     them is paired. p is two-sided, by t on the difference's own replicates; for metrics that draw, twice the share of

@@ -116,7 +116,7 @@ class ScoreRecord(BaseModel):
     benchmark: Annotated[str, Shown("benchmark", "Data set, region and metric.", Identifier, main=True)]
     benchmark_version: Annotated[int, Shown("version", "Of the benchmark.", Version, columns=_VERSION)]
     score: Annotated[float | None, Shown("score", "Normalized by the ceiling.", Headline, main=True)]
-    ci: Annotated[list[float | None], Shown("", "Bootstrap interval.", Interval, main=True, columns=_BOUNDS)]
+    ci: Annotated[list[float | None], Shown("", "95 % interval.", Interval, main=True, columns=_BOUNDS)]
     raw: Annotated[float | None, Shown("raw", "The score before normalization.", Finite, main=True)]
     ceiling: Annotated[float | None, Shown("ceiling", "The best that the noise allows.", Best, main=True)]
     ceiling_kind: Annotated[str, Shown("kind", "How the ceiling was estimated.", Identifier, main=True)]
