@@ -331,7 +331,15 @@ def test_stimuli_that_only_choose_neuroids_are_no_unequal_repetitions():
     assert "weights" not in found.methods
 
 
-@pytest.mark.parametrize(("metric", "n_units"), [("ridge", 5), ("ridge", 80), ("decoding", 5)])
+@pytest.mark.parametrize(
+    ("metric", "n_units"),
+    [
+        ("ridge", 5),
+        ("ridge", 80),
+        *((name, 5) for name in ("decoding", "rsa", "rsa_whitened", "pls", "ridgecv")),
+    ]
+    + [(name, 5) for name in ("cka", "rdm", "neuron_to_neuron", "language_linear")],
+)
 def test_features_that_are_not_finite_are_refused(metric, n_units):
     one = recorded()
     features = np.random.default_rng(1).normal(size=(60, n_units))
@@ -339,3 +347,12 @@ def test_features_that_are_not_finite_are_refused(metric, n_units):
     made = METRICS[metric].make(one, {})
     with pytest.raises(UserError, match="NaN or infinite"):
         made.evaluate({"layer": features}, one, made.ceiling(one), NONE)
+
+
+@pytest.mark.parametrize("metric", ["rsa", "pls"])
+def test_bootstraps_of_groups_say_that_they_draw_groups(metric):
+    one = recorded(story=np.repeat(["a", "b", "c", "d", "e"], 12))
+    made = METRICS[metric].make(one, {})
+    features = np.random.default_rng(1).normal(size=(60, 5))
+    found = made.evaluate({"layer": features}, one, made.ceiling(one), ScoringOptions(0, 20, 0))
+    assert "bootstrap over 5 groups of stimuli, 20 draws" in found.methods["interval"]
