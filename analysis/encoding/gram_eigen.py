@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh, eigvalsh
 
+from ...errors import UserError
 from ..representation.gram import gram
 from .cross_validation import Indices
 
@@ -91,6 +92,7 @@ class DualFeatures:
 
     def __init__(self, features: npt.ArrayLike) -> None:
         self.gram, self._n_features = gram(features), np.shape(features)[1]
+        _check_finite(np.diag(self.gram))
 
     def mean_eigenvalues(self, training_sets: Sequence[Indices]) -> Floats:
         """The mean of the min(n_train - 1, n_features) eigenvalues of every training set."""
@@ -163,6 +165,7 @@ class PrimalFeatures:
         whole = np.asarray(features, np.float64)
         self.features = whole - whole.mean(axis=0)
         self._product = self.features.T @ self.features
+        _check_finite(np.diag(self._product))
 
     def product(self, train: Indices) -> Floats:
         """X'X of the centred training rows."""
@@ -179,6 +182,14 @@ class PrimalFeatures:
         mean_value = float(values.sum()) / min(len(train) - 1, len(product))
         x_train, x_test = self.features[train] - mean, self.features[test] - mean
         return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
+
+
+def _check_finite(squares: Floats) -> None:
+    """Sums of squares show what single features would, and are few."""
+    if not np.isfinite(squares).all():
+        raise UserError(
+            "the features have values that are NaN or infinite: leave these units, or this layer, out"
+        )
 
 
 _NOTHING = 10 * np.finfo(np.float64).eps

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.statistics.replicates import Replicates
+from ...errors import UserError
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
@@ -169,3 +170,17 @@ class Metric(Protocol):
 
     def memory(self, recorded: Recording, n_units: int) -> int:
         """Bytes that comparing the largest layer takes, beside its features."""
+
+
+def refuse_missing(layers: Layers) -> None:
+    """Refuse features that are NaN or infinite: they end in scores of 0, or in numbers.
+
+    Raises
+    ------
+    UserError
+    """
+    for name, features in layers.items():
+        if not np.isfinite(np.sum(features, dtype=np.float64)):  # one sum is cheaper than looking at each
+            raise UserError(
+                f"layer {name!r} has features that are NaN or infinite: leave them, or the layer, out"
+            )

@@ -19,7 +19,7 @@ from ...correlation import pearson
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
-from .base import Ceiling, Layers, MetricResult, ScoringOptions
+from .base import Ceiling, Layers, MetricResult, ScoringOptions, refuse_missing
 from .brainscore_p import PERMUTED_ENTRIES, Dependence, PermutedSplits, Predictor
 from .interval_words import said_of
 from .normalization import mean_of_medians, none, r2_over_ceiling
@@ -137,6 +137,7 @@ class BrainScoreRegression:
         self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Score every layer on the ten splits; the layer is chosen on a tenth of each training set."""
+        refuse_missing(layers)
         targets, groups = recorded.mean, recorded.column(self.splitter.group)
         if len(targets) < FEWEST:
             raise UserError(
@@ -189,7 +190,7 @@ class BrainScoreRegression:
                 "error": float(np.std(np.median(r, axis=1)) / np.sqrt(len(r))),
             }
             | {what: line for what, line in said.items() if line}
-            | said_of(replicates, options)
+            | said_of(replicates, options, "stimuli" if dependence.groups is None else "groups of stimuli")
             | how,
         )
 

@@ -176,7 +176,8 @@ class Headline:
     def methods(self, r: Floats) -> dict[str, object]:
         """What a record says of it."""
         said: dict[str, object] = {"ceiling": self.note} if self.note else {}
-        if (self.weights != self.weights[0]).any():
+        weighted = self.weights[self.weights > 0]  # stimuli that only choose neuroids have none
+        if (weighted != weighted[0]).any():
             said["weights"] = "stimuli weighted by their repetitions"
         if len(self.names) > 1:
             with np.errstate(invalid="ignore", divide="ignore"):

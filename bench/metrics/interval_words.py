@@ -6,15 +6,15 @@ from ...analysis.statistics.replicates import Replicates
 from .base import ScoringOptions
 
 
-def said_of(replicates: Replicates, options: ScoringOptions) -> dict[str, object]:
-    """How the interval was made, for the methods of a record."""
+def said_of(replicates: Replicates, options: ScoringOptions, drawn: str = "stimuli") -> dict[str, object]:
+    """How the interval was made, for the methods of a record; `drawn` is what a bootstrap draws."""
     if not np.isfinite(replicates.error_of_samples):
         few = f"none: {replicates.n_samples} groups of samples say too little about others"
         return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
     level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
     over = f"{replicates.n_samples} groups of stimuli"
     if replicates.kind == "bootstrap":
-        over = f"{replicates.n_samples} stimuli, {len(replicates.samples)} draws"
+        over = f"{replicates.n_samples} {drawn}, {len(replicates.samples)} draws"
     said = f"{level} {replicates.kind} over {over}"
     if n_subjects > 1:
         low, high = replicates.interval_of_samples(options.level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from ...errors import UserError
@@ -63,6 +64,11 @@ def of_column(recorded: Recording, name: str) -> Floats:
         For missing values, or values of which every stimulus has its own.
     """
     values = recorded.columns[name]
+    missing = UserError(
+        f"{recorded.name}: the column {name!r} has missing values, so it is no nuisance space"
+    )
+    if pd.isna(values).any():
+        raise missing
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
@@ -74,7 +80,5 @@ def of_column(recorded: Recording, name: str) -> Floats:
         indicators: Floats = np.eye(len(kinds))[member]
         return indicators
     if not np.isfinite(numbers).all():
-        raise UserError(
-            f"{recorded.name}: the column {name!r} has missing values, so it is no nuisance space"
-        )
+        raise missing
     return numbers[:, None]

@@ -334,7 +334,23 @@ def ridge(
     how = sampling(
         recorded, folds=folds, inner_folds=inner_folds, stratify=stratify, group=group, train=train, test=test
     )
-    return Encoding("ridge", ALPHAS, how, float(least_reliability))
+    return Encoding("ridge", ALPHAS, how, _least(recorded, least_reliability))
+
+
+def _least(recorded: Recording, given: Any) -> float:
+    """The least reliability that is asked for, of a recording that has one."""
+    try:
+        least = float(given)
+    except (TypeError, ValueError):
+        least = float("nan")
+    if not 0 <= least < 1:
+        raise UserError(f"least_reliability must be a number from 0 on and below 1, not {given!r}")
+    if least and recorded.cube is not None and (recorded.r_max is not None or recorded.counts.max() < 2):
+        why = "its ceiling was published" if recorded.r_max is not None else "every stimulus was shown once"
+        raise UserError(
+            f"{recorded.name}: {why}, so least_reliability = {given!r} has nothing to choose neuroids by: leave it out"
+        )
+    return least
 
 
 @metric(

@@ -17,7 +17,7 @@ from ...brain_data.noise_ceiling import rdm_ceiling
 from ...correlation import tied_ranks
 from ...errors import UserError, unknown
 from ...progress import track
-from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions, refuse_missing
 from .interval_words import said_of
 from .normalization import none, r_over_best_r, r_over_ceiling
 from .recording import Recording
@@ -96,6 +96,7 @@ class Similarity:
         self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
+        refuse_missing(layers)
         rdms = self._brain(recorded)
         if recorded.n_stimuli < 8:
             raise UserError(f"{recorded.name}: rsa needs at least 8 stimuli, not {recorded.n_stimuli}")
@@ -140,7 +141,7 @@ class Similarity:
             }
             | ({"ceiling": ceiling.note} if ceiling.note else {})
             | compared.depends.describe_groups()
-            | said_of(found, options)
+            | said_of(found, options, "stimuli" if compared.depends.groups is None else "groups of stimuli")
             | methods,
             replicates=found,
             arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ...analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
 from ...analysis.statistics.dependence import group_orders, rotations, serial_dependence
@@ -28,6 +29,7 @@ _ALIKE = "near-duplicates"
 _MOST_BLOCKS = 40
 _SERIAL_BLOCKS, _GAP = 10, 5
 _LEVEL = 0.01
+_CLOCK = r"[-+\d.TZ ]*(days )?[-+\d.TZ ]*:[-+\d.:TZ ]+"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,15 @@ class Sampling:
     @cached_property
     def folds(self) -> list[Fold]:
         """Outer folds with inner ones, neither of which parts what belongs together."""
+        made = self._made()
+        if min((len(part.train) for one in made for part in one.inner), default=2) < 2:
+            raise UserError(
+                f"{self.column or 'folds'}: values of one stimulus leave a single one to choose penalties on: put them "
+                "together with others, or leave them out"
+            )
+        return made
+
+    def _made(self) -> list[Fold]:
         n = len(self.position)
         if self.held_out:
             return [self._named_fold(test) for _, test in self.held_out]
@@ -95,6 +106,15 @@ class Sampling:
             return [one.reordered(order) for one in made]
         outer = Splitter(n_splits=self.n_splits)
         inner = Splitter(n_splits=self.inner_splits, seed=outer.seed + 1)
+        if self.groups is None:
+            outer.split(n)  # says what is wrong with the outer folds before the inner ones are looked at
+            fitted = n - -(-n // self.n_splits)
+            if fitted < 2 * self.inner_splits:
+                raise UserError(
+                    f"{n} stimuli are too few for {self.n_splits} folds of which each fits {fitted} and chooses "
+                    f"penalties in {self.inner_splits} inner folds of at least 2: record more, or set "
+                    f"inner_folds = {max(fitted // 2, 2)}"
+                )
         return nested_folds(n, outer=outer, inner=inner, labels=self.labels, groups=self.groups)
 
     def _named_fold(self, test: Integers) -> Fold:
@@ -242,6 +262,8 @@ def sampling(
         labels=recorded.column(stratify),
     )
     found = _dependence(recorded, plain, group, stratify)
+    if found.kind == "groups" and not shuffled:
+        found = _fitted(recorded, found)
     if found.column and found.column == stratify:
         raise UserError(
             f"{recorded.name}: {stratify!r} is what folds keep together, so it cannot be stratified: its values would "
@@ -269,13 +291,14 @@ def _stratified(recorded: Recording, found: Sampling, group: str | None, stratif
                 f"{recorded.name}: folds that keep {group!r} together cannot be balanced by {stratify!r}: leave out one"
             )
         return replace(found, said=f"{found.said}; they are not balanced by {stratify}")
-    labels, counts = np.unique(np.asarray(found.labels, str), return_counts=True)
+    values = np.asarray(found.labels, str)  # missing ones are a label, too
+    labels, counts = np.unique(values, return_counts=True)
     if counts.min() < found.n_splits:
         raise UserError(
             f"{recorded.name}: folds cannot be balanced by {stratify!r}: {counts.min()} stimuli of "
             f"{labels[counts.argmin()]!r} are too few for {found.n_splits} folds"
         )
-    return found
+    return replace(found, labels=values)
 
 
 def _named(
@@ -300,6 +323,15 @@ def _named(
             raise UserError(f"{recorded.name}: stimuli of {name!r} are among those of train = {train!r}")
         if len(rows) < 2:
             raise UserError(f"{recorded.name}: {name!r} is one stimulus, and r needs at least 2")
+        if training is None and recorded.n_stimuli - len(rows) < 4:
+            raise UserError(
+                f"{recorded.name}: {name!r} leaves {recorded.n_stimuli - len(rows)} stimuli to fit, not 4"
+            )
+    tested = np.concatenate([rows for _, rows in held_out])
+    if len(np.unique(tested)) < len(tested):
+        raise UserError(
+            f"{recorded.name}: a stimulus is in two of the test sets {', '.join(map(repr, names))}"
+        )
     if one.kind == "groups" and one.groups is not None:
         every = one.groups if training is None else one.groups[training[1]]
         counts = [len(np.setdiff1d(every, one.groups[rows])) for _, rows in held_out]
@@ -335,15 +367,22 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
         values = recorded.columns.get(name)
         if values is None or name == stratify:
             continue
-        if name == "time" and _increasing(values):
-            return _serial(replace(plain, position=np.argsort(np.argsort(values.astype(float)))), "time")
-        if 1 < len(set(map(str, values))) < recorded.n_stimuli:
+        n_values = len(set(map(str, values)))
+        if name == "time" and n_values > 1 and (when := _seconds(values)) is not None:
+            if np.isnan(when).any():
+                raise UserError(
+                    f"{recorded.name}: {int(np.isnan(when).sum())} of {len(when)} stimuli have no 'time': fill it in, "
+                    'name what belongs together by group = "COLUMN", or leave the column out'
+                )
+            order = np.lexsort((plain.position, when))
+            return _serial(replace(plain, position=np.argsort(order)), "time")
+        if 1 < n_values < recorded.n_stimuli:
             return _grouped(recorded, plain, name, f"found the column {name!r}")
     groups = recorded.near_duplicates
     if groups is not None:
         n_alike = int((np.bincount(groups)[groups] > 1).sum())
         said = f"{n_alike} stimuli are near-duplicates of others: folds keep them together"
-        return _fitted(recorded, replace(plain, kind="groups", groups=groups, column=_ALIKE, said=said))
+        return replace(plain, kind="groups", groups=groups, column=_ALIKE, said=said)
     return _looked_for(recorded, plain, stratify)
 
 
@@ -382,7 +421,10 @@ def _grouped(recorded: Recording, plain: Sampling, column: str, why: str) -> Sam
     values = recorded.column(column)
     groups = np.unique(np.asarray(values, str), return_inverse=True)[1].astype(np.intp)
     said = f"folds keep {column} together ({why})" if why else ""
-    return _fitted(recorded, replace(plain, kind="groups", groups=groups, column=column, said=said))
+    missing = int(pd.isna(values).sum())
+    if missing:
+        said = f"{said or f'folds keep {column} together'}; {missing} stimuli without one are a group, too"
+    return replace(plain, kind="groups", groups=groups, column=column, said=said)
 
 
 def _fitted(recorded: Recording, one: Sampling) -> Sampling:
@@ -390,8 +432,8 @@ def _fitted(recorded: Recording, one: Sampling) -> Sampling:
     if one.n_groups < 3:
         raise UserError(
             f"{recorded.name}: {one.n_groups} values of {one.column!r} are too few to hold one out and to choose "
-            "penalties on the others: at least 3 are needed; --folds shuffled parts what depends on each other, and "
-            f'test = ["{one.column}=VALUE", ...] in a benchmark tests on each value and fits the others'
+            "penalties on the others: at least 3 are needed; --folds shuffled (ridge, linear, decoding) parts what "
+            'depends on each other, and a data set with blocks="none" says that nothing does'
         )
     n_splits = min(one.n_splits or one.n_groups, one.n_groups)
     training = one.n_groups - -(-one.n_groups // n_splits)
@@ -412,8 +454,29 @@ def _whole(value: Any, name: str, *, least: int) -> int:
     return int(str(value))
 
 
-def _increasing(values: npt.NDArray[np.object_]) -> bool:
+def _seconds(values: npt.NDArray[np.object_]) -> npt.NDArray[np.float64] | None:
+    """Times that are numbers, durations such as 01:30 or dates, NaN where one is missing; None for anything else."""
+    known = ~pd.isna(values)
     try:
-        return bool(np.isfinite(values.astype(float)).all())
+        numbers = np.where(known, values, np.nan).astype(float)
     except (TypeError, ValueError):
-        return False
+        return _of_clock(values, known)
+    return np.where(np.isfinite(numbers), numbers, np.nan) if np.isfinite(numbers).any() else None
+
+
+def _of_clock(
+    values: npt.NDArray[np.object_], known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64] | None:
+    text = pd.Series(values[known].astype(str))
+    if not text.str.fullmatch(_CLOCK).all():
+        return None
+    text = text.where(text.str.count(":") != 1, "00:" + text)  # pandas knows hours, minutes and seconds alone
+    found = np.full(len(values), np.nan)
+    for read in (pd.to_timedelta, partial(pd.to_datetime, format="ISO8601")):
+        try:
+            since = read(text) - read(text).min()
+        except (TypeError, ValueError, OverflowError):
+            continue
+        found[known] = since.dt.total_seconds()
+        return found
+    return None

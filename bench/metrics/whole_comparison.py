@@ -12,7 +12,7 @@ from ...analysis.encoding.cross_validation import Indices, Splitter
 from ...analysis.statistics.resampling import p_value, percentile_interval
 from ...errors import UserError
 from ...progress import track
-from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
+from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions, refuse_missing
 from .normalization import none
 from .recording import Recording
 from .registries import Normalization
@@ -53,6 +53,7 @@ class WholeComparison(ABC):
         self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
     ) -> MetricResult:
         """Compare every layer with the brain."""
+        refuse_missing(layers)
         y = recorded.mean
         if len(y) < _FEWEST:
             raise UserError(f"{recorded.name}: {self.name} needs at least {_FEWEST} stimuli, not {len(y)}")

@@ -95,7 +95,8 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
     Parameters
     ----------
     records, arrays
-        Pairs without comparable draws (another seed, number or version) are there without p.
+        Pairs without comparable draws (another seed, number or version) are there without p, and those of two versions
+        without a difference; ``n_draws`` is how many draws, or groups left out, they have in common.
     """
     rows = []
     by_benchmark: dict[str, list[int]] = {}
@@ -111,17 +112,19 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
                 "other": records[b]["model"],
                 "difference": _number(records[a]["score"]) - _number(records[b]["score"]),
             }
-            low, high, p = np.nan, np.nan, np.nan
+            if records[a]["benchmark_version"] != records[b]["benchmark_version"]:
+                row["difference"] = np.nan  # of two formulas
+            low, high, p, n_draws = np.nan, np.nan, np.nan, 0
             kept = [Replicates.of(_number(records[i]["score"]), arrays[i]) for i in (a, b)]
             if kept[0] is not None and kept[1] is not None and _same_draws(records[a], records[b]):
                 apart = kept[0] - kept[1]
-                low, high, p = *apart.interval(), apart.p()
+                low, high, p, n_draws = *apart.interval(), apart.p(), len(apart.samples)
             elif len(first) and len(first) == len(second) and _same_draws(records[a], records[b]):
                 drawn = first - second
                 low, high = percentile_interval(drawn)
                 tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
-                p = min(1.0, 2 * (int(tail) + 1) / (len(drawn) + 1))
-            rows.append(row | {"low": low, "high": high, "p": p, "n_draws": len(first)})
+                p, n_draws = min(1.0, 2 * (int(tail) + 1) / (len(drawn) + 1)), len(drawn)
+            rows.append(row | {"low": low, "high": high, "p": p, "n_draws": n_draws})
     table = pd.DataFrame(
         rows, columns=["benchmark", "better", "other", "difference", "low", "high", "p", "n_draws"]
     )

@@ -270,3 +270,11 @@ def test_a_declaration_names_spaces_in_a_list():
     assert "beyond" not in _card(name, {"beyond": ["category"]}).options
     with pytest.raises(UserError, match="beyond must be a list of names"):
         _card(name, {"beyond": "category"})
+
+
+def test_a_text_column_with_missing_values_is_refused():
+    draw = np.random.default_rng(1)
+    for nothing in (np.nan, None):
+        made = recorded(draw.normal(size=(N, N_NEUROIDS)), kind=[nothing, *(["a", "b", "c"] * N)[: N - 1]])
+        with pytest.raises(UserError, match="the column 'kind' has missing values"):
+            open_space("kind", made)

@@ -234,3 +234,125 @@ def test_a_benchmark_names_its_test_stimuli():
     made = make_benchmark(data, metric="ridge", test="split=c")
     assert made.card.options == {"test": "split=c"}
     assert [len(one) for one in made.metric.sampling.tests] == [10]
+
+
+def test_shuffled_folds_need_no_three_groups_that_they_part():
+    two = np.repeat(["a", "b"], 30)
+    with pytest.raises(UserError, match="at least 3 are needed; --folds shuffled"):
+        sampling(recorded(story=two))
+    how = sampling(recorded(story=two), folds="shuffled")
+    assert how.kind == "independent"
+    assert "part what depends on each other (story)" in how.said
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        [f"{i // 20:02d}:{i % 20:02d}" for i in range(60)],
+        [f"00:{i:02d}:00" for i in range(60)],
+        list(pd.date_range("2020-01-01", periods=60, freq="s")),
+        list(pd.to_timedelta(np.arange(60), unit="s")),
+        [str(i) for i in range(60)],
+    ],
+)
+def test_times_may_be_of_a_clock(time):
+    backwards = sampling(recorded(time=time[::-1]))
+    assert (backwards.kind, backwards.column) == ("serial", "time")
+    assert backwards.position.tolist() == list(range(60))[::-1]
+
+
+def test_times_that_tie_keep_the_order_recorded_and_one_time_says_nothing():
+    shown = np.random.default_rng(3).permutation(60)
+    noise = np.random.default_rng(0).normal(size=(60, 2, 4))
+    tied = sampling(holding(noise, shown, time=shown // 20))
+    assert tied.position.tolist() == shown.tolist()
+    for time in (["t0"] * 60, [1.0] * 60, [np.nan] * 60, [f"a:{i}" for i in range(60)]):
+        assert sampling(recorded(time=time)).kind == "independent"
+
+
+def test_a_time_that_is_missing_is_no_reason_to_forget_the_others():
+    for time in ([np.nan, *range(59)], [None, *(f"00:{i:02d}" for i in range(59))]):
+        with pytest.raises(UserError, match="1 of 60 stimuli have no 'time': fill it in"):
+            sampling(recorded(time=time))
+
+
+def test_stimuli_without_a_group_are_said():
+    story = [*[np.nan] * 7, *np.repeat(["a", "b", "c", "d"], [13, 13, 13, 14])]
+    assert "; 7 stimuli without one are a group, too" in sampling(recorded(story=story)).said
+    assert "7 stimuli without one" in sampling(recorded(part=story), group="part").said
+
+
+def test_labels_may_be_missing():
+    how = sampling(recorded(category=[*[np.nan] * 6, *["a", "b"] * 27]), stratify="category")
+    assert [len(one.split.test) for one in how.folds] == [12] * 5
+
+
+def test_a_group_of_one_stimulus_that_would_be_fitted_alone_is_refused():
+    how = sampling(recorded(category=np.repeat(["a", "b", "c"], [29, 30, 1])), folds="leave-category-out")
+    with pytest.raises(UserError, match="category: values of one stimulus leave a single one"):
+        _ = how.folds
+
+
+def test_too_few_stimuli_for_inner_folds_name_the_option():
+    with pytest.raises(UserError, match="12 stimuli are too few .* set inner_folds = 4"):
+        _ = sampling(recorded(12)).folds
+    assert len(sampling(recorded(12), inner_folds=4).folds) == 5
+
+
+def test_test_sets_that_overlap_or_leave_nothing_are_refused():
+    for test in (["dataset=a", "dataset=a"], ["dataset=a", "half=1"]):
+        with pytest.raises(UserError, match="a stimulus is in two of the test sets 'dataset=a'"):
+            sampling(recorded(dataset=SETS, half=["1", "2"] * 30), test=test)
+    with pytest.raises(UserError, match="'set=x' leaves 0 stimuli to fit"):
+        sampling(recorded(set=["x"] * 60), test="set=x")
+
+
+@pytest.mark.parametrize("given", ["x", -1, 1, 2, float("nan"), None])
+def test_a_least_reliability_that_is_none_is_refused(given):
+    with pytest.raises(UserError, match="least_reliability must be a number from 0 on and below 1"):
+        METRICS["ridge"].make(recorded(), {"least_reliability": given})
+
+
+def test_a_least_reliability_of_single_presentations_is_refused():
+    once = holding(np.random.default_rng(0).normal(size=(60, 1, 4)), np.arange(60))
+    with pytest.raises(
+        UserError, match="every stimulus was shown once, so least_reliability = 0.3 has nothing"
+    ):
+        METRICS["ridge"].make(once, {"least_reliability": 0.3})
+
+
+def test_stimuli_that_only_choose_neuroids_are_no_unequal_repetitions():
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(60, 3))
+    cube = (features @ draw.normal(size=(3, 4)))[:, None] + 0.3 * draw.normal(size=(60, 3, 4))
+    texts = [" ".join("".join(draw.choice(list("abcdefgh"), 6)) for _ in range(4)) for _ in range(60)]
+    made = make_benchmark(Dataset.from_arrays("made", cube, texts), least_reliability=0.3)
+    found = made.metric.evaluate({"layer": features}, made.recording, made.noise_ceiling, NONE)
+    assert "weights" not in found.methods
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_units"),
+    [
+        ("ridge", 5),
+        ("ridge", 80),
+        *((name, 5) for name in ("decoding", "rsa", "rsa_whitened", "pls", "ridgecv")),
+    ]
+    + [(name, 5) for name in ("cka", "rdm", "neuron_to_neuron", "language_linear")],
+)
+def test_features_that_are_not_finite_are_refused(metric, n_units):
+    one = recorded()
+    features = np.random.default_rng(1).normal(size=(60, n_units))
+    features[3, 2] = np.nan
+    made = METRICS[metric].make(one, {})
+    with pytest.raises(UserError, match="NaN or infinite"):
+        made.evaluate({"layer": features}, one, made.ceiling(one), NONE)
+
+
+@pytest.mark.parametrize("metric", ["rsa", "pls"])
+def test_bootstraps_of_groups_say_that_they_draw_groups(metric):
+    one = recorded(story=np.repeat(["a", "b", "c", "d", "e"], 12))
+    made = METRICS[metric].make(one, {})
+    features = np.random.default_rng(1).normal(size=(60, 5))
+    found = made.evaluate({"layer": features}, one, made.ceiling(one), ScoringOptions(0, 20, 0))
+    assert "bootstrap over 5 groups of stimuli, 20 draws" in found.methods["interval"]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from records import drawn, record
 
+from brodmann.analysis.statistics.replicates import Replicates
 from brodmann.bench.reports import tables as tables
 
 
@@ -38,6 +39,16 @@ def test_draws_that_do_not_belong_together_are_not_compared():
         assert np.isnan(table["p"][0])
         assert table["difference"][0] == pytest.approx(0.1)
     assert np.isnan(tables.differences_table([record("a"), record("b")], [{}, {}])["p"][0])
+
+
+def test_versions_are_not_subtracted_and_common_samples_are_counted():
+    kept = Replicates(0.5, np.random.default_rng(0).normal(0.5, 0.01, 40), "jackknife", 40).arrays()
+    table = tables.differences_table([record("a"), record("b", score=0.4)], [kept, kept])
+    assert table["n_draws"].tolist() == [40]
+    apart = tables.differences_table([record("a"), record("b", score=0.4, benchmark_version=9)], [kept, kept])
+    assert np.isnan(apart["difference"][0])
+    assert np.isnan(apart["p"][0])
+    assert apart["n_draws"].tolist() == [0]
 
 
 def test_scores_are_ordered_and_corrected():
