@@ -365,7 +365,7 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
         return _grouped(recorded, plain, recorded.blocks, "as the data set declares")
     for name in COLUMNS:
         values = recorded.columns.get(name)
-        if values is None or name == stratify:
+        if values is None:
             continue
         n_values = len(set(map(str, values)))
         if name == "time" and n_values > 1 and (when := _seconds(values)) is not None:

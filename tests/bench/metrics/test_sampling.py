@@ -206,7 +206,8 @@ def test_what_is_kept_together_cannot_be_balanced():
     found = sampling(one, stratify="kind")
     assert found.column == "story"
     assert "not balanced by kind" in found.describe()["dependence"]
-    assert sampling(one, stratify="story").kind == "independent"
+    with pytest.raises(UserError, match="'story' is what folds keep together, so it cannot be stratified"):
+        sampling(one, stratify="story")
 
 
 def test_labels_that_cannot_stand_in_every_fold_are_refused():
