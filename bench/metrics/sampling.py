@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -421,7 +421,7 @@ def _grouped(recorded: Recording, plain: Sampling, column: str, why: str) -> Sam
     values = recorded.column(column)
     groups = np.unique(np.asarray(values, str), return_inverse=True)[1].astype(np.intp)
     said = f"folds keep {column} together ({why})" if why else ""
-    missing = int(pd.isna(values).sum())
+    missing = int(np.asarray(pd.isna(values)).sum())
     if missing:
         said = f"{said or f'folds keep {column} together'}; {missing} stimuli without one are a group, too"
     return replace(plain, kind="groups", groups=groups, column=column, said=said)
@@ -472,7 +472,8 @@ def _of_clock(
         return None
     text = text.where(text.str.count(":") != 1, "00:" + text)  # pandas knows hours, minutes and seconds alone
     found = np.full(len(values), np.nan)
-    for read in (pd.to_timedelta, partial(pd.to_datetime, format="ISO8601")):
+    readers: tuple[Callable[[Any], Any], ...] = (pd.to_timedelta, partial(pd.to_datetime, format="ISO8601"))
+    for read in readers:
         try:
             since = read(text) - read(text).min()
         except (TypeError, ValueError, OverflowError):
