@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 _EMPTY: Floats = np.empty(0)
 FEWEST_GROUPS = 4
 """Groups of samples below which nothing can be said about others."""
+_ENOUGH_GROUPS = 20
+"""Groups from which on neuroids of one subject count: the t of fewer is wide enough to hold what they add."""
 _PREFIX = "replicates_"
 _PARTS = ("samples", "subjects", "units", "crossed", "both")
 
@@ -98,7 +100,7 @@ class Replicates:
             left = self.crossed - common - self.crossed.mean(axis=1, keepdims=True) + self.crossed.mean()
             of_chance = float((left**2).sum()) / ((n_subjects - 1) * (n_units - 1)) / n_subjects
             return float(np.sqrt(max(float(common.var(ddof=1)) - of_chance, 0.0) * np.pi / 2 / n_units))
-        if self.units.size == 0:
+        if self.units.size == 0 or self.n_samples < _ENOUGH_GROUPS:
             return 0.0
         whole, without = self.units[0], self.units[1:]
         quarters = np.quantile(whole, [0.25, 0.75])
