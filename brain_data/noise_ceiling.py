@@ -9,6 +9,7 @@ from scipy.optimize import least_squares
 
 from ..correlation import Floats, pearson, tied_ranks
 from ..errors import UserError
+from .repetitions import known_mean
 
 
 def reliability(cube: Floats, *, n_halves: int = 100, random_state: int = 0) -> Floats:
@@ -62,7 +63,7 @@ def reliability(cube: Floats, *, n_halves: int = 100, random_state: int = 0) -> 
 
 
 def _half_correlation(cube: Floats, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]) -> Floats:
-    one, other = _mean(cube[:, first]), _mean(cube[:, second])
+    one, other = known_mean(cube[:, first]), known_mean(cube[:, second])
     both = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
     if both.sum() < 3:
         raise UserError(
@@ -70,13 +71,6 @@ def _half_correlation(cube: Floats, first: npt.NDArray[np.intp], second: npt.NDA
             "too few for a reliability"
         )
     return pearson(one[both], other[both])
-
-
-def _mean(cube: Floats) -> Floats:
-    counted = (~np.isnan(cube)).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean: Floats = np.nansum(cube, axis=1) / counted
-    return mean
 
 
 def variance_reliability(cube: Floats, weights: Floats | None = None) -> Floats:
@@ -98,7 +92,7 @@ def variance_reliability(cube: Floats, weights: Floats | None = None) -> Floats:
     plain = weights is None
     draws = np.ones((1, len(cube))) if weights is None else weights
     counted = (~np.isnan(cube)).sum(axis=1)
-    mean = _mean(cube)
+    mean = known_mean(cube)
     with np.errstate(invalid="ignore", divide="ignore"):
         noise = np.nansum((cube - mean[:, None]) ** 2, axis=1) / (counted - 1) / counted
     several = (counted > 1).all(axis=1)
@@ -127,7 +121,7 @@ def noise_variance(cube: Floats) -> Floats:
     """
     counted = (~np.isnan(cube)).sum(axis=1)
     free = np.maximum(counted - 1, 0).sum(axis=0)
-    squares = np.nansum((cube - _mean(cube)[:, None]) ** 2, axis=(0, 1))
+    squares = np.nansum((cube - known_mean(cube)[:, None]) ** 2, axis=(0, 1))
     variance: Floats = np.divide(squares, free, out=np.full(len(squares), np.nan), where=free > 0)
     return variance
 
@@ -145,7 +139,7 @@ def repetition_weights(cube: Floats) -> Floats:
     counts = (~np.isnan(cube)).any(axis=2).sum(axis=1)
     if (counts == counts[0]).all():
         return np.ones(len(cube))
-    noise, mean = noise_variance(cube), _mean(cube)
+    noise, mean = noise_variance(cube), known_mean(cube)
     signal = np.maximum(mean.var(axis=0, ddof=1) - noise * (1 / counts).mean(), 0)
     known = np.isfinite(noise) & (noise + signal > 0)
     share = float(np.median(signal[known] / (signal + noise)[known])) if known.any() else 1.0

@@ -48,3 +48,11 @@ def mean_response(cube: Floats) -> Floats:
     counted = (~np.isnan(cube)).sum(axis=1)
     total: Floats = np.nansum(cube, axis=1) / np.maximum(counted, 1)
     return total
+
+
+def known_mean(cube: Floats) -> Floats:
+    """As :func:`mean_response`, NaN where a neuroid has no response to a stimulus."""
+    counted = (~np.isnan(cube)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Floats = np.nansum(cube, axis=1) / counted
+    return mean

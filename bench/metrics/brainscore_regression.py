@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lstsq
 
-from ...analysis.encoding.cross_validation import Indices, Split, Splitter
+from ...analysis.encoding.cross_validation import Split, Splitter
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, bootstrap_weights
+from ...brain_data.repetitions import known_mean
 from ...correlation import pearson
 from ...errors import UserError
 from ...progress import track
@@ -305,7 +306,7 @@ def internal_consistency(cube: Floats) -> tuple[float, Floats]:
     halves = ShuffleSplit(10, train_size=0.5, random_state=1).split(np.zeros(cube.shape[1]))
     corrected = []
     for first, second in halves:
-        one, other = _half_mean(cube, first), _half_mean(cube, second)
+        one, other = known_mean(cube[:, first]), known_mean(cube[:, second])
         both = np.isfinite(one).any(axis=1) & np.isfinite(other).any(axis=1)
         r = pearson(one[both], other[both])
         with np.errstate(divide="ignore"):
@@ -317,14 +318,6 @@ def internal_consistency(cube: Floats) -> tuple[float, Floats]:
     if np.isnan(table).all(axis=1).any():
         return float("nan"), per_neuroid
     return float(np.nanmedian(table, axis=1).mean()), per_neuroid
-
-
-def _half_mean(cube: Floats, repetitions: Indices) -> Floats:
-    part = cube[:, repetitions]
-    counted = (~np.isnan(part)).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean: Floats = np.nansum(part, axis=1) / counted
-    return mean
 
 
 def balanced(

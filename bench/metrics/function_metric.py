@@ -12,7 +12,7 @@ from ...analysis.encoding.cross_validation import Indices
 from ...errors import UserError
 from .base import Ceiling, Floats
 from .neuroid_ceiling import neuroid_ceiling
-from .normalization import none, r_over_r_max, ratio_of_medians
+from .normalization import median_formula
 from .recording import Recording
 from .registries import Normalization
 from .whole_comparison import WholeComparison
@@ -67,8 +67,8 @@ class FunctionMetric(WholeComparison):
         self, recorded: Recording, ceiling: Ceiling
     ) -> tuple[Indices, dict[str, int], Normalization, Floats]:
         """All neuroids, and their median r over the best reachable one."""
-        formula = {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling.kind, none)
-        return np.arange(recorded.responses.shape[2]), {}, formula, np.asarray(ceiling.value)
+        everyone = np.arange(recorded.responses.shape[2])
+        return everyone, {}, median_formula(ceiling.kind), np.asarray(ceiling.value)
 
 
 def _wrong(given: object, features: Floats, responses: Floats) -> str:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.statistics.replicates import Replicates
-from ...brain_data.noise_ceiling import noise_variance, reliability_within
+from ...brain_data.noise_ceiling import reliability_within
 from .base import Ceiling, Floats
-from .normalization import none, r_over_r_max, ratio_of_medians
+from .normalization import median_formula, none
 from .recording import Recording
 from .registries import Normalization
 
@@ -58,14 +58,13 @@ class Headline:
     @classmethod
     def of(cls, recorded: Recording, ceiling: Ceiling, parts: list[Indices], weights: Floats) -> Headline:
         """The headline of a recording: r of its mean responses, within parts of the stimuli and under their weights."""
-        formula = {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling.kind, none)
+        formula = median_formula(ceiling.kind)
         subjects = recorded.neuroids.get("subject")
         names = () if subjects is None else tuple(dict.fromkeys(subjects.astype(str)))
         published = ceiling.value if ceiling.kind == "r_max" else None
-        noise = noise_variance(recorded.responses)
         return cls(
-            recorded.members, names, formula, published, recorded.mean, noise, recorded.counts, parts, weights,
-            ceiling.note,
+            recorded.members, names, formula, published, recorded.mean, recorded.noise, recorded.counts, parts,
+            weights, ceiling.note,
         )  # fmt: skip
 
     def only(self, neuroids: Indices) -> Headline:

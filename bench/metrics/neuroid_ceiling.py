@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...analysis.encoding.cross_validation import Indices
-from ...brain_data.noise_ceiling import noise_variance, reliability_within
+from ...brain_data.noise_ceiling import reliability_within
 from .base import Ceiling, Floats
 from .headline import LEAST_RELIABILITY
 from .recording import Recording
@@ -33,11 +33,10 @@ def neuroid_ceiling(
     n_neuroids = recorded.responses.shape[2]
     if recorded.r_max is not None:
         return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
-    noise = _noise(recorded)
-    if not np.isfinite(noise).any():
+    if not np.isfinite(recorded.noise).any():
         return Ceiling("none", float("nan"))
     rows = [part[weights[part] > 0] for part in parts]
-    each = reliability_within(recorded.mean, noise, recorded.counts, rows, weights)
+    each = reliability_within(recorded.mean, recorded.noise, recorded.counts, rows, weights)
     chosen = np.arange(n_neuroids) if kept is None else kept
     members = [one for one in (np.intersect1d(one, chosen) for one in recorded.members) if len(one)]
     typical = np.array([np.nanmedian(each[one]) if np.isfinite(each[one]).any() else 0.0 for one in members])
@@ -49,14 +48,3 @@ def neuroid_ceiling(
         )
         return Ceiling("none", float("nan"), each, note=note)
     return Ceiling("reliability", value, each)
-
-
-def _noise(recorded: Recording) -> Floats:
-    """Variance of one presentation: of repetitions, else from a published ``ncsnr`` of single presentations."""
-    noise = noise_variance(recorded.responses)
-    if np.isfinite(noise).any() or "ncsnr" not in recorded.neuroids:
-        return noise
-    ratio = recorded.neuroids["ncsnr"].to_numpy(np.float64)
-    of_mean = recorded.mean.var(axis=0, ddof=1)
-    published: Floats = of_mean / (ratio**2 + (1 / recorded.counts).mean())
-    return published

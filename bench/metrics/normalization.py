@@ -7,7 +7,7 @@ definition clips.
 import numpy as np
 import numpy.typing as npt
 
-from .registries import normalization
+from .registries import Normalization, normalization
 
 Floats = npt.NDArray[np.float64]
 
@@ -134,3 +134,8 @@ def none(r: Floats, ceiling: Floats) -> Floats:
     """The median r itself, where no ceiling is known."""
     del ceiling
     return median_r(r)
+
+
+def median_formula(ceiling_kind: str) -> Normalization:
+    """The formula of a median r for a kind of ceiling."""
+    return {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling_kind, none)

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ...brain_data.dataset import Dataset
+from ...brain_data.noise_ceiling import noise_variance, repetition_weights
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
 
@@ -73,6 +74,21 @@ class Recording:
         """Presentations of each stimulus, ``(n_stimuli,)``."""
         counted: Floats = (~np.isnan(self.responses)).any(axis=2).sum(axis=1).astype(np.float64)
         return counted
+
+    @cached_property
+    def noise(self) -> Floats:
+        """Variance of one presentation, ``(n_neuroids,)``: of repetitions, else by a published ``ncsnr``, else NaN."""
+        noise = noise_variance(self.responses)
+        if np.isfinite(noise).any() or "ncsnr" not in self.neuroids:
+            return noise
+        ratio = self.neuroids["ncsnr"].to_numpy(np.float64)
+        published: Floats = self.mean.var(axis=0, ddof=1) / (ratio**2 + (1 / self.counts).mean())
+        return published
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Of the stimuli, by how often each was shown, ``(n_stimuli,)``."""
+        return repetition_weights(self.responses)
 
     @cached_property
     def near_duplicates(self) -> npt.NDArray[np.intp] | None:

@@ -21,7 +21,7 @@ from ...analysis.encoding.nested_ridge import (
 from ...analysis.encoding.pooled import PooledFolds, predictions_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, p_value
-from ...brain_data.noise_ceiling import noise_variance, reliability_within, repetition_weights
+from ...brain_data.noise_ceiling import reliability_within
 from ...errors import UserError
 from ...progress import track
 from . import uncertainty
@@ -72,16 +72,14 @@ class Encoding:
 
     def chosen(self, recorded: Recording) -> tuple[Floats, npt.NDArray[np.intp]]:
         """Weights of the stimuli in r, 0 for those that only choose neuroids, and the neuroids that count."""
-        weights = repetition_weights(recorded.responses)
+        weights = recorded.weights
         everyone = np.arange(recorded.responses.shape[2])
         if self.least_reliability <= 0 or recorded.r_max is not None or recorded.counts.max() < 2:
             return weights, everyone
         groups = self.sampling.jackknife_groups
         choosing = np.random.default_rng(5).permutation(int(groups.max()) + 1)[groups] % 2 == 0
         parts = [test[choosing[test]] for test in self.sampling.tests]
-        found = reliability_within(
-            recorded.mean, noise_variance(recorded.responses), recorded.counts, parts, weights
-        )
+        found = reliability_within(recorded.mean, recorded.noise, recorded.counts, parts, weights)
         kept = everyone[np.nan_to_num(found, nan=-1.0) >= self.least_reliability]
         if len(kept) == 0:
             raise UserError(
@@ -194,7 +192,7 @@ class Encoding:
         folds = self.sampling.folds
         device = products_device()
         columns = Targets(recorded.mean, device)
-        pooled = PooledFolds(self.sampling.tests, recorded.mean, repetition_weights(recorded.responses))
+        pooled = PooledFolds(self.sampling.tests, recorded.mean, recorded.weights)
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
         fits: list[Fit] = []

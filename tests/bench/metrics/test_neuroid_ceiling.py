@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from brodmann.bench import make_benchmark
+from brodmann.bench import ScoringOptions, make_benchmark
 from brodmann.bench.metrics.headline import LEAST_RELIABILITY
 from brodmann.brain_data import Dataset
 from brodmann.brain_data.noise_ceiling import noise_variance, reliability_within, repetition_weights
@@ -75,14 +76,21 @@ def test_unequal_repetitions_are_right_under_any_weights(weighted):
 def test_a_published_ncsnr_stands_for_repetitions_that_were_not_released():
     """ncsnr^2 / (ncsnr^2 + 1 / n), here of the mean of what was one presentation."""
     rng = np.random.default_rng(4)
-    ratio = 0.8
-    responses = rng.normal(size=(N, 30)) + rng.normal(size=(N, 30)) / ratio
-    made = benchmark(responses)
-    assert made.noise_ceiling.kind == "none"
-    made.recording.neuroids["ncsnr"] = ratio
-    ceiling = made.metric.ceiling(made.recording)
+    ratio, features = 0.8, rng.normal(size=(N, 5))
+    signal = features @ rng.normal(size=(5, 30))
+    responses = signal / signal.std(axis=0) + rng.normal(size=(N, 30)) / ratio
+    assert benchmark(responses).noise_ceiling.kind == "none"
+    ids, neuroids = [f"s{i:03d}" for i in range(N)], [f"n{i}" for i in range(30)]
+    known = {"stimulus_id": ("presentation", ids), "neuroid_id": ("neuroid", neuroids)}
+    published = known | {"ncsnr": ("neuroid", np.full(30, ratio))}
+    made = benchmark(xr.DataArray(responses, dims=("presentation", "neuroid"), coords=published))
+    ceiling = made.noise_ceiling
     assert ceiling.kind == "reliability"
     assert ceiling.value == pytest.approx(ratio**2 / (ratio**2 + 1), abs=0.02)
+    options = ScoringOptions(n_permutations=0)
+    result = made.metric.evaluate({"truth": features}, made.recording, ceiling, options)
+    assert result.value == pytest.approx(1, abs=0.03)
+    assert result.ci[0] < 1 < result.ci[1]
 
 
 def test_neuroids_are_chosen_on_other_stimuli_than_they_are_scored_on():
