@@ -53,7 +53,6 @@ def compare_layers(
     require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
     features = layer_features(model, benchmark, names)
     found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
-    said = _how_read(model)
     if nuisance:
         spaces = {name: make() for name, make in nuisance.items()}
         metric: Any = benchmark.metric  # one that has a notion of it, which was asked before
@@ -63,7 +62,7 @@ def compare_layers(
                 features, found.layer_by_split, spaces, recorded, benchmark.noise_ceiling, options
             ),
         )
-    return replace(found, methods={**found.methods, **found.added.said, **said})
+    return replace(found, methods={**found.methods, **found.added.said, **model.methods})
 
 
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:
@@ -75,17 +74,6 @@ def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str])
         stimuli = stimuli.iloc[rows]
     activations = model.extract(stimuli, names, context=benchmark.card.context)
     return {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
-
-
-def _how_read(model: "Model") -> dict[str, Any]:
-    """How a network's layers were pooled, projected or changed, where they were."""
-    readout, lesions = getattr(model, "readout", None), getattr(model, "lesions", ())
-    said: dict[str, Any] = {}
-    if readout is not None and readout.describe():
-        said["reading"] = readout.describe()
-    if lesions:
-        said["lesions"] = len(lesions)
-    return said
 
 
 def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:

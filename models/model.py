@@ -100,6 +100,11 @@ class Model(ABC):
             `presentation`; ``neuroid_id``, ``layer`` and the unit's place in its feature map on `neuroid`.
         """
 
+    @property
+    def methods(self) -> dict[str, Any]:
+        """How stimuli are shown and layers read, by topic and in words, for the methods of a record; none as a rule."""
+        return {}
+
     def sheet(self, layer: str) -> "Sheet | None":
         """Where the layer's units lie on the model's cortical sheet; None where the model has none."""
         del layer

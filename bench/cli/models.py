@@ -86,7 +86,8 @@ def model_info(
     card: dict[str, Any] = {"identifier": name}
     if name in MODELS:
         card = plain(MODELS[name].card) | {"installed": MODELS[name].card.installed}
-    rows = _layer_rows(name, every) if card.get("installed", True) else []
+    rows, read = _looked_at(name, every) if card.get("installed", True) else ([], {})
+    card |= {"methods": read} if read else {}
     if as_json:
         print_json(
             card | {"layer_shapes": {row["layer"]: row["shape"] for row in rows}, "sheets": _sheets(rows)}
@@ -100,14 +101,14 @@ def model_info(
         print(layers_text(rows, width=width()))
 
 
-def _layer_rows(name: str, every: bool) -> list[dict[str, Any]]:
-    """Each layer in forward order: its shape and its sheet."""
+def _looked_at(name: str, every: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Each layer in forward order with its shape and its sheet, and how stimuli are shown and layers read."""
     from ...models import load_model
     from ...models.extraction.torch_model import Network
 
     model = load_model(name)
     if not isinstance(model, Network):
-        return []
+        return [], model.methods
     shapes = model.shapes(model.every_layer() if every else None)
     rows = []
     for layer, shape in shapes.items():
@@ -115,7 +116,7 @@ def _layer_rows(name: str, every: bool) -> list[dict[str, Any]]:
         rows.append(
             {"layer": layer, "shape": list(shape), "sheet": None if sheet is None else sheet.describe()}
         )
-    return rows
+    return rows, model.methods
 
 
 def _sheets(rows: list[dict[str, Any]]) -> dict[str, str]:

@@ -209,6 +209,16 @@ class Network(Model):
         }
 
     @property
+    def methods(self) -> dict[str, Any]:
+        """See :attr:`Model.methods`: how layers are pooled, projected or changed, where they are."""
+        said: dict[str, Any] = {}
+        if words := self.readout.describe():
+            said["reading"] = words
+        if self.lesions:
+            said["lesions"] = len(self.lesions)
+        return said
+
+    @property
     def _made(self) -> Fingerprint:
         beside = self._reading(), self.readout, self.lesions
         return network_fingerprint(type(self), self.module, *beside)
