@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError, missing_extra
-from ..catalogue import fetched, scheme
+from ..catalogue import scheme
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from ..model import Model
@@ -20,15 +21,18 @@ def load_hugging_face(name: str) -> "Model":
     Parameters
     ----------
     name : str
-        ``FOLDER`` or ``ORG/NAME``.
+        ``FOLDER`` or ``ORG/NAME``; behind it ``@bfloat16``, another precision or ``@stored`` (that of the files)
+        for one other than float32.
     """
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
     from ..extraction.language_model import LanguageModel
+    from ..weights.hugging_face_folder import asked_dtype, check_folder, from_pretrained
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
+    asked, (name, dtype) = name, asked_dtype(name)
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
@@ -39,36 +43,33 @@ def load_hugging_face(name: str) -> "Model":
     identifier = f"hf:{folder.resolve().name if local else name}"
     if local and folder.resolve().name in ("hf", "model"):
         identifier = f"hf:{folder.resolve().parent.name}"
+    identifier += asked.removeprefix(name)
+    if local:
+        check_folder(folder)
     config = _fetched(name, lambda: AutoConfig.from_pretrained(place, trust_remote_code=False))
     if hasattr(config, "image_size") or hasattr(config, "num_channels"):
-        return _hugging_face_vision(place, identifier)
+        return _hugging_face_vision(place, identifier, dtype)
     tokenizer = _fetched(name, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    module = _pretrained(name, place)
+    module, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
     causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.architectures or ())
-    return LanguageModel(
+    model = LanguageModel(
         module, tokenizer, identifier=identifier, layers=_blocks(module), pooling="last" if causal else "mean"
     )
+    return model.replaced(stored_in=stored)
 
 
-def _hugging_face_vision(place: str, identifier: str) -> "Model":
+def _hugging_face_vision(place: str, identifier: str, dtype: "torch.dtype | None") -> "Model":
     from ..extraction.preprocessing import ProcessorPreprocessing
     from ..extraction.vision_model import VisionModel
+    from ..weights.hugging_face_folder import from_pretrained
 
     processor = _fetched(
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
-    module = _pretrained(place, place)
+    module, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
     preprocess = ProcessorPreprocessing(processor)
-    return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
-
-
-def _pretrained(name: str, place: str) -> "nn.Module":
-    """The network; code that lies beside its weights is never run, nor is a person asked whether to."""
-    auto = _automodel("AutoModel")
-    module: nn.Module = _fetched(
-        name, lambda: auto.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
-    )
-    return module
+    model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
+    return model.replaced(stored_in=stored)
 
 
 def _automodel(kind: str) -> Any:
@@ -81,7 +82,9 @@ def _automodel(kind: str) -> Any:
 
 
 def _fetched(name: str, fetch: Callable[[], Any]) -> Any:
-    return fetched(f"hf:{name}", fetch, hint="; give the folder of a downloaded model: hf:FOLDER")
+    from ..weights.hugging_face_folder import fetched_by_transformers
+
+    return fetched_by_transformers(name, fetch)
 
 
 def _blocks(module: "nn.Module") -> list[str]:
