@@ -30,6 +30,7 @@ _COUNTS = re.compile(r"layer|depth|block|num_|^n_|heads|stage|expert")
 _MOST_OF_A_KIND, _LARGEST = 10**6, 10**8
 _FREE = re.compile(r"theta|base|max|length|token|seed|window|freq")  # numbers that make nothing larger
 _DEEPEST = 64
+_SMALL = 1 << 26
 _MODULES_A_TENSOR, _SPARE_MODULES = 30, 20_000
 
 
@@ -245,7 +246,7 @@ def _in_order(name: str) -> list[tuple[int, str]]:
 
 @contextmanager
 def _bounded(place: str, held: Stored | None) -> Iterator[None]:
-    """Settings that ask for far more modules than the files have tensors, or for more memory than is free, stop here."""
+    """Settings that ask for far more modules than the files have tensors, or more memory than is free, stop here."""
     n_modules = n_bytes = 0
     most = None if held is None else _MODULES_A_TENSOR * held.n_tensors + _SPARE_MODULES
 
@@ -269,7 +270,8 @@ def _bounded(place: str, held: Stored | None) -> Iterator[None]:
                 f"the config.json of hf:{place} asks for a {name} of {tuple(values.shape)}, "
                 "which its weights do not have"
             )
-        require(n_bytes, f"hf:{place}", remedy="look at its config.json")
+        if n_bytes > _SMALL:
+            require(n_bytes, f"hf:{place}", remedy="look at its config.json")
 
     handles = (
         registration.register_module_module_registration_hook(count_module),
