@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import UserError
 from ...models.architectures.cifar_resnet import CifarResNet
 from ...models.architectures.mlp import MLP
-from ...models.architectures.mobilenet import MobileNetV2
+from ...models.architectures.mobilenet import MobileNetV1, MobileNetV2, SamePadConv
 from ...models.architectures.resnet import BlurPoolConv2d, Bottleneck, ResNet
 from ...models.architectures.squeezenet import SqueezeNet
 
@@ -60,12 +60,28 @@ def network_source(module: nn.Module, identifier: str) -> NetworkSource:
 
 
 def _cifar(module: Any) -> str:
-    return f"CifarResNet(n_blocks={len(module.layer1)})"
+    n_blocks, n_classes, width = len(module.layer1), module.linear.out_features, module.conv1.out_channels
+    return f"CifarResNet({n_blocks}, n_classes={n_classes}, width={width})"
 
 
 def _mlp(module: Any) -> str:
     linear = [layer for layer in module.net if isinstance(layer, nn.Linear)]
     return f"MLP({[linear[0].in_features, *(layer.out_features for layer in linear)]})"
+
+
+def _mobilenet(module: Any) -> str:
+    stages = [list(stage) for stage in module.blocks]
+    last = [getattr(stage[-1], "conv_pwl", stage[-1].conv_pw).out_channels for stage in stages]
+    head = [module.conv_head.out_channels] if isinstance(module, MobileNetV2) else []
+    return (
+        f"{type(module).__name__}({module.classifier.out_features}, {[module.conv_stem.out_channels, *last, *head]}, "
+        f"{[len(stage) for stage in stages]}, same_padding={isinstance(module.conv_stem, SamePadConv)})"
+    )
+
+
+def _squeezenet(module: Any) -> str:
+    version = "1.0" if module.features[0].out_channels == 96 else "1.1"
+    return f"SqueezeNet(n_classes={module.classifier[1].out_channels}, version={version!r})"
 
 
 def _resnet(module: Any) -> str:
@@ -84,8 +100,11 @@ def _resnet(module: Any) -> str:
 _CONSTRUCTORS: dict[type[nn.Module], Callable[[Any], str]] = {
     CifarResNet: _cifar,
     MLP: _mlp,
-    MobileNetV2: lambda _: "MobileNetV2()",
+    MobileNetV1: _mobilenet,
+    MobileNetV2: _mobilenet,
     ResNet: _resnet,
-    SqueezeNet: lambda _: "SqueezeNet()",
+    SqueezeNet: _squeezenet,
 }
-_USED = ("BasicBlock", "Bottleneck", "CifarResNet", "MLP", "MobileNetV2", "ResNet", "SqueezeNet")
+_USED = (
+    "BasicBlock", "Bottleneck", "CifarResNet", "MLP", "MobileNetV1", "MobileNetV2", "ResNet", "SqueezeNet",
+)  # fmt: skip

@@ -31,6 +31,8 @@ _DTYPES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
     "UntypedStorage": torch.uint8,
 }
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -116,7 +118,10 @@ def _only_settings(module: str, name: str) -> bool:
         in ("numpy", "numpy.core", "numpy._core")  # a best accuracy, as a rule
         or module.partition(".")[0] == "omegaconf"
         or (module in ("pathlib", "pathlib._local") and name.endswith("Path"))
-        or (module == "builtins" and name in {"dict", "list", "tuple", "int", "float", "str", "bool", "set"})
+        or (
+            module in ("builtins", "__builtin__")
+            and name in {"dict", "list", "tuple", "int", "float", "str", "bool", "set"}
+        )
         or (module == "positions" and name == "LayerPositions")
     )
 

@@ -107,16 +107,29 @@ def load_into(
     UserError
         Naming the first weight that is missing, unexpected, or of another shape.
     """
+    module.load_state_dict(fitting(module, weights, source, without=without), strict=False)
+    return module.eval()
+
+
+def fitting(
+    module: nn.Module, weights: Mapping[str, Tensor], source: Path, *, without: str | None = None
+) -> dict[str, Tensor]:
+    """The weights that a module takes, of which none is missing, unexpected, or of another shape; see `load_into`."""
     own = module.state_dict()
-    if without is not None:
-        weights = {
-            name: value for name, value in weights.items() if name in own or not re.search(without, name)
-        }
+    weights = {
+        name: value
+        for name, value in weights.items()
+        if name in own or without is None or not re.search(without, name)
+    }
     # a counter of training batches, which old files lack and evaluation does not use
     needed = {name for name in own if not name.endswith("num_batches_tracked")}
     missing, unexpected = sorted(needed - set(weights)), sorted(set(weights) - set(own))
     if missing or unexpected:
-        what = f"lacks {missing[0]!r}" if missing else f"holds an unexpected {unexpected[0]!r}"
+        what = (
+            f"lacks {missing[0]!r}{_and_more(missing)}"
+            if missing
+            else f"holds an unexpected {unexpected[0]!r}{_and_more(unexpected)}"
+        )
         raise UserError(f"{source} does not fit {type(module).__name__}: it {what}")
     for name, value in weights.items():
         if value.shape != own[name].shape:
@@ -124,5 +137,8 @@ def load_into(
                 f"{source} does not fit {type(module).__name__}: {name!r} is {tuple(value.shape)}, "
                 f"not {tuple(own[name].shape)}"
             )
-    module.load_state_dict(dict(weights), strict=False)
-    return module.eval()
+    return weights
+
+
+def _and_more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -35,10 +35,10 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> "Model":
     UserError
         Where either is absent, or they do not fit one another.
     """
-    from ..architectures.resnet import ResNet
     from ..extraction.preprocessing import ImagePreprocessing
     from ..extraction.vision_model import VisionModel
-    from ..weights.detect_architecture import network_of
+    from ..weights.recognizers import resnet
+    from ..weights.recognizers.base import told_of
     from ..weights.state_dict import read_weights
 
     if not folder.is_dir():
@@ -49,9 +49,11 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> "Model":
             f"{folder} holds {len(checkpoints)} checkpoints ({', '.join(_SUFFIXES)}), and tdann: needs one"
         )
     path = checkpoints[0]
-    network = network_of(trunk(read_weights(path)), path)
-    if not isinstance(network, ResNet):
+    weights = trunk(read_weights(path))
+    if not resnet.fits(weights):
         raise UserError(f"{path} holds no ResNet, so it is no TDANN")
+    with told_of(resnet.KIND, path):
+        network = resnet.network_of(weights, path)
     sheets = [_sheet(folder, layer, first_version) for layer in LAYERS]
     found = [sheet for sheet in sheets if sheet is not None]
     if not found:

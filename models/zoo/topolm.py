@@ -138,8 +138,8 @@ def _from_pickle(path: Path) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def _network(path: Path) -> "GPT":
-    from ..architectures.gpt import GPT
-    from ..weights.detect_architecture import network_of
+    from ..weights.recognizers import gpt
+    from ..weights.recognizers.base import told_of
     from ..weights.state_dict import read_content
 
     content = read_content(path)
@@ -148,11 +148,8 @@ def _network(path: Path) -> "GPT":
     weights = content.get("model", content)
     if not isinstance(weights, Mapping):
         raise UserError(f"{path} holds no weights under 'model'")
-    network = network_of(
-        {str(name).removeprefix("_orig_mod."): value for name, value in weights.items()},
-        path,
-        n_head=n_head if isinstance(n_head, int) else None,
-    )
-    if not isinstance(network, GPT):
+    weights = {str(name).removeprefix("_orig_mod."): value for name, value in weights.items()}
+    if not gpt.fits(weights):
         raise UserError(f"{path} holds no GPT, so it is no TopoLM")
-    return network
+    with told_of(gpt.KIND, path):
+        return gpt.network_of(weights, path, n_head if isinstance(n_head, int) else None)

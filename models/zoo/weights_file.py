@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..catalogue import path_scheme
+from .all_tnn import load_all_tnn
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -16,8 +17,10 @@ def load_weights(path: Path) -> "Model":
     Parameters
     ----------
     path : Path
-        A state dict (.pt, .pth) or safetensors file, with the names of torchvision or nanoGPT.
+        A state dict (.pt, .pth) or safetensors file of a known architecture, or the ``.npz`` of an All-TNN.
     """
+    if path.suffix == ".npz":
+        return load_all_tnn(path)
     from ..weights.recognized_model import model_of_weights
 
     return model_of_weights(path, identifier=f"weights:{path.name}", layout="row-major")

@@ -139,7 +139,11 @@ def module_of(name):
 @pytest.mark.parametrize(
     ("edited", "changed"),
     [
-        ("models/weights/detect_architecture.py", {"weights", "tdann", "topolm", "toponet-resnet18-tau10"}),
+        ("models/weights/detect_architecture.py", {"weights", "toponet-resnet18-tau10"}),
+        ("models/weights/recognizers/resnet.py", {"weights", "tdann", "toponet-resnet18-tau10"}),
+        ("models/weights/recognizers/gpt.py", {"weights", "topolm", "toponet-resnet18-tau10"}),
+        ("models/weights/recognizers/base.py", {"weights", "tdann", "topolm", "toponet-resnet18-tau10"}),
+        ("models/weights/hugging_face_folder.py", {"hf", "topoformer"}),
         ("models/training/load.py", {"twin-vision-baseline", "trained"}),
         ("models/architectures/gabor_pyramid.py", {"gabor-pyramid"}),
         ("models/zoo/squeezenet.py", {"squeezenet1_0"}),
