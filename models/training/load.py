@@ -10,7 +10,8 @@ from ..extraction.language_model import LanguageModel
 from ..extraction.preprocessing import ImagePreprocessing
 from ..extraction.vision_model import VisionModel
 from ..model import Model
-from ..weights.state_dict import load_into, read_weights
+from ..weights.recognizers.base import filled
+from ..weights.state_dict import read_weights
 from .recipe import CARD, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import TextTokenizer
 
@@ -46,7 +47,7 @@ def read_network(folder: Path, recipe: Recipe) -> nn.Module:
     weights = read_weights(path)
     if recipe.modality == "language" and "transformer.wte.weight" in weights:
         weights["lm_head.weight"] = weights["transformer.wte.weight"]
-    return load_into(recipe.network(), weights, path)
+    return filled(recipe.network, weights, path)
 
 
 def as_model(

@@ -20,6 +20,7 @@ Modality = Literal["vision", "language"]
 Schedule = Literal["constant", "warm-up", "decay"]
 SCHEDULES = {"constant": None, "warm-up": linear_warm_up, "decay": cosine_decay}
 FORMAT = 1
+_WIDEST = 10**5
 WEIGHTS, CARD, LOG, TOKENIZER, CHECKPOINT = (
     "weights.safetensors",
     "training.json",
@@ -92,6 +93,14 @@ class Recipe:
             elif isinstance(given, int) and given < 1:
                 raise UserError(f"{name} must be at least 1, not {given}")
         object.__setattr__(self, "widths", tuple(self.widths))
+        numbers = (self.seed, self.steps, self.batch, self.size, self.n_classes, *self.widths)
+        if not all(isinstance(one, int) and not isinstance(one, bool) for one in numbers):
+            raise UserError("seed, steps, batch, size, n_classes and widths are whole numbers")
+        needed = len(_DEFAULTS[self.modality]["widths"])
+        if len(self.widths) != needed or not all(1 <= one <= _WIDEST for one in (self.size, *self.widths)):
+            raise UserError(
+                f"a training of {self.modality} has {needed} widths of at least 1 and at most {_WIDEST}"
+            )
 
     def network(self) -> nn.Module:
         """The network with the seed's first weights."""

@@ -21,6 +21,7 @@ from ..extraction.precision import names
 
 _INDEX = "model.safetensors.index.json"
 _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+_LONG = ("tokenizer.json", "vocab.json")  # lists of tokens, which their own reader holds against its format
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
@@ -80,7 +81,7 @@ def check_folder(folder: Path) -> None:
         )
     for path in sorted({path for pattern in _READ for path in folder.glob(pattern)}):
         _check_inside(folder, path.name, path.name)
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(path for path in folder.glob("*.json") if path.name not in _LONG):
         content = _json(path)
         if path.name.endswith(".index.json"):
             for shard in _shards(content, path):
@@ -92,8 +93,7 @@ def check_folder(folder: Path) -> None:
                 _check_inside(folder, value, path.name)
             if "attn_implementation" in key and isinstance(value, str) and "/" in value:
                 raise UserError(f"{path} names code of elsewhere ({value!r}) for its attention: refused")
-        if path.name == "config.json":
-            _check_kinds(content, path)
+        _check_kinds(content, path)
 
 
 def stored(folder: Path) -> Stored:
@@ -307,9 +307,16 @@ def _entries(content: Any, path: Path, depth: int = 0, key: str = "") -> Iterato
 
 
 def _check_kinds(content: Any, path: Path) -> None:
-    kinds = content.get("architectures") or [] if isinstance(content, dict) else None
-    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        raise UserError(f"{path} is no table of settings with a list of architectures: fetch it again")
+    """Those settings that are looked at here have the kinds that they must have."""
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is no table of settings: fetch it again")
+    kinds, limit = content.get("architectures") or [], content.get("model_max_length", 1)
+    if path.name == "config.json" and not (
+        isinstance(kinds, list) and all(isinstance(one, str) for one in kinds)
+    ):
+        raise UserError(f"{path} names architectures that are no list of names: fetch it again")
+    if not isinstance(limit, (int, float)):
+        raise UserError(f"{path} has 'model_max_length' = {limit!r}, which is no number")
 
 
 def _check_number(key: str, value: Any, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ...errors import NotAvailableError
 from ..architectures.gpt import GPT
 from ..extraction.language_model import LanguageModel
 from ..extraction.precision import stored_in
@@ -10,8 +9,7 @@ from ..extraction.vision_model import VisionModel
 from ..model import Model
 from .detect_architecture import recognized
 from .state_dict import read_weights
-
-GPT2_TOKENIZER = "tokenizer.json"
+from .tokenizer_file import read_tokenizer
 
 
 def model_of_weights(path: Path, *, identifier: str, layout: str) -> Model:
@@ -32,16 +30,7 @@ def model_of_weights(path: Path, *, identifier: str, layout: str) -> Model:
             network, identifier=identifier, preprocess=found.preprocess, layers=found.layers, sheets=sheets
         )
         return model.replaced(stored_in=stored_in(weights.values()))
-    from transformers import PreTrainedTokenizerFast
-
     assert isinstance(network, GPT)
-    stored = path.with_name(GPT2_TOKENIZER)
-    if not stored.is_file():
-        raise NotAvailableError(
-            f"{identifier} needs GPT-2's {GPT2_TOKENIZER} beside its weights: put it into {path.parent}"
-        )
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_file=str(stored), model_max_length=network.shape.block_size
-    )
+    tokenizer = read_tokenizer(path.parent, identifier, network.shape.block_size)
     model = LanguageModel(network, tokenizer, identifier=identifier, layers=found.layers, sheets=sheets)
     return model.replaced(stored_in=stored_in(weights.values()))

@@ -55,7 +55,9 @@ def read_content(path: Path) -> dict[str, object]:
         raise UserError(f"no weights at {path}") from error
     except IsADirectoryError as error:
         raise UserError(f"{path} is a folder, not a file of weights") from error
-    except SafetensorError as error:
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read here") from error
+    except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
 
 
@@ -71,7 +73,7 @@ _NESTED = (("state_dict",), ("model",), ("classy_state_dict", "base_model", "mod
 def _torch_file(path: Path) -> dict[str, object]:
     try:
         content = read_torch_file(path)
-    except (UserError, OSError):
+    except (UserError, FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except DamagedError as error:
         raise UserError(f"{path} is damaged or not a torch file ({error}): fetch it again") from error

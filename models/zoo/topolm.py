@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import NotAvailableError, UserError
+from ...errors import UserError
 from ..catalogue import path_scheme
 from ..sheet import Sheet
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".pt", ".pth", ".safetensors")
 _PLACE = re.compile(r"^layer\.(\d+)\.(attn|mlp)$")
-TOKENIZER = "tokenizer.json"
 
 
 @path_scheme("topolm", "FOLDER")
@@ -39,9 +38,8 @@ def load_topolm(folder: Path) -> "Model":
     UserError
         Where one of them is absent, cannot be read, or does not fit.
     """
-    from transformers import PreTrainedTokenizerFast
-
     from ..extraction.language_model import LanguageModel
+    from ..weights.tokenizer_file import read_tokenizer
 
     if not folder.is_dir():
         raise UserError(f"no folder {folder}: topolm: takes the folder of a checkpoint and its positions")
@@ -50,8 +48,6 @@ def load_topolm(folder: Path) -> "Model":
         raise UserError(
             f"{folder} holds {len(checkpoints)} checkpoints ({', '.join(_SUFFIXES)}), and topolm: needs one"
         )
-    if not (folder / TOKENIZER).is_file():
-        raise NotAvailableError(f"topolm: needs GPT-2's {TOKENIZER} beside its weights: put it into {folder}")
     network = _network(checkpoints[0])
     positions = read_positions(folder)
     n_layer, width = network.shape.n_layer, network.shape.n_embd
@@ -63,9 +59,7 @@ def load_topolm(folder: Path) -> "Model":
                 f"the positions of {name} ({len(places)} units) do not fit {n_layer} blocks of {width} units"
             )
         sheets.append(Sheet(f"transformer.h.{layer}.{part}", places))
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_file=str(folder / TOKENIZER), model_max_length=network.shape.block_size
-    )
+    tokenizer = read_tokenizer(folder, "topolm:", network.shape.block_size)
     layers = [f"transformer.h.{i}.{part}" for i in range(n_layer) for part in ("attn", "mlp")]
     return LanguageModel(
         network,

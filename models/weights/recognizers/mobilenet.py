@@ -45,7 +45,7 @@ def recognize(weights: Weights, path: Path) -> Recognized:
         for stage, depth in enumerate(depths)
         for i in range(depth)
     }
-    of_weights = [name for name, _ in network.named_modules() if re.search(r"^blocks\..*conv_\w+$", name)]
+    of_weights = [name for name, _ in network.named_modules() if re.search(r"(^|\.)conv_\w+$", name)]
     preprocess = ImagePreprocessing(224, resize=256)
     if from_tensorflow:
         preprocess = ImagePreprocessing(224, resize=256, mean=_TENSORFLOW_MEAN, std=_TENSORFLOW_MEAN)

@@ -20,14 +20,14 @@ def fits(weights: Weights) -> bool:
 
 
 def recognize(weights: Weights, path: Path) -> Recognized:
-    """A network for 224 pixels, or, with the small stem of `brodmann train`, for 64."""
+    """A network for 224 pixels, or, with the small stem of `brodmann train`, for 32."""
     network = network_of(weights, path)
     small = network.conv1.kernel_size[0] == _SMALL_STEM
     return Recognized(
         network,
         network.blocks_and_convolutions(),
         lambda layout: channel_sheets(network, network.block_convolutions(), layout),
-        ImagePreprocessing(64, mean=_GREY, std=_SPREAD) if small else ImagePreprocessing(224, resize=256),
+        ImagePreprocessing(32, mean=_GREY, std=_SPREAD) if small else ImagePreprocessing(224, resize=256),
     )
 
 
