@@ -1,8 +1,9 @@
 """Torch files that carry more than tensors, read without executing anything.
 
 torch's own ``weights_only`` refuses a file whose pickle names any other class, such as the ``argparse.Namespace`` of
-a training script. Here tensors and plain containers are rebuilt, a few classes that only hold settings become
-inert placeholders, and every other name is refused.
+a training script, and takes the lengths that a file declares for true. Here tensors and plain containers are rebuilt, a
+few classes that only hold settings become inert placeholders, every other name is refused, and nothing is made that is
+larger than the file.
 """
 
 import io
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import UserError, first_line
 from ...memory import require
 
 _DTYPES = {
@@ -247,6 +249,25 @@ def _read_old(raw: bytes) -> Any:
         storages[str(key)] = memoryview(raw)[place + 8 : place + 8 + length]
         place += 8 + length
     return _Old(raw, start, storages).load()
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """The arrays of an ``.npz`` file, whose entries have to fit into memory as their headers say.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            require_for_file(path, sum(entry.file_size for entry in archive.infolist()))
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except UserError:
+        raise
+    except Exception as error:  # a file of any bytes at all reaches any line of the reader
+        raise UserError(f"{path} is no readable .npz file ({first_line(error)})") from error
 
 
 def require_for_file(path: Path, n_bytes: int) -> None:

@@ -40,10 +40,10 @@ def load_all_tnn(path: Path) -> "Model":
     from ..architectures.locally_connected import AllTNN
     from ..extraction.preprocessing import ImagePreprocessing
     from ..extraction.vision_model import VisionModel
+    from ..weights.checkpoint import read_npz
 
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_npz(path)
         n_layers = len(arrays["geometry"])
         shapes = [_shape(arrays, i) for i in range(n_layers)]
         readout = arrays.get("readout")
@@ -57,7 +57,9 @@ def load_all_tnn(path: Path) -> "Model":
             state["readout.bias"] = torch.from_numpy(np.asarray(arrays["readout_bias"], np.float32))
         network.load_state_dict(state)
         size = int(arrays["size"])
-    except (OSError, KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
+    except UserError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError, IndexError, TypeError, ArithmeticError) as error:
         raise UserError(f"{path} does not hold the weights of an All-TNN ({first_line(error)})") from error
     layers = [f"layers.{i}" for i in range(n_layers)]
     return VisionModel(

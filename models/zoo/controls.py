@@ -31,7 +31,7 @@ def untrained(text: str) -> "Model":
     module = copy.deepcopy(network.module)
     draw_weights(module, seed)
     return network.replaced(
-        module=module, identifier=f"untrained:{network.identifier}" + f"@{seed}" * bool(seed)
+        module=module, stored_in="", identifier=f"untrained:{network.identifier}" + f"@{seed}" * bool(seed)
     )
 
 

@@ -35,6 +35,7 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> "Model":
     UserError
         Where either is absent, or they do not fit one another.
     """
+    from ..extraction.precision import stored_in
     from ..extraction.preprocessing import ImagePreprocessing
     from ..extraction.vision_model import VisionModel
     from ..weights.recognizers import resnet
@@ -60,13 +61,14 @@ def load_tdann(folder: Path, *, first_version: bool = False) -> "Model":
         raise UserError(
             f"{folder} holds no positions (layer1.0.npz ... layer4.1.npz): without them the network has no sheet"
         )
-    return VisionModel(
+    model = VisionModel(
         network,
         identifier=f"tdann:{folder.resolve().name}",
         preprocess=ImagePreprocessing(224, resize=256),
         layers=LAYERS,
         sheets=found,
     )
+    return model.replaced(stored_in=stored_in(weights.values()))
 
 
 def trunk(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":

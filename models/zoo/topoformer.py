@@ -41,7 +41,7 @@ def load_topoformer(folder: Path) -> "Model":
     sheets = [torus_sheet(name, module.out_features) for name, module in _attention(model.module)]
     if not sheets:
         raise UserError(f"{folder} has no layers named query, key or value: it is no Topoformer")
-    return LanguageModel(
+    made = LanguageModel(
         model.module,
         model.tokenizer,
         identifier=f"topoformer:{folder.resolve().name}",
@@ -49,6 +49,7 @@ def load_topoformer(folder: Path) -> "Model":
         pooling="mean",
         sheets=sheets,
     )
+    return made.replaced(stored_in=model.stored_in)
 
 
 def torus_sheet(layer: str, n_units: int) -> Sheet:

@@ -107,12 +107,15 @@ def _ordered(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # type:
 
 
 def _from_npz(path: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    from ..weights.checkpoint import read_npz
+
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = {
-                name: np.asarray(stored[name], np.float64) for name in stored.files if _PLACE.match(name)
-            }
-    except (OSError, ValueError) as error:
+        found = {
+            name: np.asarray(places, np.float64)
+            for name, places in read_npz(path).items()
+            if _PLACE.match(name)
+        }
+    except ValueError as error:
         raise UserError(f"cannot read positions from {path}: {error}") from error
     if not found:
         raise UserError(f"{path} holds no positions named layer.0.attn, layer.0.mlp ...")
