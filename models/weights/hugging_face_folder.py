@@ -28,11 +28,12 @@ _DTYPES = {
 }  # fmt: skip
 _ASKED = re.compile(r"(?P<name>.+)@(?P<dtype>float64|float32|float16|bfloat16|stored)")
 _COUNTS = re.compile(r"layer|depth|block|num_|^n_|heads|stage|expert")
-_MOST_OF_A_KIND, _LARGEST = 10**6, 10**8
+_REPEATED = re.compile(r"layers?$|depths?$|blocks?$")
+_MOST_REPEATED, _MOST_OF_A_KIND, _LARGEST = 2000, 10**6, 10**8
 _FREE = re.compile(r"theta|base|max|length|token|seed|window|freq")  # numbers that make nothing larger
 _DEEPEST = 64
 _SMALL = 1 << 26
-_MODULES_A_TENSOR, _SPARE_MODULES = 30, 20_000
+_MODULES_A_TENSOR, _SPARE_MODULES = 30, 2000
 
 
 @dataclass(frozen=True)
@@ -323,6 +324,8 @@ def _check_number(key: str, value: Any, path: Path) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or _FREE.search(key):
         return
     most = _MOST_OF_A_KIND if _COUNTS.search(key) else _LARGEST
+    if _REPEATED.search(key):
+        most = _MOST_REPEATED
     if value > most:
         raise UserError(f"{path} has {key!r} = {value:g}: no network is that large")
 

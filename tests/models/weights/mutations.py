@@ -22,9 +22,15 @@ from safetensors.torch import save_file
 
 WORDS = "the dog saw a ball and the ball saw a dog . one two three four five"
 HOSTILE = (
-    10**9, 10**18, 2**63, -1, 0, 1, 1e308, -1e-9, float("nan"), "64", "", "../../x", "/etc/passwd", "os.system", None, True,
-    [], {}, [[]], [10**9], {"a": {"b": 1}}, "x" * 10**5, [0] * 10**4,
+    10**9, 10**18, 2**63, -1, 0, 1, 1e308, -1e-9, float("nan"), "64", "", "../../x", "/etc/passwd", "os.system", None,
+    True, [], {}, [[]], [10**9], {"a": {"b": 1}}, "x" * 10**5, [0] * 10**4,
 )  # fmt: skip
+
+
+FORBIDDEN = {
+    "os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "os.fork", "os.rename", "os.remove",
+    "os.mkdir", "os.symlink", "os.link",
+}  # fmt: skip
 
 
 class Harmful:
@@ -239,10 +245,8 @@ def watch(allowed):
                 and not os.fsdecode(path).startswith((*allowed, "/dev/null"))
             ):
                 seen.append([event, os.fsdecode(path)])
-        elif event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "os.fork",
-                       "os.rename", "os.remove", "os.mkdir", "os.symlink", "os.link"):  # fmt: skip
-            if not str(arguments[0]).startswith(allowed):
-                seen.append([event, repr(arguments)[:200]])
+        elif event in FORBIDDEN and not str(arguments[0]).startswith(allowed):
+            seen.append([event, repr(arguments)[:200]])
 
     sys.addaudithook(hook)
     return seen
