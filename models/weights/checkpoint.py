@@ -10,6 +10,7 @@ import io
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -334,7 +335,7 @@ def _parameter(data: Tensor, *_rest: object) -> Tensor:
     return data
 
 
-_REBUILT = {
+_REBUILT: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _typed_tensor,

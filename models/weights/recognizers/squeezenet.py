@@ -23,12 +23,12 @@ def recognize(weights: Weights, path: Path) -> Recognized:
     n_classes = len(weights["classifier.1.weight"])
     network = filled(lambda: SqueezeNet(n_classes, version), weights, path)
     parts = dict(network.features.named_children())
-    fires = [f"features.{i}" for i, one in parts.items() if isinstance(one, Fire)]
+    fires = {f"features.{i}": one for i, one in parts.items() if isinstance(one, Fire)}
     convolutions = [name for name, one in network.named_modules() if isinstance(one, nn.Conv2d)]
 
     def sheets(layout: str) -> list[Sheet]:
-        n_out = {fire: 2 * network.get_submodule(f"{fire}.expand1x1").out_channels for fire in fires}  # type: ignore[operator]
-        of_fires = [grid_sheet(fire, n, reads="channel", layout=layout) for fire, n in n_out.items()]
+        n_out = {name: 2 * fire.expand1x1.out_channels for name, fire in fires.items()}
+        of_fires = [grid_sheet(name, n, reads="channel", layout=layout) for name, n in n_out.items()]
         return [*channel_sheets(network, convolutions, layout), *of_fires]
 
     layers = [f"features.{i}" for i, one in parts.items() if isinstance(one, (Fire, nn.ReLU))]
