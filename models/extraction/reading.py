@@ -67,15 +67,17 @@ class Reading(Model):
     def _look(
         self, stimuli: "StimulusSet", names: Sequence[str], *, ends: bool = True
     ) -> tuple[dict[str, tuple[int, ...]], Look]:
-        """Shapes per stimulus and what else there is to know, from the first and last stimulus of all batches.
+        """Shapes per stimulus and what else there is to know, from one stimulus, or two.
 
-        The first texts of all batches are the shortest, the last the longest.
+        The last text of all batches is the longest, so that a module which is called once a token is called several
+        times. Where one is, the stimulus at the other end says whether it is as often for all.
         """
         if len(stimuli) == 0:
             raise UserError(f"{self.identifier}: the stimulus set is empty")
-        plan = self._plan(stimuli, "none") if ends else [np.array([0])]
         look, shapes, counts = Look(), {}, []
-        for row in dict.fromkeys([int(plan[0][0]), int(plan[-1][-1])]):
+        plan = self._plan(stimuli, "none") if ends else [np.array([0])]
+        rows = list(dict.fromkeys([int(plan[0][0]), int(plan[-1][-1])]))
+        for row in rows[::-1] if self.modality == "language" else rows:
             batch = self._single(stimuli, row)
             recording = self._recorded(names, batch, first_look=True)
             self._check_answered(names, recording, stimuli["stimulus_id"].iloc[row])
@@ -83,6 +85,8 @@ class Reading(Model):
             look.alone[row] = {name: self._kept(recording.tensors[name], batch, name) for name in names}
             shapes = {name: tuple(kept.shape[1:]) for name, kept in look.alone[row].items()}
             counts.append({one: recording.calls(one) for one, _ in recording.order})
+            if max(counts[0].values()) == 1:
+                break
         look.varies = next((one for one in counts[0] if any(n[one] != counts[0][one] for n in counts)), "")
         asked = self._meant(names)
         look.counted = {one.module: counts[0][one.module] for one in asked.values() if one.call < 0}
@@ -199,21 +203,19 @@ class Reading(Model):
     ) -> None:
         """Refuse a network whose answer is another one each time, or in another batch.
 
-        `drawn` says that somebody drew random numbers meanwhile, so that the whole batch is run again.
+        The first look and the first batch hold the same stimulus, so that this costs no pass as a rule. `drawn` says
+        that somebody drew random numbers meanwhile: then the whole batch is run again.
         """
         row, names = int(rows[0]), list(kept)
         stimulus = stimuli["stimulus_id"].iloc[row]
         within = steadiness.Tolerances(self.device, half=self.readout.half)
         self._check_inputs(stimuli, rows, batch)
-        single = partial(self._answer, names, look=look, rows=rows[:1], stimuli=stimuli)
-        alone = look.alone[row] if row in look.alone else single(self._single(stimuli, row))
-        layer, share = steadiness.difference(alone, single(self._single(stimuli, row)))
-        if share > within.again:
-            raise steadiness.random_error(self.identifier, layer, share, stimulus)
         for _ in range(_REPEATED if drawn else 0):
             layer, share = steadiness.difference(kept, self._answer(names, batch, look, rows, stimuli))
             if share > within.again:
                 raise steadiness.random_error(self.identifier, layer, share, stimulus)
+        single = partial(self._answer, names, look=look, rows=rows[:1], stimuli=stimuli)
+        alone = look.alone[row] if row in look.alone else single(self._single(stimuli, row))
         if context == "none":
             beside = {name: values[:1] for name, values in kept.items()}
         else:  # the batch holds other texts
@@ -224,6 +226,9 @@ class Reading(Model):
             beside = {name: values[place : place + 1] for name, values in answer.items()}
         layer, share = steadiness.difference(alone, beside)
         if share > within.elsewhere:
+            again, by = steadiness.difference(alone, single(self._single(stimuli, row)))
+            if by > within.again:
+                raise steadiness.random_error(self.identifier, again, by, stimulus)
             raise steadiness.batch_error(self.identifier, layer, share, stimulus)
 
     def _check_inputs(self, stimuli: "StimulusSet", rows: Rows, batch: Any) -> None:

@@ -72,6 +72,15 @@ def test_an_exported_program_is_read_like_what_it_was_made_of(pictures):
             np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
         assert found.every_layer() == ["first", "rest.0", "rest.1", "rest"]
         assert found.digest == vision(given).digest
+
+    class Other(Net):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    other = torch.export.export(Other().eval(), (torch.zeros(2, 3, 8, 8),), dynamic_shapes=shape)
+    assert vision(other).digest != vision(program).digest
+    traced = [vision(torch.fx.symbolic_trace(one.eval())).digest for one in (Net(), Net(), Other())]
+    assert traced[0] == traced[1] != traced[2]
     with pytest.raises(
         UserError, match="net: the module of an exported program is flat .* give the program itself"
     ):
