@@ -256,6 +256,14 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
     # shapes that do not fit, no memory left, an argument that forward lacks, a token without an embedding
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"the forward pass of {type(module).__name__} failed: {first_line(error)}") from error
+    except (
+        AssertionError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    ) as error:  # whose words alone say little
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"the forward pass of {type(module).__name__} failed: {said}") from error
     finally:
         for one, was_training in training:
             one.training = was_training

@@ -94,9 +94,7 @@ class Reading(Model):
             needed = {(one.module, max(one.call, 1)) for one in asked.values()}
             look.stop = Stop(*next(event for event in reversed(recording.order) if event in needed))
         for name, one in asked.items():
-            look.said[name] = _said(
-                name, one, counts[0][one.module], recording.places[one.module], look.varies
-            )
+            look.said[name] = _said(one, counts[0][one.module], recording.places[one.module], look.varies)
         return shapes, look
 
     def _meant(self, names: Sequence[str]) -> dict[str, LayerName]:
@@ -273,17 +271,17 @@ class Reading(Model):
         """One value a unit and stimulus, (batch, ...), from a layer's output."""
 
 
-def _said(name: str, meant: LayerName, n_calls: int, places: Sequence[str], varies: str) -> dict[str, str]:
+def _said(meant: LayerName, n_calls: int, places: Sequence[str], varies: str) -> dict[str, str]:
     """Which call and which tensor are read, in words, where there are several."""
     said = {}
     call = meant.call if meant.call > 0 else n_calls + 1 + meant.call
     if varies == meant.module:
         which = "the last call" if meant.call == -1 else f"call {meant.call}"
-        said["calls"] = f"{name}: {which} for each stimulus, alone in its batch"
+        said["calls"] = f"{which} for each stimulus, alone in its batch"
     elif n_calls > 1:
-        said["calls"] = f"{name}: call {call} of {n_calls}"
+        said["calls"] = f"call {call} of {n_calls}"
     if len(places) > 1:
-        said["tensors"] = f"{name}: {meant.tensor or 'the first'} of {', '.join(places)}"
+        said["tensors"] = f"{meant.tensor or 'the first'} of {', '.join(places)}"
     return said
 
 

@@ -14,7 +14,7 @@ from ...files import digest_of
 
 PASSES = 8
 """That are averaged where a stochastic network is allowed and no number is named."""
-_ALLOW = f"Readout(passes={PASSES}) or --allow-stochastic averages over passes"
+_ALLOW = f"or average over passes with Readout(passes={PASSES}), --allow-stochastic"
 
 
 class Tolerances:
@@ -52,7 +52,7 @@ def random_error(model: str, layer: str, share: float, stimulus: object) -> User
     """That of a network whose passes differ."""
     return UserError(
         f"{model} answers stimulus {stimulus!r} differently each time (layer {layer!r}: by {share:.0%}): dropout or "
-        f"other noise is left on in evaluation mode; switch it off, or {_ALLOW}"
+        f"other noise is left on in evaluation mode; switch it off, {_ALLOW}"
     )
 
 
@@ -60,7 +60,7 @@ def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserE
     """That of a network whose answer depends on the batch."""
     return UserError(
         f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by {share:.0%}): "
-        "it normalizes over the batch, or reads padding; batch_size=1 shows each stimulus alone, "
+        "it normalizes over the batch, or reads padding; show each stimulus alone with batch_size=1, "
         f"{_ALLOW} in these batches"
     )
 
@@ -69,7 +69,7 @@ def input_error(model: str, stimulus: object) -> UserError:
     """That of a preprocessing that is random."""
     return UserError(
         f"preprocess of {model} makes another tensor of stimulus {stimulus!r} each time (a random crop or flip?): use "
-        f"that of evaluation, or {_ALLOW}"
+        f"that of evaluation, {_ALLOW}"
     )
 
 

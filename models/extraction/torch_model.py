@@ -242,8 +242,12 @@ class Network(Reading):
         if how := described_call(self.module, "pixel_values" if self.modality == "vision" else "input_ids"):
             said["arguments"] = how
         for topic in ("calls", "tensors"):
-            if words := [one[topic] for one in self._said.values() if topic in one]:
-                said[topic] = "; ".join(words)
+            by_words: dict[str, list[str]] = {}
+            for layer, one in self._said.items():
+                if topic in one:
+                    by_words.setdefault(one[topic], []).append(layer)
+            if by_words:
+                said[topic] = "; ".join(f"{', '.join(layers)}: {words}" for words, layers in by_words.items())
         return said
 
     @property

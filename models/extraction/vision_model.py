@@ -157,7 +157,7 @@ class VisionModel(Network):
             return
         ids = stimuli["stimulus_id"].iloc[rows[:_LOADED_AGAIN]].tolist()
         for one, shown in zip(ids, batch, strict=False):
-            again = self._load(one, stimuli.stimulus_paths[one]).to(self.device)
+            again = self._load(one, (stimuli.stimulus_paths or {})[one]).to(self.device)
             if not torch.allclose(again, shown, rtol=1e-4, atol=1e-6, equal_nan=True):
                 raise input_error(self.identifier, one)
 

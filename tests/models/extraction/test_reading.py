@@ -379,7 +379,7 @@ class Whole(nn.Module):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("dropout", "differently each time .* switch it off, or Readout"),
+        ("dropout", "differently each time .* switch it off, or average over passes with Readout"),
         ("little noise", "differently each time"),
         ("rare", "differently each time"),
         ("count", "differently each time"),
