@@ -160,10 +160,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BRODMANN_HOME"] = folder
         pictures = _pictures(folder)
-        rows = [row(name, settings, pictures) for name, settings in ARCHITECTURES.items()]
+        said = json.dumps([row(name, settings, pictures) for name, settings in ARCHITECTURES.items()])
     if asked.page:
-        asked.page.write_text(page(rows, asked.page.read_text()))
-    print(json.dumps(rows))
+        asked.page.write_text(page(json.loads(said), asked.page.read_text()))
+    print(said)
 
 
 if __name__ == "__main__":
