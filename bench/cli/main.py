@@ -10,7 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import SETTINGS, From, Json, Name, Pattern, Run, plain, print_card, print_json
+from .common import SETTINGS, AllowStochastic, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -133,6 +133,7 @@ def score(
         int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Run the network in half precision.")] = False,
+    allow_stochastic: AllowStochastic = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -158,11 +159,13 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half:
+    if pool != "none" or project is not None or half or allow_stochastic:
         check_names(model, benchmark)
         from ...models import Readout, load_model
+        from ...models.extraction.steadiness import PASSES
 
-        opened = load_model(model, readout=Readout(pool, project, seed, half))  # type: ignore[arg-type]  # it refuses other words
+        passes = PASSES if allow_stochastic else 1
+        opened = load_model(model, readout=Readout(pool, project, seed, half, passes))  # type: ignore[arg-type]  # it refuses other words
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
         beyond=spaces, folds=folds,

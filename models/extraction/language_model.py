@@ -15,6 +15,7 @@ from ..model import Context
 from ..sheet import Sheet
 from .hooks import run
 from .readout import EVERYTHING, Readout
+from .signature import call_by_name
 from .torch_model import Network
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class LanguageModel(Network):
         return TextBatch(ids.to(self.device), attention.to(self.device), pooled.to(self.device))
 
     def _forward(self, batch: TextBatch) -> Any:
-        return self.module(input_ids=batch.ids, attention_mask=batch.attention)
+        return call_by_name(self.module, {"input_ids": batch.ids, "attention_mask": batch.attention})
 
     def _read(self, output: Tensor, batch: TextBatch, layer: str) -> Tensor:
         if output.ndim == 2 and len(output) == len(batch.ids):
