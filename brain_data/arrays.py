@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
+from .recorded import check_filled
 from .stimulus_set import StimulusSet
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -36,6 +37,7 @@ def stimulus_table(
     for name, values in columns.items():
         if len(values) != len(table):
             raise UserError(f"{name} has {len(values)} values, but there are {len(table)} stimuli")
+        check_filled({name: list(values)}, table["stimulus_id"].map(repr), "the labels", [name])
         table[name] = list(values)
     paths = table.stimulus_paths or {}
     absent = [path for path in paths.values() if not Path(path).is_file()]
@@ -236,6 +238,10 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
     }
     if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
         recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
+    if "subject" in shown and "subject" in recorded:
+        raise UserError(
+            "subject is given of the presentations and of the neuroids: keep the one that says whose responses they are"
+        )
     coordinates = {}
     for dim, size, columns in ((_DIMS[0], n_presentations, shown), (_DIMS[1], n_neuroids, recorded)):
         for name, column in columns.items():
@@ -246,6 +252,9 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
     coordinates["stimulus_id"] = (_DIMS[0], as_names(shown["stimulus_id"]))
     for name in ("neuroid_id", "region"):
         coordinates[name] = (_DIMS[1], as_names(recorded[name]))
+    named = [f"{i} (stimulus {one!r})" for i, one in enumerate(coordinates["stimulus_id"][1], start=1)]
+    check_filled(shown, (f"presentation {one}" for one in named), "the responses")
+    check_filled(recorded, (f"neuroid {one!r}" for one in coordinates["neuroid_id"][1]), "the neuroids")
     responses = xr.DataArray(values, dims=_DIMS, coords=coordinates)
     _check_neuroids(responses)
     return responses
@@ -272,14 +281,3 @@ def _check_neuroids(responses: xr.DataArray) -> None:
             for name, value in zip(names, responses[axis].values, strict=True):
                 if pd.isna(pd.to_numeric(value, errors="coerce")):
                     raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
-
-
-def check_varying(responses: xr.DataArray, name: str) -> None:
-    """Raise a UserError where a neuroid never varies."""
-    constant = np.ptp(responses.values, axis=0) == 0
-    if constant.any():
-        first = responses["neuroid_id"].values[int(constant.argmax())]
-        raise UserError(
-            f"{name}: {int(constant.sum())} of {len(constant)} neuroids never vary (first: {first!r}): "
-            "they cannot be predicted; leave them out of the responses"
-        )
