@@ -74,7 +74,9 @@ def add_dataset(
     if name not in DATASETS:
         return _add_own(name, source, columns or {})
     if columns:
-        raise UserError(f"{name!r} is a data set of the catalogue, whose columns are known: leave out columns")
+        raise UserError(
+            f"{name!r} is a data set of the catalogue, whose columns are known: leave out columns"
+        )
     card, fetch = DATASETS[name].card, DATASETS[name].fetch
     if card.simulated:
         raise UserError(f"data set {name!r} is made by code: there is nothing to add, load it as it is")

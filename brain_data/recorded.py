@@ -1,6 +1,6 @@
 """What was recorded, made fit to be scored: whole labels, no dead neuroids, subjects and sessions kept apart."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,9 @@ def is_blank(values: Any) -> npt.NDArray[np.bool_]:
     return blank
 
 
-def check_filled(columns: Mapping[str, Any], rows: Iterable[str], where: str, names: Iterable[str] = LABELS) -> None:
+def check_filled(
+    columns: Mapping[str, Any], rows: Iterable[str], where: str, names: Iterable[str] = LABELS
+) -> None:
     """Raise a UserError where a cell of the columns `names` is missing; `rows` are what a person calls each row."""
     called = list(rows)
     for name in names:
@@ -66,17 +68,18 @@ def without_dead(responses: xr.DataArray, name: str) -> xr.DataArray:
         still = ~gaps & (np.ptp(values, axis=0) <= _ROUNDING * np.abs(values).max(axis=0))
     if (still | gaps).all():
         first = responses["neuroid_id"].values[int(still.argmax())]
+        why = "the others have missing responses" if gaps.any() else "they cannot be predicted"
         raise UserError(
-            f"{name}: {int(still.sum())} of {len(still)} neuroids never vary (first: {first!r}) and the others have "
-            "missing responses: nothing is left to predict"
-            if gaps.any()
-            else f"{name}: {len(still)} of {len(still)} neuroids never vary (first: {first!r}): they cannot be predicted"
+            f"{name}: {int(still.sum())} of {len(still)} neuroids never vary (first: {first!r}): {why}, so that nothing "
+            "is left"
         )
     reasons = {"neuroids that never vary": still, "neuroids without a response to every presentation": gaps}
     whole = {"presentations without any response": int(empty.sum())} if empty.any() else {}
-    attrs = dict(responses.attrs) | _counts(responses["region"].values, reasons, whole)
+    if not (whole or still.any() or gaps.any()):
+        return responses
+    counts = _counts(responses["region"].values, reasons, whole | responses.attrs.get(LEFT_OUT, {}))
     kept = responses[:, ~(still | gaps)]
-    kept.attrs = attrs
+    kept.attrs |= counts
     return kept
 
 
@@ -84,8 +87,6 @@ def _counts(
     regions: npt.NDArray[Any], reasons: Mapping[str, npt.NDArray[np.bool_]], whole: Mapping[str, int]
 ) -> dict[str, Any]:
     everywhere = {why: int(dead.sum()) for why, dead in reasons.items() if dead.any()} | dict(whole)
-    if not everywhere:
-        return {}
     by_region = {
         str(region): {why: int(n) for why, dead in reasons.items() if (n := dead[regions == region].sum())}
         | dict(whole)
@@ -98,60 +99,73 @@ def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
     """Presentations of several subjects as neuroids of each, so that people are never averaged as repetitions.
 
     A row is then a stimulus and its how-manieth presentation, of every subject; what not every subject was shown as
-    often is left out, and counted.
+    often is left out, and counted. Responses are z-scored within the sessions of each first, since a row is of several.
 
     Raises
     ------
     UserError
-        Where the neuroids are said to be of subjects, too, or no stimulus was shown to all.
+        Where no stimulus was shown to all.
     """
     if "subject" not in responses.coords or responses["subject"].dims != ("presentation",):
         return responses
-    subjects = pd.Series(responses["subject"].values).astype(str).to_numpy()
+    subjects = responses["subject"].values.astype(str)
     people = list(dict.fromkeys(subjects.tolist()))
     if len(people) < 2:
         return responses
-    if "session" in responses.coords and responses["session"].dims == ("presentation",):
-        of_each = pd.Series(responses["session"].values).astype(str) + " of subject " + subjects
-        values, said = within_sessions(responses.values, of_each.to_numpy(object), name)
+    if "session" in responses.coords:
+        of_each = np.char.add(np.char.add(responses["session"].values.astype(str), " of subject "), subjects)
+        values, said = within_sessions(responses.values, of_each, name)
         responses = responses.copy(data=values).drop_vars("session")
         responses.attrs[SESSIONS] = said
-    ids = pd.Series(responses["stimulus_id"].values)
-    within = ids.groupby([ids, subjects], sort=False).cumcount().to_numpy()
-    if "repetition" in responses.coords:
-        order = np.asarray(pd.factorize(responses["repetition"].values, sort=True)[0])
-        within = pd.Series(order).groupby([ids, subjects]).rank(method="first").to_numpy().astype(int) - 1
-    keys = list(zip(ids.tolist(), within.tolist(), strict=True))
-    rows = {
-        one: {key: row for row, key in enumerate(keys) if subjects[row] == one} for one in people
-    }
+    rows = _rows_of(responses, subjects)
     shared = [key for key in rows[people[0]] if all(key in rows[one] for one in people)]
     if not shared:
         raise UserError(
             f"{name}: subjects {people[0]!r} and {people[1]!r} were shown no stimulus in common: make a data set of "
             "each, or name the subject of each neuroid"
         )
-    taken = {one: np.array([rows[one][key] for key in shared]) for one in people}
-    parts = [responses.values[taken[one]] for one in people]
-    n = responses.sizes["neuroid"]
+    taken = [np.array([rows[one][key] for key in shared]) for one in people]
+    ids = responses["neuroid_id"].values
+    columns = _shared_columns(responses, taken) | {
+        "neuroid_id": (
+            "neuroid",
+            np.array([f"{one}-{neuroid}" for one in people for neuroid in ids], object),
+        ),
+        "subject": ("neuroid", np.repeat(np.array(people, object), len(ids))),
+        "repetition": ("presentation", np.array([number for _, number in shared])),
+    }
+    values = np.concatenate([responses.values[one] for one in taken], axis=1)
+    split = xr.DataArray(values, dims=responses.dims, coords=columns, attrs=responses.attrs)
+    n_lost = len(subjects) - len(people) * len(shared)
+    if n_lost:
+        split.attrs[LEFT_OUT] = {"presentations that not every subject has": n_lost}
+    return split
+
+
+def _rows_of(responses: xr.DataArray, subjects: npt.NDArray[Any]) -> dict[str, dict[tuple[Any, int], int]]:
+    """Subject -> (stimulus, how-manieth presentation of it to this subject) -> row."""
+    ids = pd.Series(responses["stimulus_id"].values)
+    order = pd.Series(np.arange(len(ids)))
+    if "repetition" in responses.coords:
+        order = pd.Series(pd.factorize(responses["repetition"].values, sort=True)[0])
+    numbers = order.groupby([ids, subjects]).rank(method="first").astype(int) - 1
+    rows: dict[str, dict[tuple[Any, int], int]] = {one: {} for one in dict.fromkeys(subjects.tolist())}
+    for row, (one, key) in enumerate(zip(subjects.tolist(), zip(ids, numbers, strict=True), strict=True)):
+        rows[one][key] = row
+    return rows
+
+
+def _shared_columns(responses: xr.DataArray, taken: Sequence[npt.NDArray[np.intp]]) -> dict[str, Any]:
+    """Coordinates of the neuroids, once a subject, and those of presentations that are the same for all."""
     columns: dict[str, Any] = {}
     for label, held in responses.coords.items():
         if held.dims == ("neuroid",):
-            columns[str(label)] = ("neuroid", np.tile(held.values, len(people)))
-        elif held.dims == ("presentation",) and label not in ("subject", "repetition"):
-            of_each_person = [held.values[taken[one]] for one in people]
-            if all((pd.Series(one).astype(str) == pd.Series(of_each_person[0]).astype(str)).all() for one in of_each_person):
-                columns[str(label)] = ("presentation", of_each_person[0])
-    names = responses["neuroid_id"].values
-    columns["neuroid_id"] = ("neuroid", np.array([f"{one}-{name}" for one in people for name in names], object))
-    columns["subject"] = ("neuroid", np.repeat(np.array(people, object), n))
-    columns["repetition"] = ("presentation", np.array([number for _, number in shared]))
-    n_lost = len(keys) - len(people) * len(shared)
-    lost = {"presentations that not every subject has": n_lost} if n_lost else {}
-    split = xr.DataArray(np.concatenate(parts, axis=1), dims=responses.dims, coords=columns, attrs=responses.attrs)
-    if lost:
-        split.attrs[LEFT_OUT] = dict(split.attrs.get(LEFT_OUT, {})) | lost
-    return split
+            columns[str(label)] = ("neuroid", np.tile(held.values, len(taken)))
+        elif held.dims == ("presentation",):
+            of_each = [held.values[rows] for rows in taken]
+            if all((one.astype(str) == of_each[0].astype(str)).all() for one in of_each):
+                columns[str(label)] = ("presentation", of_each[0])
+    return columns
 
 
 def within_sessions(

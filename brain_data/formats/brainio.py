@@ -305,7 +305,9 @@ def _opened(path: Path) -> xr.DataArray:
         )
     kinds = _brainio("assemblies")
     stored = opened(path, "BrainIO netCDF", "fetch it again")
-    arrays = [name for name, values in stored.data_vars.items() if {"presentation", "neuroid"} <= set(values.dims)]
+    arrays = [
+        name for name, values in stored.data_vars.items() if {"presentation", "neuroid"} <= set(values.dims)
+    ]
     if len(arrays) != 1 or len(stored.data_vars) != 1:
         raise UserError(
             f"{path} is a netCDF file, but not a BrainIO assembly, which is one variable with dims presentation and "
@@ -314,7 +316,9 @@ def _opened(path: Path) -> xr.DataArray:
     try:
         loaded: xr.DataArray = kinds.NeuroidAssembly(stored[arrays[0]])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is a netCDF file, but not a BrainIO assembly ({first_line(error)})") from error
+        raise UserError(
+            f"{path} is a netCDF file, but not a BrainIO assembly ({first_line(error)})"
+        ) from error
     return loaded
 
 

@@ -13,7 +13,7 @@ Held = TypeVar("Held")
 IGNORE, NEUROID = "ignore", "neuroid"
 _ASKED: Mapping[str, str] = {
     r"trials?(no|num|number|id|index)?|index|idx|level0|unnamed\d+|row(no|num|number|id|index)?|order|events?": "",
-    r"times?|timestamps?|dates?|datetime|day|onsets?(time)?|stim(ulus)?onset|durations?|rt|(response|reaction)time": "time",
+    r"times?|timestamps?|dates?|datetime|day|((stim|stimulus)?onsets?|response|reaction)(time)?s?|rt|durations?": "time",
     r"sub|subj|participant(id)?|subject(no|num|number)": "subject",
     r"rep|repeat|repetition(no|num|number|id|index)": "repetition",
     r"run(no|num|number|id|index)": "run",
@@ -48,12 +48,18 @@ class ColumnMap:
         """
         theirs = list(names)
         self.seen |= set(theirs)
-        taken = {their for ours, their in self.columns.items() if their in theirs and their not in (IGNORE, NEUROID)}
+        taken = {
+            their
+            for ours, their in self.columns.items()
+            if their in theirs and their not in (IGNORE, NEUROID)
+        }
         found: dict[str, str] = {}
         for name in theirs:
             if self.columns.get(name) == IGNORE:
                 continue
-            for one in [ours for ours, their in self.columns.items() if their == name] if name in taken else [name]:
+            for one in (
+                [ours for ours, their in self.columns.items() if their == name] if name in taken else [name]
+            ):
                 if one in found:
                     raise UserError(
                         f"{where} has a column {one!r} already, so that {name!r} cannot be called that: rename one"
@@ -85,6 +91,12 @@ class ColumnMap:
             wanted = ours if theirs in (IGNORE, NEUROID) else theirs
             if wanted not in self.seen:
                 raise unknown(f"column ({ours}={theirs})", wanted, self.seen)
+
+    def check_of(self, table: pd.DataFrame, where: str) -> None:
+        """Raise a UserError where what was said to show stimuli is no column of their table."""
+        for ours in ("filename", "sentence", "word", "text"):
+            if ours in self.columns and ours not in table.columns:
+                raise unknown(f"column of {where} ({ours})", self.columns[ours], map(str, table.columns))
 
     def ask(self, neuroids: Iterable[str], where: str) -> None:
         """Raise a UserError where columns of responses are called as no neuroid is, unless they were said to be."""

@@ -55,7 +55,9 @@ class Csv(Format):
             blank = table[name].isna().to_numpy()
             if blank.any():
                 line = line_of(path, int(blank.argmax()), self.separator)
-                raise UserError(f"{path.name}: {int(blank.sum())} rows have no {name} (first: row {line}): fill it in")
+                raise UserError(
+                    f"{path.name}: {int(blank.sum())} rows have no {name} (first: row {line}): fill it in"
+                )
         values = np.empty((len(table), len(neuroids)))
         for place, column in enumerate(neuroids):
             values[:, place] = self._numbers(table[column], path)

@@ -15,7 +15,7 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-from ..arrays import TEXT_COLUMNS, labeled
+from ..arrays import TEXT_COLUMNS, as_names, labeled
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
 from ..stimulus_set import StimulusSet
@@ -34,7 +34,7 @@ _NOT_TEXT: Mapping[str, tuple[type, str]] = {
     "n_subjects": (int, "a whole number"),
     "regions": (list, "a list of names"),
     "published_ceilings": (dict, "a table for each region"),
-    "columns": (dict, "a table of OURS = \"THEIRS\""),
+    "columns": (dict, 'a table of OURS = "THEIRS"'),
 }
 
 
@@ -275,11 +275,16 @@ def _stimuli(folder: Path, about: Description, columns: ColumnMap) -> tuple[Stim
         return stimuli, modality
     if modality == "language":
         if text is None:
+            columns.check_of(table, path.name)
             raise UserError(f"{path} has no column 'sentence', 'word' or 'text' for a language data set")
         _filled(table, text, path)
         return stimuli, modality
     if "filename" not in table.columns:
-        raise UserError(f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts)")
+        columns.check_of(table, path.name)
+        raise UserError(
+            f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts); it has "
+            f"{', '.join(map(str, table.columns[:8]))}: say which it is by --columns sentence=NAME"
+        )
     _filled(table, "filename", path)
     stimuli.stimulus_paths = _pictures(table, folder / "stimuli")
     return stimuli, modality
@@ -322,7 +327,12 @@ def _neuroids(
         if len(table) != n_neuroids:
             raise UserError(f"{path.name} lists {len(table)} neuroids, but the responses have {n_neuroids}")
         return known | {str(column): table[column].to_numpy() for column in table.columns}
-    names = known["neuroid_id"].astype(str).tolist()
+    if known["neuroid_id"].shape != (n_neuroids,):
+        shape = known["neuroid_id"].shape
+        raise UserError(
+            f"neuroid_id is of shape {shape}, but there are {n_neuroids} neuroids in the responses"
+        )
+    names = as_names(known["neuroid_id"]).tolist()
     if names != table["neuroid_id"].tolist():
         twice = table["neuroid_id"][table["neuroid_id"].duplicated()]
         if len(twice):

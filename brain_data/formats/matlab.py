@@ -101,7 +101,9 @@ def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
     _refuse_objects(value, where)
     if value.dtype == object:
         cells = [np.asarray(cell) for cell in value.ravel()]
-        wrong = next((i for i, cell in enumerate(cells) if cell.size != 1 or cell.dtype.kind not in "fiub"), None)
+        wrong = next(
+            (i for i, cell in enumerate(cells) if cell.size != 1 or cell.dtype.kind not in "fiub"), None
+        )
         if wrong is not None:
             raise UserError(f"{where}: cell {wrong + 1} is {_shown(cells[wrong])}, not one number")
         value = np.array([cell.item() for cell in cells], float).reshape(value.shape)

@@ -11,7 +11,7 @@ from .base import COORDINATES, PRESENTATION, Format, Parts, add_format
 from .columns import ColumnMap
 
 AS_STORED: dict[str, Any] = {"engine": "netcdf4", "decode_times": False, "decode_timedelta": False}
-"""Numbers stay numbers whatever their units are called: xarray makes nanoseconds of responses in "seconds" or "days"."""
+"""Numbers stay numbers whatever their units: xarray makes nanoseconds of responses in "seconds" or "days"."""
 _DIMS = ("presentation", "neuroid")
 
 
@@ -56,7 +56,7 @@ class NetCdf(Format):
 
 
 def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> xr.Dataset:
-    """Everything in a netCDF file, as it is stored; packed numbers are unpacked.
+    """Everything in a netCDF file, as it is stored; numbers that were packed by the convention are unpacked.
 
     Raises
     ------
@@ -64,20 +64,36 @@ def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> x
         For a file that is damaged, or of another kind, which is named where it is known.
     """
     try:
-        with xr.open_dataset(path, **AS_STORED) as stored:
-            return stored.load()
-    except Exception as error:  # decoding trusts the attributes that a file has, and ends in errors of any kind
+        try:
+            return _whole(path)
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+        ):  # "scale_factor" may be a word for something else
+            return _whole(path, mask_and_scale=False)
+    except (
+        Exception
+    ) as error:  # decoding trusts the attributes that a file has, and ends in errors of any kind
         other = _other_kind(path)
         if other:
             raise UserError(f"{path} is {other}") from error
         raise UserError(f"{path} is damaged or not a {kind} file ({first_line(error)}): {advice}") from error
 
 
+def _whole(path: Path, **options: Any) -> xr.Dataset:
+    with xr.open_dataset(path, **AS_STORED, **options) as stored:
+        return stored.load()
+
+
 def contents(stored: xr.Dataset) -> str:
     """The variables of a netCDF file with their dims, in words."""
     if not stored.variables:
         return "no variable"
-    names = [f"{name} ({', '.join(map(str, one.dims)) or 'one value'})" for name, one in stored.variables.items()]
+    names = [
+        f"{name} ({', '.join(map(str, one.dims)) or 'one value'})" for name, one in stored.variables.items()
+    ]
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 

@@ -31,7 +31,9 @@ class Npz(Format):
                 raise
             except (ValueError, TypeError) as error:
                 if "allow_pickle" in str(error):
-                    raise UserError(f"{path} is a pickle by another name: refused; save it with np.savez") from error
+                    raise UserError(
+                        f"{path} is a pickle by another name: refused; save it with np.savez"
+                    ) from error
                 raise UserError(f"{path} is damaged ({first_line(error)}): save it again") from error
             except Exception as error:  # zip, zlib and the header each have errors of their own
                 raise UserError(

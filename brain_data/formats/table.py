@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import UserError
+from ...errors import UserError, first_line
 
 _EXACT_BY_DEFAULT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
 _EXACT: dict[str, Any] = {} if _EXACT_BY_DEFAULT else {"float_precision": "round_trip"}
@@ -50,10 +50,16 @@ def read_table(
         ]
         if labels:
             texts = pd.read_csv(path, usecols=labels, dtype=str, na_filter=False, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        why = " ".join(str(error).split())
-        advice = ": save it as UTF-8" if isinstance(error, UnicodeDecodeError) else ""
-        raise UserError(f"{path} cannot be read as a table: {why}{advice}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1 if len(error.object) == path.stat().st_size else 0
+        where = f" on line {line}" if line else ""
+        raise UserError(
+            f"{path} cannot be read as a table: {first_line(error)}{where}: save it as UTF-8"
+        ) from error
+    except UserError:
+        raise
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a table: {first_line(error)}") from error
     for name in labels:
         column = texts[name]
         blank = column.str.strip().isin(["", *missing])
@@ -65,10 +71,16 @@ def rows_of(path: Path, separator: str = ",") -> Iterator[tuple[int, list[str]]]
     """The rows of a table with the line that each begins on, from 1; blank lines are none."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader, line = csv.reader(stream, delimiter=separator, strict=True), 1
-        for fields in reader:
-            if fields:
-                yield line, fields
-            line = reader.line_num + 1
+        try:
+            for fields in reader:
+                if fields:
+                    yield line, fields
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise UserError(
+                f"{path} cannot be read as a table: line {line} has a double quote that is not closed, or that stands "
+                f'inside a text without being doubled ({first_line(error)}): write "a ""quoted"" word"'
+            ) from error
 
 
 def line_of(path: Path, row: int, separator: str = ",") -> int:
@@ -93,6 +105,7 @@ def _checked_names(path: Path, separator: str) -> list[str]:
         called = _SEPARATORS.get(separator, repr(separator))
         raise UserError(
             f"{path} is not separated by {called} (its first line is {names[0]!r}): save it with {called}"
+            + (", and with a decimal point" if ";" in names[0] else "")
         )
     twice = [name for i, name in enumerate(names) if name and name in names[:i]]
     if twice:
@@ -117,4 +130,4 @@ def _odd(line: int, fields: list[str], n_columns: int, separator: str) -> str:
     if not any(field.strip() for field in fields[n_columns:]):
         return f"{said}: it ends in a trailing {comma}; remove it"
     quoted = '; a text that has one stands in double quotes, numbers have a point: "a, b", 0.5'
-    return f"{said}: a stray {comma}?{quoted if separator == ',' else ''}"
+    return f"{said}: a stray {comma}{quoted if separator == ',' else ''}"

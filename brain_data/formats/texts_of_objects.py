@@ -88,7 +88,11 @@ def texts_of(content: bytes, where: str) -> npt.NDArray[np.object_]:
             f"{where} holds Python objects, which could execute code when read: refused; save plain arrays "
             "(text as str, numbers as float), e.g. with .astype(str)"
         ) from error
-    if not isinstance(values, list) or len(values) != np.prod(shape) or not all(type(v) in _PLAIN for v in values):
+    if (
+        not isinstance(values, list)
+        or len(values) != np.prod(shape)
+        or not all(type(v) in _PLAIN for v in values)
+    ):
         raise UserError(
             f"{where} holds Python objects other than texts and numbers, which could execute code when read: refused; "
             "save plain arrays, e.g. with .astype(str)"

@@ -183,7 +183,11 @@ MISTAKES = {
     "one dimension": ((values(N), TEXTS), {}, r"\(stimulus, repetition, neuroid\), not of shape \(6,\)"),
     "text": ((np.full((N, T), "a"), TEXTS), {}, "the responses are <U1, not real numbers"),
     "complex": ((values(N, T) * 1j, TEXTS), {}, "the responses are complex128, not real numbers"),
-    "nan": ((NAN[:, 2:3], TEXTS), {}, r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n0'\)"),
+    "nan": (
+        (NAN[:, 2:3], TEXTS),
+        {},
+        r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n0'\)",
+    ),
     "constant": ((CONSTANT[:, 3:], TEXTS), {}, r"1 of 1 neuroids never vary \(first: 'n0'\)"),
     "never recorded": (
         (np.where(np.arange(N)[:, None, None] == 2, np.nan, values(N, R, T)), TEXTS),

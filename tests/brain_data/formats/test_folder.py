@@ -211,7 +211,9 @@ MISTAKES = {
         r"1 stimuli have no response \(first: 's5'\)",
     ),
     "a stimulus that was never recorded": (
-        spoil_npz(responses=np.where(np.isin(np.arange(N * R), [2, 3])[:, None], np.nan, arrays()["responses"])),
+        spoil_npz(
+            responses=np.where(np.isin(np.arange(N * R), [2, 3])[:, None], np.nan, arrays()["responses"])
+        ),
         r"8 responses are NaN or infinite \(first: stimulus 's1', neuroid 'v0'\)",
     ),
     "constant voxels": (
@@ -333,7 +335,10 @@ def test_a_mistake_is_one_line_and_nothing_is_installed(folder, mistake, brodman
         ("stimulus_id;a\ns0;1\n", "is not separated by commas .* save it with commas"),
         ("stimulus_id,a,a\ns0,1,2\n", r"1 columns appear more than once \(first: 'a'\)"),
         (",stimulus_id,a\n0,s0,1\n", r"column 1 has no name: .* index=False"),
-        ("stimulus_id,a\ns0,1\ns1,1,2,3\n", "cannot be read as a table: line 3 has 4 fields, and the first line 2: a stray comma"),
+        (
+            "stimulus_id,a\ns0,1\ns1,1,2,3\n",
+            "cannot be read as a table: line 3 has 4 fields, and the first line 2: a stray comma",
+        ),
         ("", "cannot be read as a table"),
         ("stimulus_id,a\n", r"the responses are empty \(shape \(0, 1\)\)"),
         (
