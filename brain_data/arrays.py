@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
+from .formats.columns import unlike_neuroids
 from .recorded import check_filled
 from .stimulus_set import StimulusSet
 
@@ -97,6 +98,12 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
     shown: Columns = {}
     if isinstance(responses, pd.DataFrame):
         recorded = {"neuroid_id": as_names(responses.columns.to_numpy())}
+        odd = unlike_neuroids(responses.columns)
+        if odd:
+            raise UserError(
+                f"columns {', '.join(map(repr, odd))} of the responses look like what was noted of the trials, not like "
+                "neuroids: drop them, or rename what is a neuroid"
+            )
         shown = _named_by(responses.index, stimuli)
         responses = responses.to_numpy()
     elif isinstance(responses, xr.DataArray):

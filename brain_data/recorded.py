@@ -70,8 +70,8 @@ def without_dead(responses: xr.DataArray, name: str) -> xr.DataArray:
         first = responses["neuroid_id"].values[int(still.argmax())]
         why = "the others have missing responses" if gaps.any() else "they cannot be predicted"
         raise UserError(
-            f"{name}: {int(still.sum())} of {len(still)} neuroids never vary (first: {first!r}): {why}, so that nothing "
-            "is left"
+            f"{name}: {int(still.sum())} of {len(still)} neuroids never vary (first: {first!r}): {why}, so "
+            "that nothing is left"
         )
     reasons = {"neuroids that never vary": still, "neuroids without a response to every presentation": gaps}
     whole = {"presentations without any response": int(empty.sum())} if empty.any() else {}

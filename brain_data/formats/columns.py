@@ -13,7 +13,8 @@ Held = TypeVar("Held")
 IGNORE, NEUROID = "ignore", "neuroid"
 _ASKED: Mapping[str, str] = {
     r"trials?(no|num|number|id|index)?|index|idx|level0|unnamed\d+|row(no|num|number|id|index)?|order|events?": "",
-    r"times?|timestamps?|dates?|datetime|day|((stim|stimulus)?onsets?|response|reaction)(time)?s?|rt|durations?": "time",
+    r"times?(stamps?)?|dates?|datetime|day|(stim(ulus)?)?onsets?(times?)?": "time",
+    r"durations?|(response|reaction)times?|rt": "",
     r"sub|subj|participant(id)?|subject(no|num|number)": "subject",
     r"rep|repeat|repetition(no|num|number|id|index)": "repetition",
     r"run(no|num|number|id|index)": "run",
@@ -100,8 +101,7 @@ class ColumnMap:
 
     def ask(self, neuroids: Iterable[str], where: str) -> None:
         """Raise a UserError where columns of responses are called as no neuroid is, unless they were said to be."""
-        wanted = [name for name in neuroids if self.columns.get(name) != NEUROID]
-        odd = {name: kind for name in wanted if (kind := _kind(name)) is not None}
+        odd = unlike_neuroids(name for name in neuroids if self.columns.get(name) != NEUROID)
         if odd:
             names = ", ".join(map(repr, odd))
             ignored = ",".join(f"{name}={IGNORE}" for name in odd)
@@ -135,10 +135,15 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return found
 
 
-def _kind(name: str) -> str | None:
-    """Which of our coordinates a column may be, empty for none; None for one that may be a neuroid."""
-    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return next((kind for pattern, kind in _ASKED.items() if re.fullmatch(pattern, plain)), None)
+def unlike_neuroids(names: Iterable[object]) -> dict[str, str]:
+    """Names that are hardly those of neuroids, and which of our coordinates each may be; empty for none."""
+    odd = {}
+    for name in map(str, names):
+        plain = re.sub(r"[^a-z0-9]", "", name.lower())
+        kind = next((kind for pattern, kind in _ASKED.items() if re.fullmatch(pattern, plain)), None)
+        if kind is not None:
+            odd[name] = kind
+    return odd
 
 
 def _quoted(text: str) -> str:
