@@ -51,6 +51,7 @@ def _of_table(stimuli: pd.DataFrame) -> StimulusSet:
     table = StimulusSet(stimuli.reset_index(drop=True))
     names = stimuli["stimulus_id"] if "stimulus_id" in stimuli.columns else stimuli.index
     table["stimulus_id"] = as_names(names.to_numpy())
+    check_filled(dict(table), table["stimulus_id"].map(repr), "the table of stimuli")
     table.stimulus_paths = getattr(stimuli, "stimulus_paths", None)
     if table.stimulus_paths is None and "filename" in table.columns:
         table.stimulus_paths = dict(zip(table["stimulus_id"], map(Path, table["filename"]), strict=True))
@@ -101,8 +102,8 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
         odd = unlike_neuroids(responses.columns)
         if odd:
             raise UserError(
-                f"columns {', '.join(map(repr, odd))} of the responses look like what was noted of the trials, not like "
-                "neuroids: drop them, or rename what is a neuroid"
+                f"columns {', '.join(map(repr, odd))} of the responses look like what was noted of the trials, not "
+                "like neuroids: drop them, or rename what is a neuroid"
             )
         shown = _named_by(responses.index, stimuli)
         responses = responses.to_numpy()
@@ -254,7 +255,14 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
         for name, column in columns.items():
             if np.shape(column) != (size,):
                 found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
-                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
+                advice = (
+                    ": are these transposed?"
+                    if np.shape(column) == (n_presentations + n_neuroids - size,)
+                    else ""
+                )
+                raise UserError(
+                    f"{name} has {found} values, but there are {size} {dim}s in the responses{advice}"
+                )
             coordinates[name] = (dim, column)
     coordinates["stimulus_id"] = (_DIMS[0], as_names(shown["stimulus_id"]))
     for name in ("neuroid_id", "region"):

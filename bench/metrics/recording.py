@@ -12,7 +12,7 @@ import xarray as xr
 
 from ...brain_data.dataset import Dataset
 from ...brain_data.noise_ceiling import noise_variance, repetition_weights
-from ...brain_data.recorded import SESSIONS, within_sessions
+from ...brain_data.recorded import SESSIONS, per_subject, within_sessions
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
 
@@ -146,7 +146,7 @@ def recording(dataset: Dataset, region: str) -> Recording:
     if region in dataset.rdms:
         rdms = dataset.rdms[region].values[..., order, :][..., order].astype(np.float64)
         return Recording(name, ids, None, rdms, pd.DataFrame(), columns)
-    responses = dataset.region(region)
+    responses = per_subject(dataset.region(region), name)
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )

@@ -109,6 +109,8 @@ def read_responses(folder: Path, columns: ColumnMap | None = None) -> Parts:
         raise UserError(
             f"{path.name}: responses must be (presentation, neuroid), not of shape {values.shape}"
         )
-    if not np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.complexfloating):
+    if values.dtype == object and all(one is None or type(one) in (int, float, bool) for one in values.flat):
+        values = values.astype(np.float64)  # None is a missing one
+    if values.dtype.kind not in "fiub":
         raise UserError(f"{path.name}: responses are {values.dtype}, not real numbers")
     return parts | {"responses": values.astype(np.float64)}

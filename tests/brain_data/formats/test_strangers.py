@@ -24,6 +24,7 @@ from brodmann.brain_data.formats.brainio import to_brainio
 from brodmann.brain_data.formats.folder import load_folder
 from brodmann.brain_data.noise_ceiling import variance_reliability
 from brodmann.brain_data.repetitions import mean_response, repetition_cube
+from brodmann.brain_data.stimulus_set import StimulusSet
 
 N, R, T = 60, 4, 10
 IDS = [f"s{i}" for i in range(N)]
@@ -203,6 +204,29 @@ def test_columns_of_trials_are_asked_about(folder):
     assert responses["time"].values[:3].tolist() == [0.0, 2.5, 5.0]
     assert responses.sizes["neuroid"] == T  # the duration never varies
     assert responses.attrs["left_out"] == {"neuroids that never vary": 1}
+
+
+def test_columns_of_a_table_in_memory_are_asked_about_too():
+    frame = pd.DataFrame(signal()[:, :2], columns=["v0", "Trial_Number"])
+    with pytest.raises(UserError, match="columns 'Trial_Number' of the responses look like what was noted"):
+        Dataset.from_arrays("mine", frame, SENTENCES)
+
+
+def test_numbers_kept_as_objects_are_numbers(folder):
+    values, ids = recorded()
+    listed = values.astype(object)
+    listed[0, 0] = None
+    np.savez(folder / "responses.npz", responses=listed, stimulus_id=ids)
+    np.testing.assert_array_equal(load_folder(folder, "mine").responses.values, values[:, 1:])
+
+
+def test_transposed_responses_are_called_so(folder):
+    values, ids = recorded()
+    np.savez(folder / "responses.npz", responses=values.T, stimulus_id=ids)
+    refused(
+        folder,
+        "stimulus_id has 240 values, but there are 10 presentations in the responses: are these transposed",
+    )
 
 
 def test_names_that_neuroids_have_are_not_asked_about(folder):
@@ -471,6 +495,21 @@ def test_people_are_never_averaged_as_repetitions(folder):
         got = repetition_cube(mine, IDS)
         np.testing.assert_allclose(np.sort(got, axis=1), np.sort(values.reshape(N, 2, T), axis=1))
     assert np.median(variance_reliability(kept.cube)) > 0.5  # averaged over people it was negative
+
+
+def test_people_are_told_apart_however_the_data_set_was_made():
+    values = np.concatenate([signal(0), signal(1)])
+    coords = {
+        "stimulus_id": ("presentation", np.array(IDS * 2, object)),
+        "subject": ("presentation", np.repeat(["A", "B"], N)),
+        "neuroid_id": ("neuroid", np.array([f"v{i}" for i in range(T)], object)),
+        "region": ("neuroid", np.array(["V1"] * T, object)),
+    }
+    made = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coords)
+    texts = StimulusSet({"stimulus_id": IDS, "sentence": SENTENCES})
+    kept = recording(Dataset("mine", "language", texts, made), "V1")
+    assert kept.cube.shape == (N, 1, 2 * T)
+    assert [len(one) for one in kept.members] == [T, T]
 
 
 def test_what_not_every_subject_was_shown_is_left_out_and_counted():
