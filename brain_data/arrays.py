@@ -246,9 +246,10 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
     }
     if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
         recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
-    if "subject" in shown and "subject" in recorded:
+    both = [name for name in shown if name in recorded]
+    if both:
         raise UserError(
-            "subject is given of the presentations and of the neuroids: keep the one that says whose responses they are"
+            f"{both[0]} is given of the presentations and of the neuroids: keep one, or call the other something else"
         )
     coordinates = {}
     for dim, size, columns in ((_DIMS[0], n_presentations, shown), (_DIMS[1], n_neuroids, recorded)):

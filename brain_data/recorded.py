@@ -95,6 +95,14 @@ def _counts(
     return {LEFT_OUT: everywhere, BY_REGION: by_region}
 
 
+def of_presentations(responses: xr.DataArray, name: str) -> npt.NDArray[Any] | None:
+    """A coordinate of presentations; None where there is none, or where it is one of neuroids."""
+    if name not in responses.coords or responses[name].dims != ("presentation",):
+        return None
+    values: npt.NDArray[Any] = responses[name].values
+    return values
+
+
 def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
     """Presentations of several subjects as neuroids of each, so that people are never averaged as repetitions.
 
@@ -106,13 +114,14 @@ def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
     UserError
         Where no stimulus was shown to all.
     """
-    if "subject" not in responses.coords or responses["subject"].dims != ("presentation",):
+    named = of_presentations(responses, "subject")
+    if named is None:
         return responses
-    subjects = responses["subject"].values.astype(str)
+    subjects = named.astype(str)
     people = list(dict.fromkeys(subjects.tolist()))
     if len(people) < 2:
         return responses
-    if "session" in responses.coords:
+    if of_presentations(responses, "session") is not None:
         of_each = np.char.add(np.char.add(responses["session"].values.astype(str), " of subject "), subjects)
         values, said = within_sessions(responses.values, of_each, name)
         responses = responses.copy(data=values).drop_vars("session")
@@ -146,8 +155,9 @@ def _rows_of(responses: xr.DataArray, subjects: npt.NDArray[Any]) -> dict[str, d
     """Subject -> (stimulus, how-manieth presentation of it to this subject) -> row."""
     ids = pd.Series(responses["stimulus_id"].values)
     order = pd.Series(np.arange(len(ids)))
-    if "repetition" in responses.coords:
-        order = pd.Series(pd.factorize(responses["repetition"].values, sort=True)[0])
+    named = of_presentations(responses, "repetition")
+    if named is not None:
+        order = pd.Series(pd.factorize(named, sort=True)[0])
     numbers = order.groupby([ids, subjects]).rank(method="first").astype(int) - 1
     rows: dict[str, dict[tuple[Any, int], int]] = {one: {} for one in dict.fromkeys(subjects.tolist())}
     for row, (one, key) in enumerate(zip(subjects.tolist(), zip(ids, numbers, strict=True), strict=True)):

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from .recorded import of_presentations
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -32,8 +34,9 @@ def repetition_cube(responses: xr.DataArray, stimulus_ids: Sequence[object]) -> 
     row = shown.get_indexer(pd.Index(ids))
     keep = row >= 0
     repetition = np.asarray(ids.groupby(ids).cumcount(), np.intp)
-    if "repetition" in responses.coords:
-        named = np.asarray(pd.factorize(responses["repetition"].values, sort=True)[0], np.intp)
+    numbers = of_presentations(responses, "repetition")
+    if numbers is not None:
+        named = np.asarray(pd.factorize(numbers, sort=True)[0], np.intp)
         if not pd.DataFrame({"id": ids, "repetition": named}).duplicated().any():
             repetition = pd.Series(named).groupby(ids).rank().to_numpy().astype(np.intp) - 1
     cube = np.full((len(shown), int(repetition.max()) + 1, responses.sizes["neuroid"]), np.nan)

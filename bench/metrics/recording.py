@@ -12,7 +12,7 @@ import xarray as xr
 
 from ...brain_data.dataset import Dataset
 from ...brain_data.noise_ceiling import noise_variance, repetition_weights
-from ...brain_data.recorded import SESSIONS, per_subject, within_sessions
+from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
 
@@ -151,8 +151,9 @@ def recording(dataset: Dataset, region: str) -> Recording:
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )
     left_out, sessions = responses.attrs.get("left_out", {}), str(responses.attrs.get(SESSIONS, ""))
-    if "session" in responses.coords and len(np.unique(responses["session"].values.astype(str))) > 1:
-        values, sessions = within_sessions(responses.values, responses["session"].values, name)
+    session = of_presentations(responses, "session")
+    if session is not None and len(np.unique(session.astype(str))) > 1:
+        values, sessions = within_sessions(responses.values, session, name)
         responses = responses.copy(data=values)
     shown = pd.Index(responses["stimulus_id"].values)
     columns |= _of_presentations(responses, shown, ids, columns)

@@ -512,6 +512,17 @@ def test_people_are_told_apart_however_the_data_set_was_made():
     assert [len(one) for one in kept.members] == [T, T]
 
 
+def test_sessions_and_repetitions_of_neuroids_are_their_own(folder):
+    table(subject=np.tile(["A", "A", "B", "B"], N)).to_csv(folder / "responses.csv", index=False)
+    rows = {"neuroid_id": [f"v{i}" for i in range(T)], "session": range(T), "repetition": range(T)}
+    pd.DataFrame(rows).to_csv(folder / "neuroids.csv", index=False)
+    kept = recording(load_folder(folder, "mine"), "region")
+    assert kept.cube.shape == (N, 2, 2 * T)
+    assert kept.sessions == ""
+    pd.DataFrame(rows | {"subject": ["A"] * T}).to_csv(folder / "neuroids.csv", index=False)
+    refused(folder, "subject is given of the presentations and of the neuroids: keep one")
+
+
 def test_what_not_every_subject_was_shown_is_left_out_and_counted():
     values, ids = recorded(repetitions=2)
     coords = {"stimulus_id": ("presentation", ids), "subject": ("presentation", np.tile(["A", "B"], N))}
