@@ -140,13 +140,25 @@ class Dataset:
         UserError
             For shapes that do not fit, responses that are NaN or never vary, stimuli that appear twice.
         """
-        from .arrays import as_responses, check_varying, labeled, modality_of, neuroid_columns, stimulus_table
+        from .arrays import (
+            as_responses,
+            ask_about_rdm,
+            check_varying,
+            labeled,
+            modality_of,
+            neuroid_columns,
+            stimulus_table,
+        )
 
         table = stimulus_table(stimuli, labels)
         check_stimuli(table, identifier)
         table.identifier = identifier
         about = {"modality": modality_of(table, about.get("has_stimuli", True))} | about
         values, shown, recorded = as_responses(responses, table)
+        if "rdms" not in about:
+            ask_about_rdm(
+                values, "make Dataset(..., rdms={region: ...}) of it, or add rdms={} if these are responses"
+            )
         recorded |= neuroid_columns(values.shape[1], region, subject, positions)
         array = labeled(values, shown, recorded, region if isinstance(region, str) else "")
         dataset = cls(identifier, stimuli=table, responses=array, **about)

@@ -141,7 +141,10 @@ def recording(dataset: Dataset, region: str) -> Recording:
     name = f"{dataset.identifier}.{region}"
     if region in dataset.rdms:
         rdms = dataset.rdms[region].values[..., order, :][..., order].astype(np.float64)
-        return Recording(name, ids, None, rdms, pd.DataFrame(), columns)
+        return Recording(
+            name, ids, None, rdms, pd.DataFrame(), columns,
+            r_max=None if published is None else published.value, blocks=dataset.blocks, dataset=dataset,
+        )  # fmt: skip
     responses = dataset.region(region)
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}

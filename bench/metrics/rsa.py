@@ -66,7 +66,9 @@ class Similarity:
     normalization: str = "r_over_best_r"
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Over subjects, with the bounds of Nili et al. (2014); else from halves of repetitions; else none."""
+        """Published with RDMs; else over subjects, with the bounds of Nili et al. (2014), of halves, or none."""
+        if recorded.rdms is not None and recorded.r_max is not None:
+            return Ceiling("r_max", recorded.r_max, note="as published, in units of this correlation")
         rdms = self._brain(recorded)
         if len(rdms) > 1:
             return self._over_subjects(rdms)

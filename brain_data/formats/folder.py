@@ -15,11 +15,12 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-from ..arrays import TEXT_COLUMNS, check_varying, labeled
+from ..arrays import TEXT_COLUMNS, ask_about_rdm, check_varying, labeled
 from ..dataset import Dataset, Modality, Published
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, PRESENTATION, read_responses, read_table
 from .folder_writer import DESCRIPTION, quoted
+from .rdms import IN_A_FOLDER, own_rdms
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *TEXT_COLUMNS)
 _MANIFEST = "MANIFEST.json"
@@ -48,6 +49,7 @@ class Description:
     source: str = ""
     units: str = ""
     space: str = ""
+    rdms: str = ""
     simulated: bool = False
     has_stimuli: bool = True
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,22 +89,20 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
     about = _described(folder / DESCRIPTION)
     stimuli, modality = _stimuli(folder, about)
     stimuli.identifier = identifier
-    parts = read_responses(folder)
-    neuroids = _neuroids(folder / "neuroids.csv", parts)
-    responses = _labeled(parts, neuroids, about.region, folder)
-    if about.space:
-        responses.attrs["space"] = about.space
-    regions = list(dict.fromkeys(responses["region"].values.tolist()))
+    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object))
+    responses = None if rdms else _responses(folder, about)
+    regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
             f"{DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
-            f"but the responses are of {', '.join(regions)}"
+            f"but the {'RDMs' if rdms else 'responses'} are of {', '.join(regions)}"
         )
     dataset = Dataset(
         identifier=identifier,
         modality=modality,
         stimuli=stimuli,
         responses=responses,
+        rdms=rdms,
         has_stimuli=about.has_stimuli,
         simulated=about.simulated,
         license=about.license,
@@ -111,8 +111,19 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
         units=about.units,
         published_ceilings=_ceilings(about, regions),
     )
-    check_varying(responses, identifier)
+    if responses is not None:
+        check_varying(responses, identifier)
     return dataset
+
+
+def _responses(folder: Path, about: Description) -> xr.DataArray:
+    parts = read_responses(folder)
+    if about.rdms != "none":
+        ask_about_rdm(parts["responses"], IN_A_FOLDER)
+    responses = _labeled(parts, _neuroids(folder / "neuroids.csv", parts), about.region, folder)
+    if about.space:
+        responses.attrs["space"] = about.space
+    return responses
 
 
 def install_folder(name: str, folder: Path) -> Path:
