@@ -66,8 +66,8 @@ def alike(stimuli: StimulusSet, columns: Collection[str] = ()) -> Alike:
     three-letter pieces (Jaccard index). Words are the same when they are equal, unless a column says that they stand
     in a text. Pictures are the same when they are equal pixel by pixel, and nearly when their 32 x 32 grey pixels
     correlate with r >= 0.98. Groups are connected components. Where one of these would hold more than a tenth of the
-    stimuli (objects on one background), likeness says nothing: pictures must then correlate by as much beyond the mean
-    picture, and where that does not help either, only those that are the same count.
+    stimuli (objects on one background), likeness says nothing: the ranks of their pixels must then correlate by as much
+    beyond the mean picture, and where that does not help either, only those that are the same count.
 
     Parameters
     ----------
@@ -162,10 +162,17 @@ def _alike_pictures(stimuli: StimulusSet, paths: Sequence[Path]) -> Alike:
     pixels = _standardized(np.array([small for _, small in looked]))
     near = _near(len(paths), same, _correlated(pixels))
     if near is None:
-        mean = _standardized(pixels.mean(axis=0, keepdims=True))
-        beyond = _standardized(pixels - pixels @ mean.T * mean)
+        ranks = _standardized(_ranks(pixels))  # whatever brightness and contrast, and where they clip
+        mean = _standardized(ranks.mean(axis=0, keepdims=True))
+        beyond = _standardized(ranks - ranks @ mean.T * mean)
         near = _near(len(paths), same, _correlated(pixels, beyond))
     return Alike(same, same if near is None else near)
+
+
+def _ranks(rows: Floats) -> Floats:
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(rows, axis=1), np.float32)
 
 
 def _standardized(rows: Floats) -> Floats:

@@ -292,7 +292,9 @@ def test_rdms_of_ones_own_are_scored(tmp_path):
     data = brodmann.load_dataset("own-rdms")
     features = layer.extract(data.stimuli)[record["layer"]].values
     pairs = np.triu_indices(N, k=1)
-    far = np.round(1 - np.corrcoef(features.astype(float)), 5)  # of single precision, whose rounding parts no ties
+    far = np.round(
+        1 - np.corrcoef(features.astype(float)), 5
+    )  # of single precision, whose rounding parts no ties
     expected = spearmanr(far[pairs], own[pairs]).statistic
     assert record["raw"] == pytest.approx(expected, abs=1e-6)
     assert float(score) == pytest.approx(expected / 0.5, abs=1e-6)
