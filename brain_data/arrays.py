@@ -297,3 +297,32 @@ def _check_neuroids(responses: xr.DataArray) -> None:
             for name, value in zip(names, responses[axis].values, strict=True):
                 if pd.isna(pd.to_numeric(value, errors="coerce")):
                     raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
+
+
+def is_symmetric(matrix: npt.NDArray[Any]) -> bool:
+    """Whether both triangles hold the same, to a millionth of the largest number outside the diagonal."""
+    apart = ~np.eye(len(matrix), dtype=bool)
+    size = float(np.abs(matrix[apart]).max(initial=0.0))
+    return bool(np.allclose(matrix[apart], matrix.T[apart], rtol=0, atol=1e-6 * size))
+
+
+def ask_about_rdm(responses: npt.NDArray[Any], ways: str) -> None:
+    """Raise a UserError for responses that look like an RDM: square, symmetric, with a constant diagonal.
+
+    Parameters
+    ----------
+    responses : array of shape (n_presentations, n_neuroids)
+    ways : str
+        How to say which they are.
+    """
+    n = len(responses)
+    if n < 3 or responses.shape != (n, n) or not is_symmetric(responses):
+        return
+    diagonal, apart = np.diagonal(responses), responses[~np.eye(n, dtype=bool)]
+    size = float(np.abs(apart).max())
+    blank = bool(np.isnan(diagonal).all())
+    if np.ptp(apart) > 1e-6 * size and (blank or np.ptp(diagonal) <= 1e-6 * size):
+        shown = "nothing" if blank else f"{diagonal[0]:.3g}"
+        raise UserError(
+            f"the responses are {n} x {n}, symmetric and with a diagonal of {shown}, as an RDM is: {ways}"
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import xarray as xr
 from ..errors import UserError, unknown
 from ..files import digest_of
 from .stimulus_set import StimulusSet
+
+if TYPE_CHECKING:
+    from .near_duplicates import Alike
 
 Modality = Literal["vision", "language"]
 
@@ -140,7 +143,7 @@ class Dataset:
         UserError
             For shapes that do not fit, no neuroid that varies and has every response, stimuli that appear twice.
         """
-        from .arrays import as_responses, labeled, modality_of, neuroid_columns, stimulus_table
+        from .arrays import as_responses, ask_about_rdm, labeled, modality_of, neuroid_columns, stimulus_table
         from .recorded import per_subject, without_dead
 
         table = stimulus_table(stimuli, labels)
@@ -148,6 +151,10 @@ class Dataset:
         table.identifier = identifier
         about = {"modality": modality_of(table, about.get("has_stimuli", True))} | about
         values, shown, recorded = as_responses(responses, table)
+        if "rdms" not in about:
+            ask_about_rdm(
+                values, "make Dataset(..., rdms={region: ...}) of it, or add rdms={} if these are responses"
+            )
         recorded |= neuroid_columns(values.shape[1], region, subject, positions)
         array = labeled(values, shown, recorded, region if isinstance(region, str) else "")
         array = without_dead(per_subject(array, identifier), identifier)
@@ -188,11 +195,18 @@ class Dataset:
         return chosen
 
     @cached_property
-    def near_duplicates(self) -> "npt.NDArray[np.intp] | None":
-        """Groups of stimuli that are nearly the same, in the order of `stimuli`; None where there are none."""
-        from .near_duplicates import near_duplicates
+    def alike(self) -> "Alike":
+        """Which stimuli are the same, and which nearly, in the order of `stimuli`; looked for once."""
+        from .near_duplicates import Alike, alike
 
-        return near_duplicates(self.stimuli)
+        beside = () if self.responses is None else map(str, self.responses.coords)
+        return alike(self.stimuli, tuple(beside)) if self.has_stimuli else Alike()
+
+    def described_duplicates(self) -> list[str]:
+        """Lines for people on stimuli that are the same, or nearly; none where there are none."""
+        from .near_duplicates import described
+
+        return described(self.alike, self.stimuli["stimulus_id"].tolist())
 
     @cached_property
     def digest(self) -> str:

@@ -152,7 +152,7 @@ def _same(path: Path, image: Image.Image) -> bool:
     if not path.exists():
         return False
     try:
-        with Image.open(path) as stored:
+        with Image.open(path, formats=("PNG",)) as stored:
             return stored.tobytes() == image.tobytes()
     except OSError:  # a damaged picture is made anew
         return False

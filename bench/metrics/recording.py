@@ -1,7 +1,7 @@
 """One region of a data set, as arrays: what a metric compares a model with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ...brain_data.dataset import Dataset
+from ...brain_data.near_duplicates import Alike, n_shared
 from ...brain_data.noise_ceiling import noise_variance, repetition_weights
 from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions
 from ...brain_data.repetitions import mean_response, repetition_cube
@@ -95,10 +96,45 @@ class Recording:
         return repetition_weights(self.responses)
 
     @cached_property
-    def near_duplicates(self) -> npt.NDArray[np.intp] | None:
-        """Groups of stimuli that are nearly the same; None where there are none."""
-        found = None if self.dataset is None else self.dataset.near_duplicates
-        return None if found is None or self.dataset is None else found[_order(self.dataset)]
+    def alike(self) -> Alike:
+        """Which stimuli are the same, and which nearly."""
+        if self.dataset is None:
+            return Alike()
+        found, order = self.dataset.alike, _order(self.dataset)
+        return Alike(*(None if groups is None else groups[order] for groups in (found.same, found.near)))
+
+    @cached_property
+    def kept(self) -> npt.NDArray[np.intp]:
+        """The first of the stimuli that are the same, and all others."""
+        everyone = np.arange(self.n_stimuli)
+        same = self.alike.same
+        return everyone if same is None else np.sort(np.unique(same, return_index=True)[1]).astype(np.intp)
+
+    @cached_property
+    def distinct(self) -> "Recording":
+        """The same with one row for stimuli that are the same: their presentations are its repetitions."""
+        same, rows = self.alike.same, self.kept
+        if same is None:
+            return self
+        groups = [np.flatnonzero(same == same[row]) for row in rows]
+        cube, rdms = self.cube, self.rdms
+        if cube is not None:
+            shown = [cube[one].reshape(-1, cube.shape[2]) for one in groups]
+            shown = [one[~np.isnan(one).all(axis=1)] for one in shown]
+            cube = np.full((len(rows), max(map(len, shown)), cube.shape[2]), np.nan)
+            for row, one in zip(cube, shown, strict=True):
+                row[: len(one)] = one
+        if rdms is not None:
+            share = np.array([np.isin(np.arange(self.n_stimuli), one) / len(one) for one in groups])
+            rdms = (share @ rdms @ share.T) * (1 - np.eye(len(rows)))
+        position = self.position[rows] if len(self.position) else self.position
+        made = replace(
+            self, stimulus_ids=self.stimulus_ids[rows], cube=cube, rdms=rdms, position=np.argsort(np.argsort(position)),
+            columns={name: values[rows] for name, values in self.columns.items()}, dataset=None,
+        )  # fmt: skip
+        near = None if self.alike.near is None else self.alike.near[rows]
+        vars(made)["alike"] = Alike(None, near if n_shared(near) else None)
+        return made
 
     @cached_property
     def members(self) -> list[npt.NDArray[np.intp]]:
@@ -145,7 +181,10 @@ def recording(dataset: Dataset, region: str) -> Recording:
     name = f"{dataset.identifier}.{region}"
     if region in dataset.rdms:
         rdms = dataset.rdms[region].values[..., order, :][..., order].astype(np.float64)
-        return Recording(name, ids, None, rdms, pd.DataFrame(), columns)
+        return Recording(
+            name, ids, None, rdms, pd.DataFrame(), columns,
+            r_max=None if published is None else published.value, blocks=dataset.blocks, dataset=dataset,
+        )  # fmt: skip
     responses = per_subject(dataset.region(region), name)
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}

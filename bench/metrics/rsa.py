@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -66,7 +66,10 @@ class Similarity:
     normalization: str = "r_over_best_r"
 
     def ceiling(self, recorded: Recording) -> Ceiling:
-        """Over subjects, with the bounds of Nili et al. (2014); else from halves of repetitions; else none."""
+        """Published with RDMs; else over subjects, with the bounds of Nili et al. (2014), of halves, or none."""
+        recorded = recorded.distinct
+        if recorded.rdms is not None and recorded.r_max is not None:
+            return Ceiling("r_max", recorded.r_max, note="as published, in units of this correlation")
         rdms = self._brain(recorded)
         if len(rdms) > 1:
             return self._over_subjects(rdms)
@@ -97,12 +100,15 @@ class Similarity:
     ) -> MetricResult:
         """Compare every layer's RDM with the brain's."""
         refuse_missing(layers)
+        rows, again = recorded.kept, recorded.n_stimuli - len(recorded.kept)
+        seen = {layer: partial(_taken, layers, layer, rows if again else None) for layer in layers}
+        recorded = recorded.distinct
         rdms = self._brain(recorded)
         if recorded.n_stimuli < 8:
             raise UserError(f"{recorded.name}: rsa needs at least 8 stimuli, not {recorded.n_stimuli}")
         brain = np.array([self._prepared(rdm) for rdm in rdms])
         model = {
-            layer: self._prepared(correlation_rdm(layers[layer]), _rounding(layers[layer]))
+            layer: self._prepared(correlation_rdm(seen[layer]()), _rounding(layers[layer]))
             for layer in track(list(layers), "comparing RDMs")
         }
         everything = np.arange(recorded.n_stimuli)
@@ -130,7 +136,9 @@ class Similarity:
             p=p,
             n_stimuli=recorded.n_stimuli,
             n_neuroids=0 if recorded.cube is None else recorded.cube.shape[2],
-            left_out=dict(recorded.n_left_out) | self._left_out(recorded),
+            left_out=dict(recorded.n_left_out)
+            | self._left_out(recorded)
+            | ({"stimuli that are the same as another, taken as its repetitions": again} if again else {}),
             methods={
                 "model_rdm": "1 - Pearson r",
                 "brain_rdm": "as published" if recorded.rdms is not None else self.distance,
@@ -145,7 +153,7 @@ class Similarity:
             | methods,
             replicates=found,
             arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}
-            | _rdms(layers[layer], rdms, recorded),
+            | _rdms(seen[layer](), rdms, recorded),
         )
 
     def _normalization(self, ceiling: Ceiling) -> Normalization:
@@ -416,6 +424,7 @@ def divided(
         raise unknown(f"normalization of {recorded.name}", normalization, allowed)
     if group == "none":
         recorded, group = replace(recorded, blocks="none"), None
+    recorded = recorded.distinct
     how = sampling(recorded, folds=2, stratify=stratify, group=group)
     return {
         "halves": Splitter(n_splits=2, stratify=None if how.groups is not None else stratify),
@@ -432,6 +441,10 @@ def _of_others(among: Floats) -> Floats:
     """Mean correlation of each subject with the others."""
     mean: Floats = (among.sum(axis=1) - np.diag(among)) / (len(among) - 1)
     return mean
+
+
+def _taken(layers: Layers, layer: str, rows: Indices | None) -> npt.ArrayLike:
+    return layers[layer] if rows is None else np.asarray(layers[layer])[rows]
 
 
 def _rounding(features: npt.ArrayLike) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 from ...analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
 from ...analysis.statistics.dependence import group_orders, rotations, serial_dependence
 from ...analysis.statistics.resampling import permutations
+from ...brain_data.near_duplicates import components
 from ...errors import UserError, unknown
 from .recording import Recording
 
@@ -261,7 +262,9 @@ def sampling(
         inner_splits=_whole(inner_folds, "inner_folds", least=2),
         labels=recorded.column(stratify),
     )
-    found = _dependence(recorded, plain, group, stratify)
+    found = _with_the_same(
+        recorded, _dependence(recorded, plain, group, stratify), declared=group is not None
+    )
     if found.kind == "groups" and not shuffled:
         found = _fitted(recorded, found)
     if found.column and found.column == stratify:
@@ -378,12 +381,40 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
             return _serial(replace(plain, position=np.argsort(order)), "time")
         if 1 < n_values < recorded.n_stimuli:
             return _grouped(recorded, plain, name, f"found the column {name!r}")
-    groups = recorded.near_duplicates
-    if groups is not None:
-        n_alike = int((np.bincount(groups)[groups] > 1).sum())
-        said = f"{n_alike} stimuli are near-duplicates of others: folds keep them together"
-        return replace(plain, kind="groups", groups=groups, column=_ALIKE, said=said)
+    if recorded.alike.near is not None:
+        n_same, n_near = recorded.alike.n_same, recorded.alike.n_near
+        same = f"{n_same} stimuli are the same as others under another id"
+        near = f"{n_near - n_same} stimuli are near-duplicates of others"
+        said = " and ".join([same] * (n_same > 0) + [near] * (n_near > n_same)) + ": folds keep them together"
+        return replace(plain, kind="groups", groups=recorded.alike.near, column=_ALIKE, said=said)
     return _looked_for(recorded, plain, stratify)
+
+
+def _with_the_same(recorded: Recording, found: Sampling, *, declared: bool) -> Sampling:
+    """With stimuli that are the same in one group, where that leaves as many groups as folds; else the risk is said.
+
+    What a benchmark or a data set declares stands as it is.
+    """
+    same, groups = recorded.alike.same, found.groups
+    if same is None or found.column == _ALIKE:
+        return found
+    own = np.arange(len(same)) if groups is None else groups
+    least, most = np.full(len(same), len(same)), np.zeros(len(same), np.intp)
+    np.minimum.at(least, same, own)
+    np.maximum.at(most, same, own)
+    apart = (least < most)[same]
+    if not apart.any():
+        return found
+    what = f"{int(apart.sum())} stimuli are the same as others under another id"
+    if found.kind == "groups" and not declared and not recorded.blocks:
+        joined = components(own, same)
+        if joined.max() + 1 >= min(found.n_splits, found.n_groups):
+            return replace(
+                found, groups=joined, said=f"{found.said}; {what}, and what holds them is kept together"
+            )
+    part = f"folds by {found.column}" if found.column else "folds"
+    said = f"{what}, and {part} may part them: scores may come from that alone"
+    return replace(found, said=f"{found.said}; {said}" if found.said else said)
 
 
 def _looked_for(recorded: Recording, plain: Sampling, stratify: str | None) -> Sampling:

@@ -15,13 +15,14 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-from ..arrays import TEXT_COLUMNS, as_names, labeled
+from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, TIMED, read_responses
 from .columns import ColumnMap
 from .folder_writer import DESCRIPTION, quoted
+from .rdms import IN_A_FOLDER, own_rdms
 from .table import line_of, read_table
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", "category", *TEXT_COLUMNS)
@@ -52,6 +53,7 @@ class Description:
     source: str = ""
     units: str = ""
     space: str = ""
+    rdms: str = ""
     simulated: bool = False
     has_stimuli: bool = True
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -96,24 +98,21 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     columns = ColumnMap(_merged(about.columns, said))
     stimuli, modality = _stimuli(folder, about, columns)
     stimuli.identifier = identifier
-    parts = read_responses(folder, columns)
-    neuroids = _neuroids(folder / "neuroids.csv", parts, columns)
+    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object))
+    responses = None if rdms else _responses(folder, about, columns, identifier)
     columns.check()
-    responses = _labeled(parts, neuroids, about.region, folder)
-    responses = without_dead(per_subject(responses, identifier), identifier)
-    if about.space:
-        responses.attrs["space"] = about.space
-    regions = list(dict.fromkeys(responses["region"].values.tolist()))
+    regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
             f"{DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
-            f"but the responses are of {', '.join(regions)}"
+            f"but the {'RDMs' if rdms else 'responses'} are of {', '.join(regions)}"
         )
     return Dataset(
         identifier=identifier,
         modality=modality,
         stimuli=stimuli,
         responses=responses,
+        rdms=rdms,
         has_stimuli=about.has_stimuli,
         simulated=about.simulated,
         license=about.license,
@@ -122,6 +121,17 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
         units=about.units,
         published_ceilings=_ceilings(about, regions),
     )
+
+
+def _responses(folder: Path, about: Description, columns: ColumnMap, identifier: str) -> xr.DataArray:
+    parts = read_responses(folder, columns)
+    if about.rdms != "none":
+        ask_about_rdm(parts["responses"], IN_A_FOLDER)
+    responses = _labeled(parts, _neuroids(folder / "neuroids.csv", parts, columns), about.region, folder)
+    responses = without_dead(per_subject(responses, identifier), identifier)
+    if about.space:
+        responses.attrs["space"] = about.space
+    return responses
 
 
 def _merged(described: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:

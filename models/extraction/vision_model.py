@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ...brain_data.stimuli import pictures
 from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
@@ -113,24 +114,20 @@ class VisionModel(Network):
         with ThreadPoolExecutor(readers) as pool:
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
             for rows in self._plan(stimuli, context)[skip:]:
-                waiting.append((rows, [pool.submit(self._load, ids[row], paths[ids[row]]) for row in rows]))
+                over = [pictures.background_of(stimuli, row) for row in rows]
+                loading = [
+                    pool.submit(self._load, ids[row], paths[ids[row]], background)
+                    for row, background in zip(rows, over, strict=True)
+                ]
+                waiting.append((rows, loading))
                 if len(waiting) > (_AHEAD if self.overlaps else 0):
                     yield self._ready(*waiting.popleft())
             while waiting:
                 yield self._ready(*waiting.popleft())
 
-    def _load(self, stimulus: object, path: Any) -> Tensor:
-        try:
-            with Image.open(path) as image:
-                picture = _rgb(image)
-        except FileNotFoundError as error:
-            raise UserError(f"the picture of stimulus {stimulus!r} is not there: {path}") from error
-        # PIL's readers answer a damaged file with any of these
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                f"the picture of stimulus {stimulus!r} cannot be read ({path}): {error}"
-            ) from error
-        pixels = self.preprocess(picture)
+    def _load(self, stimulus: object, path: Any, background: str) -> Tensor:
+        with pictures.opened(path, f"stimulus {stimulus!r}", background) as picture:
+            pixels = self.preprocess(picture)
         if not isinstance(pixels, Tensor) or pixels.ndim != 3:
             shape = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
             raise UserError(
@@ -176,18 +173,14 @@ class VisionModel(Network):
     def _probe(self) -> Tensor:
         return self.preprocess(_probe_picture())[None].to(self.device)
 
+    @property
+    def methods(self) -> dict[str, Any]:
+        """See :attr:`Model.methods`: also how picture files are read."""
+        return super().methods | {"pictures": pictures.SHOWN}
+
     def _reading(self) -> list[object]:
         """The preprocessing: its code and its parameters."""
         return [self.preprocess]
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """A picture in 8-bit RGB. PIL alone would clip 16 bits at 255 and show nearly all of it white."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError("it has 32 bits a pixel, and what is white is not known; save it with 8 bits")
-    return image.convert("RGB")
 
 
 def _probe_picture() -> Image.Image:

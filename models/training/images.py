@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...brain_data.stimuli.drawn_images import CATEGORIES, Nuisance, picture
+from ...brain_data.stimuli.pictures import opened
 from ...errors import UserError
 from ...files import digest_of, home, remember
 from ...progress import track
@@ -163,14 +164,11 @@ def _classes(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _square(path: Path, size: int) -> Bytes:
-    try:
-        with Image.open(path) as image:
-            side = min(image.size)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
-            square = image.convert("RGB").crop((left, top, left + side, top + side))
-            return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"the picture {path} cannot be read: {error}") from error
+    with opened(path) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = image.crop((left, top, left + side, top + side))
+        return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _some_of_each(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
