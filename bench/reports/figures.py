@@ -293,7 +293,11 @@ def _legend(figure: "Figure", models: list[str], style: Style) -> None:
     ]
     columns = 1 if style.width == "single" else min(len(shown), 4)
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW_MM * MM * ceil(len(shown) / columns))
-    figure.legend(handles, [shortened(name, 28) for name in shown], loc="outside upper center", ncols=columns)
+    names = [shortened(name, 28) for name in shown]
+    if len(models) > len(shown):
+        handles.append(Line2D([], [], linestyle="none"))
+        names.append(f"and {len(models) - len(shown)} more")
+    figure.legend(handles, names, loc="outside upper center", ncols=columns)
 
 
 def _ceiling(axes: "Axes", here: pd.DataFrame, style: Style) -> None:

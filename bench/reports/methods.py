@@ -45,8 +45,10 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
             why = str(one["methods"].get("p", ""))
             said = f"p {why}" if why.startswith("none") else "no p value was asked for"
             found.append(f"{one['benchmark']}, {one['model']}: {said}")
-        if one["ci"][0] is None:
-            found.append(f"{one['benchmark']}, {one['model']}: no interval was asked for")
+        if one["ci"][0] is None or one["ci"][1] is None:
+            why = str(one["methods"].get("interval", ""))
+            said = f"interval {why}" if why.startswith("none") else "no interval was asked for"
+            found.append(f"{one['benchmark']}, {one['model']}: {said}")
         if one["ceiling"] is None:
             found.append(f"{one['benchmark']}: no ceiling, scores are raw values")
     simulated = sorted({one["benchmark"] for one in records if one["simulated"]})

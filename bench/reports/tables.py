@@ -177,30 +177,50 @@ def rdms_table(records: Sequence[Record], arrays: Sequence[Arrays], benchmark: s
     -------
     DataFrame
         ``first`` and ``second`` stimulus, ordered by category, ``brain``, and a column a model; ``attrs`` hold the
-        ``stimulus_ids`` and ``categories`` in their order. Empty where nothing was kept.
+        ``stimulus_ids`` and ``categories`` in their order, and in ``left_out`` which model is not there, and why.
+        Empty where nothing was kept.
     """
-    found = [
-        (one, kept)
-        for one, kept in zip(records, arrays, strict=True)
-        if one["benchmark"] == benchmark and "model_rdm" in kept
-    ]
+    here = [pair for pair in zip(records, arrays, strict=True) if pair[0]["benchmark"] == benchmark]
+    found = [(one, kept) for one, kept in here if "model_rdm" in kept]
     if not found:
         return pd.DataFrame()
-    ids, category = found[0][1]["stimulus_id"].astype(str), found[0][1]["category"].astype(str)
+    sets = [frozenset(kept["stimulus_id"].astype(str)) for _, kept in found]
+    of_most = found[sets.index(max(sets, key=sets.count))][1]
+    ids, category = of_most["stimulus_id"].astype(str), of_most["category"].astype(str)
     n = len(ids)
     order = np.lexsort((np.arange(n), category))
     row, column = np.triu_indices(n, k=1)
     first, second = order[row], order[column]
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    place = low * n - low * (low + 1) // 2 + (high - low - 1)
     table = pd.DataFrame(
-        {"first": ids[first], "second": ids[second], "brain": found[0][1]["brain_rdm"][place]}
+        {
+            "first": ids[first],
+            "second": ids[second],
+            "brain": _pairs_of(of_most, "brain_rdm", ids[first], ids[second]),
+        }
     )
-    for one, kept in found:
-        if len(kept["model_rdm"]) == len(place) and (kept["stimulus_id"].astype(str) == ids).all():
-            table[one["model"]] = kept["model_rdm"][place]
-    table.attrs |= {"stimulus_ids": ids[order].tolist(), "categories": category[order].tolist()}
+    left_out = [f"{one['model']}: its RDM was not kept" for one, kept in here if "model_rdm" not in kept]
+    for (one, kept), stimuli in zip(found, sets, strict=True):
+        if stimuli == set(ids):
+            table[one["model"]] = _pairs_of(kept, "model_rdm", ids[first], ids[second])
+        else:
+            left_out.append(f"{one['model']}: of other stimuli")
+    table.attrs |= {
+        "stimulus_ids": ids[order].tolist(),
+        "categories": category[order].tolist(),
+        "left_out": left_out,
+    }
     return table
+
+
+def _pairs_of(kept: Arrays, name: str, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Floats:
+    """The dissimilarities of pairs of stimuli, in whatever order they were kept."""
+    place = pd.Index(kept["stimulus_id"].astype(str))
+    n, (a, b) = len(place), (place.get_indexer(pd.Index(one)) for one in (first, second))
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    values: Floats = np.asarray(kept[name], np.float64)
+    if values.shape != (n * (n - 1) // 2,):
+        raise ValueError(f"{name} holds {values.shape}, not the pairs of {n} stimuli")
+    return values[low * n - low * (low + 1) // 2 + (high - low - 1)]
 
 
 def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
