@@ -104,7 +104,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
             raise UserError(
                 f"no run at {run.folder}: make one with brodmann score MODEL BENCHMARK --run NAME"
             )
-        found, failed = 0, []
+        found, failed = 0, list[tuple[str, UserError]]()
         for path in sorted(run.folder.glob("*.json")):
             try:
                 if path.with_suffix(".npz").exists():
@@ -125,17 +125,17 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
                     continue
                 found += 1
             except UserError as error:
-                failed.append(error)
+                failed.append((path.name, error))
         for path in sorted(run.folder.glob(f"*{_PARTITION}")):
             try:
                 partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
                 found += 1
             except UserError as error:
-                failed.append(error)
+                failed.append((path.name, error))
         if not found:
             empty = UserError(f"{run.folder} holds no results: score or analyze a model into it first")
-            raise failed[0] if failed else empty
-        notes += [f"left out: {error}" for error in failed]
+            raise failed[0][1] if failed else empty
+        notes += [f"{name} is left out: {error}" for name, error in failed]
     kept = [(record, arrays) for _, (_, record, arrays) in sorted(newest.items(), key=itemgetter(0))]
     records = [record for record, _ in kept]
     return Comparison(

@@ -91,7 +91,9 @@ def rdms_figure(table: pd.DataFrame, benchmark: str, style: Style) -> "Figure":
                     label=shortened(kind or "stimuli", 18),
                 )
             below.set_aspect("equal", "datalim")
-        figure.colorbar(image, ax=list(grid[::2].ravel()), shrink=0.8 / n_lines).set_label("rank of dissimilarity", fontsize=6)
+        figure.colorbar(image, ax=list(grid[::2].ravel()), shrink=0.8 / n_lines).set_label(
+            "rank of dissimilarity", fontsize=6
+        )
         if len(kinds) > 1:
             handles, labels = grid[1, 0].get_legend_handles_labels()
             figure.legend(
