@@ -21,9 +21,9 @@ GOOD = ("gabor-pyramid", "pixels")
 def scored(tmp_path_factory):
     """Records and arrays of two models by RSA and by ridge."""
     folder = tmp_path_factory.mktemp("scored")
-    for benchmark in ("simulated-cortex.IT-rsa", "simulated-cortex.V1-ridge"):
-        for model in GOOD:
-            brodmann.score(model, benchmark, run=folder, n_bootstraps=0, n_permutations=0)
+    for benchmark in (RIDGE, RSA):
+        brodmann.score("pixels", benchmark, run=folder, n_bootstraps=0, n_permutations=0)
+        stranger(folder, benchmark, {"model": GOOD[0], "key": "a" * 64}, path=folder / f"good-{benchmark}.json")
     return folder
 
 
