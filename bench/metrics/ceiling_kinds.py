@@ -14,7 +14,10 @@ def reliability(value: float) -> float:
     return math.sqrt(max(value, 0.0))
 
 
-@ceiling_kind("internal_consistency", "the split-half internal consistency of Brain-Score, whose square root is the best reachable r")
+@ceiling_kind(
+    "internal_consistency",
+    "the split-half internal consistency of Brain-Score, whose square root is the best reachable r",
+)
 def internal_consistency(value: float) -> float:
     """As of a reliability."""
     return math.sqrt(max(value, 0.0))
@@ -32,7 +35,9 @@ def rdm(value: float) -> float:
     return value
 
 
-@ceiling_kind("rdm_pairwise", "the r of the RDM that subjects share, estimated from the mean r of two of them")
+@ceiling_kind(
+    "rdm_pairwise", "the r of the RDM that subjects share, estimated from the mean r of two of them"
+)
 def rdm_pairwise(value: float) -> float:
     """The ceiling itself: the best model is what subjects share."""
     return value

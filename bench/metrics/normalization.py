@@ -113,7 +113,8 @@ def r_over_best_r(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "above_chance",
-    sentence="how far the accuracy lies above chance, as a share of how far the best one does (1 where no ceiling is known)",
+    sentence="how far the accuracy lies above chance, as a share of how far the best one does (1 where no ceiling is "
+    "known)",
     formula="accuracy above chance, as a share of the best",
     chance=CHANCE,
     without_ceiling=1.0,

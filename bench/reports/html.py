@@ -12,6 +12,7 @@ import pandas as pd
 from ...errors import UserError
 from ...files import file_name, write_bytes
 from ...progress import track
+from ..score_key import BRAIN
 from .collect import Comparison, style_of
 from .methods import citations, methods, warnings
 from .panel import Panel, ordered_cards
@@ -109,7 +110,9 @@ def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command:
 
     records, scores = comparison.records, comparison.scores
     benchmarks = list(dict.fromkeys(scores["benchmark"]))
-    summary = f"{scores['model'].nunique()} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
+    summary = (
+        f"{len(set(scores['model']) - {BRAIN})} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
+    )
     shelf = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,

@@ -90,7 +90,7 @@ def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
         formula = words(METRICS, one["metric"], "formula")
         symbols = "(" in formula.split()[0] or "'" in formula.split()[0]
         parts.append(f"The raw value is {'' if symbols else 'the '}{formula}.")
-    parts += _settings(members) + [_ceiling(one)]
+    parts += [*_settings(members), _ceiling(one)]
     parts.append(f"The score is {_score(one)}.")
     if any(len(member["layers"]) > 1 for member in members):
         parts.append("Of several layers the one that counts was chosen on training stimuli.")

@@ -15,6 +15,7 @@ from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 from ..results.record import COLUMNS, cells, public
+from ..score_key import BRAIN
 from .layer_curve import best_raw
 
 Record = Mapping[str, Any]
@@ -31,7 +32,9 @@ SHOWN = {
 
 
 def scores_table(records: Sequence[Record]) -> pd.DataFrame:
-    """A row a score: model, benchmark, score, interval, raw, ceiling, p, q over the table, layer, n, what was left out.
+    """A row a score: model, benchmark, score, interval, raw, ceiling, p, q over models, layer, n, what was left out.
+
+    What the brain tells of itself is a reference: the last of its benchmark.
 
     Parameters
     ----------
@@ -42,9 +45,11 @@ def scores_table(records: Sequence[Record]) -> pd.DataFrame:
     table = (
         pd.DataFrame(rows)
         .apply(_floats)
-        .sort_values(["benchmark", "score"], ascending=[True, False], ignore_index=True)
+        .assign(reference=lambda one: one["model"] == BRAIN)
+        .sort_values(["benchmark", "reference", "score"], ascending=[True, True, False], ignore_index=True)
     )
-    table.insert(list(table.columns).index("p") + 1, "q", benjamini_hochberg(table["p"]))
+    of_models = table["p"].where(~table.pop("reference"))
+    table.insert(list(table.columns).index("p") + 1, "q", benjamini_hochberg(of_models))
     return table
 
 
@@ -101,6 +106,8 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
     rows = []
     by_benchmark: dict[str, list[int]] = {}
     for i, one in enumerate(records):
+        if one["model"] == BRAIN:  # a reference, no model
+            continue
         by_benchmark.setdefault(one["benchmark"], []).append(i)
     for benchmark, members in by_benchmark.items():
         ordered = sorted(members, key=lambda i: (-_number(records[i]["score"]), records[i]["model"]))
@@ -142,7 +149,7 @@ def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataF
     parts = []
     for one, kept in zip(records, arrays, strict=True):
         raw = np.asarray(kept.get("raw", []), np.float64)
-        if one["unit"] == "none" or raw.ndim != 1 or len(raw) == 0:
+        if one["unit"] == "none" or raw.ndim != 1 or len(raw) == 0 or one["model"] == BRAIN:
             continue
         part = pd.DataFrame(
             {
