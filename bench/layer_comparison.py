@@ -44,13 +44,19 @@ def compare_layers(
     """
     recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
     sizes = model.sizes(benchmark.dataset.stimuli, names)
-    largest = max(sizes, key=sizes.__getitem__)
-    needed = benchmark.metric.memory(recorded, sizes[largest])
+    takes = {name: benchmark.metric.memory(recorded, size) for name, size in sizes.items()}
+    largest = max(takes, key=takes.__getitem__)
+    needed = takes[largest]
     if not getattr(model, "cache", True):  # without the cache every layer is held in memory
         needed += 4 * n_stimuli * sum(sizes.values())
     if nuisance:  # a Gram matrix a layer, that of the nuisance spaces, and those of a mixture
         needed += 8 * n_stimuli**2 * (len(names) + 4)
-    require(needed, f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)")
+    fewer = "take --project 1000, or fewer --layers"
+    require(
+        needed,
+        f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)",
+        remedy=f"pool over space (--pool mean), {fewer}" if model.modality == "vision" else fewer,
+    )
     features = layer_features(model, benchmark, names)
     found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     if nuisance:

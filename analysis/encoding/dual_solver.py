@@ -7,7 +7,7 @@ A_TT - A_TV A_VV^-1 A_VT. So one inverse a penalty serves every fold, outer and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,67 @@ class PredictionMap:
             rows = rows @ factor
         return rows, mean
 
+    def each(self, columns: Tensor, block: slice, out: Tensor) -> Tensor:
+        """Predictions of a block of targets by every basis map, into ``(n_targets, rank, n_test)``; their means."""
+        import torch
 
-def through_eigenvectors(features: Features, split: Split, alphas: Floats, device: str) -> PredictionMap:
-    """The map of one training set, from its own eigenvectors: for few features, or no penalty."""
+        reduced, mean = self.reduced(columns[block])
+        torch.mm(reduced, self.basis.flatten(0, 1).T, out=out.flatten(1))
+        return mean
+
+    def at(self, columns: Tensor, block: slice) -> Callable[[int, Tensor], Tensor]:
+        """What predicts some targets of a block at a penalty, ``(n_test, n_members)``."""
+        import torch
+
+        reduced, mean = self.reduced(columns[block])
+
+        def predicted(penalty: int, members: Tensor) -> Tensor:
+            at_penalty = torch.tensordot(self.weights[penalty].float(), self.basis, dims=1)
+            return at_penalty @ reduced[members].T + mean[members].T
+
+        return predicted
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a :class:`PredictionMap` says of given targets, where the map itself would need more memory.
+
+    Attributes
+    ----------
+    test : array of int
+    values : tensor of shape (rank, n_targets, n_test), single precision
+    mean : tensor of shape (n_targets, 1)
+    weights : tensor of shape (n_alphas, rank), double precision
+    """
+
+    test: Indices
+    values: Tensor
+    mean: Tensor
+    weights: Tensor
+
+    def each(self, columns: Tensor, block: slice, out: Tensor) -> Tensor:
+        """As of the map; `columns` are those that it was made for."""
+        out.copy_(self.values[:, block].transpose(0, 1))
+        return self.mean[block]
+
+    def at(self, columns: Tensor, block: slice) -> Callable[[int, Tensor], Tensor]:
+        """As of the map."""
+        import torch
+
+        def predicted(penalty: int, members: Tensor) -> Tensor:
+            some = self.values[:, block][:, members]
+            return (torch.tensordot(self.weights[penalty].float(), some, dims=1) + self.mean[block][members]).T
+
+        return predicted
+
+
+def through_eigenvectors(
+    features: Features, split: Split, alphas: Floats, device: str, columns: Tensor | None = None
+) -> PredictionMap | Predicted:
+    """The map of one training set, from its own eigenvectors: for few features, or no penalty.
+
+    With targets ``(n_targets, n_stimuli)`` only what it says of them.
+    """
     import torch
 
     basis = features.diagonalize(split.train, split.test)
@@ -70,12 +128,23 @@ def through_eigenvectors(features: Features, split: Split, alphas: Floats, devic
     if basis.rotation is not None and len(size) and size[0] < _SPREAD * size[-1]:
         size = np.sqrt(size)
         factors = [rows @ basis.rotation / size]
-    maps = (functions / size[:, None]).T[:, None, :] * basis.to_test
+    shapes, mixing = (functions / size[:, None]).T, torch.from_numpy(weights).to(device)
+    if columns is not None:
+        ours = columns[:, split.train]
+        mean = ours.mean(dim=1, keepdim=True)
+        for factor in factors:
+            ours = ours @ torch.from_numpy(factor.astype(np.float32)).to(device)
+        values = torch.empty(len(shapes), len(ours), len(split.test), device=device)
+        for one, shape in zip(values, shapes, strict=True):
+            to_test = torch.from_numpy((shape * basis.to_test).astype(np.float32)).to(device)
+            torch.mm(ours, to_test.T, out=one)
+        return Predicted(split.test, values, mean, mixing)
+    maps = shapes[:, None, :] * basis.to_test
     return PredictionMap(
         split.train,
         split.test,
         torch.from_numpy(maps.astype(np.float32)).to(device),
-        torch.from_numpy(weights).to(device),
+        mixing,
         tuple(torch.from_numpy(factor.astype(np.float32)).to(device) for factor in factors),
     )
 
@@ -114,33 +183,36 @@ class LeaveOut:
         # a training set in which nothing varies still needs a penalty above nothing
         return np.maximum(self._features.mean_eigenvalues(training_sets), 1e-6 * self._high)
 
-    def maps(self, outer: Split, inner: Sequence[Split]) -> tuple[PredictionMap, list[PredictionMap]]:
-        """The map of an outer split, and those of the inner splits of its training rows."""
-        import torch
+    @property
+    def n_nodes(self) -> int:
+        """Penalties at which maps are made."""
+        return len(self._nodes.penalties)
 
-        rows = np.sort(outer.train)
-        places = [Split(np.searchsorted(rows, s.train), np.searchsorted(rows, s.test)) for s in inner]
-        at_nodes: list[list[Tensor]] = [[] for _ in range(1 + len(inner))]
+    @property
+    def n_stimuli(self) -> int:
+        """Of the features."""
+        return len(self._gram)
+
+    def maps(
+        self, folds: Sequence[tuple[Split, Sequence[Split]]], columns: Tensor | None = None
+    ) -> list[list[PredictionMap | Predicted]]:
+        """Of every fold the map of its outer split, then those of the inner splits of its training rows.
+
+        With targets ``(n_targets, n_stimuli)`` only what the maps say of them, which is kept instead.
+        """
+        found = [_OfFold(outer, inner, columns) for outer, inner in folds]
         for node in range(len(self._nodes.penalties)):
             inverse = self._inverse(node)
-            prediction, across, solved = _predictions(inverse, Split(rows, outer.test))
-            at_nodes[0].append(prediction)
-            if node < self._nodes.n_compared:
-                without = inverse[rows][:, rows] - across.T @ solved
-                for found, place in zip(at_nodes[1:], places, strict=True):
-                    found.append(_predictions(without, place)[0])
-        splits = (Split(rows, outer.test), *inner)
-        means = self._means([split.train for split in splits])
-        maps = [
-            PredictionMap(
-                split.train,
-                split.test,
-                torch.stack(found),
-                torch.from_numpy(self._nodes.weights(self._alphas * mean, len(found))).to(self._device),
-            )
-            for split, found, mean in zip(splits, at_nodes, means, strict=True)
-        ]
-        return maps[0], maps[1:]
+            for one in found:
+                one.add(inverse, compared=node < self._nodes.n_compared)
+            del inverse
+        return [one.maps(self._mixing) for one in found]
+
+    def _mixing(self, split: Split, n_nodes: int) -> Tensor:
+        import torch
+
+        mean = float(self._means([split.train])[0])
+        return torch.from_numpy(self._nodes.weights(self._alphas * mean, n_nodes)).to(self._device)
 
     def _inverse(self, node: int) -> Tensor:
         import torch
@@ -151,12 +223,56 @@ class LeaveOut:
         shifted = self._gram + self._gram.diagonal().mean() / len(self._gram)
         shifted.diagonal().add_(float(self._nodes.penalties[node]))
         shifted = shifted.float() if self._single[node] else shifted
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted))
+        factor = torch.linalg.cholesky(shifted)
+        del shifted
+        inverse = torch.cholesky_inverse(factor)
+        del factor
         constant = inverse.sum(dim=1)
         inverse.addr_(constant, constant, alpha=-1 / float(constant.sum()))
         if len(self._nodes.penalties) * inverse.numel() * 8 <= KEPT_BYTES:
             self._kept[node] = inverse
         return inverse
+
+
+class _OfFold:
+    """The maps of one fold, or what they say of some targets, node by node."""
+
+    def __init__(self, outer: Split, inner: Sequence[Split], columns: Tensor | None) -> None:
+        self._rows = np.sort(outer.train)
+        self._splits = (Split(self._rows, outer.test), *inner)
+        self._columns = columns
+        self._found: list[list[Tensor]] = [[] for _ in self._splits]
+
+    def add(self, inverse: Tensor, *, compared: bool) -> None:
+        """One node; the inner splits only where penalties are compared by it."""
+        prediction, across, solved = _predictions(inverse, self._splits[0])
+        self._keep(0, prediction)
+        if compared:
+            without = inverse[self._rows][:, self._rows]
+            without -= across.T @ solved
+            del across, solved
+            for i, split in enumerate(self._splits[1:], 1):
+                place = Split(*(np.searchsorted(self._rows, one) for one in (split.train, split.test)))
+                self._keep(i, _predictions(without, place)[0])
+
+    def _keep(self, which: int, prediction: Tensor) -> None:
+        columns, train = self._columns, self._splits[which].train
+        self._found[which].append(prediction if columns is None else columns[:, train] @ prediction.T)
+
+    def maps(self, mixing: Callable[[Split, int], Tensor]) -> list[PredictionMap | Predicted]:
+        """All of them; every node's part is let go as it is put beside the others."""
+        import torch
+
+        made: list[PredictionMap | Predicted] = []
+        for split in self._splits:
+            parts = self._found.pop(0)
+            weights, whole = mixing(split, len(parts)), torch.stack(parts)
+            if self._columns is None:
+                made.append(PredictionMap(split.train, split.test, whole, weights))
+            else:
+                mean = self._columns[:, split.train].mean(dim=1, keepdim=True)
+                made.append(Predicted(split.test, whole, mean, weights))
+        return made
 
 
 def _predictions(inverse: Tensor, split: Split) -> tuple[Tensor, Tensor, Tensor]:

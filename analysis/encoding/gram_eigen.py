@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 class Features(Protocol):
     """Features of which any training set can be diagonalised."""
 
+    n_features: int
+
     def diagonalize(self, train: Indices, test: Indices) -> "Basis":
         """The basis of one training set."""
 
@@ -91,7 +93,7 @@ class DualFeatures:
     """
 
     def __init__(self, features: npt.ArrayLike) -> None:
-        self.gram, self._n_features = gram(features), np.shape(features)[1]
+        self.gram, self.n_features = gram(features), np.shape(features)[1]
         _check_finite(np.diag(self.gram))
 
     def mean_eigenvalues(self, training_sets: Sequence[Indices]) -> Floats:
@@ -101,7 +103,7 @@ class DualFeatures:
             row[train] = 1
         size = member.sum(axis=1)
         total = member @ np.diag(self.gram) - ((member @ self.gram) * member).sum(axis=1) / size
-        means: Floats = total / np.minimum(size - 1, self._n_features)
+        means: Floats = total / np.minimum(size - 1, self.n_features)
         return means
 
     def spectrum(self) -> tuple[float, float]:
@@ -117,13 +119,15 @@ class DualFeatures:
 
     def diagonalize(self, train: Indices, test: Indices) -> Basis:
         """The eigenvectors of the training rows' centred X X'."""
-        block = self.gram[np.ix_(train, train)]
-        means = block.mean(axis=0)
-        centered = block - means - means[:, None] + means.mean()
+        centered = self.gram[np.ix_(train, train)]
+        means = centered.mean(axis=0)
+        centered -= means
+        centered -= means[:, None]
+        centered += means.mean()
         across = self.gram[np.ix_(test, train)]
         across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
         values, vectors = _positive(*eigh(centered, overwrite_a=True, check_finite=False, driver="evd"))
-        mean = float(values.sum()) / min(len(train) - 1, self._n_features)
+        mean = float(values.sum()) / min(len(train) - 1, self.n_features)
         return Basis(values, across @ vectors, vectors, None, mean)
 
 
@@ -141,7 +145,7 @@ class MixedFeatures(DualFeatures):
     """
 
     def __init__(self, first: Floats, second: Floats, share: float, n_features: int) -> None:
-        self._parts, self._share, self._n_features = (first, second), share, n_features
+        self._parts, self._share, self.n_features = (first, second), share, n_features
 
     @property
     def gram(self) -> Floats:  # type: ignore[override]
@@ -163,6 +167,7 @@ class PrimalFeatures:
 
     def __init__(self, features: npt.ArrayLike) -> None:
         whole = np.asarray(features, np.float64)
+        self.n_features = whole.shape[1]
         self.features = whole - whole.mean(axis=0)
         self._product = self.features.T @ self.features
         _check_finite(np.diag(self._product))
@@ -200,9 +205,18 @@ def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
     return values[keep], vectors[:, keep]
 
 
+_LARGE = 1 << 25
+
+
+def through_gram(n_stimuli: int, n_features: int) -> bool:
+    """Whether a Gram matrix is the cheaper form: one serves all folds, so of large ones features may be fewer."""
+    large = n_stimuli * n_features > _LARGE
+    return n_features >= (n_stimuli / 2 if large else n_stimuli)
+
+
 def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures:
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
     values = np.asarray(features)
-    return PrimalFeatures(values) if values.shape[1] < len(values) else DualFeatures(values)
+    return DualFeatures(values) if through_gram(*values.shape) else PrimalFeatures(values)

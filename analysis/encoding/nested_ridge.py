@@ -22,8 +22,8 @@ import numpy.typing as npt
 from ...correlation import pearson
 from ..masks import unmasked
 from .cross_validation import Fold, Indices, Split
-from .dual_solver import KEPT_BYTES, LeaveOut, PredictionMap, through_eigenvectors
-from .gram_eigen import Basis, DualFeatures, Features, prepare
+from .dual_solver import KEPT_BYTES, LeaveOut, Predicted, PredictionMap, through_eigenvectors
+from .gram_eigen import Basis, DualFeatures, Features, prepare, through_gram
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,10 @@ ALPHAS: Floats = np.logspace(-5, 4.5, 20)
 LOWER: Floats = np.logspace(-13, -5.5, 16)
 """Penalties that are tried as well where many targets choose the lowest; 1e-13 is as good as none."""
 _TARGETS = 1024
+STREAMED = 1 << 30
+"""Bytes of a fold's maps from which on only what they say of the targets is kept."""
+_TOGETHER = 1 << 28
+"""Most bytes of what is kept for all folds at once."""
 _MANY, _GAIN = 0.05, 1e-3
 _NO_SHRINKAGE, _HIDDEN = 1e-4, 0.1
 """Penalties, as shares of the smallest eigenvalue, below which there is linear regression, and above which what it
@@ -112,7 +116,9 @@ class NestedRidge:
         device: str = "cpu",
     ) -> None:
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
+        self._folds = folds
         self._leave_out: LeaveOut | None = None
+        self._streamed: tuple[torch.Tensor, Sequence[Sequence[PredictionMap | Predicted]]] | None = None
         # inverses at penalties far below the spectrum lose digits: those are taken from eigenvectors
         if isinstance(self._features, DualFeatures) and (self._alphas >= ALPHAS[0]).all():
             sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
@@ -129,46 +135,72 @@ class NestedRidge:
         """
         import torch
 
-        outer, inner = self._maps(fold)
-        n_targets, n_alphas = len(targets.columns), len(self._alphas)
-        chosen = np.empty(n_targets, np.intp)
-        score = np.empty(n_targets)
+        columns = targets.columns
+        n_targets, n_alphas = len(columns), len(self._alphas)
+        blocks = [slice(start, start + _TARGETS) for start in range(0, n_targets, _TARGETS)]
+        errors, variance = np.zeros((n_targets, n_alphas)), np.zeros(n_targets)
+        parts = self._maps(fold, columns)
+        outer = next(parts)
+        workspace = torch.empty(0, device=self._device)
+        for part in parts:
+            most = min(n_targets, _TARGETS) * (part.weights.shape[1] + 1) * len(part.test)
+            if len(workspace) < most:
+                workspace = torch.empty(most, device=self._device)
+            for block in blocks:
+                more, spread = _errors(part, columns, block, workspace)
+                errors[block] += more
+                variance[block] += spread
+        chosen = errors.argmin(axis=1)
+        score = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
         prediction = np.empty((len(fold.split.test), n_targets))
-        most = max((len(part.basis) + 1) * len(part.test) for part in inner)
-        workspace = torch.empty(min(n_targets, _TARGETS) * most, device=self._device)
-        for start in range(0, n_targets, _TARGETS):
-            block = slice(start, start + _TARGETS)
-            columns = targets.columns[block]
-            errors, variance = np.zeros((len(columns), n_alphas)), np.zeros(len(columns))
-            for part in inner:
-                more, spread = _errors(part, columns, workspace)
-                errors += more
-                variance += spread
-            chosen[block] = errors.argmin(axis=1)
-            score[block] = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
-            prediction[:, block] = _predict(outer, columns, chosen[block])
+        for block in blocks:
+            prediction[:, block] = _predict(outer, columns, block, chosen[block])
         alphas, whole = self._alphas, prediction + targets.mean
         return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
 
-    def _maps(self, fold: Fold) -> tuple[PredictionMap, list[PredictionMap]]:
+    def _maps(self, fold: Fold, columns: torch.Tensor) -> Iterator[PredictionMap | Predicted]:
+        """The map of the outer split, then those of the inner ones; or what they say of the targets, if that is less."""
+        splits = (fold.split, *fold.parts())
+        n_reduced = min(len(fold.split.train), self._features.n_features)
+        n_maps = len(self._alphas) if self._leave_out is None else self._leave_out.n_nodes
+        large = maps_bytes(n_maps, sum(len(one.test) for one in splits), n_reduced) > STREAMED
+        asked = columns if large and len(columns) < n_reduced else None
         if self._leave_out is not None:
-            return self._leave_out.maps(fold.split, fold.parts())
-        outer, *inner = [
-            through_eigenvectors(self._features, split, self._alphas, self._device)
-            for split in (fold.split, *fold.parts())
-        ]
-        return outer, inner
+            yield from self._of_fold(self._leave_out, fold, asked)
+            return
+        for split in splits:
+            yield through_eigenvectors(self._features, split, self._alphas, self._device, asked)
 
 
-def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor) -> tuple[Floats, Floats]:
+    def _of_fold(
+        self, leave_out: LeaveOut, fold: Fold, asked: torch.Tensor | None
+    ) -> Sequence[PredictionMap | Predicted]:
+        """Of one fold; what is said of few targets is found for all folds at once, from one inverse each."""
+        n_values = leave_out.n_nodes * len(self._folds) * leave_out.n_stimuli
+        if asked is None or 4 * n_values * len(asked) > _TOGETHER:
+            return leave_out.maps([(fold.split, fold.parts())], asked)[0]
+        if self._streamed is None or self._streamed[0] is not asked:
+            pairs = [(one.split, one.parts()) for one in self._folds]
+            self._streamed = asked, leave_out.maps(pairs, asked)
+        return self._streamed[1][next(i for i, one in enumerate(self._folds) if one is fold)]
+
+
+def maps_bytes(n_maps: int, n_rows: int, n_columns: int) -> int:
+    """Of single-precision maps."""
+    return 4 * n_maps * n_rows * n_columns
+
+
+def _errors(
+    part: PredictionMap | Predicted, columns: torch.Tensor, block: slice, workspace: torch.Tensor
+) -> tuple[Floats, Floats]:
     """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,)."""
     import torch
 
-    rank, n_test, _ = part.basis.shape
-    room = workspace[: len(columns) * (rank + 1) * n_test].view(len(columns), rank + 1, n_test)
-    reduced, mean = part.reduced(columns)
-    torch.mm(reduced, part.basis.flatten(0, 1).T, out=room[:, :rank].flatten(1))
-    torch.sub(columns[:, part.test], mean, out=room[:, rank])
+    truth = columns[block]
+    rank, n_test = part.weights.shape[1], len(part.test)
+    room = workspace[: len(truth) * (rank + 1) * n_test].view(len(truth), rank + 1, n_test)
+    mean = part.each(columns, block, room[:, :rank])
+    torch.sub(truth[:, part.test], mean, out=room[:, rank])
     # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
     sums = torch.bmm(room, room.transpose(1, 2)).double()
     weights = torch.cat([part.weights, part.weights.new_full((len(part.weights), 1), -1.0)], dim=1)
@@ -176,16 +208,17 @@ def _errors(part: PredictionMap, columns: torch.Tensor, workspace: torch.Tensor)
     return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
 
 
-def _predict(outer: PredictionMap, columns: torch.Tensor, chosen: Indices) -> Floats:
+def _predict(
+    outer: PredictionMap | Predicted, columns: torch.Tensor, block: slice, chosen: Indices
+) -> Floats:
     """Predictions of the test rows, each target at its own penalty, (n_test, n_targets)."""
     import torch
 
-    reduced, mean = outer.reduced(columns)
-    prediction = torch.empty(outer.basis.shape[1], len(columns), device=columns.device)
+    at = outer.at(columns, block)
+    prediction = torch.empty(len(outer.test), len(chosen), device=columns.device)
     for penalty in np.unique(chosen):
         members = torch.from_numpy(np.flatnonzero(chosen == penalty)).to(columns.device)
-        at_penalty = torch.tensordot(outer.weights[penalty].float(), outer.basis, dims=1)
-        prediction[:, members] = at_penalty @ reduced[members].T + mean[members].T
+        prediction[:, members] = at(int(penalty), members)
     return prediction.double().cpu().numpy()
 
 
@@ -262,18 +295,31 @@ def products_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int) -> int:
-    """Bytes that fitting one layer needs beside its features: inverses or eigenvectors, maps, targets.
+def ridge_memory(
+    n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int
+) -> int:
+    """Bytes that nested ridge takes beside the features: Gram matrix, inverses or eigenvectors, maps, targets.
 
-    As if every penalty needed a map of its own, which is the most that can happen.
+    As if every penalty needed a map of its own, which is the most that can happen; maps that would be large are
+    multiplied with the targets as they are made.
     """
-    if n_features < n_stimuli:
-        inverses, reduced = 4 * n_features**2, n_features
+    squares = 8 * n_stimuli**2
+    n_reduced = min(n_stimuli, n_features)
+    if through_gram(n_stimuli, n_features):
+        kept = n_alphas * squares if n_alphas * squares <= KEPT_BYTES else 0
+        solving, n_reduced = 3.5 * squares + kept, n_stimuli
+        basis, held = squares, squares
     else:
-        inverses, reduced = min(n_alphas * n_stimuli**2, KEPT_BYTES // 8) + 3 * n_stimuli**2, n_stimuli
-    maps = 2 * n_alphas * n_stimuli * reduced
-    blocks = min(n_targets, _TARGETS) * n_stimuli * (n_alphas // 2 + 4)
-    return 8 * inverses + 4 * (maps + blocks + 3 * n_stimuli * n_targets)
+        held = 8 * n_features * (n_stimuli + n_features)
+        solving = held + 8 * (4 * n_features**2 + 2 * n_features * n_stimuli)
+        basis = 8 * n_features * (n_stimuli + n_features)
+    maps = maps_bytes(n_alphas, n_stimuli, n_reduced)
+    if maps > STREAMED and n_targets < n_reduced:
+        maps = maps_bytes(n_alphas, n_stimuli, n_targets)
+    many = n_splits * basis > STREAMED
+    diagonalizing = held + 3.5 * basis + (0 if many else n_splits * basis)
+    blocks = 8 * min(n_targets, _TARGETS) * (n_alphas + 2) * n_stimuli // n_splits
+    return int(max(solving + maps, held + 1.25 * maps + blocks, diagonalizing)) + 12 * n_stimuli * n_targets
 
 
 def held_out_r(fits: Sequence[Fit], targets: Floats) -> Floats:

@@ -154,6 +154,30 @@ def explained(products: Floats, squares: Floats, sizes: Floats) -> Floats:
     return found
 
 
+_KEPT = 1 << 30
+"""Bytes of the bases of all folds from which on they are computed and let go one after the other."""
+
+
+def each_without(
+    fits: Sequence[Fit], targets: Floats, groups: npt.NDArray[np.intp]
+) -> Iterator[tuple[Floats, ...]]:
+    """Predictions of every fold without each group in turn, see :func:`predictions_without`.
+
+    Parameters
+    ----------
+    fits, targets, groups
+        One fit a fold.
+    """
+    found: list[Iterator[Floats]] = []
+    for one in fits:
+        without = predictions_without(one, targets, groups)
+        if 8 * len(fits) * len(one.split.train) ** 2 > _KEPT:
+            without = iter(list(without))
+            one.__dict__.pop("basis", None)
+        found.append(without)
+    yield from zip(*found, strict=True)
+
+
 def predictions_without(fit: Fit, targets: Floats, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
     """Predictions of the test rows as if each group of training rows had not been fitted, penalties kept.
 

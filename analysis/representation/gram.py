@@ -73,4 +73,7 @@ def _lower(part: Real) -> Real:
 
 
 def _whole(lower: Floats) -> Floats:
-    return lower + np.tril(lower, -1).T
+    """The other triangle filled in, in place."""
+    for row in range(len(lower) - 1):
+        lower[row, row + 1 :] = lower[row + 1 :, row]
+    return lower

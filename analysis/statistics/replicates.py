@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 _EMPTY: Floats = np.empty(0)
 FEWEST_GROUPS = 4
 """Groups of samples below which nothing can be said about others."""
+_NOTHING = 1e-9
+"""Standard error, as a share of the estimate, that is rounding alone."""
 _ENOUGH_GROUPS = 20
 """Groups from which on neuroids of one subject count: the t of fewer is wide enough to hold what they add."""
 _PREFIX = "replicates_"
@@ -125,7 +127,7 @@ class Replicates:
         return float(np.hypot(total, self.error_of_units)), min(of_subjects, satterthwaite)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Estimate -+ t se: of other samples and, where several were recorded, other subjects."""
+        """Estimate -+ t se: of other samples and, where several were recorded, other subjects; NaN for one of no width."""
         return self._around(*self.error, level)
 
     def interval_of_samples(self, level: float = 0.95) -> tuple[float, float]:
@@ -133,7 +135,7 @@ class Replicates:
         return self._around(self.error_of_samples, float(self.n_samples - 1), level)
 
     def _around(self, error: float, free: float, level: float) -> tuple[float, float]:
-        if not np.isfinite(error) or free < 1:
+        if not np.isfinite(error) or free < 1 or error <= _NOTHING * abs(self.value):
             return float("nan"), float("nan")
         half = t_quantile((1 + level) / 2, free) * error
         return self.value - half, self.value + half

@@ -208,7 +208,7 @@ def demo(
         print(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
         f"{len(found)} scores on SIMULATED data",
-        ("benchmark, model", "score", "95 % interval", "p"),
+        ("benchmark, model", "score", "95 % interval", "ceiling", "p"),
         summary_rows([one.attrs["record"] for one in found]),
     )
     for path in draw(found, folder):

@@ -86,18 +86,19 @@ def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
 
 
 def summary_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Scores under one another, a heading a benchmark: name, score, interval, p."""
+    """Scores under one another, a heading a benchmark: name, score, interval, ceiling, p."""
     rows: list[tuple[str, ...]] = []
     for benchmark, group in groupby(records, key=lambda record: record["benchmark"]):
-        rows.append((benchmark, "", "", ""))
+        rows.append((benchmark, "", "", "", ""))
         for record in group:
             low, high = record["ci"]
             rows.append(
                 (
                     f"  {record['model']}",
                     _number(record["score"]),
-                    f"{low:.3f} to {high:.3f}",
-                    f"{record['p']:.2g}",
+                    "none" if low is None else f"{low:.3f} to {high:.3f}",
+                    _number(record["ceiling"]),
+                    "none" if record["p"] is None else f"{record['p']:.2g}",
                 )
             )
     return rows
@@ -202,7 +203,10 @@ def _p(record: Mapping[str, Any]) -> str:
 
 def _interval(record: Mapping[str, Any]) -> str:
     low, high = record["ci"]
-    return "no interval" if low is None else f"95 % interval {low:.3f} to {high:.3f}"
+    if low is not None and high is not None:
+        return f"95 % interval {low:.3f} to {high:.3f}"
+    why = str(record["methods"].get("interval", ""))
+    return f"no interval ({why.removeprefix('none: ')})" if why.startswith("none: ") else "no interval"
 
 
 def _beyond(record: Mapping[str, Any]) -> str:

@@ -12,6 +12,9 @@ from ...errors import UserError
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
+_NO_WIDTH = 1e-9
+SAME = "none: whatever is drawn or left out, the score is the same"
+"""Why there is no interval where it would have no width."""
 Layers = Mapping[str, npt.ArrayLike]
 """Features of shape (n_stimuli, n_units) by layer."""
 
@@ -151,6 +154,14 @@ class MetricResult:
     replicates: Replicates | None = field(default=None, repr=False)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
     added: Beyond = field(default_factory=Beyond, repr=False)
+
+    def __post_init__(self) -> None:
+        """An interval of no width, of draws that all end alike, says nothing of other stimuli: there is none."""
+        low, high = self.ci
+        if high - low <= _NO_WIDTH * max(abs(low), abs(high)):
+            said = {**self.methods, "interval": SAME}
+            object.__setattr__(self, "ci", (float("nan"), float("nan")))
+            object.__setattr__(self, "methods", said)
 
 
 class Metric(Protocol):

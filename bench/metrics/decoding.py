@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.encoding.nested_ridge import Fit
-from ...analysis.encoding.pooled import predictions_without
+from ...analysis.encoding.pooled import each_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import p_value
 from ...brain_data.noise_ceiling import noise_variance, reliability_within
@@ -238,13 +238,12 @@ class _Fitted:
         widths = [_WIDTH * float(np.concatenate(one).std()) for one in self.advantages]
         smooth = np.array([mean_told(*one) for one in zip(self.advantages, widths, strict=True)])
         groups = self.sampling.jackknife_groups
-        by_fold = [predictions_without(one, self.targets, groups) for one in self.fits]
         n_groups, n_pairs = int(groups.max()) + 1, sum(int(upper.sum()) for _, upper in self.pairs)
         samples = np.full(n_groups + 1, np.nan)
         samples[-1] = _share(
             whole.mean() * n_pairs / (n_pairs + 1), best.mean()
         )  # one pair more, taken for another
-        for group, predictions in enumerate(zip(*by_fold, strict=True)):
+        for group, predictions in enumerate(each_without(self.fits, self.targets, groups)):
             rows = groups != group
             pairs = pairs_of(self.tests, self.labels, rows)
             left = [one[rows[test]] for one, test in zip(predictions, self.tests, strict=True)]

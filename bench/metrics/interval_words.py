@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...analysis.statistics.replicates import Replicates
-from .base import ScoringOptions
+from .base import SAME, ScoringOptions
 
 
 def said_of(replicates: Replicates, options: ScoringOptions, drawn: str = "stimuli") -> dict[str, object]:
@@ -11,6 +11,8 @@ def said_of(replicates: Replicates, options: ScoringOptions, drawn: str = "stimu
     if not np.isfinite(replicates.error_of_samples):
         few = f"none: {replicates.n_samples} groups of samples say too little about others"
         return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
+    if not np.isfinite(replicates.interval(options.level)[0]):
+        return {"interval": SAME, "seed": options.seed}
     level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)
     over = f"{replicates.n_samples} groups of stimuli"
     if replicates.kind == "bootstrap":

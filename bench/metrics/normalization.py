@@ -29,7 +29,7 @@ def mean_of_medians(r: Floats) -> Floats:
 
 @normalization(
     "r_over_sqrt_reliability",
-    sentence="the median over neuroids of r divided by the square root of its reliability",
+    sentence="the median over neuroids of r, each divided by the best r that it could reach",
     formula="median over neuroids of r / best reachable r",
     of_each=True,
 )
@@ -41,7 +41,8 @@ def r_over_sqrt_reliability(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "ratio_of_medians",
-    sentence="the median over neuroids of r divided by the square root of their median reliability",
+    sentence="the median r over neuroids divided by the square root of their median reliability, both averaged over "
+    "subjects where there are several",
     formula="median r / sqrt(median reliability), over all neuroids",
 )
 def ratio_of_medians(r: Floats, ceiling: Floats) -> Floats:
@@ -52,7 +53,7 @@ def ratio_of_medians(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "r_over_r_max",
-    sentence="the median over neuroids of r divided by the best reachable r",
+    sentence="the median r over neuroids divided by the best r that a model could reach",
     formula="median r / best reachable r",
 )
 def r_over_r_max(r: Floats, ceiling: Floats) -> Floats:
@@ -63,7 +64,7 @@ def r_over_r_max(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "r2_over_ceiling",
-    sentence="squared r divided by the ceiling",
+    sentence="the square of r, with its sign, divided by the ceiling",
     formula="r^2 / ceiling",
     expression="np.sign(raw) * raw**2 / CEILING",
 )
@@ -76,7 +77,7 @@ def r2_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "r_over_ceiling_squared",
-    sentence="the square of r divided by the ceiling",
+    sentence="the square of the ratio of r to the ceiling, with the sign of r",
     formula="(r / ceiling)^2",
 )
 def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
@@ -88,7 +89,7 @@ def r_over_ceiling_squared(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "r_over_ceiling",
-    sentence="r divided by the ceiling, clipped to 0 to 1",
+    sentence="r divided by the ceiling, and 0 or 1 where that would lie below or above",
     formula="r / ceiling, clipped to 0 ... 1",
     clips=True,
     expression="np.clip(raw / CEILING, 0, 1)",
@@ -100,7 +101,7 @@ def r_over_ceiling(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "r_over_best_r",
-    sentence="r divided by the r of a flawless model",
+    sentence="r divided by the r that a flawless model would reach",
     formula="r / r of a flawless model",
     expression="raw / CEILING",
 )
@@ -112,7 +113,8 @@ def r_over_best_r(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "above_chance",
-    sentence="accuracy above chance as a share of the best",
+    sentence="how far the accuracy lies above chance, as a share of how far the best one does (1 where no ceiling is "
+    "known)",
     formula="accuracy above chance, as a share of the best",
     chance=CHANCE,
     without_ceiling=1.0,
@@ -124,7 +126,7 @@ def above_chance(r: Floats, ceiling: Floats) -> Floats:
 
 @normalization(
     "none",
-    sentence="the raw value, because these recordings allow no ceiling",
+    sentence="the raw value itself, for want of a ceiling",
     formula="raw: these recordings allow no ceiling",
     axis="raw score (no noise ceiling)",
     expression="raw",

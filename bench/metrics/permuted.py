@@ -9,7 +9,7 @@ from . import uncertainty
 from .base import Floats, Layers, ScoringOptions
 from .sampling import Sampling
 
-_ENTRIES = 1 << 24
+PERMUTED_ENTRIES = 1 << 24
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 
 
@@ -62,7 +62,7 @@ def permuted(
         ``n_permutations`` and ``seed``.
     """
     orders, what, smallest = sampling.orders(options.n_permutations, options.seed + 2)
-    most = min(_ENTRIES // (len(targets) * len(orders)), uncertainty.MOST_TESTED)
+    most = min(PERMUTED_ENTRIES // (len(targets) * len(orders)), uncertainty.MOST_TESTED)
     some = uncertainty.subsample_targets(members, options.seed, most)
     responses = targets[:, some][orders].transpose(1, 0, 2)
     device = products_device()

@@ -18,7 +18,7 @@ from ...analysis.encoding.nested_ridge import (
     ridge_memory,
     widened,
 )
-from ...analysis.encoding.pooled import PooledFolds, predictions_without
+from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, p_value
 from ...brain_data.noise_ceiling import reliability_within
@@ -30,7 +30,7 @@ from .beyond import Comparison
 from .headline import Headline
 from .interval_words import said_of
 from .neuroid_ceiling import neuroid_ceiling
-from .permuted import permuted
+from .permuted import PERMUTED_ENTRIES, permuted
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
@@ -89,16 +89,13 @@ class Encoding:
         return np.where(choosing, 0.0, weights), kept
 
     def memory(self, recorded: Recording, n_units: int) -> int:
-        """Features or their Gram matrix, the maps of one fold, the bases of all, and one block of draws."""
-        n_stimuli, n_splits, n_targets = (
-            recorded.n_stimuli,
-            self.sampling.n_splits,
-            recorded.responses.shape[2],
-        )
-        rank = min(n_stimuli, n_units)
-        held = n_stimuli * (n_units if n_units < n_stimuli else n_stimuli)
-        maps = ridge_memory(n_stimuli, n_units, n_targets, len(self.alphas))
-        return 8 * (2 * held + n_splits * 3 * n_stimuli * rank + 3 * rank**2) + maps + 12 * ENTRIES
+        """What fitting takes, the responses in other orders included."""
+        n_stimuli, n_targets = recorded.n_stimuli, recorded.responses.shape[2]
+        n_alphas, n_splits = len(self.alphas), self.sampling.n_splits
+        permuted = min(PERMUTED_ENTRIES // n_stimuli, 1000 * n_targets)
+        return max(
+            ridge_memory(n_stimuli, n_units, columns, n_alphas, n_splits) for columns in (n_targets, permuted)
+        ) + 16 * (n_stimuli * permuted + ENTRIES // 2)
 
     def evaluate(
         self, layers: Layers, recorded: Recording, ceiling: Ceiling, options: ScoringOptions
@@ -284,9 +281,8 @@ class _Fitted:
         headline, targets, pooled, fits = self.some
         groups = self.sampling.jackknife_groups
         n_groups = int(groups.max()) + 1
-        by_fold = [predictions_without(one, targets, groups) for one in fits]
         without_r, without_reliability = np.empty((2, n_groups, len(self.subset)))
-        for group, predictions in enumerate(zip(*by_fold, strict=True)):
+        for group, predictions in enumerate(each_without(fits, targets, groups)):
             without_r[group] = pooled.r(predictions, groups != group)
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)

@@ -108,7 +108,9 @@ class WholeComparison(ABC):
             n_neuroids=len(kept) if self.per_neuroid else y.shape[1],
             left_out=dict(recorded.n_left_out) | left_out,
             methods={
-                "interval": f"{options.level:.0%} subsampling of two thirds of the "
+                "interval": "not asked for"
+                if options.n_bootstraps == 0
+                else f"{options.level:.0%} subsampling of two thirds of the "
                 f"{'stimuli' if groups is None else 'groups'} without replacement, rescaled, {options.n_bootstraps} "
                 "draws",
                 "seed": options.seed,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,19 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.encoding.banded import VariancePartition
+from ...analysis.statistics.replicates import Replicates
 from ...errors import UserError
 from ..metrics.registries import METRICS, NORMALIZATIONS
 from ..results.store import Run, arrays_of, open_run
 from . import tables as tables
+from .methods import citations, methods, warnings
 from .style import Style, style_for
 
 if TYPE_CHECKING:
     from ..results.as_score import Score
 
 Record = dict[str, Any]
+Arrays = dict[str, np.ndarray[Any, Any]]
 _PARTITION = ".partition.npz"
 
 
@@ -85,13 +89,13 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
     """
     if not runs:
         raise UserError("nothing to compare: name a run, or a folder of results")
-    newest: dict[tuple[str, str], tuple[float, Record]] = {}
+    newest: dict[tuple[str, str], tuple[float, Record, Arrays]] = {}
     layouts: list[Record] = []
     twins: list[Record] = []
     partitions: dict[str, VariancePartition] = {}
     notes: list[str] = []
     scored = [dict(one.attrs["record"]) for one in runs if hasattr(one, "attrs")]
-    newest |= {(one["model"], one["benchmark"]): (0.0, one) for one in scored}
+    newest |= {(one["model"], one["benchmark"]): (0.0, one, arrays_of(one)) for one in scored}
     for given in runs:
         if hasattr(given, "attrs"):
             continue
@@ -100,39 +104,79 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
             raise UserError(
                 f"no run at {run.folder}: make one with brodmann score MODEL BENCHMARK --run NAME"
             )
-        found = 0
-        scored_here: list[Path] = []
+        found, failed = 0, list[tuple[str, UserError]]()
         for path in sorted(run.folder.glob("*.json")):
-            if path.with_suffix(".npz").exists():
-                scored_here.append(path)
-            elif (report := _report(path)) is not None:
-                (twins if "networks" in report else layouts).append(report)
+            try:
+                if path.with_suffix(".npz").exists():
+                    record, arrays = _sound(run, path)
+                    key = record["model"], record["benchmark"]
+                    time = path.stat().st_mtime
+                    if key in newest:
+                        notes.append(
+                            f"{key[0]} on {key[1]} was scored more than once: the newest record counts"
+                        )
+                    if key not in newest or time > newest[key][0]:
+                        newest[key] = time, record, arrays
+                elif (report := _report(path)) is not None:
+                    (twins if "networks" in report else layouts).append(report)
+                elif b'"benchmark_version"' in path.read_bytes():
+                    raise UserError(f"{path}: the arrays of this record are not beside it")
+                else:
+                    continue
                 found += 1
-            elif b'"benchmark_version"' in path.read_bytes():
-                notes.append(f"{path.name} is left out: the arrays of this record are not beside it")
+            except UserError as error:
+                failed.append((path.name, error))
         for path in sorted(run.folder.glob(f"*{_PARTITION}")):
-            partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
-            found += 1
-        for record in run.records_of(scored_here):
-            key = record["model"], record["benchmark"]
-            time = Path(record["file"]).stat().st_mtime
-            if key in newest:
-                notes.append(f"{key[0]} on {key[1]} was scored more than once: the newest record counts")
-            if key not in newest or time > newest[key][0]:
-                newest[key] = time, record
-            found += 1
+            try:
+                partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
+                found += 1
+            except UserError as error:
+                failed.append((path.name, error))
         if not found:
-            raise UserError(f"{run.folder} holds no results: score or analyze a model into it first")
-    records = [one for _, (_, one) in sorted(newest.items())]
+            empty = UserError(f"{run.folder} holds no results: score or analyze a model into it first")
+            raise failed[0][1] if failed else empty
+        notes += [f"{name} is left out: {error}" for name, error in failed]
+    kept = [(record, arrays) for _, (_, record, arrays) in sorted(newest.items(), key=itemgetter(0))]
+    records = [record for record, _ in kept]
     return Comparison(
         records,
-        [arrays_of(one) for one in records],
+        [arrays for _, arrays in kept],
         layouts,
         twins,
         partitions,
         [str(one) for one in runs],
         [*sorted(set(notes)), *_unknown(records)],
     )
+
+
+def _sound(run: Run, path: Path) -> tuple[Record, Arrays]:
+    """A record and its arrays.
+
+    Raises
+    ------
+    UserError
+        Where one of the two cannot be read, or is not what tables and words are made of.
+    """
+    (record,) = run.records_of([path])
+    try:
+        arrays = arrays_of(record)
+        one = [record], [arrays]
+        tables.scores_table([record])
+        for made in (tables.layers_table, tables.units_table, tables.differences_table):
+            made(*one)
+        tables.rdms_table(*one, record["benchmark"])
+        for said in (methods, warnings, citations):
+            said([record])
+        Replicates.of(0.0 if record["score"] is None else record["score"], arrays)
+    except Exception as error:  # whatever a file of others holds
+        raise UserError(f"{path} cannot be shown: {reason(error)}") from None
+    return record, arrays
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in a line."""
+    said = " ".join(str(error).split())[:160]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _unknown(records: Sequence[Record]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.plotting import name_point
+from ..score_key import BRAIN
 from .style import MM, Style, panel_grid, shortened, text_below
 from .tables import correlation_over_models
 
@@ -72,7 +73,7 @@ def heat_map_figure(table: pd.DataFrame, style: Style) -> "Figure":
     From :func:`.tables.scores_table`.
     """
     with style.applied():
-        values = table.pivot_table(
+        values = table[table["model"] != BRAIN].pivot_table(
             index="model", columns="benchmark", values="score", sort=True, dropna=False
         )
         values = values.iloc[_clustered(values.to_numpy())]
@@ -131,6 +132,15 @@ def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) 
             here = table[table["benchmark"] == benchmark].sort_values(
                 "score", ascending=True, na_position="first"
             )
+            for reference in here["score"][here["model"] == BRAIN]:
+                axes.axvline(reference, color=style.color(BRAIN), linestyle="--", linewidth=1)
+                axes.set_title("- - brain", loc="right", fontsize=5.5, color=style.color(BRAIN))
+            simulated = "SIMULATED  " if bool(here["simulated"].iloc[0]) else ""
+            axes.set_title(f"{simulated}{shortened(benchmark, 40)}")
+            here = here[here["model"] != BRAIN]
+            if here.empty:
+                axes.set_yticks([])
+                continue
             y = np.arange(len(here))
             colors = [style.color(str(name)) for name in here["model"]]
             axes.barh(y, here["score"], color=colors, height=0.7)
@@ -154,8 +164,6 @@ def ranked_figure(table: pd.DataFrame, differences: pd.DataFrame, style: Style) 
             axes.set_yticks(y, labels)
             axes.axvline(0, color=style.ink, linewidth=0.5)
             axes.set_xlabel("score")
-            simulated = "SIMULATED  " if bool(here["simulated"].iloc[0]) else ""
-            axes.set_title(f"{simulated}{shortened(benchmark, 40)}")
         text_below(
             figure,
             "bars: 95 % interval of other stimuli (and subjects); * below the best model: q < 0.05 over all pairs, "
@@ -271,14 +279,20 @@ def ceilings_figure(table: pd.DataFrame, style: Style) -> "Figure":
                 axes.text(best, y, f" {kind} {value:.2f}", va="center", fontsize=5.5)
             for _, row in here.iterrows():
                 name = str(row["model"])
+                if name == BRAIN:
+                    axes.plot(
+                        [row["raw"]] * 2, [y - 0.4, y + 0.4], "--", color=style.color(BRAIN), linewidth=1
+                    )
+                    continue
                 axes.plot(row["raw"], y, style.marker(name), color=style.color(name), markersize=4)
         axes.set_yticks(range(len(benchmarks)), [shortened(name, 40) for name in reversed(benchmarks)])
         axes.axvline(0, color=style.ink, linewidth=0.4)
         axes.set_xlabel("raw score; grey: the best that the noise allows")
-        _legend(figure, sorted(set(table["model"])), style)
+        _legend(figure, sorted(set(table["model"]) - {BRAIN}), style)
         text_below(
             figure,
-            "of a reliability the best r is its square root; no bar: these recordings allow no ceiling",
+            ("dashed: the brain, decoded from itself; " if BRAIN in set(table["model"]) else "")
+            + "of a reliability the best r is its square root; no bar: these recordings allow no ceiling",
         )
         return figure
 
@@ -293,7 +307,11 @@ def _legend(figure: "Figure", models: list[str], style: Style) -> None:
     ]
     columns = 1 if style.width == "single" else min(len(shown), 4)
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW_MM * MM * ceil(len(shown) / columns))
-    figure.legend(handles, [shortened(name, 28) for name in shown], loc="outside upper center", ncols=columns)
+    names = [shortened(name, 28) for name in shown]
+    if len(models) > len(shown):
+        handles.append(Line2D([], [], linestyle="none"))
+        names.append(f"and {len(models) - len(shown)} more")
+    figure.legend(handles, names, loc="outside upper center", ncols=columns)
 
 
 def _ceiling(axes: "Axes", here: pd.DataFrame, style: Style) -> None:

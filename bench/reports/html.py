@@ -12,13 +12,16 @@ import pandas as pd
 from ...errors import UserError
 from ...files import file_name, write_bytes
 from ...progress import track
+from ..score_key import BRAIN
 from .collect import Comparison, style_of
 from .methods import citations, methods, warnings
-from .panel import Panel, panels
+from .panel import Panel, ordered_cards
 from .render import bytes_of_figure
 from .style import Style
+from .survival import without_what_fails
 from .tables import SHOWN
 
+Drawn = tuple[Panel, dict[str, bytes], bytes | None]
 _DIFFERENCES = {
     "benchmark": "benchmark",
     "better": "first",
@@ -69,20 +72,27 @@ def write_report(
     if not comparison.records:
         raise UserError("there are no scores to compare: add a run of brodmann score")
     light, dark = style_of(comparison, width=width), style_of(comparison, dark=True, width=width)
-    paths, figures = [folder / "report.html"], []
-    for panel in track(panels(comparison), "figures"):
-        files_of = {
-            kind: folder / "figures" / f"{file_name(panel.name)[:80]}.{kind}"
-            for kind in ("png", "csv", "pdf")
-        }
-        pictures, pdf = _drawn(panel, light, dark, vector=vector)
-        write_bytes(files_of["png"], pictures["light"])
-        write_bytes(files_of["csv"], csv_of(panel.table))
-        paths += [files_of["png"], files_of["csv"]]
-        if pdf is not None:
-            write_bytes(files_of["pdf"], pdf)
-            paths.append(files_of["pdf"])
-        figures.append(_shown(panel, pictures))
+    paths, figures, notes = [folder / "report.html"], [], []
+
+    def draw(given: Comparison) -> list[Drawn]:
+        return [(panel, *_drawn(panel, light, dark, vector=vector)) for panel in card.panels(given)]
+
+    for card in track(ordered_cards(), "figures"):
+        drawn, said = without_what_fails(draw, comparison, card.title)
+        notes += said
+        for panel, pictures, pdf in drawn:
+            files_of = {
+                kind: folder / "figures" / f"{file_name(panel.name)[:80]}.{kind}"
+                for kind in ("png", "csv", "pdf")
+            }
+            write_bytes(files_of["png"], pictures["light"])
+            write_bytes(files_of["csv"], csv_of(panel.table))
+            paths += [files_of["png"], files_of["csv"]]
+            if pdf is not None:
+                write_bytes(files_of["pdf"], pdf)
+                paths.append(files_of["pdf"])
+            figures.append(_shown(panel, pictures))
+    comparison.notes.extend(notes)
     write_bytes(folder / "scores.csv", csv_of(comparison.scores))
     write_bytes(folder / "differences.csv", csv_of(comparison.differences))
     write_bytes(folder / "citations.bib", citations(comparison.records).encode())
@@ -100,7 +110,9 @@ def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command:
 
     records, scores = comparison.records, comparison.scores
     benchmarks = list(dict.fromkeys(scores["benchmark"]))
-    summary = f"{scores['model'].nunique()} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
+    summary = (
+        f"{len(set(scores['model']) - {BRAIN})} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
+    )
     shelf = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,

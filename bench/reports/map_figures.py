@@ -1,5 +1,6 @@
 """Comparison figures that show maps: scores where they were recorded, RDMs with MDS, selectivity on the sheet."""
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_COLUMNS = 6
+
+
 def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """Raw value of every neuroid where it lies, a panel a model and benchmark (those with positions).
 
@@ -19,7 +23,8 @@ def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
     """
     with style.applied():
         known = table[np.isfinite(table["raw"]) & np.isfinite(table["x"])]
-        pairs = list(known.groupby(["benchmark", "model"], sort=True).groups)[:24]
+        every = list(known.groupby(["benchmark", "model"], sort=True).groups)
+        pairs = every[:24]
         figure, grid = panel_grid(style, len(pairs), 38, columns=4)
         top = float(np.nanquantile(known["raw"], 0.99)) or 1.0
         image: Any = None
@@ -34,7 +39,8 @@ def unit_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
             bar = figure.colorbar(image, ax=list(grid), shrink=0.6)
             bar.set_label("raw value")
         text_below(
-            figure, f"positions in mm; the first {len(pairs)} pairs of model and benchmark with positions"
+            figure,
+            f"positions in mm; {_of(len(pairs), len(every))} pairs of model and benchmark with positions",
         )
         return figure
 
@@ -45,40 +51,49 @@ def rdms_figure(table: pd.DataFrame, benchmark: str, style: Style) -> "Figure":
     From :func:`.tables.rdms_table`.
     """
     with style.applied():
-        names = [name for name in table.columns if name not in ("first", "second")][:6]
+        names = [name for name in table.columns if name not in ("first", "second")]
         categories = table.attrs["categories"]
         n = len(categories)
-        figure = style.figure(72)
-        grid = np.atleast_2d(figure.subplots(2, len(names), squeeze=False))
+        n_columns = min(len(names), _COLUMNS)
+        n_lines = ceil(len(names) / n_columns)
+        figure = style.figure(72 * n_lines)
+        grid = np.atleast_2d(figure.subplots(2 * n_lines, n_columns, squeeze=False))
+        for axes in grid[-2:, (len(names) - 1) % n_columns + 1 :].ravel():
+            axes.set_visible(False)
         kinds = sorted(set(categories))
         row, column = np.triu_indices(n, k=1)
         for i, name in enumerate(names):
+            above, below = grid[2 * (i // n_columns) : 2 * (i // n_columns) + 2, i % n_columns]
             square = np.zeros((n, n))
             ranks = pd.Series(table[name]).rank(pct=True).to_numpy()
             square[row, column] = square[column, row] = ranks
-            image = grid[0, i].imshow(square, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
-            grid[0, i].set_title(shortened(str(name), 20 if style.width == "double" else 11), fontsize=6)
-            plain_axes(grid[0, i])
-            places = _mds(table[name].to_numpy(float), n)
+            image = above.imshow(square, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+            above.set_title(shortened(str(name), 20 if style.width == "double" else 11), fontsize=6)
+            plain_axes(above)
+            plain_axes(below)
+            for j in range(1, n):
+                if categories[j] != categories[j - 1]:
+                    above.axhline(j - 0.5, color=style.paper, linewidth=0.3)
+                    above.axvline(j - 0.5, color=style.paper, linewidth=0.3)
+            values = table[name].to_numpy(float)
+            if not np.isfinite(values).all():
+                below.text(0.5, 0.5, "not defined", ha="center", fontsize=6, transform=below.transAxes)
+                continue
+            places = _mds(values, n)
             for k, kind in enumerate(kinds):
                 member = [j for j, one in enumerate(categories) if one == kind]
-                color = _category_color(k)
-                grid[1, i].plot(
+                below.plot(
                     places[member, 0],
                     places[member, 1],
                     ".",
-                    color=color,
+                    color=_category_color(k),
                     markersize=3,
                     label=shortened(kind or "stimuli", 18),
                 )
-            plain_axes(grid[1, i])
-            grid[1, i].set_aspect("equal", "datalim")
-        for j in range(1, n):
-            if categories[j] != categories[j - 1]:
-                for axes in grid[0]:
-                    axes.axhline(j - 0.5, color=style.paper, linewidth=0.3)
-                    axes.axvline(j - 0.5, color=style.paper, linewidth=0.3)
-        figure.colorbar(image, ax=list(grid[0]), shrink=0.8).set_label("rank of dissimilarity", fontsize=6)
+            below.set_aspect("equal", "datalim")
+        figure.colorbar(image, ax=list(grid[::2].ravel()), shrink=0.8 / n_lines).set_label(
+            "rank of dissimilarity", fontsize=6
+        )
         if len(kinds) > 1:
             handles, labels = grid[1, 0].get_legend_handles_labels()
             figure.legend(
@@ -96,9 +111,8 @@ def selectivity_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
     with style.applied():
         contrasts = sorted(set(table["contrast"]))[:6]
         keys = ["model", "layer", "layout"]
-        rows = [tuple(map(str, row)) for row in table[keys].drop_duplicates().sort_values(keys).to_numpy()][
-            :16
-        ]
+        every = [tuple(map(str, row)) for row in table[keys].drop_duplicates().sort_values(keys).to_numpy()]
+        rows = every[:16]
         figure = style.figure(min(12 + 30 * len(rows), 480))
         grid = figure.subplots(len(rows), len(contrasts), squeeze=False)
         for line, (model, layer, layout) in zip(grid, rows, strict=True):
@@ -118,9 +132,14 @@ def selectivity_maps_figure(table: pd.DataFrame, style: Style) -> "Figure":
             )
         text_below(
             figure,
-            "t maps, red above 0; I: Moran's, z against permuted layouts; every second row: a permuted layout",
+            "t maps, red above 0; I: Moran's, z against permuted layouts; every second row: a permuted layout"
+            + (f"; {_of(len(rows), len(every))} rows" if len(rows) < len(every) else ""),
         )
         return figure
+
+
+def _of(shown: int, there: int) -> str:
+    return f"the first {shown} of {there}" if shown < there else f"the first {shown}"
 
 
 def _mds(dissimilarities: "np.typing.NDArray[np.float64]", n: int) -> "np.typing.NDArray[np.float64]":

@@ -45,8 +45,10 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
             why = str(one["methods"].get("p", ""))
             said = f"p {why}" if why.startswith("none") else "no p value was asked for"
             found.append(f"{one['benchmark']}, {one['model']}: {said}")
-        if one["ci"][0] is None:
-            found.append(f"{one['benchmark']}, {one['model']}: no interval was asked for")
+        if one["ci"][0] is None or one["ci"][1] is None:
+            why = str(one["methods"].get("interval", ""))
+            said = f"interval {why}" if why.startswith("none") else "no interval was asked for"
+            found.append(f"{one['benchmark']}, {one['model']}: {said}")
         if one["ceiling"] is None:
             found.append(f"{one['benchmark']}: no ceiling, scores are raw values")
     simulated = sorted({one["benchmark"] for one in records if one["simulated"]})
@@ -76,40 +78,70 @@ def citations(records: Sequence[Record]) -> str:
 
 def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
     one = members[0]
-    how = one["methods"]
-    n = f"{one['n_stimuli']} stimuli" + (f" and {one['n_neuroids']} neuroids" if one["n_neuroids"] else "")
+    what = [_range([member["n_stimuli"] for member in members], "stimuli")]
+    what += [_range([member["n_neuroids"] for member in members], "neuroids")] if one["n_neuroids"] else []
     parts = [
-        f"{benchmark} (version {one['benchmark_version']}): {'simulated ' if one['simulated'] else ''}data set "
-        f"{one['dataset']}, region {one['region']}, {n}, metric {one['metric']}."
+        f"{benchmark} (version {one['benchmark_version']}) compares models with the region {one['region']} of the "
+        f"{'simulated ' if one['simulated'] else ''}data set {one['dataset']} ({' and '.join(what)}) by the metric "
+        f"{one['metric']}."
     ]
     if one["metric"] in METRICS:
         parts.append(_sentence(words(METRICS, one["metric"])))
-        parts.append(f"Raw value: {words(METRICS, one['metric'], 'formula')}.")
-    details = [
-        f"{key.replace('_', ' ')}: {_plain(value)}"
-        for key, value in how.items()
-        if key not in ("interval", "p", "seed") and not key.startswith("beyond")
-    ]
-    if details:
-        parts.append(f"Settings: {'; '.join(details)}.")
-    if one["ceiling"] is not None:
-        bounds = ""
-        if one["ceiling_lower"] is not None:
-            bounds = f" (bounds {one['ceiling_lower']:.3f} to {one['ceiling_upper']:.3f})"
-        kind = words(CEILING_KINDS, one["ceiling_kind"])
-        parts.append(
-            f"The ceiling is of the kind {one['ceiling_kind']}, {one['ceiling']:.3f}{bounds}: {kind}."
-        )
-    parts.append(f"The score is {words(NORMALIZATIONS, one['normalization'])}.")
-    parts.append("The layer was chosen on training stimuli and is reported on held-out ones.")
-    if how.get("interval"):
-        parts.append(f"Intervals: {how['interval']}.")
-    if how.get("p"):
-        parts.append(f"p: {how['p']}.")
+        formula = words(METRICS, one["metric"], "formula")
+        symbols = "(" in formula.split()[0] or "'" in formula.split()[0]
+        parts.append(f"The raw value is {'' if symbols else 'the '}{formula}.")
+    parts += [*_settings(members), _ceiling(one)]
+    parts.append(f"The score is {_score(one)}.")
+    if any(len(member["layers"]) > 1 for member in members):
+        parts.append("Of several layers the one that counts was chosen on training stimuli.")
+    for key, title in (("interval", "Intervals"), ("p", "p")):
+        said = dict.fromkeys(str(member["methods"][key]) for member in members if member["methods"].get(key))
+        if said:
+            parts.append(f"{title}: {'; or '.join(said)}.")
     parts += _beyond(members)
     seeds = sorted({str(member["provenance"].get("seed")) for member in members})
     parts.append(f"Seed {', '.join(seeds)}.")
     return " ".join(parts)
+
+
+def _settings(members: Sequence[Record]) -> list[str]:
+    """What was done alike for all models, and what was done otherwise for some, in two sentences."""
+    alike, apart = [], []
+    for key in dict.fromkeys(key for one in members for key in one["methods"]):
+        if key in ("interval", "p", "seed", "ceiling") or key.startswith("beyond"):
+            continue
+        models: dict[str, list[str]] = {}
+        for one in members:
+            models.setdefault(_plain(one["methods"].get(key)), []).append(str(one["model"]))
+        name = key.replace("_", " ")
+        if len(models) == 1:
+            alike += [f"{name}: {value}" for value in models if value]
+        elif all(isinstance(one["methods"].get(key), (str, type(None))) for one in members):
+            apart += [f"{name}: {value} ({', '.join(who)})" for value, who in models.items() if value]
+    said = [f"Settings: {'; '.join(alike)}."] if alike else []
+    return said + ([f"By model: {'; '.join(apart)}."] if apart else [])
+
+
+def _ceiling(record: Record) -> str:
+    if record["ceiling"] is None:
+        why = str(record["methods"].get("ceiling", "")).removeprefix("none: ")
+        return f"There is no noise ceiling{f' ({why})' if why else ''}."
+    low, high = record["ceiling_lower"], record["ceiling_upper"]
+    bounds = "" if low is None or high is None else f" (bounds {low:.3f} to {high:.3f})"
+    kind = words(CEILING_KINDS, record["ceiling_kind"])
+    return f"The noise ceiling, {record['ceiling']:.3f}{bounds}, is {kind}."
+
+
+def _score(record: Record) -> str:
+    """The formula; of a best r that was published nothing is the root of a reliability."""
+    name = record["normalization"]
+    of_roots = record["ceiling_kind"] == "r_max" and name == "ratio_of_medians"
+    return words(NORMALIZATIONS, "r_over_r_max" if of_roots else name)
+
+
+def _range(counts: Sequence[int], what: str) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low} {what}" if low == high else f"{low} to {high} {what}"
 
 
 def _beyond(members: Sequence[Record]) -> list[str]:
@@ -133,8 +165,15 @@ def _versions(record: Record) -> str:
 
 
 def _plain(value: Any) -> str:
+    """A value in words; empty for none."""
+    if value is None or value == "" or value == [] or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
     if isinstance(value, (list, tuple)):
         if len(value) > 6 and all(isinstance(one, (int, float)) for one in value):
             return f"{len(value)} from {value[0]:.2g} to {value[-1]:.2g}"
-        return ", ".join(map(str, value))
-    return str(value)
+        return ", ".join(map(_plain, value))
+    return " ".join(str(value).split())

@@ -105,8 +105,12 @@ def panel(name: str, **facts: Any) -> Callable[[Draw], Draw]:
 
 def panels(comparison: Comparison) -> list[Panel]:
     """Every figure that the stored results allow."""
-    cards = sorted(PANELS.values(), key=lambda card: (card.order, card.name))
-    return [one for card in cards for one in card.panels(comparison)]
+    return [one for card in ordered_cards() for one in card.panels(comparison)]
+
+
+def ordered_cards() -> list[PanelCard]:
+    """The kinds of panels, from the top of a report on."""
+    return sorted(PANELS.values(), key=lambda card: (card.order, card.name))
 
 
 def counts(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from ...analysis.statistics.paired_tests import rank_correlation
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import Floats, benjamini_hochberg, percentile_interval
 from ..results.record import COLUMNS, cells, public
+from ..score_key import BRAIN
 from .layer_curve import best_raw
 
 Record = Mapping[str, Any]
@@ -31,7 +32,9 @@ SHOWN = {
 
 
 def scores_table(records: Sequence[Record]) -> pd.DataFrame:
-    """A row a score: model, benchmark, score, interval, raw, ceiling, p, q over the table, layer, n, what was left out.
+    """A row a score: model, benchmark, score, interval, raw, ceiling, p, q over models, layer, n, what was left out.
+
+    What the brain tells of itself is a reference: the last of its benchmark.
 
     Parameters
     ----------
@@ -42,9 +45,11 @@ def scores_table(records: Sequence[Record]) -> pd.DataFrame:
     table = (
         pd.DataFrame(rows)
         .apply(_floats)
-        .sort_values(["benchmark", "score"], ascending=[True, False], ignore_index=True)
+        .assign(reference=lambda one: one["model"] == BRAIN)
+        .sort_values(["benchmark", "reference", "score"], ascending=[True, True, False], ignore_index=True)
     )
-    table.insert(list(table.columns).index("p") + 1, "q", benjamini_hochberg(table["p"]))
+    of_models = table["p"].where(~table.pop("reference"))
+    table.insert(list(table.columns).index("p") + 1, "q", benjamini_hochberg(of_models))
     return table
 
 
@@ -101,6 +106,8 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
     rows = []
     by_benchmark: dict[str, list[int]] = {}
     for i, one in enumerate(records):
+        if one["model"] == BRAIN:  # a reference, no model
+            continue
         by_benchmark.setdefault(one["benchmark"], []).append(i)
     for benchmark, members in by_benchmark.items():
         ordered = sorted(members, key=lambda i: (-_number(records[i]["score"]), records[i]["model"]))
@@ -142,7 +149,7 @@ def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataF
     parts = []
     for one, kept in zip(records, arrays, strict=True):
         raw = np.asarray(kept.get("raw", []), np.float64)
-        if one["unit"] == "none" or raw.ndim != 1 or len(raw) == 0:
+        if one["unit"] == "none" or raw.ndim != 1 or len(raw) == 0 or one["model"] == BRAIN:
             continue
         part = pd.DataFrame(
             {
@@ -177,30 +184,50 @@ def rdms_table(records: Sequence[Record], arrays: Sequence[Arrays], benchmark: s
     -------
     DataFrame
         ``first`` and ``second`` stimulus, ordered by category, ``brain``, and a column a model; ``attrs`` hold the
-        ``stimulus_ids`` and ``categories`` in their order. Empty where nothing was kept.
+        ``stimulus_ids`` and ``categories`` in their order, and in ``left_out`` which model is not there, and why.
+        Empty where nothing was kept.
     """
-    found = [
-        (one, kept)
-        for one, kept in zip(records, arrays, strict=True)
-        if one["benchmark"] == benchmark and "model_rdm" in kept
-    ]
+    here = [pair for pair in zip(records, arrays, strict=True) if pair[0]["benchmark"] == benchmark]
+    found = [(one, kept) for one, kept in here if "model_rdm" in kept]
     if not found:
         return pd.DataFrame()
-    ids, category = found[0][1]["stimulus_id"].astype(str), found[0][1]["category"].astype(str)
+    sets = [frozenset(kept["stimulus_id"].astype(str)) for _, kept in found]
+    of_most = found[sets.index(max(sets, key=sets.count))][1]
+    ids, category = of_most["stimulus_id"].astype(str), of_most["category"].astype(str)
     n = len(ids)
     order = np.lexsort((np.arange(n), category))
     row, column = np.triu_indices(n, k=1)
     first, second = order[row], order[column]
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    place = low * n - low * (low + 1) // 2 + (high - low - 1)
     table = pd.DataFrame(
-        {"first": ids[first], "second": ids[second], "brain": found[0][1]["brain_rdm"][place]}
+        {
+            "first": ids[first],
+            "second": ids[second],
+            "brain": _pairs_of(of_most, "brain_rdm", ids[first], ids[second]),
+        }
     )
-    for one, kept in found:
-        if len(kept["model_rdm"]) == len(place) and (kept["stimulus_id"].astype(str) == ids).all():
-            table[one["model"]] = kept["model_rdm"][place]
-    table.attrs |= {"stimulus_ids": ids[order].tolist(), "categories": category[order].tolist()}
+    left_out = [f"{one['model']}: its RDM was not kept" for one, kept in here if "model_rdm" not in kept]
+    for (one, kept), stimuli in zip(found, sets, strict=True):
+        if stimuli == set(ids):
+            table[one["model"]] = _pairs_of(kept, "model_rdm", ids[first], ids[second])
+        else:
+            left_out.append(f"{one['model']}: of other stimuli")
+    table.attrs |= {
+        "stimulus_ids": ids[order].tolist(),
+        "categories": category[order].tolist(),
+        "left_out": left_out,
+    }
     return table
+
+
+def _pairs_of(kept: Arrays, name: str, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Floats:
+    """The dissimilarities of pairs of stimuli, in whatever order they were kept."""
+    place = pd.Index(kept["stimulus_id"].astype(str))
+    n, (a, b) = len(place), (place.get_indexer(pd.Index(one)) for one in (first, second))
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    values: Floats = np.asarray(kept[name], np.float64)
+    if values.shape != (n * (n - 1) // 2,):
+        raise ValueError(f"{name} holds {values.shape}, not the pairs of {n} stimuli")
+    return values[low * n - low * (low + 1) // 2 + (high - low - 1)]
 
 
 def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

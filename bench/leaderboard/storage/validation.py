@@ -8,6 +8,7 @@ from ....errors import UserError
 from ...benchmark import BenchmarkCard, benchmark_card, is_published
 from ...metrics.normalization import Floats
 from ...metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, Normalization
+from ...score_key import BRAIN
 from ..submission.errors import Refused
 from ..submission.schema import SubmittedScore
 from .models import BenchmarkRow, CeilingRow
@@ -62,6 +63,8 @@ def check_ceiling(one: SubmittedScore, instance: brainscore.BenchmarkInstance) -
 
 
 def _check_benchmark(one: SubmittedScore) -> BenchmarkCard | None:
+    if one.model == BRAIN:
+        raise Refused(f"{one.benchmark}: decoded from the {BRAIN} itself, which is no model and has no rank")
     if not is_published(one.benchmark):
         raise Refused(
             f"{one.model} on {one.benchmark}: other folds than the benchmark's make another benchmark"

@@ -13,6 +13,7 @@ from ...benchmark import is_published
 from ...reports.collect import Comparison, compare, maps_of
 from ...results.card import Card
 from ...results.record import public
+from ...score_key import BRAIN
 from .schema import FORMAT, digest_of_document
 
 _DIGITS = 7
@@ -52,7 +53,7 @@ def gathered(
     notes = list(found.notes)
     records, arrays = [], []
     for record, values in zip(found.records, found.arrays, strict=True):
-        if record["model"] == "brain":
+        if record["model"] == BRAIN:
             notes.append(
                 f"{record['benchmark']}: decoded from the brain itself, which is not a model: left out"
             )

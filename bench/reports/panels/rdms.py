@@ -23,12 +23,13 @@ def rdms(comparison: Comparison) -> list[Panel]:
 
 def _of_benchmark(comparison: Comparison, benchmark: str, table: pd.DataFrame) -> Panel:
     here = [i for i, one in enumerate(comparison.records) if one["benchmark"] == benchmark]
-    n = len(table.attrs["stimulus_ids"])
+    n, left_out = len(table.attrs["stimulus_ids"]), table.attrs["left_out"]
+    missing = f" Not drawn: {'; '.join(left_out)}." if left_out else ""
     return Panel(
         table,
         lambda style: rdms_figure(table, benchmark, style),
         name=f"rdms-{benchmark}",
         title=f"RDMs of {benchmark}",
-        alt=f"Dissimilarities of {n} stimuli in the brain and in the chosen layers, and MDS.",
+        alt=f"Dissimilarities of {n} stimuli in the brain and in the chosen layers, and MDS.{missing}",
         n=counts([comparison.records[i] for i in here], [comparison.arrays[i] for i in here]),
     )

@@ -1,5 +1,6 @@
 """The scores themselves: ranked, as a heat map, and below their ceilings."""
 
+from ...score_key import BRAIN
 from .. import figures as draw
 from ..collect import Comparison
 from ..panel import Panel, panel
@@ -11,10 +12,15 @@ from ..panel import Panel, panel
 def ranked(comparison: Comparison) -> list[Panel]:
     """Models by score, with the differences that are clear."""
     scores, pairs = comparison.scores, comparison.differences
-    best = scores.sort_values("score", ascending=False).groupby("benchmark").first()
+    of_models = scores[scores["model"] != BRAIN]
+    best = of_models.sort_values("score", ascending=False).groupby("benchmark").first()
     first = "; ".join(f"{name}: {row['model']} ({row['score']:.3f})" for name, row in best.iterrows())
-    n_models, n_benchmarks = scores["model"].nunique(), scores["benchmark"].nunique()
-    alt = f"Bars of {n_models} models on {n_benchmarks} benchmarks. Highest: {first}."
+    n_models, n_benchmarks = of_models["model"].nunique(), scores["benchmark"].nunique()
+    alt = f"Bars of {n_models} models on {n_benchmarks} benchmarks." + (
+        f" Highest: {first}." if first else ""
+    )
+    if len(of_models) < len(scores):
+        alt += " Dashed: the brain, decoded from itself."
     return [Panel(scores, lambda style: draw.ranked_figure(scores, pairs, style), alt=alt)]
 
 
@@ -26,7 +32,7 @@ def ranked(comparison: Comparison) -> list[Panel]:
 )
 def heat_map(comparison: Comparison) -> list[Panel]:
     """Several models on several benchmarks."""
-    scores = comparison.scores
+    scores = comparison.scores[comparison.scores["model"] != BRAIN]
     if min(scores["model"].nunique(), scores["benchmark"].nunique()) < 2:
         return []
     table = scores[["model", "benchmark", "score"]]

@@ -54,8 +54,8 @@ def test_predictions_are_those_of_double_precision(n_features, smaller, alpha):
 
 def at_penalty(engine, fold, y, alpha):
     """Predictions at one penalty of the grid, whichever would be chosen."""
-    outer = engine._maps(fold)[0]
     columns = Targets(y).columns
+    outer = next(engine._maps(fold, columns))
     reduced, mean = outer.reduced(columns)
     place = int(np.flatnonzero(engine._alphas == alpha)[0])
     weights = outer.weights[place].float()
