@@ -381,7 +381,7 @@ class Network(Model):
         return values
 
     def _note(
-        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, int]
+        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, Any]
     ) -> dict[str, Any]:
         return {
             "model": self.identifier,
@@ -392,7 +392,7 @@ class Network(Model):
             "left_out": left_out,
         }
 
-    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, Any]:
         """What of the stimuli the network was not shown, counted."""
         del stimuli, context  # a picture is shown whole
         return {}
