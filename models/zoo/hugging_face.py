@@ -20,15 +20,23 @@ def load_hugging_face(name: str) -> "Model":
     Parameters
     ----------
     name : str
-        ``FOLDER`` or ``ORG/NAME``.
+        ``FOLDER`` or ``ORG/NAME``; ``#vision`` or ``#text`` behind it names a tower of a network that has two.
+
+    Raises
+    ------
+    UserError
+        For a folder that holds no model, one that reads neither pictures nor texts, and two towers of which none is
+        named.
     """
-    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
-    from ..extraction.language_model import LanguageModel
+    from .hugging_face_parts import part_of, reads
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
+    whole, tower = name, ""
+    if "#" in name and not Path(name).expanduser().is_dir():
+        name, _, tower = name.rpartition("#")
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
@@ -39,27 +47,33 @@ def load_hugging_face(name: str) -> "Model":
     identifier = f"hf:{folder.resolve().name if local else name}"
     if local and folder.resolve().name in ("hf", "model"):
         identifier = f"hf:{folder.resolve().parent.name}"
-    config = _fetched(name, lambda: AutoConfig.from_pretrained(place, trust_remote_code=False))
-    if hasattr(config, "image_size") or hasattr(config, "num_channels"):
-        return _hugging_face_vision(place, identifier)
-    tokenizer = _fetched(name, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    module = _pretrained(name, place)
-    causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.architectures or ())
-    return LanguageModel(
-        module, tokenizer, identifier=identifier, layers=_blocks(module), pooling="last" if causal else "mean"
-    )
+    module = part_of(_pretrained(name, place), tower, name)
+    identifier += f"#{tower}" * bool(tower)
+    if reads(module, whole) == "vision":
+        return _vision(place, module, identifier)
+    return _language(place, module, identifier)
 
 
-def _hugging_face_vision(place: str, identifier: str) -> "Model":
+def _language(place: str, module: "nn.Module", identifier: str) -> "Model":
+    from transformers import AutoTokenizer
+
+    from ..extraction.language_model import LanguageModel
+    from .hugging_face_parts import blocks
+
+    tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
+    return LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module))
+
+
+def _vision(place: str, module: "nn.Module", identifier: str) -> "Model":
     from ..extraction.preprocessing import ProcessorPreprocessing
     from ..extraction.vision_model import VisionModel
+    from .hugging_face_parts import blocks
 
     processor = _fetched(
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
-    module = _pretrained(place, place)
     preprocess = ProcessorPreprocessing(processor)
-    return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
+    return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
 
 
 def _pretrained(name: str, place: str) -> "nn.Module":
@@ -82,22 +96,3 @@ def _automodel(kind: str) -> Any:
 
 def _fetched(name: str, fetch: Callable[[], Any]) -> Any:
     return fetched(f"hf:{name}", fetch, hint="; give the folder of a downloaded model: hf:FOLDER")
-
-
-def _blocks(module: "nn.Module") -> list[str]:
-    """The blocks of a transformer: the longest list of modules of one kind, and the embedding before it."""
-    from torch import nn
-
-    lists = [(name, child) for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
-    if not lists:
-        return []
-    name, blocks = max(lists, key=lambda item: len(item[1]))
-    embedding = next(
-        (
-            n
-            for n, child in module.named_modules()
-            if n in ("embeddings", "embed_tokens", "wte") or isinstance(child, nn.Embedding)
-        ),
-        None,
-    )
-    return [*([embedding] if embedding else []), *(f"{name}.{index}" for index in range(len(blocks)))]

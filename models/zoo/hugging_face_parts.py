@@ -1,0 +1,135 @@
+"""What a Hugging Face network is made of: its towers, its blocks, what it reads."""
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_TOWERS = {
+    "vision": ("vision_model", "vision_tower", "visual", "image_model", "vision_encoder"),
+    "text": ("text_model", "language_model", "text_encoder"),
+}
+_SHOWN = {"vision": "pixel_values", "text": "input_ids"}
+_EMBEDDINGS = ("embeddings", "embed_tokens", "wte")
+
+
+def part_of(module: "nn.Module", tower: str, name: str) -> "nn.Module":
+    """A tower of a network that has two, or a network that has none.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    tower : str
+        ``"vision"``, ``"text"``, or nothing.
+    name : str
+        What was asked for, for messages.
+
+    Raises
+    ------
+    UserError
+        For two towers of which none is named, or one that is not there.
+    """
+    towers = towers_of(module)
+    both = " or ".join(f"hf:{name}#{one}" for one in towers)
+    if len(towers) == 2 and not tower:
+        raise UserError(
+            f"hf:{name} ({type(module).__name__}) has a tower for pictures and one for texts: name {both}"
+        )
+    if not tower:
+        return module
+    if len(towers) < 2:
+        raise UserError(f"hf:{name} ({type(module).__name__}) has no two towers: leave out '#{tower}'")
+    if tower not in towers:
+        raise unknown(f"tower of hf:{name}", tower, list(towers))
+    return towers[tower]
+
+
+def towers_of(module: "nn.Module") -> dict[str, "nn.Module"]:
+    """The towers by what they read, the vision tower first."""
+    found: dict[str, nn.Module] = {}
+    for kind, names in _TOWERS.items():
+        found |= {
+            kind: child
+            for name, child in reversed(list(module.named_modules()))
+            if name.rpartition(".")[2] in names and name.count(".") < 2
+        }
+    return found
+
+
+def reads(module: "nn.Module", name: str) -> str:
+    """``"vision"`` or ``"text"``, by the input that the network itself declares.
+
+    Raises
+    ------
+    UserError
+        For a network that reads sound, film, tables or anything else.
+    """
+    import inspect
+
+    wanted = getattr(module, "main_input_name", "input_ids")
+    known = inspect.signature(module.forward).parameters
+    for kind, argument in _SHOWN.items():
+        if wanted == argument and argument in known:
+            break
+    else:
+        raise UserError(f"hf:{name} ({type(module).__name__}) reads {wanted}, neither pictures nor texts")
+    needed = [
+        one
+        for one, parameter in known.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and one != argument
+    ]
+    if needed:
+        raise UserError(f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that")
+    return kind
+
+
+def blocks(module: "nn.Module") -> list[str]:
+    """The blocks of a transformer and the embedding before it; those of the encoder where a decoder follows.
+
+    The blocks are the longest list of modules that lies in no other list: inside a block there may be longer ones, of
+    experts. Where a network keeps the parts of its blocks in lists side by side, the last list ends a block.
+    """
+    from torch import nn
+
+    config: Any = getattr(module, "config", None)
+    inside = ""
+    if getattr(config, "is_encoder_decoder", False) is True:
+        names = [name for name, child in module.named_modules() if name and child is _encoder(module)]
+        inside = f"{names[0]}." if names else ""
+    lists = [
+        (name, child)
+        for name, child in module.named_modules()
+        if isinstance(child, nn.ModuleList) and len(child) and name.startswith(inside)
+    ]
+    outer = [
+        (name, child) for name, child in lists if not any(name.startswith(f"{other}.") for other, _ in lists)
+    ]
+    if not outer:
+        return []
+    longest = max(len(child) for _, child in outer)
+    first = next(name for name, child in outer if len(child) == longest)
+    beside = [
+        name
+        for name, child in outer
+        if len(child) == longest and name.rpartition(".")[0] == first.rpartition(".")[0]
+    ]
+    embedding = next(
+        (
+            name
+            for name, child in module.named_modules()
+            if name.startswith(inside)
+            and (name.removeprefix(inside) in _EMBEDDINGS or isinstance(child, nn.Embedding))
+        ),
+        None,
+    )
+    return [*([embedding] if embedding else []), *(f"{beside[-1]}.{index}" for index in range(longest))]
+
+
+def _encoder(module: Any) -> "nn.Module | None":
+    found = getattr(module, "get_encoder", lambda: None)()
+    encoder: nn.Module | None = found if found is not module else getattr(module, "encoder", None)
+    return encoder
