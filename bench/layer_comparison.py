@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import UserError
+from ..memory import require
 from .metrics.base import MetricResult, ScoringOptions
-from .metrics.memory import require
 
 if TYPE_CHECKING:
     from ..models import Model

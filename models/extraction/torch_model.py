@@ -19,7 +19,7 @@ from ...fingerprint import Fingerprint, package_version
 from ...progress import track
 from ..model import Context, Model, describe_layers
 from ..sheet import Sheet, grid_sheet
-from . import activation_cache
+from . import activation_cache, precision
 from .hooks import Intervention, Stop, alone, check_layers, forward_order, record
 from .network_digest import network_fingerprint, precision_of_products
 from .readout import EVERYTHING, Readout
@@ -49,6 +49,11 @@ class Network(Model):
         Where units lie, for the layers that have a sheet.
     readout : Readout
         Pooling over space, projection of wide layers, half precision.
+
+    Attributes
+    ----------
+    stored_in : str
+        The precision of the weights in their file; "" where that is not known.
     """
 
     module: nn.Module
@@ -57,6 +62,7 @@ class Network(Model):
     cache: bool
     readout: Readout
     lesions: tuple[Intervention, ...]
+    stored_in: str = ""
     _layers: list[str]  # found when they are asked for, and shared by all views
     _sheets: dict[str, Sheet]
 
@@ -216,6 +222,10 @@ class Network(Model):
             said["reading"] = words
         if self.lesions:
             said["lesions"] = len(self.lesions)
+        if words := precision.describe(
+            self.module, self.stored_in, self._half() if self.readout.half else None
+        ):
+            said["weights"] = words
         return said
 
     @property

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
+from .precision import own_dtype
 from .readout import EVERYTHING, Readout
 from .torch_model import Network
 
@@ -147,7 +148,7 @@ class VisionModel(Network):
         return rows, batch.to(self.device)
 
     def _forward(self, batch: Tensor) -> Any:
-        return self.module(batch)
+        return self.module(batch.to(own_dtype(self.module)))
 
     def _read(self, output: Tensor, batch: Tensor, layer: str) -> Tensor:
         if output.ndim < 2 or len(output) != len(batch):

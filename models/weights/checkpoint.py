@@ -7,9 +7,9 @@ inert placeholders, and every other name is refused.
 
 import io
 import pickle
-import warnings
 import zipfile
 from collections import OrderedDict
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from ...memory import require
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -29,8 +31,17 @@ _DTYPES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "UntypedStorage": torch.uint8,
 }
-_LIMIT = 1 << 36
+_MAGIC = 0x1950A86A20F9469CFC6C
+"""With which files of torch before 1.6 begin."""
+_A_BYTE_OF_PICKLE = 64
+"""What one of its instructions takes at most once it was carried out."""
+_SMALL = 1 << 26
+
+
+class DamagedError(pickle.UnpicklingError):
+    """A file that is not as torch writes it."""
 
 
 class Settings:
@@ -52,31 +63,57 @@ class Settings:
         """Its items are dropped."""
 
 
-class _Restricted(pickle.Unpickler):
-    """Names that it does not know are refused; none of those it knows runs anything of the file's."""
+class _Restricted(pickle._Unpickler):
+    """Names that it does not know are refused; none of those it knows runs anything of the file's.
+
+    Python's own and not C's, whose memo grows to the highest number that a file names. What is handed out is new each
+    time, since a file may set attributes on it.
+    """
+
+    dispatch = {  # noqa: RUF012 (as in the class it is of)
+        code: step for code, step in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
+
+    def __init__(self, raw: bytes | memoryview, start: int = 0) -> None:
+        self.stream = io.BytesIO(raw)
+        self.stream.seek(start)
+        super().__init__(self.stream, encoding="utf-8")
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name of the pickle stands for here."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _parameter
-        if (module, name) == ("torch.storage", "_load_from_bytes"):
-            return _storage_from_bytes
-        if module == "torch" and name in _DTYPES:
+        if (module, name) in _REBUILT:
+            return partial(_REBUILT[module, name])
+        if module in ("torch", "torch.storage") and name in _DTYPES:
             return _DTYPES[name]
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
         if (module, name) == ("torch", "Size"):
             return tuple
         if _only_settings(module, name):
             return Settings
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
+    def storage_kind(self, pid: Any, n_parts: int) -> tuple[torch.dtype, str]:
+        """The type and the key of a storage that the pickle names."""
+        if not isinstance(pid, tuple) or len(pid) != n_parts or not isinstance(pid[1], torch.dtype):
+            raise DamagedError("it names a storage of an unknown kind")
+        return pid[1], str(pid[2])
+
 
 def _only_settings(module: str, name: str) -> bool:
     return (
-        (module, name) in {("argparse", "Namespace"), ("typing", "Any"), ("collections", "defaultdict")}
+        (module, name)
+        in {
+            ("argparse", "Namespace"),
+            ("typing", "Any"),
+            ("collections", "defaultdict"),
+            ("torch", "device"),
+            ("_codecs", "encode"),
+        }
+        or module.removesuffix(".multiarray")
+        in ("numpy", "numpy.core", "numpy._core")  # a best accuracy, as a rule
         or module.partition(".")[0] == "omegaconf"
         or (module in ("pathlib", "pathlib._local") and name.endswith("Path"))
         or (module == "builtins" and name in {"dict", "list", "tuple", "int", "float", "str", "bool", "set"})
@@ -88,36 +125,129 @@ class _Archive(_Restricted):
     """The pickle of a torch archive, whose storages lie beside it."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
-        super().__init__(io.BytesIO(archive.read(name)))
+        super().__init__(archive.read(name))
         self._archive, self._folder = archive, name.removesuffix("data.pkl")
         self._storages: dict[str, Tensor] = {}
 
     def persistent_load(self, pid: Any) -> Tensor:
         """A storage by its key, as a flat tensor."""
-        if not isinstance(pid, tuple) or len(pid) != 5 or not isinstance(pid[1], torch.dtype):
-            raise pickle.UnpicklingError("it names a storage of an unknown kind")
-        _, dtype, key, _, _ = pid
+        dtype, key = self.storage_kind(pid, 5)
         if key not in self._storages:
-            raw = bytearray(self._archive.read(f"{self._folder}data/{key}"))
-            self._storages[key] = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+            self._storages[key] = _storage(self._archive.read(f"{self._folder}data/{key}"), dtype)
         return self._storages[key]
 
 
+class _Skimmed(_Restricted):
+    """The pickle of an old file, read only to find its end, and the types of its storages."""
+
+    def __init__(self, raw: bytes, start: int) -> None:
+        super().__init__(raw, start)
+        self.kinds: dict[str, torch.dtype] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Tensors are left out."""
+        found = super().find_class(module, name)
+        return Settings if isinstance(found, partial) else found
+
+    def persistent_load(self, pid: Any) -> Settings:
+        """The storage comes behind the pickle."""
+        dtype, key = self.storage_kind(pid, 6)
+        self.kinds[key] = dtype
+        return Settings()
+
+
+class _Old(_Restricted):
+    """The same pickle once its storages were read."""
+
+    def __init__(self, raw: bytes, start: int, storages: dict[str, memoryview]) -> None:
+        super().__init__(raw, start)
+        self._storages = storages
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        """A storage by its key, or the part of one that an older torch kept as a view."""
+        dtype, key = self.storage_kind(pid, 6)
+        values = _storage(self._storages[key], dtype)
+        if pid[5] is None:
+            return values
+        _, offset, length = pid[5]
+        return values[offset : offset + length]
+
+
+def _storage(raw: bytes | memoryview, dtype: torch.dtype) -> Tensor:
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if len(raw) else torch.empty(0, dtype=dtype)
+
+
+def read_torch_file(path: Path) -> Any:
+    """What a file of ``torch.save`` holds, with inert :class:`Settings` for objects of settings.
+
+    Raises
+    ------
+    UserError
+        Where it would not fit into memory.
+    pickle.UnpicklingError
+        For a file that names anything that is not admitted; a DamagedError for one that is not as torch writes it.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    require_for_file(path, path.stat().st_size)
+    return read_archive(path) if start == b"PK\x03\x04" else _read_old(path.read_bytes())
+
+
 def read_archive(path: Path) -> Any:
-    """What a torch archive (a zip file) holds, with inert :class:`Settings` for objects of settings.
+    """The same of a torch archive (a zip file), which is looked at before any of it is read.
 
     Raises
     ------
     pickle.UnpicklingError
-        For a file that is no archive, or names anything that is not admitted.
+        As :func:`read_torch_file`.
     """
     if not zipfile.is_zipfile(path):
-        raise pickle.UnpicklingError("it is no torch archive")
+        raise DamagedError("it is no torch archive")
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith("data.pkl")]
-        if len(names) != 1 or sum(entry.file_size for entry in archive.infolist()) > _LIMIT:
-            raise pickle.UnpicklingError("it is no torch archive")
-        return _Archive(archive, names[0]).load()
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise DamagedError("it is compressed, which torch's archives are not: save the weights again")
+        if any(entry.file_size != entry.compress_size for entry in entries) or (
+            sum(entry.file_size for entry in entries) > path.stat().st_size
+        ):
+            raise DamagedError("its entries are longer than the file")
+        names = [entry for entry in entries if entry.filename.endswith("data.pkl")]
+        if len(names) != 1 or len({entry.filename for entry in entries}) < len(entries):
+            raise DamagedError("it is no torch archive")
+        order = names[0].filename.removesuffix("data.pkl") + "byteorder"
+        if order in archive.namelist() and archive.read(order) != b"little":
+            raise DamagedError("it was written on a big-endian machine: save it again on another")
+        require_for_file(path, names[0].file_size * _A_BYTE_OF_PICKLE)
+        return _Archive(archive, names[0].filename).load()
+
+
+def _read_old(raw: bytes) -> Any:
+    """A file of torch before 1.6: five pickles, then each storage behind its length."""
+    head = _Restricted(raw)
+    if head.load() != _MAGIC:
+        raise DamagedError("it does not begin as torch's files do")
+    _, about = head.load(), head.load()
+    if isinstance(about, dict) and about.get("little_endian") is False:
+        raise DamagedError("it was written on a big-endian machine: save it again on another")
+    start = head.stream.tell()
+    skimmed = _Skimmed(raw, start)
+    skimmed.load()
+    tail = _Restricted(raw, skimmed.stream.tell())
+    keys, place = tail.load(), tail.stream.tell()
+    storages: dict[str, memoryview] = {}
+    for key in keys:
+        length = int.from_bytes(raw[place : place + 8], "little") * skimmed.kinds[str(key)].itemsize
+        if place + 8 + length > len(raw):
+            raise DamagedError("its storages are longer than the file")
+        storages[str(key)] = memoryview(raw)[place + 8 : place + 8 + length]
+        place += 8 + length
+    return _Old(raw, start, storages).load()
+
+
+def require_for_file(path: Path, n_bytes: int) -> None:
+    """Refuse a file that memory does not hold, before it is read."""
+    if n_bytes > _SMALL:
+        require(n_bytes, str(path), remedy="keep its weights alone")
 
 
 class _Positions(_Restricted):
@@ -148,43 +278,46 @@ def read_position_pickle(path: Path) -> dict[str, Any]:
     pickle.UnpicklingError
         For a file that holds anything else.
     """
-    with path.open("rb") as stream:
-        found = _Positions(stream).load()
+    found = _Positions(path.read_bytes()).load()
     if not isinstance(found, _Fields):
         raise pickle.UnpicklingError("it holds no positions")
     return found.fields
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: object) -> Tensor:
-    flat = storage if isinstance(storage, Tensor) else _flat(storage)
+    if not isinstance(storage, Tensor) or storage.ndim != 1:
+        raise DamagedError("a tensor without a storage")
     size, stride = tuple(int(one) for one in size), tuple(int(one) for one in stride)
     reach = (
         offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if all(size) else offset
     )
-    beyond = all(size) and (reach >= len(flat) or prod(size) > len(flat))
+    beyond = all(size) and (reach >= len(storage) or prod(size) > len(storage))
     if min((offset, *size, *stride), default=0) < 0 or beyond:
-        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return flat.as_strided(size, stride, offset).clone()
+        raise DamagedError("a tensor reaches beyond its storage")
+    return storage.as_strided(size, stride, offset).clone()
 
 
-def _flat(storage: Any) -> Tensor:
-    if not isinstance(storage, torch.storage.TypedStorage):
-        raise pickle.UnpicklingError("a tensor without a storage")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
-        flat: Tensor = torch.tensor([], dtype=storage.dtype)
-        return flat.set_(storage.untyped())  # type: ignore[no-untyped-call]
+def _typed_tensor(
+    storage: Any, offset: int, size: Any, stride: Any, grad: object, hooks: object, dtype: Any, *_rest: object
+) -> Tensor:
+    """Of a type that has no storage class of its own, such as float8."""
+    return _tensor(storage.view(dtype), offset, size, stride)
 
 
 def _parameter(data: Tensor, *_rest: object) -> Tensor:
     return data
 
 
-def _storage_from_bytes(raw: bytes) -> Any:
-    """A storage inside a plain pickle is a torch file of its own."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
-        return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+_REBUILT = {
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v3"): _typed_tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    (
+        "torch.storage",
+        "_load_from_bytes",
+    ): _read_old,  # a storage inside a plain pickle is a torch file of its own
+}
 
 
 def as_positions(fields: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -2,18 +2,15 @@
 
 import pickle
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...errors import UserError
-from .checkpoint import read_archive
+from ...errors import UserError, first_line
+from .checkpoint import DamagedError, read_torch_file, require_for_file
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -53,7 +50,7 @@ def read_content(path: Path) -> dict[str, object]:
         As :func:`read_weights`.
     """
     try:
-        return dict(load_file(path)) if path.suffix == ".safetensors" else _torch_file(path)
+        return _safetensors_file(path) if path.suffix == ".safetensors" else _torch_file(path)
     except FileNotFoundError as error:
         raise UserError(f"no weights at {path}") from error
     except IsADirectoryError as error:
@@ -62,36 +59,33 @@ def read_content(path: Path) -> dict[str, object]:
         raise UserError(f"{path} is not a readable safetensors file ({error}): fetch it again") from error
 
 
+def _safetensors_file(path: Path) -> dict[str, object]:
+    """Its header is held against the length of the file before anything is read."""
+    require_for_file(path, path.stat().st_size)
+    return dict(load_file(path))
+
+
 _NESTED = (("state_dict",), ("model",), ("classy_state_dict", "base_model", "model", "trunk"))
 
 
 def _torch_file(path: Path) -> dict[str, object]:
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "Detected pickle protocol", UserWarning
-            )  # it is refused if it matters
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        content = _with_settings(path)
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        content = read_torch_file(path)
+    except (UserError, OSError):
+        raise
+    except DamagedError as error:
+        raise UserError(f"{path} is damaged or not a torch file ({error}): fetch it again") from error
+    except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} is damaged or not a torch file ({str(error)[:120]}): fetch it again"
+            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({str(error)[:120]})"
+        ) from error
+    except Exception as error:  # a file of any bytes at all reaches any line of the reader
+        raise UserError(
+            f"{path} is damaged or not a torch file ({first_line(error)}): fetch it again"
         ) from error
     if not isinstance(content, Mapping):
         raise UserError(f"{path} holds a {type(content).__name__}, not a table of weights")
     return dict(content)
-
-
-def _with_settings(path: Path) -> object:
-    """A file of tensors and of objects that only hold settings."""
-    try:
-        return read_archive(path)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, IndexError, TypeError, ValueError, KeyError,
-            AttributeError, RuntimeError) as error:  # fmt: skip
-        raise UserError(
-            f"{path} is not a file of plain tensors, and reading it could execute code: refused ({str(error)[:120]})"
-        ) from error
 
 
 def load_into(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError, missing_extra
-from ..catalogue import fetched, scheme
+from ..catalogue import scheme
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,23 +20,24 @@ def load_hugging_face(name: str) -> "Model":
     Parameters
     ----------
     name : str
-        ``FOLDER`` or ``ORG/NAME``; ``#vision`` or ``#text`` behind it names a tower of a network that has two.
+        ``FOLDER`` or ``ORG/NAME``. ``#vision`` or ``#text`` behind it names a tower of a network that has two;
+        behind that, ``@bfloat16``, another precision or ``@stored`` (that of the files) one other than float32.
 
     Raises
     ------
     UserError
-        For a folder that holds no model, one that reads neither pictures nor texts, and two towers of which none is
-        named.
+        For a folder that holds no whole model, one that reads neither pictures nor texts, and two towers of which
+        none is named.
     """
     from transformers.utils import logging
 
-    from .hugging_face_parts import part_of, reads
+    from ..weights.hugging_face_folder import asked_dtype, check_folder, from_pretrained
+    from .hugging_face_parts import part_of, reads, split_tower
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
-    whole, tower = name, ""
-    if "#" in name and not Path(name).expanduser().is_dir():
-        name, _, tower = name.rpartition("#")
+    asked, (whole, dtype) = name, asked_dtype(name)
+    name, tower = split_tower(whole)
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
@@ -47,11 +48,13 @@ def load_hugging_face(name: str) -> "Model":
     identifier = f"hf:{folder.resolve().name if local else name}"
     if local and folder.resolve().name in ("hf", "model"):
         identifier = f"hf:{folder.resolve().parent.name}"
-    module = part_of(_pretrained(name, place), tower, name)
-    identifier += f"#{tower}" * bool(tower)
-    if reads(module, whole) == "vision":
-        return _vision(place, module, identifier)
-    return _language(place, module, identifier)
+    identifier += asked.removeprefix(name)
+    if local:
+        check_folder(folder)
+    network, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
+    module = part_of(network, tower, name)
+    model = _vision if reads(module, whole) == "vision" else _language
+    return model(place, module, identifier).replaced(stored_in=stored)
 
 
 def _language(place: str, module: "nn.Module", identifier: str) -> "Model":
@@ -76,15 +79,6 @@ def _vision(place: str, module: "nn.Module", identifier: str) -> "Model":
     return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
 
 
-def _pretrained(name: str, place: str) -> "nn.Module":
-    """The network; code that lies beside its weights is never run, nor is a person asked whether to."""
-    auto = _automodel("AutoModel")
-    module: nn.Module = _fetched(
-        name, lambda: auto.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
-    )
-    return module
-
-
 def _automodel(kind: str) -> Any:
     import transformers
 
@@ -95,4 +89,6 @@ def _automodel(kind: str) -> Any:
 
 
 def _fetched(name: str, fetch: Callable[[], Any]) -> Any:
-    return fetched(f"hf:{name}", fetch, hint="; give the folder of a downloaded model: hf:FOLDER")
+    from ..weights.hugging_face_folder import fetched_by_transformers
+
+    return fetched_by_transformers(name, fetch)

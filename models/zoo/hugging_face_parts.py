@@ -1,5 +1,6 @@
 """What a Hugging Face network is made of: its towers, its blocks, what it reads."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError, unknown
@@ -13,6 +14,14 @@ _TOWERS = {
 }
 _SHOWN = {"vision": "pixel_values", "text": "input_ids"}
 _EMBEDDINGS = ("embeddings", "embed_tokens", "wte")
+
+
+def split_tower(name: str) -> tuple[str, str]:
+    """A model's name and, behind ``#``, its tower; a folder may have the mark in its own name."""
+    if "#" not in name or Path(name).expanduser().is_dir():
+        return name, ""
+    name, _, tower = name.rpartition("#")
+    return name, tower
 
 
 def part_of(module: "nn.Module", tower: str, name: str) -> "nn.Module":

@@ -190,7 +190,7 @@ def test_work_that_would_not_fit_is_refused_before_it_starts(benchmark, model, t
 
 MEASURE = """
 import resource, sys, brodmann
-from brodmann.bench.metrics.memory import OVERHEAD
+from brodmann.memory import OVERHEAD
 benchmark, model = brodmann.load_benchmark(sys.argv[2]), brodmann.load_model("random-convnet")
 sizes = model.sizes(benchmark.dataset.stimuli, ["conv1"])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

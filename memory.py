@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ...errors import UserError
+from .errors import UserError
 
 OVERHEAD = 1 << 29
 """Half a GiB: libraries, labels of units, pages of files that are being read."""
@@ -50,7 +50,7 @@ def _cgroup_free() -> list[int]:
         return []
 
 
-def require(n_bytes: int, what: str) -> None:
+def require(n_bytes: int, what: str, *, remedy: str = "ask for fewer or smaller layers") -> None:
     """Refuse work that would not fit.
 
     Parameters
@@ -59,6 +59,8 @@ def require(n_bytes: int, what: str) -> None:
         What the work itself takes; ``OVERHEAD`` is added for what comes with it.
     what : str
         The work, for the message.
+    remedy : str
+        What a person may do about it, for the message.
 
     Raises
     ------
@@ -70,5 +72,5 @@ def require(n_bytes: int, what: str) -> None:
     if n_bytes > free:
         raise UserError(
             f"{what} would take about {n_bytes / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free: "
-            "ask for fewer or smaller layers, or set BRODMANN_MEMORY_GB if you know better"
+            f"{remedy}, or set BRODMANN_MEMORY_GB if you know better"
         )
