@@ -280,7 +280,7 @@ class LanguageModel(Network):
         if output.ndim != 3 or output.shape[:2] != (n_sequences, n_tokens):
             raise UserError(
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} "
-                f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units)"
+                f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units); choose a layer that has them"
             )
         own = output[batch.source[:, None], batch.places].float()  # half precision would overflow in a long sum
         counted = batch.counted[:, :, None]

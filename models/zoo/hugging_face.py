@@ -61,10 +61,15 @@ def _language(place: str, module: "nn.Module", identifier: str) -> "Model":
     from transformers import AutoTokenizer
 
     from ..extraction.language_model import LanguageModel
-    from .hugging_face_parts import blocks
+    from .hugging_face_parts import answering, blocks
 
     tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    return LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module))
+    model = LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module))
+    try:
+        known = model.every_layer()
+    except UserError:  # who asks for a layer is told why it cannot run
+        return model
+    return model.replaced(layers=answering(model.layers, known))
 
 
 def _vision(place: str, module: "nn.Module", identifier: str) -> "Model":

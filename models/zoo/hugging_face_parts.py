@@ -1,5 +1,7 @@
 """What a Hugging Face network is made of: its towers, its blocks, what it reads."""
 
+import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ _TOWERS = {
     "text": ("text_model", "language_model", "text_encoder"),
 }
 _SHOWN = {"vision": "pixel_values", "text": "input_ids"}
+_KERNELS = {"mra": "mra_cuda_kernel"}
 _EMBEDDINGS = ("embeddings", "embed_tokens", "wte")
 
 
@@ -75,8 +78,12 @@ def reads(module: "nn.Module", name: str) -> str:
     UserError
         For a network that reads sound, film, tables or anything else.
     """
-    import inspect
-
+    kernel = _KERNELS.get(getattr(getattr(module, "config", None), "model_type", ""))
+    if kernel and getattr(sys.modules[type(module).__module__], kernel, None) is None:
+        raise UserError(
+            f"hf:{name} ({type(module).__name__}): its attention runs in a kernel that transformers compiles for "
+            "graphics cards, and gives zeros without it, so nothing is scored"
+        )
     wanted = getattr(module, "main_input_name", "input_ids")
     known = inspect.signature(module.forward).parameters
     for kind, argument in _SHOWN.items():
@@ -126,16 +133,42 @@ def blocks(module: "nn.Module") -> list[str]:
         for name, child in outer
         if len(child) == longest and name.rpartition(".")[0] == first.rpartition(".")[0]
     ]
-    embedding = next(
-        (
-            name
-            for name, child in module.named_modules()
-            if name.startswith(inside)
-            and (name.removeprefix(inside) in _EMBEDDINGS or isinstance(child, nn.Embedding))
-        ),
-        None,
-    )
+    embedding = _embedding(module, inside)
     return [*([embedding] if embedding else []), *(f"{beside[-1]}.{index}" for index in range(longest))]
+
+
+def _embedding(module: Any, inside: str) -> str | None:
+    """What a network's own embedding of tokens is called: the sum with positions where that is a module."""
+    from torch import nn
+
+    try:
+        own = module.get_input_embeddings()
+    except (AttributeError, NotImplementedError, TypeError):
+        own = None
+    names = [name for name, _ in module.named_modules(remove_duplicate=False) if name.startswith(inside)]
+    parts = dict(module.named_modules(remove_duplicate=False))
+    tests = (
+        lambda name: name.removeprefix(inside) in _EMBEDDINGS,
+        lambda name: parts[name] is own and isinstance(own, nn.Embedding),
+        lambda name: isinstance(parts[name], nn.Embedding),
+    )
+    return next((name for test in tests for name in names if name and test(name)), None)
+
+
+def answering(names: list[str], known: list[str]) -> list[str]:
+    """The layers, each by the last module inside it where the network passes the layer itself by.
+
+    Parameters
+    ----------
+    names : list of str
+    known : list of str
+        All modules that answer, in forward order.
+    """
+    found = []
+    for name in names:
+        inner = [one for one in known if one == name or one.startswith(f"{name}.")]
+        found += [name] if name in known else inner[-1:]
+    return found
 
 
 def _encoder(module: Any) -> "nn.Module | None":

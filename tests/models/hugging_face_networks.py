@@ -1,0 +1,149 @@
+"""Tiny networks with random weights of the architectures of transformers, saved as people save them."""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import torch
+from PIL import Image
+
+SENTENCES = (
+    "the dog saw a ball and ran after it",
+    "rain",
+    "a girl named lily did not like the dark at all",
+    "two words",
+    "it was a big red ball",
+    "she said that the cat was not there",
+)
+N_WORDS = 60
+_SIZES = {
+    32: ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "word_embed_proj_dim", "attention_hidden_size",
+         "hidden_dim", "lru_width", "embed_dim"),
+    2: ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers",
+        "num_encoder_layers", "num_decoder_layers", "num_key_value_heads", "num_blocks"),
+    4: ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
+        "decoder_attention_heads", "num_encoder_attention_heads", "num_decoder_attention_heads", "num_experts",
+        "num_local_experts", "n_routed_experts", "state_size"),
+    8: ("head_dim", "d_kv", "d_head", "kv_channels", "moe_intermediate_size"),
+    48: ("intermediate_size", "d_ff", "n_inner", "d_inner", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim",
+         "dff", "ffn_hidden_size", "hidden_dim_ffn", "shared_expert_intermediate_size"),
+    64: ("max_position_embeddings", "n_positions", "n_ctx", "context_length", "max_source_positions"),
+    N_WORDS: ("vocab_size", "decoder_vocab_size", "vocab_size_per_layer_input"),
+}  # fmt: skip
+_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0,
+           "sep_token_id": 2, "cls_token_id": 1, "forced_eos_token_id": None, "mask_token_id": 3}  # fmt: skip
+_PICTURE = {"image_size": 32, "patch_size": 8, "num_channels": 3}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of transformers' architectures.
+
+    Attributes
+    ----------
+    name : str
+        Its ``model_type``.
+    family : str
+        For the table.
+    settings : dict
+        Of its configuration, beside the usual small ones.
+    tower : str
+        ``vision`` or ``text`` of one that has two.
+    refused : str
+        Part of the one line by which it is refused; empty where it is read.
+    """
+
+    name: str
+    family: str
+    settings: dict = field(default_factory=dict)
+    tower: str = ""
+    refused: str = ""
+
+    @property
+    def label(self):
+        return f"{self.name}#{self.tower}" if self.tower else self.name
+
+
+def configured(name, settings):
+    """The configuration of an architecture with small numbers."""
+    from transformers import CONFIG_MAPPING
+
+    kind = CONFIG_MAPPING[name]
+    known = kind().to_dict()
+    small = {one: size for size, names in _SIZES.items() for one in names}
+    small |= _TOKENS | {"use_cache": False}
+    accepted = set(known) | set(kind.attribute_map)
+    chosen = {one: value for one, value in small.items() if one in accepted}
+    if "image_size" in known or "num_channels" in known:
+        chosen |= {one: value for one, value in _PICTURE.items() if one in known}
+    for part in ("text_config", "vision_config"):
+        if part in known and part not in settings and isinstance(known[part], dict) and known[part].get("model_type"):
+            chosen[part] = configured(known[part]["model_type"], {}).to_dict()
+    return kind(**(chosen | settings))
+
+
+@cache
+def tokenizer():
+    """Words of the sentences; no start and no end are added."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for sentence in SENTENCES for word in sentence.split()})
+    made = Tokenizer(models.WordLevel({"<pad>": 0, "<s>": 1, "</s>": 2, "?": 3} | {w: i + 4 for i, w in enumerate(words)},
+                                      unk_token="?"))  # fmt: skip
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="?", pad_token="<pad>", model_max_length=64)
+
+
+def network(architecture):
+    """The network, its weights drawn so that every token matters."""
+    from transformers import AutoModel
+
+    torch.manual_seed(0)
+    made = AutoModel.from_config(configured(architecture.name, architecture.settings)).eval()
+    with torch.no_grad():
+        for name, parameter in sorted(made.named_parameters()):
+            if parameter.ndim > 1 and "A_log" not in name:
+                parameter.normal_(0, parameter[0].numel() ** -0.5)
+    return made
+
+
+def saved(architecture, folder):
+    """A folder as ``save_pretrained`` leaves it."""
+    from transformers import AutoImageProcessor, CLIPImageProcessor  # noqa: F401
+
+    network(architecture).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        '{"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}'
+    )
+    return folder
+
+
+def pictures(folder):
+    """Five pictures of noise."""
+    from brodmann.brain_data.stimulus_set import StimulusSet
+
+    rng = np.random.default_rng(0)
+    names = [f"p{i}" for i in range(5)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{name}.png")
+    stimuli = StimulusSet({"stimulus_id": names, "filename": [f"{name}.png" for name in names]})
+    stimuli.stimulus_paths = {name: folder / f"{name}.png" for name in names}
+    return stimuli
+
+
+def texts():
+    """Sentences of several lengths."""
+    from brodmann.brain_data.stimulus_set import StimulusSet
+
+    return StimulusSet({"stimulus_id": [f"s{i}" for i in range(len(SENTENCES))], "sentence": list(SENTENCES)})
+
+
+def words():
+    """A passage, word by word."""
+    from brodmann.brain_data.stimulus_set import StimulusSet
+
+    every = " ".join(SENTENCES[:3]).split()
+    return StimulusSet({"stimulus_id": [f"w{i}" for i in range(len(every))], "word": every, "story": "one"})
