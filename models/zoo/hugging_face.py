@@ -10,6 +10,7 @@ from ..catalogue import scheme
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..extraction.torch_model import Network
     from ..model import Model
 
 
@@ -57,14 +58,20 @@ def load_hugging_face(name: str) -> "Model":
     return model(place, module, identifier).replaced(stored_in=stored)
 
 
-def _language(place: str, module: "nn.Module", identifier: str) -> "Model":
+def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
     from transformers import AutoTokenizer
 
     from ..extraction.language_model import LanguageModel
-    from .hugging_face_parts import answering, blocks
+    from .hugging_face_parts import blocks
 
     tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    model = LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module))
+    return _answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
+
+
+def _answering(model: "Network") -> "Network":
+    """The model with layers that do answer, where it can run."""
+    from .hugging_face_parts import answering
+
     try:
         known = model.every_layer()
     except UserError:  # who asks for a layer is told why it cannot run
@@ -72,7 +79,7 @@ def _language(place: str, module: "nn.Module", identifier: str) -> "Model":
     return model.replaced(layers=answering(model.layers, known))
 
 
-def _vision(place: str, module: "nn.Module", identifier: str) -> "Model":
+def _vision(place: str, module: "nn.Module", identifier: str) -> "Network":
     from ..extraction.preprocessing import ProcessorPreprocessing
     from ..extraction.vision_model import VisionModel
     from .hugging_face_parts import blocks
@@ -81,7 +88,8 @@ def _vision(place: str, module: "nn.Module", identifier: str) -> "Model":
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
     preprocess = ProcessorPreprocessing(processor)
-    return VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
+    model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
+    return _answering(model)
 
 
 def _automodel(kind: str) -> Any:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _TOWERS = {
+    "sound": ("audio_model", "audio_tower", "audio_encoder"),
     "vision": ("vision_model", "vision_tower", "visual", "image_model", "vision_encoder"),
     "text": ("text_model", "language_model", "text_encoder"),
 }
@@ -44,15 +45,15 @@ def part_of(module: "nn.Module", tower: str, name: str) -> "nn.Module":
         For two towers of which none is named, or one that is not there.
     """
     towers = towers_of(module)
-    both = " or ".join(f"hf:{name}#{one}" for one in towers)
-    if len(towers) == 2 and not tower:
+    if len(towers) > 1 and not tower:
         raise UserError(
-            f"hf:{name} ({type(module).__name__}) has a tower for pictures and one for texts: name {both}"
+            f"hf:{name} ({type(module).__name__}) has a tower for {' and one for '.join(towers)}: "
+            f"name {' or '.join(f'hf:{name}#{one}' for one in towers)}"
         )
     if not tower:
         return module
     if len(towers) < 2:
-        raise UserError(f"hf:{name} ({type(module).__name__}) has no two towers: leave out '#{tower}'")
+        raise UserError(f"hf:{name} ({type(module).__name__}) has no towers: leave out '#{tower}'")
     if tower not in towers:
         raise unknown(f"tower of hf:{name}", tower, list(towers))
     return towers[tower]
@@ -71,36 +72,46 @@ def towers_of(module: "nn.Module") -> dict[str, "nn.Module"]:
 
 
 def reads(module: "nn.Module", name: str) -> str:
-    """``"vision"`` or ``"text"``, by the input that the network itself declares.
+    """``"vision"`` or ``"text"``, by the input that the network itself declares or takes.
 
     Raises
     ------
     UserError
         For a network that reads sound, film, tables or anything else.
     """
-    kernel = _KERNELS.get(getattr(getattr(module, "config", None), "model_type", ""))
+    model_type = getattr(getattr(module, "config", None), "model_type", "")
+    kernel = _KERNELS.get(model_type)
     if kernel and getattr(sys.modules[type(module).__module__], kernel, None) is None:
         raise UserError(
             f"hf:{name} ({type(module).__name__}): its attention runs in a kernel that transformers compiles for "
             "graphics cards, and gives zeros without it, so nothing is scored"
         )
-    wanted = getattr(module, "main_input_name", "input_ids")
     known = inspect.signature(module.forward).parameters
-    for kind, argument in _SHOWN.items():
-        if wanted == argument and argument in known:
-            break
-    else:
+    wanted = getattr(module, "main_input_name", "input_ids")
+    if wanted not in known:  # a tower may declare what its whole network takes
+        wanted = next((one for one in _SHOWN.values() if one in known), next(iter(known), "nothing"))
+    if wanted == "input_ids" and model_type in _pictures():
+        wanted = "pictures as tokens of color"
+    kind = next((one for one, argument in _SHOWN.items() if argument == wanted), None)
+    if kind is None:
         raise UserError(f"hf:{name} ({type(module).__name__}) reads {wanted}, neither pictures nor texts")
     needed = [
         one
         for one, parameter in known.items()
         if parameter.default is parameter.empty
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and one != argument
+        and one != wanted
     ]
     if needed:
         raise UserError(f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that")
     return kind
+
+
+def _pictures() -> frozenset[str]:
+    """The types of model that transformers has for pictures."""
+    from transformers.models.auto import modeling_auto
+
+    return frozenset(modeling_auto.MODEL_FOR_IMAGE_MAPPING_NAMES)
 
 
 def blocks(module: "nn.Module") -> list[str]:

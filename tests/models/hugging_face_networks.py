@@ -147,3 +147,62 @@ def words():
 
     every = " ".join(SENTENCES[:3]).split()
     return StimulusSet({"stimulus_id": [f"w{i}" for i in range(len(every))], "word": every, "story": "one"})
+
+ENCODERS = {
+    "bert": {}, "roberta": {}, "albert": {}, "distilbert": {}, "electra": {}, "deberta": {}, "deberta-v2": {},
+    "mpnet": {}, "mobilebert": {}, "convbert": {}, "rembert": {}, "roformer": {}, "fnet": {}, "big_bird": {},
+    "megatron-bert": {}, "nystromformer": {}, "esm": {}, "xlm": {}, "flaubert": {}, "modernbert": {}, "eurobert": {},
+    "nomic_bert": {}, "longformer": {"attention_window": 8}, "xlnet": {}, "yoso": {},
+    "xmod": {"default_language": "en_XX", "languages": ["en_XX"]},
+    "funnel": {"block_sizes": [1, 1], "block_repeats": [1, 1], "num_decoder_layers": 1},
+    "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8], "attn_layers": ["local", "local"]},
+    "canine": {}, "squeezebert": {}, "mra": {}, "bert-generation": {}, "ernie": {}, "camembert": {}, "xlm-roberta": {},
+}  # fmt: skip
+DECODERS = {
+    "gpt2": {}, "openai-gpt": {}, "gpt_neo": {"attention_types": [[["global", "local"], 1]]}, "gpt_neox": {},
+    "gptj": {"rotary_dim": 8}, "opt": {}, "bloom": {}, "codegen": {"rotary_dim": 8}, "ctrl": {}, "falcon": {},
+    "gemma2": {}, "gemma3_text": {}, "llama": {}, "mistral": {}, "mixtral": {}, "qwen3": {}, "qwen2_moe": {}, "phi": {},
+    "phi3": {}, "olmo2": {}, "stablelm": {}, "mpt": {}, "biogpt": {}, "xglm": {}, "cohere": {}, "granite": {},
+    "gpt_oss": {}, "modernbert-decoder": {}, "nemotron": {}, "gpt_bigcode": {}, "starcoder2": {}, "smollm3": {},
+}  # fmt: skip
+RECURRENT = {
+    "mamba": {}, "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 2}, "falcon_mamba": {}, "rwkv": {}, "xlstm": {},
+    "recurrent_gemma": {}, "jamba": {}, "lfm2": {},
+    "bamba": {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8},
+}  # fmt: skip
+ENCODER_DECODERS = {
+    "t5": {}, "mt5": {}, "umt5": {}, "bart": {}, "mbart": {}, "marian": {}, "pegasus": {}, "blenderbot": {},
+    "led": {"attention_window": 8}, "longt5": {}, "m2m_100": {}, "prophetnet": {}, "fsmt": {}, "plbart": {},
+    "switch_transformers": {}, "nllb-moe": {}, "bigbird_pegasus": {}, "pegasus_x": {"block_size": 8},
+}  # fmt: skip
+TOWERS = {
+    "clip": ("vision", "text", ""), "siglip": ("vision", "text"), "blip": ("vision", "text"), "align": ("text",),
+    "altclip": ("vision", "text"), "chinese_clip": ("vision", "text"), "clipseg": ("vision", "text"),
+    "groupvit": ("vision", "text"), "owlvit": ("vision", "text"), "clap": ("", "text", "sound"), "bert": ("vision",),
+}  # fmt: skip
+_STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1]}
+VISION = {
+    "vit": {}, "deit": {}, "beit": {}, "dinov2": {}, "dinov2_with_registers": {}, "ijepa": {}, "vit_msn": {},
+    "data2vec-vision": {},
+    "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4},
+    "swinv2": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4},
+    "convnext": {"num_stages": 2, "patch_size": 4, **_STAGES},
+    "convnextv2": {"num_stages": 2, "patch_size": 4, **_STAGES},
+    "resnet": {"embedding_size": 8, **_STAGES}, "regnet": {"embedding_size": 8, "groups_width": 8, **_STAGES},
+    "mobilenet_v1": {}, "mobilenet_v2": {}, "focalnet": {"embed_dim": 16, "depths": [1, 1], "patch_size": 4},
+    "poolformer": {"num_encoder_blocks": 4, "depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 8, 8]},
+    "segformer": {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 8, 8], "num_attention_heads": [1, 1, 1, 1]},
+}  # fmt: skip
+OTHER = {"wav2vec2": {}, "whisper": {}, "perceiver": {}, "imagegpt": {}, "videomae": {}}
+_FAMILIES = {
+    "encoder": ENCODERS, "decoder": DECODERS, "recurrent or state-space": RECURRENT,
+    "encoder-decoder": ENCODER_DECODERS, "vision": VISION, "other": OTHER,
+}  # fmt: skip
+ARCHITECTURES = [
+    *(
+        Architecture(name, family, settings)
+        for family, members in _FAMILIES.items()
+        for name, settings in members.items()
+    ),
+    *(Architecture(name, "two towers", {}, tower) for name, towers in TOWERS.items() for tower in towers),
+]
