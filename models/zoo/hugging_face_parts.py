@@ -90,8 +90,7 @@ def reads(module: "nn.Module", name: str) -> str:
     wanted = getattr(module, "main_input_name", "input_ids")
     if wanted not in known:  # a tower may declare what its whole network takes
         wanted = next((one for one in _SHOWN.values() if one in known), next(iter(known), "nothing"))
-    if wanted == "input_ids" and model_type in _pictures():
-        wanted = "pictures as tokens of color"
+    wanted = _otherwise(model_type, wanted)
     kind = next((one for one, argument in _SHOWN.items() if argument == wanted), None)
     if kind is None:
         raise UserError(f"hf:{name} ({type(module).__name__}) reads {wanted}, neither pictures nor texts")
@@ -107,11 +106,15 @@ def reads(module: "nn.Module", name: str) -> str:
     return kind
 
 
-def _pictures() -> frozenset[str]:
-    """The types of model that transformers has for pictures."""
+def _otherwise(model_type: str, wanted: str) -> str:
+    """What an input of a usual name is, where transformers has the type of model for something else."""
     from transformers.models.auto import modeling_auto
 
-    return frozenset(modeling_auto.MODEL_FOR_IMAGE_MAPPING_NAMES)
+    if wanted == "input_ids" and model_type in modeling_auto.MODEL_FOR_IMAGE_MAPPING_NAMES:
+        return "pictures as tokens of color"
+    if wanted == "pixel_values" and model_type in modeling_auto.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES:
+        return "films"
+    return wanted
 
 
 def blocks(module: "nn.Module") -> list[str]:

@@ -1,6 +1,6 @@
 """Tiny networks with random weights of the architectures of transformers, saved as people save them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -49,15 +49,12 @@ class Architecture:
         Of its configuration, beside the usual small ones.
     tower : str
         ``vision`` or ``text`` of one that has two.
-    refused : str
-        Part of the one line by which it is refused; empty where it is read.
     """
 
     name: str
     family: str
     settings: dict = field(default_factory=dict)
     tower: str = ""
-    refused: str = ""
 
     @property
     def label(self):
@@ -79,7 +76,7 @@ def configured(name, settings):
     for part in ("text_config", "vision_config"):
         if part in known and part not in settings and isinstance(known[part], dict) and known[part].get("model_type"):
             chosen[part] = configured(known[part]["model_type"], {}).to_dict()
-    return kind(**(chosen | settings))
+    return kind(**{one: value for one, value in (chosen | settings).items() if value is not ...})  # ... for its own
 
 
 @cache
@@ -111,14 +108,65 @@ def network(architecture):
 
 def saved(architecture, folder):
     """A folder as ``save_pretrained`` leaves it."""
-    from transformers import AutoImageProcessor, CLIPImageProcessor  # noqa: F401
-
     network(architecture).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(
         '{"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}'
     )
     return folder
+
+
+def looked_at(architecture, folder):
+    """What brodmann makes of it: the cells of a table's row, or the line by which it is refused.
+
+    Raises
+    ------
+    AssertionError
+        Where together, one by one and passages at once do not give the same to 1e-5 of the largest value.
+    """
+    from brodmann import UserError, load_model
+
+    name = f"hf:{saved(architecture, folder)}" + f"#{architecture.tower}" * bool(architecture.tower)
+    try:
+        model = load_model(name).replaced(cache=False)
+        stimuli = pictures(folder) if model.modality == "vision" else texts()
+        layers = [*model.layers, *decoder_layers(model)]
+        together = model.extract(stimuli, layers)
+    except UserError as error:
+        return ("refused", "", str(error).replace(str(folder), "FOLDER").replace(f"hf:{folder.name}", "hf:FOLDER"))
+    alike(together, model.replaced(batch_size=1).extract(stimuli, layers))
+    shown = f"{model.layers[0]}, {model.layers[-1]}"
+    if model.modality == "vision":
+        return ("pictures", "", shown)
+    manner = model.manner
+    if manner.causal:
+        alike(model.extract(words(), context="passage"), word_by_word(model))
+    padding = "" if manner.pads else "; texts of one length together, for padding tells"
+    once = "; passages in one pass" if manner.causal else ""
+    if len(layers) > len(model.layers):
+        shown += f" ({layers[-1]} readable)"
+    return (manner.kind, f"{model.pooling}{once}{padding}", shown)
+
+
+def decoder_layers(model):
+    """The last block of a decoder that stands behind an encoder."""
+    if model.modality == "vision" or model.manner.kind != "encoder-decoder":
+        return []
+    return [name for name in model.every_layer() if name.startswith("decoder.") and name.count(".") == 2][-1:]
+
+
+def word_by_word(model):
+    """Every word of the passage in a pass of its own, after those before it."""
+    view = model.replaced(batch_size=1)
+    vars(view)["_manner"] = {"manner": replace(model.manner, causal=False)}
+    return view.extract(words(), context="passage")
+
+
+def alike(one, other):
+    """Assert that two extractions agree to 1e-5 of the largest value."""
+    for layer in one:
+        largest = max(1.0, float(np.abs(one[layer].values).max()))
+        assert float(np.abs(one[layer].values - other[layer].values).max()) <= 1e-5 * largest, layer
 
 
 def pictures(folder):
@@ -154,7 +202,8 @@ ENCODERS = {
     "megatron-bert": {}, "nystromformer": {}, "esm": {}, "xlm": {}, "flaubert": {}, "modernbert": {}, "eurobert": {},
     "nomic_bert": {}, "longformer": {"attention_window": 8}, "xlnet": {}, "yoso": {},
     "xmod": {"default_language": "en_XX", "languages": ["en_XX"]},
-    "funnel": {"block_sizes": [1, 1], "block_repeats": [1, 1], "num_decoder_layers": 1},
+    "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1], "block_repeats": [1, 1], "num_decoder_layers": 1,
+               "num_hidden_layers": ..., "num_blocks": ...},
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8], "attn_layers": ["local", "local"]},
     "canine": {}, "squeezebert": {}, "mra": {}, "bert-generation": {}, "ernie": {}, "camembert": {}, "xlm-roberta": {},
 }  # fmt: skip
@@ -181,11 +230,13 @@ TOWERS = {
     "groupvit": ("vision", "text"), "owlvit": ("vision", "text"), "clap": ("", "text", "sound"), "bert": ("vision",),
 }  # fmt: skip
 _STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1]}
+_WINDOWS = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4,
+            "num_attention_heads": ..., "num_hidden_layers": ..., "num_layers": ..., "hidden_size": ...}
 VISION = {
     "vit": {}, "deit": {}, "beit": {}, "dinov2": {}, "dinov2_with_registers": {}, "ijepa": {}, "vit_msn": {},
     "data2vec-vision": {},
-    "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4},
-    "swinv2": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4},
+    "swin": _WINDOWS,
+    "swinv2": _WINDOWS,
     "convnext": {"num_stages": 2, "patch_size": 4, **_STAGES},
     "convnextv2": {"num_stages": 2, "patch_size": 4, **_STAGES},
     "resnet": {"embedding_size": 8, **_STAGES}, "regnet": {"embedding_size": 8, "groups_width": 8, **_STAGES},
