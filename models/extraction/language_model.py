@@ -1,9 +1,9 @@
 """Any torch module that reads text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,34 +13,43 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
-from .hooks import run
+from .hooks import forward_order, run
+from .reading_manner import Manner, manner_of, same_draws
 from .readout import EVERYTHING, Readout
 from .signature import call_by_name
+from .texts import PASSAGE_COLUMNS as PASSAGE_COLUMNS
+from .texts import POOLINGS, WINDOWS, Encoder, Pooling, Shown, TokenSequence, left_out, passages
+from .texts import TEXT_COLUMNS as TEXT_COLUMNS
+from .texts import text_of as text_of
 from .torch_model import Network
 
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
 
-Pooling = Literal["last", "mean"]
-
-TEXT_COLUMNS = ("sentence", "word", "text")
-PASSAGE_COLUMNS = ("passage", "story")
 _NO_LIMIT = 10**9  # tokenizers without a limit give a huge number
+_PROBE = "The dog saw a ball."
+_SHIFTED = "layers of the decoder read the text shifted by one token, each token before the one that it predicts"
 
 
 @dataclass(frozen=True)
 class TextBatch:
-    """A batch of token ids, padded on the right.
+    """Token ids that are run together, padded on the right, and where each text's vector is read.
 
     Attributes
     ----------
-    ids, attention, pooled : Tensor of shape (batch, tokens)
-        Token ids (0 as padding), 1 for real tokens, 1 for the tokens that make the vector.
+    ids, attention : Tensor of shape (sequences, tokens)
+        Token ids (0 as padding), 1 for real tokens.
+    source : Tensor of shape (texts,)
+        The sequence that each text is in.
+    places, counted : Tensor of shape (texts, most tokens of a text)
+        The tokens that make the vector, and which of these entries count.
     """
 
     ids: Tensor
     attention: Tensor
-    pooled: Tensor
+    source: Tensor
+    places: Tensor
+    counted: Tensor
 
 
 class LanguageModel(Network):
@@ -51,14 +60,17 @@ class LanguageModel(Network):
     module : torch.nn.Module
         Called as ``module(input_ids=..., attention_mask=...)``.
     tokenizer : callable
-        A Hugging Face tokenizer, or any callable that gives a mapping with ``input_ids`` for a text.
+        A Hugging Face tokenizer, or any callable that gives token ids, or a mapping with ``input_ids``, for a text.
     identifier : str
         The name under which its scores are kept.
     layers : sequence of str, optional
         Dotted module names; by default the modules down to two levels, in forward order.
-    pooling : {"last", "mean"}
-        The last token's vector, or the mean over the text's tokens. Tokens that the tokenizer adds
-        (``[CLS]``) count as the text's; padding never does.
+    pooling : {"last", "mean", "word-end"}, optional
+        How a text becomes one vector: its last token's, the mean over its tokens, or the last token of each word
+        (the mean over words where a text has several). By default the last token where no token sees a later one
+        (causal and recurrent networks), the mean elsewhere (bidirectional networks, encoders with a decoder); which
+        of them a network is shows in what it does with a few tokens. Tokens that the tokenizer adds (``[CLS]``) count
+        as the text's, though not as words; padding never counts.
     batch_size : int
         Texts a forward pass.
     max_tokens : int, optional
@@ -87,7 +99,7 @@ class LanguageModel(Network):
         *,
         identifier: str,
         layers: Sequence[str] | None = None,
-        pooling: Pooling = "last",
+        pooling: Pooling | None = None,
         batch_size: int = 32,
         max_tokens: int | None = None,
         device: str | None = None,
@@ -96,7 +108,8 @@ class LanguageModel(Network):
         readout: Readout = EVERYTHING,
     ) -> None:
         self.tokenizer = tokenizer
-        self.pooling = pooling
+        self._pooling = pooling
+        self._manner: dict[str, Manner] = {}  # looked at when it is needed, and shared by all views
         self.max_tokens = max_tokens
         super().__init__(
             module,
@@ -109,90 +122,180 @@ class LanguageModel(Network):
             readout=readout,
         )
 
+    def _known(self) -> set[str]:
+        return super()._known() | {"pooling"}
+
     def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
         kept = super()._checked(settings)
         name, tokenizer, most = kept["identifier"], kept["tokenizer"], kept["max_tokens"]
-        if kept["pooling"] not in ("last", "mean"):
-            raise UserError(f"{name}: pooling must be 'last' or 'mean', not {kept['pooling']!r}")
+        if "pooling" in settings:
+            kept["_pooling"] = kept.pop("pooling")
+        if "module" in settings:
+            kept["_manner"] = {}
+        if kept["_pooling"] is not None and kept["_pooling"] not in POOLINGS:
+            raise UserError(
+                f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}"
+            )
         if not callable(tokenizer):
             raise UserError(f"{name}: the tokenizer must be callable, not {type(tokenizer).__name__}")
         if most is not None and most < 1:
             raise UserError(f"{name}: max_tokens must be at least 1, not {most}")
         return kept | {"max_tokens": most or _own_limit(kept["module"], tokenizer)}
 
+    @property
+    def pooling(self) -> Pooling:
+        """How a text becomes one vector: as it was said, else by the kind of network."""
+        if self._pooling is not None:
+            return self._pooling
+        return "last" if self.manner.kind in ("causal", "recurrent") else "mean"
+
+    @property
+    def manner(self) -> Manner:
+        """How the network reads: whether later tokens change earlier ones, whether padding changes anything."""
+        if "manner" not in self._manner:
+            ids = self._encoder("last").tokens("", _PROBE).ids
+            try:
+                self._manner["manner"] = manner_of(self.module, self._answers, ids, self.max_tokens)
+            except UserError:  # it cannot run: who asks for a layer is told why
+                return Manner()
+        return self._manner["manner"]
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        """See :attr:`Model.methods`: how a text becomes a vector, and what is lost of a long one."""
+        manner = self.manner
+        words = f"{POOLINGS[self.pooling]} ({'as asked' if self._pooling else 'default'}; {manner.kind} network)"
+        if self.max_tokens:
+            words += f"; of longer texts the last {self.max_tokens} tokens"
+        if manner.kind == "encoder-decoder":
+            words += f"; {_SHIFTED}"
+        once = "in one pass" if manner.causal else "each text in a pass of its own, for later texts would change it"
+        if manner.causal and self.max_tokens:
+            once += (
+                f", in windows of {self.max_tokens} tokens where it is longer, so that a text sees at least the "
+                f"{self.max_tokens - max(1, self.max_tokens // WINDOWS) + 1} tokens that end with it"
+            )
+        return super().methods | {"text": words, "passages": once}
+
+    def _answers(self, sequences: Sequence[Sequence[int]], multiple: int) -> Mapping[str, Tensor]:
+        """The outputs of the layers for token ids, random numbers the same every time."""
+        batch = self._padded([TokenSequence(list(ids), [], []) for ids in sequences], multiple)
+        names = self._layers or forward_order(self.module, lambda: self._forward(batch), depth=2)
+        found: Mapping[str, Tensor] = same_draws(lambda: self._recorded(names, batch)[0])
+        return found
+
+    def _encoder(self, pooling: Pooling | None = None) -> Encoder:
+        return Encoder(self.tokenizer, self.identifier, pooling or self.pooling, self.max_tokens)
+
+    def _shown(self, stimuli: "StimulusSet", context: Context) -> Shown:
+        texts = text_of(stimuli)
+        if context == "none":
+            return self._encoder().alone(texts)
+        return self._encoder().in_passages(texts, passages(stimuli), together=self.manner.causal)
+
+    def _planned(self, shown: Shown) -> list[list[TokenSequence]]:
+        """Sequences of about one length together, so that little is padded; of one length where padding tells."""
+        lengths = [len(one.ids) for one in shown.sequences]
+        order = [shown.sequences[place] for place in np.argsort(lengths, kind="stable")]
+        batches: list[list[TokenSequence]] = []
+        for one in order:
+            last = batches[-1] if batches else []
+            fits = 0 < len(last) < self.batch_size and (self.manner.pads or len(last[0].ids) == len(one.ids))
+            if fits:
+                last.append(one)
+            else:
+                batches.append([one])
+        return batches
+
     def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
-        """Texts of about one length together, so that little is padded."""
-        lengths = [len(self._cut(*one)[0]) for one in self._encoded(stimuli, context)]
-        by_length = np.argsort(lengths, kind="stable")
-        return [
-            by_length[start : start + self.batch_size] for start in range(0, len(lengths), self.batch_size)
-        ]
+        return [_rows(batch) for batch in self._planned(self._shown(stimuli, context))]
 
     def _batches(
         self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
     ) -> Iterator[tuple[npt.NDArray[np.intp], TextBatch]]:
-        encoded = [self._cut(*one)[:2] for one in self._encoded(stimuli, context)]
-        for rows in self._plan(stimuli, context)[skip:]:
-            yield rows, self._padded([encoded[row] for row in rows])
+        for sequences in self._planned(self._shown(stimuli, context))[skip:]:
+            yield _rows(sequences), self._padded(sequences, self.manner.multiple)
 
-    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, Any]:
         """How many texts, with what stands before them, were longer than the model can read."""
-        cut = [self._cut(*one)[2] for one in self._encoded(stimuli, context)]
-        return {"truncated": sum(n_dropped > 0 for n_dropped in cut)}
+        return left_out(self._shown(stimuli, context), self.max_tokens)
 
-    def _encoded(self, stimuli: "StimulusSet", context: Context) -> list[tuple[list[int], int]]:
-        texts = text_of(stimuli)
-        before = passages(stimuli, texts) if context == "passage" else [""] * len(texts)
-        return [self._encode(prefix, text) for prefix, text in zip(before, texts, strict=True)]
+    def _padded(self, sequences: Sequence[TokenSequence], multiple: int) -> TextBatch:
+        self._check_ids(sequences)
+        longest = max(len(one.ids) for one in sequences)
+        ids = torch.zeros((len(sequences), -(-longest // multiple) * multiple), dtype=torch.long)
+        attention = torch.zeros_like(ids)
+        for row, one in enumerate(sequences):
+            ids[row, : len(one.ids)] = torch.tensor(one.ids)
+            attention[row, : len(one.ids)] = 1
+        read = [(row, places) for row, one in enumerate(sequences) for places in one.places]
+        most = max((len(places) for _, places in read), default=0)
+        places = torch.zeros((len(read), most), dtype=torch.long)
+        counted = torch.zeros((len(read), most), dtype=torch.bool)
+        for text, (_, some) in enumerate(read):
+            places[text, : len(some)] = torch.tensor(some)
+            counted[text, : len(some)] = True
+        source = torch.tensor([row for row, _ in read], dtype=torch.long)
+        return TextBatch(*(one.to(self.device) for one in (ids, attention, source, places, counted)))
 
-    def _encode(self, prefix: str, text: str) -> tuple[list[int], int]:
-        """Token ids of the text after its prefix, and how many of them are the prefix's."""
-        if not prefix:
-            ids = list(self.tokenizer(text)["input_ids"])
-            n_before = 0
-        else:
-            whole = self.tokenizer(f"{prefix} {text}", return_offsets_mapping=True)
-            if "offset_mapping" not in whole:
-                raise UserError(
-                    f"{self.identifier}: reading in context needs a fast tokenizer, which knows offsets"
-                )
-            ids = list(whole["input_ids"])
-            first = len(prefix) + 1
-            n_before = next(
-                (i for i, (_, end) in enumerate(whole["offset_mapping"]) if end > first), len(ids) - 1
+    def _check_ids(self, sequences: Sequence[TokenSequence]) -> None:
+        """Refuse a tokenizer of another network, whose ids have no embedding: a graphics card would not recover."""
+        try:
+            embedding = self.module.get_input_embeddings()  # type: ignore[operator]
+        except (AttributeError, NotImplementedError, TypeError):
+            return
+        highest = max(max(one.ids) for one in sequences)
+        if isinstance(embedding, nn.Embedding) and highest >= embedding.num_embeddings:
+            raise UserError(
+                f"{self.identifier}: the tokenizer gives token {highest}, but the network has "
+                f"{embedding.num_embeddings} of them: it is another network's tokenizer"
             )
-        if not ids:
-            raise UserError(f"{self.identifier}: the tokenizer gives no tokens for {text!r}")
-        return ids, n_before
 
-    def _cut(self, ids: list[int], n_before: int) -> tuple[list[int], int, int]:
-        """The last tokens that the model can read, how many are the prefix's, and how many were dropped."""
-        n_dropped = max(0, len(ids) - self.max_tokens) if self.max_tokens else 0
-        return ids[n_dropped:], max(0, n_before - n_dropped), n_dropped
-
-    def _padded(self, encoded: list[tuple[list[int], int]]) -> TextBatch:
-        longest = max(len(ids) for ids, _ in encoded)
-        ids = torch.zeros((len(encoded), longest), dtype=torch.long)
-        attention, pooled = torch.zeros_like(ids), torch.zeros_like(ids)
-        for row, (tokens, n_before) in enumerate(encoded):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            attention[row, : len(tokens)] = 1
-            pooled[row, len(tokens) - 1 if self.pooling == "last" else n_before : len(tokens)] = 1
-        return TextBatch(ids.to(self.device), attention.to(self.device), pooled.to(self.device))
+    def _inputs(self, batch: TextBatch) -> dict[str, Tensor]:
+        """What the network is called with; a decoder behind an encoder reads the text shifted by one token."""
+        given = {"input_ids": batch.ids, "attention_mask": batch.attention}
+        config: Any = getattr(self.module, "config", None)
+        if getattr(config, "is_encoder_decoder", False) is not True:
+            return given
+        start = next(
+            (one for one in (getattr(config, name, None) for name in _STARTS) if isinstance(one, int)), 0
+        )
+        shifted = batch.ids.roll(1, dims=1)
+        shifted[:, 0] = start
+        return given | {"decoder_input_ids": shifted, "decoder_attention_mask": batch.attention}
 
     def _forward(self, batch: TextBatch) -> Any:
-        return call_by_name(self.module, {"input_ids": batch.ids, "attention_mask": batch.attention})
+        return call_by_name(self.module, self._inputs(batch))
 
     def _read(self, output: Tensor, batch: TextBatch, layer: str) -> Tensor:
-        if output.ndim == 2 and len(output) == len(batch.ids):
+        n_sequences, n_tokens = batch.ids.shape
+        if output.ndim == 2 and len(output) == n_sequences:
+            if len(batch.source) > n_sequences:
+                raise UserError(
+                    f"layer {layer!r} of {self.identifier} gives one vector for a whole passage, in which each text "
+                    "is read: choose a layer that gives a vector a token"
+                )
             return output
-        if output.ndim != 3 or output.shape[:2] != batch.ids.shape:
+        if self._is_token_first(output, batch, layer):
+            output = output.transpose(0, 1)
+        if output.ndim != 3 or output.shape[:2] != (n_sequences, n_tokens):
             raise UserError(
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} "
-                f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units)"
+                f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units); choose a layer that has them"
             )
-        weights = batch.pooled.float()[:, :, None]  # half precision would overflow in a long sum
-        return torch.where(weights > 0, output.float(), 0).sum(dim=1) / weights.sum(dim=1)
+        own = output[batch.source[:, None], batch.places].float()  # half precision would overflow in a long sum
+        counted = batch.counted[:, :, None]
+        return torch.where(counted, own, 0).sum(dim=1) / counted.sum(dim=1)
+
+    def _is_token_first(self, output: Tensor, batch: TextBatch, layer: str) -> bool:
+        """Whether a layer gives (tokens, batch, units); where both are as many, a pass of one text tells."""
+        if output.ndim != 3 or output.shape[:2] != batch.ids.shape[::-1] or not self.manner.token_first:
+            return False
+        if output.shape[0] != output.shape[1]:
+            return True
+        alone = self._padded([TokenSequence([int(batch.ids[0, 0])] * 3, [], [])], self.manner.multiple)
+        shape = self._recorded([layer], alone)[0][layer].shape
+        return shape[:2] == alone.ids.shape[::-1]
 
     def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:
         """Mean surprisal of a text's tokens given those before them, -ln p in nats, over real tokens alone.
@@ -223,10 +326,17 @@ class LanguageModel(Network):
         return values
 
     def _probe(self) -> TextBatch:
-        return self._padded([self._cut(*self._encode("", "The dog saw a ball."))[:2]])
+        return self._padded(self._encoder().alone([_PROBE]).sequences, self.manner.multiple)
 
     def _reading(self) -> list[object]:
         return [self.tokenizer, self.pooling, self.max_tokens]
+
+
+_STARTS = ("decoder_start_token_id", "bos_token_id", "pad_token_id")
+
+
+def _rows(sequences: Sequence[TokenSequence]) -> npt.NDArray[np.intp]:
+    return np.array([row for one in sequences for row in one.rows], dtype=np.intp)
 
 
 def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:
@@ -237,45 +347,3 @@ def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:
     )
     known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
     return min(known, default=None)
-
-
-def text_of(stimuli: "StimulusSet") -> list[str]:
-    """The texts of a stimulus set, from its column ``sentence``, ``word`` or ``text``.
-
-    Raises
-    ------
-    UserError
-        Without such a column, or for a text that is missing or empty.
-    """
-    column = next((name for name in TEXT_COLUMNS if name in stimuli.columns), None)
-    if column is None:
-        raise UserError(
-            f"the stimulus set has no text: expected a column {' or '.join(map(repr, TEXT_COLUMNS))}"
-        )
-    texts = [text if isinstance(text, str) else "" for text in stimuli[column]]
-    empty = [
-        stimulus for stimulus, text in zip(stimuli["stimulus_id"], texts, strict=True) if not text.strip()
-    ]
-    if empty:
-        raise UserError(f"{len(empty)} stimuli have no text in column {column!r} (first: {empty[0]!r})")
-    return texts
-
-
-def passages(stimuli: "StimulusSet", texts: list[str]) -> list[str]:
-    """What stands before each text in its passage (or story), in the order of the table.
-
-    Raises
-    ------
-    UserError
-        Without a column ``passage`` or ``story``.
-    """
-    column = next((name for name in PASSAGE_COLUMNS if name in stimuli.columns), None)
-    if column is None:
-        raise UserError("reading in context needs a column 'passage' or 'story' in the stimulus set")
-    so_far: dict[object, list[str]] = {}
-    before = []
-    for passage, text in zip(stimuli[column], texts, strict=True):
-        earlier = so_far.setdefault(passage, [])
-        before.append(" ".join(earlier))
-        earlier.append(text)
-    return before

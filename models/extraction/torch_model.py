@@ -366,7 +366,7 @@ class Network(Reading):
         return self.device.type != "cpu" and self.readout.passes == 1
 
     def _note(
-        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, int]
+        self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, Any]
     ) -> dict[str, Any]:
         return {
             "model": self.identifier,
@@ -377,7 +377,7 @@ class Network(Reading):
             "left_out": left_out,
         }
 
-    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, int]:
+    def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, Any]:
         """What of the stimuli the network was not shown, counted."""
         del stimuli, context  # a picture is shown whole
         return {}

@@ -8,9 +8,9 @@ from ...errors import UserError, missing_extra
 from ..catalogue import scheme
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
+    from ..extraction.torch_model import Network
     from ..model import Model
 
 
@@ -21,18 +21,24 @@ def load_hugging_face(name: str) -> "Model":
     Parameters
     ----------
     name : str
-        ``FOLDER`` or ``ORG/NAME``; behind it ``@bfloat16``, another precision or ``@stored`` (that of the files)
-        for one other than float32.
+        ``FOLDER`` or ``ORG/NAME``. ``#vision`` or ``#text`` behind it names a tower of a network that has two;
+        behind that, ``@bfloat16``, another precision or ``@stored`` (that of the files) one other than float32.
+
+    Raises
+    ------
+    UserError
+        For a folder that holds no whole model, one that reads neither pictures nor texts, and two towers of which
+        none is named.
     """
-    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
-    from ..extraction.language_model import LanguageModel
     from ..weights.hugging_face_folder import asked_dtype, check_folder, from_pretrained
+    from .hugging_face_parts import part_of, reads, split_tower
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
-    asked, (name, dtype) = name, asked_dtype(name)
+    asked, (whole, dtype) = name, asked_dtype(name)
+    name, tower = split_tower(whole)
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
@@ -46,30 +52,44 @@ def load_hugging_face(name: str) -> "Model":
     identifier += asked.removeprefix(name)
     if local:
         check_folder(folder)
-    config = _fetched(name, lambda: AutoConfig.from_pretrained(place, trust_remote_code=False))
-    if hasattr(config, "image_size") or hasattr(config, "num_channels"):
-        return _hugging_face_vision(place, identifier, dtype)
-    tokenizer = _fetched(name, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    module, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
-    causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.architectures or ())
-    model = LanguageModel(
-        module, tokenizer, identifier=identifier, layers=_blocks(module), pooling="last" if causal else "mean"
-    )
-    return model.replaced(stored_in=stored)
+    network, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
+    module = part_of(network, tower, name)
+    model = _vision if reads(module, whole) == "vision" else _language
+    return model(place, module, identifier).replaced(stored_in=stored)
 
 
-def _hugging_face_vision(place: str, identifier: str, dtype: "torch.dtype | None") -> "Model":
+def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
+    from transformers import AutoTokenizer
+
+    from ..extraction.language_model import LanguageModel
+    from .hugging_face_parts import blocks
+
+    tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
+    return _answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
+
+
+def _answering(model: "Network") -> "Network":
+    """The model with layers that do answer, where it can run."""
+    from .hugging_face_parts import answering
+
+    try:
+        known = model.every_layer()
+    except UserError:  # who asks for a layer is told why it cannot run
+        return model
+    return model.replaced(layers=answering(model.layers, known))
+
+
+def _vision(place: str, module: "nn.Module", identifier: str) -> "Network":
     from ..extraction.preprocessing import ProcessorPreprocessing
     from ..extraction.vision_model import VisionModel
-    from ..weights.hugging_face_folder import from_pretrained
+    from .hugging_face_parts import blocks
 
     processor = _fetched(
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
-    module, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
     preprocess = ProcessorPreprocessing(processor)
-    model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=_blocks(module) or None)
-    return model.replaced(stored_in=stored)
+    model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
+    return _answering(model)
 
 
 def _automodel(kind: str) -> Any:
@@ -85,22 +105,3 @@ def _fetched(name: str, fetch: Callable[[], Any]) -> Any:
     from ..weights.hugging_face_folder import fetched_by_transformers
 
     return fetched_by_transformers(name, fetch)
-
-
-def _blocks(module: "nn.Module") -> list[str]:
-    """The blocks of a transformer: the longest list of modules of one kind, and the embedding before it."""
-    from torch import nn
-
-    lists = [(name, child) for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
-    if not lists:
-        return []
-    name, blocks = max(lists, key=lambda item: len(item[1]))
-    embedding = next(
-        (
-            n
-            for n, child in module.named_modules()
-            if n in ("embeddings", "embed_tokens", "wte") or isinstance(child, nn.Embedding)
-        ),
-        None,
-    )
-    return [*([embedding] if embedding else []), *(f"{name}.{index}" for index in range(len(blocks)))]

@@ -59,9 +59,13 @@ def test_long_inputs_lose_tokens_on_the_left(sentences):
 
 def test_texts_that_lost_tokens_are_counted_also_from_the_cache(sentences):
     short = transformer(max_tokens=9, cache=True, identifier="short")  # only "Rain." and "Two words" fit
+    lost = sum(max(0, len(text) - 9) for text in sentences["sentence"])
+    total = sum(len(text) for text in sentences["sentence"] if len(text) > 9)
+    words = f"texts' beginnings beyond 9 tokens ({lost} of these texts' {total} tokens)"
     for _ in range(2):
-        assert short.extract(sentences)["blocks.1"].attrs == {"truncated": 2}
-    assert short.extract(sentences, context="passage")["blocks.1"].attrs == {"truncated": 3}
+        attrs = short.extract(sentences)["blocks.1"].attrs
+        assert attrs == {"truncated": 2, "left_out": {words: 2}}
+    assert short.extract(sentences, context="passage")["blocks.1"].attrs["truncated"] == 3
     assert transformer().extract(sentences)["blocks.1"].attrs == {"truncated": 0}
     with pytest.raises(UserError, match="max_tokens must be at least 1, not 0"):
         transformer(max_tokens=0)
@@ -127,7 +131,7 @@ def test_texts_that_are_missing_are_counted(sentences):
         transformer().extract(sentences)
     with pytest.raises(UserError, match="needs a column 'passage' or 'story'"):
         transformer().extract(sentences.assign(sentence="x").drop(columns="passage"), context="passage")
-    with pytest.raises(UserError, match="pooling must be 'last' or 'mean', not 'max'"):
+    with pytest.raises(UserError, match="pooling must be 'last', 'mean' or 'word-end', not 'max'"):
         transformer(pooling="max")
 
 

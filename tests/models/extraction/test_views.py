@@ -152,7 +152,7 @@ def test_a_view_of_a_reader_pools_as_its_constructor_allows(sentences):
         RandomTransformer(width=32, n_layers=1), ByteTokenizer(), identifier="reader", layers=["blocks.0"]
     )
     assert reader.replaced(pooling="mean").digest != reader.digest
-    with pytest.raises(UserError, match="reader: pooling must be 'last' or 'mean', not 'first'"):
+    with pytest.raises(UserError, match="reader: pooling must be 'last', 'mean' or 'word-end', not 'first'"):
         reader.replaced(pooling="first")
     with pytest.raises(UserError, match="reader: max_tokens must be at least 1, not 0"):
         reader.replaced(max_tokens=0)
