@@ -17,6 +17,7 @@ from ...files import home, read_json, sha256_file, whole_folder, write_bytes, wr
 from ...install import KnownFile, verify_installed
 from ..arrays import TEXT_COLUMNS, ask_about_rdm, check_varying, labeled
 from ..dataset import Dataset, Modality, Published
+from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, PRESENTATION, read_responses, read_table
 from .folder_writer import DESCRIPTION, quoted
@@ -143,6 +144,8 @@ def install_folder(name: str, folder: Path) -> Path:
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     dataset = load_folder(folder, name)
+    for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
+        check_picture(picture, f"stimulus {stimulus!r}")
     if home().resolve().is_relative_to(folder.resolve()):
         raise UserError(
             f"{folder} holds {home()}, where data sets are copied to: give the recordings' own folder"
