@@ -210,6 +210,7 @@ def _keep(
         "ceiling_kind": noise_ceiling.kind,
         "ceiling_lower": noise_ceiling.lower,
         "ceiling_upper": noise_ceiling.upper,
+        "methods": dict(metric_result.methods) | _of_sessions(benchmark),
         "seconds": time.perf_counter() - began,
         "provenance": provenance(
             code=key.code,
@@ -227,6 +228,11 @@ def _keep(
     if record is None:
         raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
     return record
+
+
+def _of_sessions(benchmark: Benchmark) -> dict[str, str]:
+    said = benchmark.recording.sessions
+    return {"sessions": said} if said else {}
 
 
 def _arrays(benchmark: Benchmark, metric_result: MetricResult) -> dict[str, npt.NDArray[Any]]:

@@ -10,6 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
+from .formats.columns import unlike_neuroids
+from .recorded import check_filled
 from .stimulus_set import StimulusSet
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -36,6 +38,7 @@ def stimulus_table(
     for name, values in columns.items():
         if len(values) != len(table):
             raise UserError(f"{name} has {len(values)} values, but there are {len(table)} stimuli")
+        check_filled({name: list(values)}, table["stimulus_id"].map(repr), "the labels", [name])
         table[name] = list(values)
     paths = table.stimulus_paths or {}
     absent = [path for path in paths.values() if not Path(path).is_file()]
@@ -48,6 +51,7 @@ def _of_table(stimuli: pd.DataFrame) -> StimulusSet:
     table = StimulusSet(stimuli.reset_index(drop=True))
     names = stimuli["stimulus_id"] if "stimulus_id" in stimuli.columns else stimuli.index
     table["stimulus_id"] = as_names(names.to_numpy())
+    check_filled(dict(table), table["stimulus_id"].map(repr), "the table of stimuli")
     table.stimulus_paths = getattr(stimuli, "stimulus_paths", None)
     if table.stimulus_paths is None and "filename" in table.columns:
         table.stimulus_paths = dict(zip(table["stimulus_id"], map(Path, table["filename"]), strict=True))
@@ -95,6 +99,12 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
     shown: Columns = {}
     if isinstance(responses, pd.DataFrame):
         recorded = {"neuroid_id": as_names(responses.columns.to_numpy())}
+        odd = unlike_neuroids(responses.columns)
+        if odd:
+            raise UserError(
+                f"columns {', '.join(map(repr, odd))} of the responses look like what was noted of the trials, not "
+                "like neuroids: drop them, or rename what is a neuroid"
+            )
         shown = _named_by(responses.index, stimuli)
         responses = responses.to_numpy()
     elif isinstance(responses, xr.DataArray):
@@ -236,16 +246,31 @@ def labeled(values: npt.NDArray[Any], shown: Columns, recorded: Columns, region:
     }
     if "subject" in shown and np.shape(shown["subject"]) == (n_neuroids,) != (n_presentations,):
         recorded["subject"] = shown.pop("subject")  # each neuroid is of one subject, not each presentation
+    both = [name for name in shown if name in recorded]
+    if both:
+        raise UserError(
+            f"{both[0]} is given of the presentations and of the neuroids: keep one, or call the other something else"
+        )
     coordinates = {}
     for dim, size, columns in ((_DIMS[0], n_presentations, shown), (_DIMS[1], n_neuroids, recorded)):
         for name, column in columns.items():
             if np.shape(column) != (size,):
                 found = str(len(column)) if np.ndim(column) == 1 else f"{np.shape(column)}"
-                raise UserError(f"{name} has {found} values, but there are {size} {dim}s in the responses")
+                advice = (
+                    ": are these transposed?"
+                    if np.shape(column) == (n_presentations + n_neuroids - size,)
+                    else ""
+                )
+                raise UserError(
+                    f"{name} has {found} values, but there are {size} {dim}s in the responses{advice}"
+                )
             coordinates[name] = (dim, column)
     coordinates["stimulus_id"] = (_DIMS[0], as_names(shown["stimulus_id"]))
     for name in ("neuroid_id", "region"):
         coordinates[name] = (_DIMS[1], as_names(recorded[name]))
+    named = [f"{i} (stimulus {one!r})" for i, one in enumerate(coordinates["stimulus_id"][1], start=1)]
+    check_filled(shown, (f"presentation {one}" for one in named), "the responses")
+    check_filled(recorded, (f"neuroid {one!r}" for one in coordinates["neuroid_id"][1]), "the neuroids")
     responses = xr.DataArray(values, dims=_DIMS, coords=coordinates)
     _check_neuroids(responses)
     return responses
@@ -272,17 +297,6 @@ def _check_neuroids(responses: xr.DataArray) -> None:
             for name, value in zip(names, responses[axis].values, strict=True):
                 if pd.isna(pd.to_numeric(value, errors="coerce")):
                     raise UserError(f"position {axis} of neuroid {name!r} is {value!r}, not a number (mm)")
-
-
-def check_varying(responses: xr.DataArray, name: str) -> None:
-    """Raise a UserError where a neuroid never varies."""
-    constant = np.ptp(responses.values, axis=0) == 0
-    if constant.any():
-        first = responses["neuroid_id"].values[int(constant.argmax())]
-        raise UserError(
-            f"{name}: {int(constant.sum())} of {len(constant)} neuroids never vary (first: {first!r}): "
-            "they cannot be predicted; leave them out of the responses"
-        )
 
 
 def is_symmetric(matrix: npt.NDArray[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,9 @@ def is_installed(name: str) -> bool:
     return dataset_card(name).simulated or _folder(name).is_dir()
 
 
-def add_dataset(name: str, source: Path | str | None = None) -> Path:
+def add_dataset(
+    name: str, source: Path | str | None = None, columns: Mapping[str, str] | None = None
+) -> Path:
     """Install a data set.
 
     Parameters
@@ -52,6 +55,8 @@ def add_dataset(name: str, source: Path | str | None = None) -> Path:
         A name of the catalogue; or, with a `source`, a new name for data of one's own.
     source : path, optional
         The folder that holds the files. None downloads them from their public address.
+    columns : mapping of str to str, optional
+        For data of one's own: our name of a column -> what the files call it, ``"ignore"``, or ``"neuroid"``.
 
     Returns
     -------
@@ -67,7 +72,11 @@ def add_dataset(name: str, source: Path | str | None = None) -> Path:
     """
     source = None if source is None else Path(source).expanduser()
     if name not in DATASETS:
-        return _add_own(name, source)
+        return _add_own(name, source, columns or {})
+    if columns:
+        raise UserError(
+            f"{name!r} is a data set of the catalogue, whose columns are known: leave out columns"
+        )
     card, fetch = DATASETS[name].card, DATASETS[name].fetch
     if card.simulated:
         raise UserError(f"data set {name!r} is made by code: there is nothing to add, load it as it is")
@@ -130,7 +139,7 @@ def _how_to_install(card: DatasetCard) -> str:
     )
 
 
-def _add_own(name: str, source: Path | None) -> Path:
+def _add_own(name: str, source: Path | None, columns: Mapping[str, str]) -> Path:
     if source is None:
         raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
     if not _NAME.fullmatch(name):
@@ -139,7 +148,7 @@ def _add_own(name: str, source: Path | None) -> Path:
         raise UserError(f"data set {name!r}: {source} is not a folder")
     from .formats.folder import install_folder
 
-    return install_folder(name, source)
+    return install_folder(name, source, columns)
 
 
 def _cards() -> dict[str, DatasetCard]:

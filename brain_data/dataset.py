@@ -141,17 +141,10 @@ class Dataset:
         Raises
         ------
         UserError
-            For shapes that do not fit, responses that are NaN or never vary, stimuli that appear twice.
+            For shapes that do not fit, no neuroid that varies and has every response, stimuli that appear twice.
         """
-        from .arrays import (
-            as_responses,
-            ask_about_rdm,
-            check_varying,
-            labeled,
-            modality_of,
-            neuroid_columns,
-            stimulus_table,
-        )
+        from .arrays import as_responses, ask_about_rdm, labeled, modality_of, neuroid_columns, stimulus_table
+        from .recorded import per_subject, without_dead
 
         table = stimulus_table(stimuli, labels)
         check_stimuli(table, identifier)
@@ -164,9 +157,8 @@ class Dataset:
             )
         recorded |= neuroid_columns(values.shape[1], region, subject, positions)
         array = labeled(values, shown, recorded, region if isinstance(region, str) else "")
-        dataset = cls(identifier, stimuli=table, responses=array, **about)
-        check_varying(array, identifier)
-        return dataset
+        array = without_dead(per_subject(array, identifier), identifier)
+        return cls(identifier, stimuli=table, responses=array, **about)
 
     def __repr__(self) -> str:
         """What it is, in a few lines."""
@@ -193,7 +185,14 @@ class Dataset:
         """The responses of one region, ``(presentation, neuroid)``."""
         if self.responses is None or name not in set(self.responses["region"].values.tolist()):
             raise unknown(f"region of {self.identifier}", name, self.regions)
-        return self.responses[:, (self.responses["region"] == name).values]
+        chosen = self.responses[:, (self.responses["region"] == name).values]
+        by_region = self.responses.attrs.get("left_out_by_region")
+        if by_region is not None:
+            everywhere = self.responses.attrs.get("left_out", {})
+            counted = {reason for counts in by_region.values() for reason in counts}
+            others = {reason: n for reason, n in everywhere.items() if reason not in counted}
+            chosen.attrs["left_out"] = others | dict(by_region.get(name, {}))
+        return chosen
 
     @cached_property
     def alike(self) -> "Alike":

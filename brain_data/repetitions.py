@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from .recorded import of_presentations
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -16,8 +18,9 @@ def repetition_cube(responses: xr.DataArray, stimulus_ids: Sequence[object]) -> 
     Parameters
     ----------
     responses : DataArray
-        ``(presentation, neuroid)`` with ``stimulus_id`` on `presentation`; ``repetition`` where it is known
-        (else presentations of a stimulus count as repetitions in the order recorded).
+        ``(presentation, neuroid)`` with ``stimulus_id`` on `presentation`. Presentations of a stimulus count as its
+        repetitions in the order of ``repetition``, where it is known and unique, else in the order recorded; which
+        numbers they have does not matter, so that those of sessions in which others were shown leave no holes.
     stimulus_ids : sequence
         The order of the stimuli.
 
@@ -31,27 +34,26 @@ def repetition_cube(responses: xr.DataArray, stimulus_ids: Sequence[object]) -> 
     row = shown.get_indexer(pd.Index(ids))
     keep = row >= 0
     repetition = np.asarray(ids.groupby(ids).cumcount(), np.intp)
-    if "repetition" in responses.coords:
-        named = np.asarray(pd.factorize(responses["repetition"].values, sort=True)[0], np.intp)
+    numbers = of_presentations(responses, "repetition")
+    if numbers is not None:
+        named = np.asarray(pd.factorize(numbers, sort=True)[0], np.intp)
         if not pd.DataFrame({"id": ids, "repetition": named}).duplicated().any():
-            repetition = named
+            repetition = pd.Series(named).groupby(ids).rank().to_numpy().astype(np.intp) - 1
     cube = np.full((len(shown), int(repetition.max()) + 1, responses.sizes["neuroid"]), np.nan)
     cube[row[keep], repetition[keep]] = responses.values[keep]
     return cube
 
 
 def mean_response(cube: Floats) -> Floats:
-    """The mean over repetitions, ``(n_stimuli, n_neuroids)``, of the repetitions that there are."""
+    """The mean over repetitions, ``(n_stimuli, n_neuroids)``, of the repetitions that there are; NaN where none is."""
     if not np.isnan(cube).any():
         mean: Floats = cube.mean(axis=1)
         return mean
-    counted = (~np.isnan(cube)).sum(axis=1)
-    total: Floats = np.nansum(cube, axis=1) / np.maximum(counted, 1)
-    return total
+    return known_mean(cube)
 
 
 def known_mean(cube: Floats) -> Floats:
-    """As :func:`mean_response`, NaN where a neuroid has no response to a stimulus."""
+    """As :func:`mean_response`, summed without what is NaN whether or not anything is."""
     counted = (~np.isnan(cube)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Floats = np.nansum(cube, axis=1) / counted

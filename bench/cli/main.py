@@ -254,18 +254,41 @@ def data_info(name: Name, as_json: Json = False) -> None:
 def add_data(
     name: Annotated[str, typer.Argument(help="As the list shows it, or a new name.")],
     source: From = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Of your own recordings: what the files call a column, e.g. stimulus_id=image,category=kind; "
+            "trial=ignore leaves one out.",
+            metavar="OURS=THEIRS,...",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Install a data set, checksums verified; a new name installs recordings of one's own.
+    """Install a data set, checksums verified; a new name installs recordings of one's own, and says what it found.
 
     For example:
 
       brodmann data add kriegeskorte2008 --from FOLDER
 
-      brodmann data add my-recordings --from FOLDER
+      brodmann data add my-recordings --from FOLDER --columns stimulus_id=image,trial=ignore
     """
-    from ...brain_data.catalogue import add_dataset
+    from ...brain_data.catalogue import add_dataset, dataset_card, load_dataset
+    from ...brain_data.formats.columns import parse_columns
 
-    print(f"{name} is installed in {add_dataset(name, source)}")
+    folder = add_dataset(name, source, parse_columns(columns))
+    if not dataset_card(name).own:
+        if as_json:
+            print_json({"name": name, "folder": str(folder)})
+        else:
+            print(f"{name} is installed in {folder}")
+        return
+    from .found import found, found_text
+
+    said = found(load_dataset(name), folder)
+    if as_json:
+        print_json(said)
+    else:
+        print(found_text(said))
 
 
 @benchmarks.command("list")

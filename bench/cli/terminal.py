@@ -11,7 +11,13 @@ from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
 
-_TOLD = {"read": "reading", "folds": "dependence", "held out": "held_out", "penalties": "penalties_told"}
+_TOLD = {
+    "read": "reading",
+    "folds": "dependence",
+    "sessions": "sessions",
+    "held out": "held_out",
+    "penalties": "penalties_told",
+}
 """What a person must be told of how a score was made: the line's name, and where the record has it."""
 _FEW_ORDERS = 0.01
 _BAR = "█"

@@ -13,6 +13,7 @@ import xarray as xr
 from ...brain_data.dataset import Dataset
 from ...brain_data.near_duplicates import Alike, n_shared
 from ...brain_data.noise_ceiling import noise_variance, repetition_weights
+from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
 
@@ -40,6 +41,8 @@ class Recording:
         A published ceiling, in units of r.
     n_left_out : mapping of str to int
         What the data set's own reading left out, by reason.
+    sessions : str
+        What was done about sessions; empty where there are none.
     position : array of shape (n_stimuli,)
         When each stimulus was first shown, among them; rows of published RDMs as they are.
     blocks : str
@@ -59,6 +62,7 @@ class Recording:
     position: npt.NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp), repr=False)
     blocks: str = ""
     dataset: Dataset | None = field(default=None, repr=False)
+    sessions: str = ""
 
     @property
     def n_stimuli(self) -> int:
@@ -181,11 +185,15 @@ def recording(dataset: Dataset, region: str) -> Recording:
             name, ids, None, rdms, pd.DataFrame(), columns,
             r_max=None if published is None else published.value, blocks=dataset.blocks, dataset=dataset,
         )  # fmt: skip
-    responses = dataset.region(region)
+    responses = per_subject(dataset.region(region), name)
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )
-    left_out = responses.attrs.get("left_out", {})
+    left_out, sessions = responses.attrs.get("left_out", {}), str(responses.attrs.get(SESSIONS, ""))
+    session = of_presentations(responses, "session")
+    if session is not None and len(np.unique(session.astype(str))) > 1:
+        values, sessions = within_sessions(responses.values, session, name)
+        responses = responses.copy(data=values)
     shown = pd.Index(responses["stimulus_id"].values)
     columns |= _of_presentations(responses, shown, ids, columns)
     return Recording(
@@ -200,6 +208,7 @@ def recording(dataset: Dataset, region: str) -> Recording:
         position=np.argsort(np.argsort(pd.Index(shown.unique()).get_indexer(pd.Index(ids)))),
         blocks=dataset.blocks,
         dataset=dataset,
+        sessions=sessions,
     )
 
 

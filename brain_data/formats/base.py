@@ -1,24 +1,21 @@
 """What a format of response files is, and the registry of those that there are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ...errors import UserError, unknown
 from ...registry import Registry
+from .columns import ColumnMap
 
 Parts = dict[str, npt.NDArray[Any]]
 
-_EXACT_BY_DEFAULT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
-_EXACT: dict[str, Any] = {} if _EXACT_BY_DEFAULT else {"float_precision": "round_trip"}
-"""What makes pandas read every number as it was written."""
-
 PRESENTATION = ("stimulus_id", "repetition", "subject", "run", "session")
+TIMED = (*PRESENTATION, "time")
+"""And when each was, where a person said so."""
 NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
 COORDINATES = (*PRESENTATION, *NEUROID)
 _NOT_YET = {
@@ -54,6 +51,10 @@ class Format(ABC):
             For a file that is damaged or not of this format.
         """
 
+    def read_mapped(self, path: Path, columns: ColumnMap) -> Parts:
+        """As :meth:`read`, under our names of what the file holds."""
+        return columns.of_arrays(self.read(path), path.name)
+
     @abstractmethod
     def write(self, path: Path, parts: Parts) -> None:
         """Write ``responses`` and coordinates of `holds`, so that reading gives them back."""
@@ -68,32 +69,12 @@ def add_format(kind: type[Format]) -> type[Format]:
     return kind
 
 
-def read_table(path: Path, as_written: Collection[str], *, separator: str = ",") -> pd.DataFrame:
-    """A table, by default separated by commas; the columns `as_written` stay texts, such as ``001`` and ``null``.
-
-    Raises
-    ------
-    UserError
-        For a file that is no table.
-    """
-    try:
-        table: pd.DataFrame = pd.read_csv(path, sep=separator, low_memory=False, **_EXACT)
-        names = [name for name in table.columns if name in as_written]
-        as_texts: dict[str, Any] = {"usecols": names, "dtype": str, "keep_default_na": False}
-        texts = pd.read_csv(path, sep=separator, **as_texts) if names else table
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
-    for name in names:
-        table[name] = texts[name].to_numpy()
-    return table
-
-
 def format_of(path: Path) -> Format | None:
     """The format that a file's name ends as; None where no format does."""
     return next((one for one in FORMATS.values() if path.name.lower().endswith(one.suffixes)), None)
 
 
-def read_responses(folder: Path) -> Parts:
+def read_responses(folder: Path, columns: ColumnMap | None = None) -> Parts:
     """The one response file of a folder.
 
     Returns
@@ -120,7 +101,7 @@ def read_responses(folder: Path) -> Parts:
             raise UserError(f"{path.name} is not read: {advice}")
         raise UserError(f"{folder} holds no {readable}")
     ((path, file_format),) = known
-    parts = file_format.read(path)
+    parts = file_format.read_mapped(path, columns or ColumnMap())
     if "responses" not in parts:
         raise unknown(f"array: {path.name} needs", "responses", parts)
     values = parts["responses"]
@@ -128,6 +109,8 @@ def read_responses(folder: Path) -> Parts:
         raise UserError(
             f"{path.name}: responses must be (presentation, neuroid), not of shape {values.shape}"
         )
-    if not np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.complexfloating):
+    if values.dtype == object and all(one is None or type(one) in (int, float, bool) for one in values.flat):
+        values = values.astype(np.float64)  # None is a missing one
+    if values.dtype.kind not in "fiub":
         raise UserError(f"{path.name}: responses are {values.dtype}, not real numbers")
     return parts | {"responses": values.astype(np.float64)}

@@ -13,9 +13,11 @@ import xarray as xr
 from ...errors import NotAvailableError, UserError, first_line, unknown
 from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
+from ..arrays import as_names
 from ..dataset import Dataset, Modality
 from ..stimulus_set import StimulusSet
-from .base import read_table
+from .netcdf import contents, is_nwb, opened
+from .table import read_table
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
@@ -258,10 +260,10 @@ def _selected(responses: xr.DataArray, name: str, value: str) -> xr.DataArray:
     known = [str(other) for other, values in responses.coords.items() if values.dims == ("presentation",)]
     if name not in known:
         raise unknown("presentation coordinate", name, known)
-    values = responses[name].values
-    if not (values == value).any():
-        raise unknown(f"value of {name}", value, {str(other) for other in values})
-    return responses[values == value]
+    values = as_names(np.asarray(responses[name].values))  # 1, 1.0 and "1" are one value
+    if not (values == str(value)).any():
+        raise unknown(f"value of {name}", str(value), set(values.tolist()))
+    return responses[values == str(value)]
 
 
 def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
@@ -296,12 +298,26 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
 def _opened(path: Path) -> xr.DataArray:
     if not path.is_file():
         raise UserError(f"no assembly at {path}")
-    kinds = _brainio("assemblies")
-    try:
-        loaded: xr.DataArray = kinds.AssemblyLoader(cls=kinds.NeuroidAssembly, file_path=path).load().load()
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    if is_nwb(path):
         raise UserError(
-            f"{path} is damaged or not a BrainIO netCDF file ({first_line(error)}): fetch it again"
+            f"{path} is an NWB file, not a BrainIO assembly: take the responses out, e.g. with pynwb, and make a data "
+            "set of a folder with responses.npz"
+        )
+    kinds = _brainio("assemblies")
+    stored = opened(path, "BrainIO netCDF", "fetch it again")
+    arrays = [
+        name for name, values in stored.data_vars.items() if {"presentation", "neuroid"} <= set(values.dims)
+    ]
+    if len(arrays) != 1 or len(stored.data_vars) != 1:
+        raise UserError(
+            f"{path} is a netCDF file, but not a BrainIO assembly, which is one variable with dims presentation and "
+            f"neuroid; it holds {contents(stored)}"
+        )
+    try:
+        loaded: xr.DataArray = kinds.NeuroidAssembly(stored[arrays[0]])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is a netCDF file, but not a BrainIO assembly ({first_line(error)})"
         ) from error
     return loaded
 

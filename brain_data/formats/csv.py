@@ -1,13 +1,18 @@
 """A table, one row a presentation and one column a neuroid."""
 
+import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from ...errors import UserError, unknown
-from .base import PRESENTATION, Format, Parts, add_format, read_table
+from .base import PRESENTATION, TIMED, Format, Parts, add_format
+from .columns import ColumnMap
+from .table import line_of, read_table
+
+_COMMAS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?|[-+]?\d*,\d+")
 
 
 @add_format
@@ -17,33 +22,64 @@ class Csv(Format):
     name, suffixes = "csv", (".csv",)
     holds = (*PRESENTATION, "neuroid_id")
     separator: ClassVar[str] = ","
-    separated: ClassVar[str] = "commas"
     missing: ClassVar[str] = ""
 
     def read(self, path: Path) -> Parts:
         """The arrays of the file."""
-        table = read_table(path, ("stimulus_id",), separator=self.separator)
-        header = pd.read_csv(
-            path, sep=self.separator, header=None, nrows=1, dtype=str, keep_default_na=False
-        ).iloc[0]
-        self._check_header(path, header.tolist())
+        return self.read_mapped(path, ColumnMap())
+
+    def read_mapped(self, path: Path, columns: ColumnMap) -> Parts:
+        """The arrays of the file, its columns under our names."""
+        said = columns.as_written(TIMED)
+        written = columns.as_written(("stimulus_id",))
+        table = read_table(
+            path, written, separator=self.separator, is_label=said.__contains__, missing=(self.missing,)
+        )
+        if table.columns[0] == "Unnamed: 0" and "Unnamed: 0" not in columns.columns:
+            raise UserError(
+                f"{path.name}: column 1 has no name: a row number that pandas wrote? "
+                'Save it with to_csv(..., index=False), or leave it out by --columns "Unnamed: 0=ignore"'
+            )
+        table = columns.of_table(table, path.name)
         if "stimulus_id" not in table.columns:
-            raise unknown(f"column: {path.name} needs", "stimulus_id", list(map(str, table.columns)))
-        neuroids = [column for column in table.columns if column not in PRESENTATION]
-        for column in neuroids:
-            numbers = pd.to_numeric(table[column], errors="coerce")
-            wrong = numbers.isna() & table[column].notna()
-            if wrong.any():
-                row = int(wrong.to_numpy().argmax())
+            has = ", ".join(map(str, table.columns[:8]))
+            hint = f"it has {has}; say which of them it is by --columns stimulus_id=NAME"
+            raise unknown(
+                f"column: {path.name} needs", "stimulus_id", list(map(str, table.columns)), hint=hint
+            )
+        ours = [*PRESENTATION, *({"time"} & set(columns.columns))]
+        known = [name for name in ours if name in table.columns]
+        neuroids = [column for column in table.columns if column not in known]
+        columns.ask(neuroids, path.name)
+        for name in known[1:]:
+            blank = table[name].isna().to_numpy()
+            if blank.any():
+                line = line_of(path, int(blank.argmax()), self.separator)
                 raise UserError(
-                    f"{path.name}: {table[column].iloc[row]!r} in row {row + 2}, column {column!r} is not a number"
+                    f"{path.name}: {int(blank.sum())} rows have no {name} (first: row {line}): fill it in"
                 )
-            table[column] = numbers
-        parts: Parts = {name: table[name].to_numpy() for name in PRESENTATION if name in table.columns}
-        return parts | {
-            "responses": table[neuroids].to_numpy(np.float64),
-            "neuroid_id": np.array(neuroids, object),
-        }
+        values = np.empty((len(table), len(neuroids)))
+        for place, column in enumerate(neuroids):
+            values[:, place] = self._numbers(table[column], path)
+        parts: Parts = {name: table[name].to_numpy() for name in known}
+        return parts | {"responses": values, "neuroid_id": np.array(neuroids, object)}
+
+    def _numbers(self, column: "pd.Series[Any]", path: Path) -> "pd.Series[float]":
+        numbers: pd.Series[float] = pd.to_numeric(column, errors="coerce")
+        wrong = (numbers.isna() & column.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            value = column.iloc[row]
+            advice = ""
+            if isinstance(value, str) and _COMMAS.fullmatch(value.strip()):
+                advice = " (a decimal comma, or thousands between commas? write 1234.5)"
+            elif bool(wrong.all()):
+                advice = f": what is no neuroid is left out by --columns {column.name}=ignore"
+            raise UserError(
+                f"{path.name}: {value!r} in row {line_of(path, row, self.separator)}, column {column.name!r} is not a "
+                f"number{advice}"
+            )
+        return numbers
 
     def write(self, path: Path, parts: Parts) -> None:
         """One row a presentation."""
@@ -51,18 +87,3 @@ class Csv(Format):
         labels = pd.DataFrame({name: parts[name] for name in columns})
         values = pd.DataFrame(parts["responses"].astype(np.float64), columns=parts["neuroid_id"])
         pd.concat([labels, values], axis=1).to_csv(path, sep=self.separator, na_rep=self.missing, index=False)
-
-    def _check_header(self, path: Path, names: list[str]) -> None:
-        if len(names) == 1 and ({";", "\t", ","} - {self.separator}) & set(names[0]):
-            raise UserError(
-                f"{path} is not separated by {self.separated} (its first line is {names[0]!r}): "
-                f"save it with {self.separated}"
-            )
-        twice = [name for i, name in enumerate(names) if name in names[:i]]
-        if twice:
-            raise UserError(f"{path.name}: {len(twice)} columns appear more than once (first: {twice[0]!r})")
-        if "" in names:
-            raise UserError(
-                f"{path.name}: column {names.index('') + 1} has no name: a row number that pandas wrote? "
-                "Save it with to_csv(..., index=False)"
-            )

@@ -15,15 +15,18 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-from ..arrays import TEXT_COLUMNS, ask_about_rdm, check_varying, labeled
+from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
 from ..dataset import Dataset, Modality, Published
+from ..recorded import check_filled, per_subject, without_dead
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
-from .base import COORDINATES, NEUROID, PRESENTATION, read_responses, read_table
+from .base import COORDINATES, NEUROID, TIMED, read_responses
+from .columns import ColumnMap
 from .folder_writer import DESCRIPTION, quoted
 from .rdms import IN_A_FOLDER, own_rdms
+from .table import line_of, read_table
 
-_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", *TEXT_COLUMNS)
+_AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", "category", *TEXT_COLUMNS)
 _MANIFEST = "MANIFEST.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_TEXT: Mapping[str, tuple[type, str]] = {
@@ -33,6 +36,7 @@ _NOT_TEXT: Mapping[str, tuple[type, str]] = {
     "n_subjects": (int, "a whole number"),
     "regions": (list, "a list of names"),
     "published_ceilings": (dict, "a table for each region"),
+    "columns": (dict, 'a table of OURS = "THEIRS"'),
 }
 
 
@@ -57,9 +61,10 @@ class Description:
     regions: Sequence[str] = ()
     n_subjects: int | None = None
     n_stimuli: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_folder(folder: Path, identifier: str) -> Dataset:
+def load_folder(folder: Path, identifier: str, columns: Mapping[str, str] | None = None) -> Dataset:
     """Load recordings of one's own.
 
     The folder holds ``stimuli.csv`` (``stimulus_id``, and ``filename`` or ``sentence``/``word``; further
@@ -71,6 +76,9 @@ def load_folder(folder: Path, identifier: str) -> Dataset:
     folder : Path
     identifier : str
         The name that the data set goes by.
+    columns : mapping of str to str, optional
+        Our name of a column, or array -> what the files call it; ``"ignore"`` leaves out a column of that name, and
+        ``"neuroid"`` says that one of the responses is a neuroid.
 
     Raises
     ------
@@ -78,27 +86,28 @@ def load_folder(folder: Path, identifier: str) -> Dataset:
         For anything that is missing, damaged or does not fit, with its place.
     """
     try:
-        return _loaded(folder, identifier)
+        return _loaded(folder, identifier, columns or {})
     except OSError as error:
         raise UserError(f"cannot read {error.filename or folder}: {error.strerror or error}") from error
 
 
-def _loaded(folder: Path, identifier: str) -> Dataset:
+def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}")
     _verify(folder, identifier)
     about = _described(folder / DESCRIPTION)
-    stimuli, modality = _stimuli(folder, about)
+    columns = ColumnMap(_merged(about.columns, said))
+    stimuli, modality = _stimuli(folder, about, columns)
     stimuli.identifier = identifier
-    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object))
-    responses = None if rdms else _responses(folder, about)
+    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object), columns)
+    responses = None if rdms else _responses(folder, identifier, about, columns)
     regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
             f"{DESCRIPTION} lists the regions {', '.join(map(str, about.regions))}, "
             f"but the {'RDMs' if rdms else 'responses'} are of {', '.join(regions)}"
         )
-    dataset = Dataset(
+    return Dataset(
         identifier=identifier,
         modality=modality,
         stimuli=stimuli,
@@ -112,22 +121,32 @@ def _loaded(folder: Path, identifier: str) -> Dataset:
         units=about.units,
         published_ceilings=_ceilings(about, regions),
     )
-    if responses is not None:
-        check_varying(responses, identifier)
-    return dataset
 
 
-def _responses(folder: Path, about: Description) -> xr.DataArray:
-    parts = read_responses(folder)
+def _responses(folder: Path, identifier: str, about: Description, columns: ColumnMap) -> xr.DataArray:
+    parts = read_responses(folder, columns)
+    neuroids = _neuroids(folder / "neuroids.csv", parts, columns)
+    columns.check()
     if about.rdms != "none":
         ask_about_rdm(parts["responses"], IN_A_FOLDER)
-    responses = _labeled(parts, _neuroids(folder / "neuroids.csv", parts), about.region, folder)
+    responses = _labeled(parts, neuroids, about.region, folder)
+    responses = without_dead(per_subject(responses, identifier), identifier)
     if about.space:
         responses.attrs["space"] = about.space
     return responses
 
 
-def install_folder(name: str, folder: Path) -> Path:
+def _merged(described: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
+    """What columns are called by the description and by the person who adds the data."""
+    for ours, theirs in said.items():
+        if described.get(ours, theirs) != theirs:
+            raise UserError(
+                f"{DESCRIPTION} says that {ours!r} is the column {described[ours]!r}, not {theirs!r}: change it there"
+            )
+    return {**described, **said}
+
+
+def install_folder(name: str, folder: Path, columns: Mapping[str, str] | None = None) -> Path:
     """Check recordings of one's own by loading them, then copy them into the home.
 
     Parameters
@@ -135,6 +154,8 @@ def install_folder(name: str, folder: Path) -> Path:
     name : str
         What they will go by: letters, digits, ``-`` and ``_``.
     folder : Path
+    columns : mapping of str to str, optional
+        As for :func:`load_folder`; the description of the copy keeps it.
 
     Returns
     -------
@@ -143,7 +164,7 @@ def install_folder(name: str, folder: Path) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
-    dataset = load_folder(folder, name)
+    dataset = load_folder(folder, name, columns)
     for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
         check_picture(picture, f"stimulus {stimulus!r}")
     if home().resolve().is_relative_to(folder.resolve()):
@@ -153,7 +174,7 @@ def install_folder(name: str, folder: Path) -> Path:
     target = home() / "data" / name
     with whole_folder(target) as temporary:
         _copy_all(folder, temporary)
-        _complete(temporary / DESCRIPTION, dataset)
+        _complete(temporary / DESCRIPTION, dataset, columns or {})
         copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != _MANIFEST)
         checksums = {path.relative_to(temporary).as_posix(): sha256_file(path) for path in copied}
         write_json(temporary / _MANIFEST, checksums)
@@ -168,16 +189,27 @@ def _copy_all(folder: Path, target: Path) -> None:
         raise UserError(f"cannot copy {failed[0][0]} ({len(failed)} in all): {failed[0][2]}") from error
 
 
-def _complete(path: Path, dataset: Dataset) -> None:
-    """Add what a listing shows to the description, before its first table."""
+def _complete(path: Path, dataset: Dataset, columns: Mapping[str, str]) -> None:
+    """Add what a listing shows to the description, before its first table, and how columns are called."""
     said = path.read_text(encoding="utf-8") if path.exists() else ""
     known = {
         "modality": quoted(dataset.modality),
         "regions": f"[{', '.join(map(quoted, dataset.regions))}]",
         "n_stimuli": str(len(dataset.stimuli)),
     }
-    missing = [f"{key} = {value}\n" for key, value in known.items() if key not in tomllib.loads(said)]
-    write_bytes(path, ("".join(missing) + said).encode())
+    described = tomllib.loads(said)
+    missing = [f"{key} = {value}\n" for key, value in known.items() if key not in described]
+    pairs = [
+        f"{quoted(ours)} = {quoted(theirs)}"
+        for ours, theirs in columns.items()
+        if ours not in described.get("columns", {})
+    ]
+    if pairs and "columns" in described:
+        raise UserError(
+            f"{DESCRIPTION} has columns already: say there that {', '.join(pairs)}, instead of by --columns"
+        )
+    table = [f"columns = {{ {', '.join(pairs)} }}\n"] if pairs else []
+    write_bytes(path, ("".join([*missing, *table]) + said).encode())
 
 
 def _verify(folder: Path, name: str) -> None:
@@ -209,6 +241,9 @@ def _described(path: Path) -> Description:
     modality = content.get("modality")
     if modality is not None and modality not in get_args(Modality):
         raise UserError(f"{path}: modality must be 'vision' or 'language', not {modality!r}")
+    for ours, theirs in content.get("columns", {}).items():
+        if not isinstance(theirs, str):
+            raise UserError(f'{path}: columns.{ours} must be text in quotes ("..."), not {theirs!r}')
     return Description(**content)
 
 
@@ -227,27 +262,25 @@ def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published
     return ceilings
 
 
-def _table(path: Path, needed: str) -> pd.DataFrame:
-    """A CSV whose ids and texts stay as they are written, such as ``001`` and ``null``."""
-    table = read_table(path, _AS_WRITTEN)
-    columns = [str(column) for column in table.columns]
-    if len(columns) == 1 and {";", "\t"} & set(columns[0]):
-        raise UserError(
-            f"{path} is not separated by commas (its first line is {columns[0]!r}): save it with commas"
-        )
-    if needed not in columns:
-        raise unknown(f"column: {path.name} needs", needed, columns)
+def _table(path: Path, needed: str, columns: ColumnMap) -> pd.DataFrame:
+    """A CSV whose ids, texts and labels stay as they are written, such as ``001`` and ``null``."""
+    table = columns.of_table(read_table(path, columns.as_written(_AS_WRITTEN)), path.name)
+    names = [str(name) for name in table.columns]
+    if needed not in names:
+        hint = f"it has {', '.join(names[:8])}; say which of them it is by --columns {needed}=NAME"
+        raise unknown(f"column: {path.name} needs", needed, names, hint=hint)
     return table
 
 
-def _stimuli(folder: Path, about: Description) -> tuple[StimulusSet, Modality]:
+def _stimuli(folder: Path, about: Description, columns: ColumnMap) -> tuple[StimulusSet, Modality]:
     path = folder / "stimuli.csv"
     if not path.is_file():
         raise UserError(
             f"{folder} holds no stimuli.csv: a table with a column stimulus_id, one row a stimulus"
         )
-    table = _table(path, "stimulus_id")
+    table = _table(path, "stimulus_id", columns)
     _filled(table, "stimulus_id", path)
+    check_filled(dict(table), (f"row {line}" for line in range(2, len(table) + 2)), path.name)
     stimuli = StimulusSet(table)
     text = next((column for column in TEXT_COLUMNS if column in table.columns), None)
     is_language = text is not None and "filename" not in table.columns
@@ -256,11 +289,16 @@ def _stimuli(folder: Path, about: Description) -> tuple[StimulusSet, Modality]:
         return stimuli, modality
     if modality == "language":
         if text is None:
+            columns.check_of(table, path.name)
             raise UserError(f"{path} has no column 'sentence', 'word' or 'text' for a language data set")
         _filled(table, text, path)
         return stimuli, modality
     if "filename" not in table.columns:
-        raise UserError(f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts)")
+        columns.check_of(table, path.name)
+        raise UserError(
+            f"{path} has neither a column 'filename' (pictures) nor 'sentence' or 'word' (texts); it has "
+            f"{', '.join(map(str, table.columns[:8]))}: say which it is by --columns sentence=NAME"
+        )
     _filled(table, "filename", path)
     stimuli.stimulus_paths = _pictures(table, folder / "stimuli")
     return stimuli, modality
@@ -270,7 +308,7 @@ def _filled(table: pd.DataFrame, column: str, path: Path) -> None:
     blank = (table[column].str.strip() == "").to_numpy()
     if blank.any():
         raise UserError(
-            f"{path.name}: {int(blank.sum())} rows have no {column} (first: row {int(blank.argmax()) + 2})"
+            f"{path.name}: {int(blank.sum())} rows have no {column} (first: row {line_of(path, int(blank.argmax()))})"
         )
 
 
@@ -290,18 +328,25 @@ def _pictures(table: pd.DataFrame, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _neuroids(path: Path, parts: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+def _neuroids(
+    path: Path, parts: Mapping[str, npt.NDArray[Any]], columns: ColumnMap
+) -> dict[str, npt.NDArray[Any]]:
     """What is known of each neuroid: from the responses, and from the table beside them where there is one."""
     known = {name: parts[name] for name in NEUROID if name in parts}
     if not path.exists():
         return known
-    table = _table(path, "neuroid_id")
+    table = _table(path, "neuroid_id", columns)
     n_neuroids = parts["responses"].shape[1]
     if "neuroid_id" not in known:
         if len(table) != n_neuroids:
             raise UserError(f"{path.name} lists {len(table)} neuroids, but the responses have {n_neuroids}")
         return known | {str(column): table[column].to_numpy() for column in table.columns}
-    names = known["neuroid_id"].astype(str).tolist()
+    if known["neuroid_id"].shape != (n_neuroids,):
+        shape = known["neuroid_id"].shape
+        raise UserError(
+            f"neuroid_id is of shape {shape}, but there are {n_neuroids} neuroids in the responses"
+        )
+    names = as_names(known["neuroid_id"]).tolist()
     if names != table["neuroid_id"].tolist():
         twice = table["neuroid_id"][table["neuroid_id"].duplicated()]
         if len(twice):
@@ -326,7 +371,7 @@ def _labeled(
     if "stimulus_id" not in parts:
         raise UserError(f"the responses in {folder} have no stimulus_id, one for each presentation")
     for name in parts:
-        if name not in ("responses", *COORDINATES):
+        if name not in ("responses", *COORDINATES, "time"):
             raise unknown("array of the responses", name, COORDINATES)
-    shown = {name: parts[name] for name in PRESENTATION if name in parts}
+    shown = {name: parts[name] for name in TIMED if name in parts}
     return labeled(parts["responses"], shown, neuroids, region)

@@ -1,13 +1,14 @@
 """Arrays by name, as np.savez writes them."""
 
-import zipfile
-import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ...errors import UserError
+from ...errors import UserError, first_line
 from .base import Format, Parts, add_format
+from .texts_of_objects import texts_of
 
 
 @add_format
@@ -17,7 +18,7 @@ class Npz(Format):
     name, suffixes = "npz", (".npz",)
 
     def read(self, path: Path) -> Parts:
-        """The arrays of the file."""
+        """The arrays of the file; texts that pandas kept as Python objects, too."""
         with path.open("rb") as stream:
             try:
                 stored = np.load(stream, allow_pickle=False)
@@ -25,19 +26,32 @@ class Npz(Format):
                     raise UserError(
                         f"{path} holds one array, as np.save writes it: save it with np.savez, by name"
                     )
-                return {name: stored[name] for name in stored.files}
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-                raise UserError(f"{path} is damaged or not an .npz file ({error}): save it again") from error
+                return {name: _array(stored, name, path) for name in stored.files}
             except UserError:
                 raise
-            except ValueError as error:
-                if "allow_pickle" not in str(error):
-                    raise UserError(f"{path} is damaged ({error}): save it again") from error
+            except (ValueError, TypeError) as error:
+                if "allow_pickle" in str(error):
+                    raise UserError(
+                        f"{path} is a pickle by another name: refused; save it with np.savez"
+                    ) from error
+                raise UserError(f"{path} is damaged ({first_line(error)}): save it again") from error
+            except Exception as error:  # zip, zlib and the header each have errors of their own
                 raise UserError(
-                    f"{path} holds Python objects, which could execute code when read: refused; save plain arrays "
-                    "(text as str, numbers as float)"
+                    f"{path} is damaged or not an .npz file ({first_line(error)}): save it again"
                 ) from error
 
     def write(self, path: Path, parts: Parts) -> None:
         """The arrays, compressed."""
         np.savez_compressed(path, **parts)
+
+
+def _array(stored: "np.lib.npyio.NpzFile", name: str, path: Path) -> npt.NDArray[Any]:
+    try:
+        found: Any = stored[name]
+        if not isinstance(found, np.ndarray):
+            raise UserError(f"{path}: {name!r} is no array: save the file with np.savez")
+        return found
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        return texts_of(stored.zip.read(f"{name}.npy"), f"{path}: {name!r}")

@@ -9,4 +9,4 @@ class Tsv(Csv):
     """A table separated by tabs, as BIDS has them: one row a presentation, one column a neuroid."""
 
     name, suffixes = "tsv", (".tsv",)
-    separator, separated, missing = "\t", "tabs", "n/a"
+    separator, missing = "\t", "n/a"

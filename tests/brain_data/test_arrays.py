@@ -183,8 +183,12 @@ MISTAKES = {
     "one dimension": ((values(N), TEXTS), {}, r"\(stimulus, repetition, neuroid\), not of shape \(6,\)"),
     "text": ((np.full((N, T), "a"), TEXTS), {}, "the responses are <U1, not real numbers"),
     "complex": ((values(N, T) * 1j, TEXTS), {}, "the responses are complex128, not real numbers"),
-    "nan": ((NAN, TEXTS), {}, r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n2'\)"),
-    "constant": ((CONSTANT, TEXTS), {}, r"1 of 4 neuroids never vary \(first: 'n3'\)"),
+    "nan": (
+        (NAN[:, 2:3], TEXTS),
+        {},
+        r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n0'\)",
+    ),
+    "constant": ((CONSTANT[:, 3:], TEXTS), {}, r"1 of 1 neuroids never vary \(first: 'n0'\)"),
     "never recorded": (
         (np.where(np.arange(N)[:, None, None] == 2, np.nan, values(N, R, T)), TEXTS),
         {},
@@ -244,9 +248,9 @@ MISTAKES = {
         "the stimuli have the ids 0 to 5 in another order than the default index of the responses: name",
     ),
     "masked": (
-        (np.ma.array(values(N, T), mask=np.arange(N * T).reshape(N, T) == 6), TEXTS),
+        (np.ma.array(values(N, 1), mask=np.arange(N).reshape(N, 1) == 1), TEXTS),
         {},
-        r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n2'\)",
+        r"1 responses are NaN .*\(first: stimulus 'stimulus0001', neuroid 'n0'\)",
     ),
     "ragged": (([[1.0, 2.0], [3.0]], TEXTS[:2]), {}, "the responses are rows of different lengths"),
     "no region": ((values(N, T), TEXTS), {"region": None}, r"4 neuroids have no region \(first: 'n0'\)"),

@@ -1,0 +1,150 @@
+"""What a stranger's tables call things, in our words: ``stimulus_id=image,trial=ignore``."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import pandas as pd
+
+from ...errors import UserError, unknown
+
+Held = TypeVar("Held")
+
+IGNORE, NEUROID = "ignore", "neuroid"
+_ASKED: Mapping[str, str] = {
+    r"trials?(no|num|number|id|index)?|index|idx|level0|unnamed\d+|row(no|num|number|id|index)?|order|events?": "",
+    r"times?(stamps?)?|dates?|datetime|day|(stim(ulus)?)?onsets?(times?)?": "time",
+    r"durations?|(response|reaction)times?|rt": "",
+    r"sub|subj|participant(id)?|subject(no|num|number)": "subject",
+    r"rep|repeat|repetition(no|num|number|id|index)": "repetition",
+    r"run(no|num|number|id|index)": "run",
+    r"ses|session(no|num|number|id|index)": "session",
+    r"block|conditions?(id)?|category(id)?|label|accuracy|correct|age|scan|volume|frame": "",
+    r"stim|(stimulus|image|picture|item|word|sentence)(no|num|number|index)": "",
+}
+"""What a column of responses is called that is hardly a neuroid, and which of our coordinates it may be."""
+
+
+class ColumnMap:
+    """Our name of a column -> theirs; ``ignore`` leaves a column out, ``neuroid`` says that it is one.
+
+    Attributes
+    ----------
+    columns : mapping of str to str
+    seen : set of str
+        Columns of the tables that were mapped.
+    """
+
+    def __init__(self, columns: Mapping[str, str] | None = None) -> None:
+        self.columns = dict(columns or {})
+        self.seen: set[str] = set()
+
+    def of_names(self, names: Iterable[str], where: str) -> dict[str, str]:
+        """Our names of the columns of one table, in order, and theirs.
+
+        Raises
+        ------
+        UserError
+            Where two columns would have one name.
+        """
+        theirs = list(names)
+        self.seen |= set(theirs)
+        taken = {
+            their
+            for ours, their in self.columns.items()
+            if their in theirs and their not in (IGNORE, NEUROID)
+        }
+        found: dict[str, str] = {}
+        for name in theirs:
+            if self.columns.get(name) == IGNORE:
+                continue
+            for one in (
+                [ours for ours, their in self.columns.items() if their == name] if name in taken else [name]
+            ):
+                if one in found:
+                    raise UserError(
+                        f"{where} has a column {one!r} already, so that {name!r} cannot be called that: rename one"
+                    )
+                found[one] = name
+        return found
+
+    def of_arrays(self, held: Mapping[str, Held], where: str) -> dict[str, Held]:
+        """Arrays under our names."""
+        return {ours: held[theirs] for ours, theirs in self.of_names(held, where).items()}
+
+    def of_table(self, table: pd.DataFrame, where: str) -> pd.DataFrame:
+        """A table under our names."""
+        named = self.of_names(map(str, table.columns), where)
+        if not self.columns:
+            return table
+        chosen = table[list(named.values())]
+        chosen.columns = pd.Index(list(named))
+        return chosen
+
+    def as_written(self, names: Iterable[str]) -> set[str]:
+        """`names`, and what the tables call them."""
+        ours = set(names)
+        return ours | {theirs for name, theirs in self.columns.items() if name in ours}
+
+    def check(self) -> None:
+        """Raise a UserError where a column was named that no table has."""
+        for ours, theirs in self.columns.items():
+            wanted = ours if theirs in (IGNORE, NEUROID) else theirs
+            if wanted not in self.seen:
+                raise unknown(f"column ({ours}={theirs})", wanted, self.seen)
+
+    def check_of(self, table: pd.DataFrame, where: str) -> None:
+        """Raise a UserError where what was said to show stimuli is no column of their table."""
+        for ours in ("filename", "sentence", "word", "text"):
+            if ours in self.columns and ours not in table.columns:
+                raise unknown(f"column of {where} ({ours})", self.columns[ours], map(str, table.columns))
+
+    def ask(self, neuroids: Iterable[str], where: str) -> None:
+        """Raise a UserError where columns of responses are called as no neuroid is, unless they were said to be."""
+        odd = unlike_neuroids(name for name in neuroids if self.columns.get(name) != NEUROID)
+        if odd:
+            names = ", ".join(map(repr, odd))
+            ignored = ",".join(f"{name}={IGNORE}" for name in odd)
+            example = next(((kind, name) for name, kind in odd.items() if kind), None)
+            means = "" if example is None else f", or say what they are: --columns {example[0]}={example[1]}"
+            first = next(iter(odd))
+            raise UserError(
+                f"{where}: {names} {'looks' if len(odd) == 1 else 'look'} like what was noted of the trials, not like "
+                f"neuroids: leave out by --columns {_quoted(ignored)}{means} ({first}={NEUROID} if it is a neuroid)"
+            )
+
+
+def parse_columns(text: str | None) -> dict[str, str]:
+    """``OURS=THEIRS`` between commas.
+
+    Raises
+    ------
+    UserError
+        For anything else, or a name that is given twice.
+    """
+    found: dict[str, str] = {}
+    for part in [] if text is None else text.split(","):
+        ours, sign, theirs = (piece.strip() for piece in part.partition("="))
+        if not (ours and sign and theirs):
+            raise UserError(
+                f"--columns {text!r}: write OURS=THEIRS between commas, e.g. stimulus_id=image,trial={IGNORE}"
+            )
+        if ours in found:
+            raise UserError(f"--columns {text!r} says twice what {ours!r} is")
+        found[ours] = theirs
+    return found
+
+
+def unlike_neuroids(names: Iterable[object]) -> dict[str, str]:
+    """Names that are hardly those of neuroids, and which of our coordinates each may be; empty for none."""
+    odd = {}
+    for name in map(str, names):
+        plain = re.sub(r"[^a-z0-9]", "", name.lower())
+        kind = next((kind for pattern, kind in _ASKED.items() if re.fullmatch(pattern, plain)), None)
+        if kind is not None:
+            odd[name] = kind
+    return odd
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
