@@ -102,14 +102,15 @@ def _groups_of(values: Sequence[object]) -> Integers | None:
 def _near(n: int, same: Integers | None, pairs: _Pairs) -> Integers | None:
     """Components of what is the same and of pairs; None where there is no pair, or a component says too little."""
     member = np.arange(n) if same is None else same
-    found = list(pairs)
-    first = np.concatenate([np.empty(0, np.intp), *(member[a] for a, _ in found)])
-    second = np.concatenate([np.empty(0, np.intp), *(member[b] for _, b in found)])
-    if not (first != second).any():
-        return None
-    n_different = int(member.max()) + 1
-    groups = _components(n_different, first, second)
-    return None if np.bincount(groups).max() > max(2, _LARGEST * n_different) else groups[member]
+    everyone = np.arange(int(member.max()) + 1)
+    groups = everyone
+    for first, second in pairs:
+        stand_in = np.unique(groups, return_index=True)[1][groups]
+        joined = np.concatenate([everyone, member[first]]), np.concatenate([stand_in, member[second]])
+        groups = _components(len(everyone), *joined)
+        if np.bincount(groups).max() > max(2, _LARGEST * len(everyone)):
+            return None
+    return None if groups.max() + 1 == len(everyone) else groups[member]
 
 
 def components(*groupings: Integers) -> Integers:

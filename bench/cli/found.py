@@ -37,12 +37,13 @@ def found(dataset: Dataset, folder: Path) -> dict[str, Any]:
             "n_subjects": len(people) or None,
             "left_out": dict(responses.attrs.get("left_out", {})),
         }
-    return said | {"next": _next(dataset)}
+    return said | {"alike": dataset.described_duplicates(), "next": _next(dataset)}
 
 
 def _region(recorded: Recording) -> dict[str, Any]:
     if recorded.cube is None:
-        return {"n_neuroids": None, "reliability": None, "why": "published as RDMs"}
+        n = 0 if recorded.rdms is None else len(recorded.rdms)
+        return {"n_neuroids": None, "reliability": None, "why": f"RDMs of {n} subject{'s' * (n != 1)}"}
     said: dict[str, Any] = {"n_neuroids": recorded.cube.shape[2], "reliability": None}
     if recorded.sessions:
         said["sessions"] = recorded.sessions
@@ -88,5 +89,6 @@ def found_text(said: dict[str, Any]) -> str:
     sessions = {region["sessions"] for region in said["regions"].values() if "sessions" in region}
     rows += [("sessions", one) for one in sorted(sessions)]
     rows += [("left out", f"{count} {reason}") for reason, count in said.get("left_out", {}).items()]
+    rows += [("alike", line) for line in said["alike"]]
     lines += [f"{name:<12}{text}" for name, text in rows]
     return "\n".join([*lines, f"{'next':<12}{said['next']}"])

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ class Csv(Format):
         parts: Parts = {name: table[name].to_numpy() for name in known}
         return parts | {"responses": values, "neuroid_id": np.array(neuroids, object)}
 
-    def _numbers(self, column: "pd.Series[float]", path: Path) -> "pd.Series[float]":
+    def _numbers(self, column: "pd.Series[Any]", path: Path) -> "pd.Series[float]":
         numbers: pd.Series[float] = pd.to_numeric(column, errors="coerce")
         wrong = (numbers.isna() & column.notna()).to_numpy()
         if wrong.any():

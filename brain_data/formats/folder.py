@@ -18,6 +18,7 @@ from ...install import KnownFile, verify_installed
 from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
+from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, TIMED, read_responses
 from .columns import ColumnMap
@@ -98,9 +99,8 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     columns = ColumnMap(_merged(about.columns, said))
     stimuli, modality = _stimuli(folder, about, columns)
     stimuli.identifier = identifier
-    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object))
-    responses = None if rdms else _responses(folder, about, columns, identifier)
-    columns.check()
+    rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object), columns)
+    responses = None if rdms else _responses(folder, identifier, about, columns)
     regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
@@ -123,11 +123,13 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     )
 
 
-def _responses(folder: Path, about: Description, columns: ColumnMap, identifier: str) -> xr.DataArray:
+def _responses(folder: Path, identifier: str, about: Description, columns: ColumnMap) -> xr.DataArray:
     parts = read_responses(folder, columns)
+    neuroids = _neuroids(folder / "neuroids.csv", parts, columns)
+    columns.check()
     if about.rdms != "none":
         ask_about_rdm(parts["responses"], IN_A_FOLDER)
-    responses = _labeled(parts, _neuroids(folder / "neuroids.csv", parts, columns), about.region, folder)
+    responses = _labeled(parts, neuroids, about.region, folder)
     responses = without_dead(per_subject(responses, identifier), identifier)
     if about.space:
         responses.attrs["space"] = about.space
@@ -163,6 +165,8 @@ def install_folder(name: str, folder: Path, columns: Mapping[str, str] | None = 
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     dataset = load_folder(folder, name, columns)
+    for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
+        check_picture(picture, f"stimulus {stimulus!r}")
     if home().resolve().is_relative_to(folder.resolve()):
         raise UserError(
             f"{folder} holds {home()}, where data sets are copied to: give the recordings' own folder"

@@ -83,8 +83,9 @@ def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> x
 
 
 def _whole(path: Path, **options: Any) -> xr.Dataset:
-    with xr.open_dataset(path, **AS_STORED, **options) as stored:
-        return stored.load()
+    with xr.open_dataset(path, **AS_STORED, **options) as stored:  # type: ignore[no-untyped-call]
+        loaded: xr.Dataset = stored.load()
+    return loaded
 
 
 def contents(stored: xr.Dataset) -> str:

@@ -12,6 +12,7 @@ from ...errors import UserError, unknown
 from ...memory import require
 from ..arrays import as_names, is_symmetric, real_numbers
 from .base import FORMATS, Parts, format_of, read_responses
+from .columns import ColumnMap
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +32,9 @@ _ALSO = {
 _TOLERANCE = 1e-6
 
 
-def own_rdms(folder: Path, said: str, region: str, names: npt.NDArray[Any]) -> dict[str, xr.DataArray]:
+def own_rdms(
+    folder: Path, said: str, region: str, names: npt.NDArray[Any], columns: ColumnMap
+) -> dict[str, xr.DataArray]:
     """The RDMs of a folder by region; none where it holds responses.
 
     They lie in ``rdms`` of one of the formats of responses, or as rsatoolbox saves them in HDF5; where `said` names a
@@ -46,6 +49,8 @@ def own_rdms(folder: Path, said: str, region: str, names: npt.NDArray[Any]) -> d
         Of RDMs without one.
     names : array of shape (n_stimuli,)
         Ids, in the order of the stimulus table.
+    columns : ColumnMap
+        What the files call the arrays.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def own_rdms(folder: Path, said: str, region: str, names: npt.NDArray[Any]) -> d
     if not files:
         if said in ("", "none"):
             return {}
-        return labeled_rdms(_parts(read_responses(folder), "the responses"), said, region, names)
+        return labeled_rdms(_parts(read_responses(folder, columns), "the responses"), said, region, names)
     beside = sorted(path for path in folder.glob("responses.*") if format_of(path) is not None)
     if len(files) + len(beside) > 1:
         raise UserError(
@@ -69,7 +74,7 @@ def own_rdms(folder: Path, said: str, region: str, names: npt.NDArray[Any]) -> d
         parts = _of_rsatoolbox(path, names)
         said = said or "distance"  # dissimilarities, by the name of the array
     elif (file_format := format_of(path)) is not None:
-        parts = _parts(file_format.read(path), path.name)
+        parts = _parts(file_format.read_mapped(path, columns), path.name)
     elif path.suffix.lower() in (".pkl", ".pickle"):
         raise UserError(
             f"{path.name} is a pickle, which could execute code when read: refused; save it by "

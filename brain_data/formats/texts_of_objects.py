@@ -2,7 +2,7 @@
 
 import io
 import pickle
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,11 +76,10 @@ def texts_of(content: bytes, where: str) -> npt.NDArray[np.object_]:
     UserError
         For an array of anything but texts, numbers and None.
     """
-    stream = io.BytesIO(content)
+    stream, npy = io.BytesIO(content), cast("Any", np.lib.format)  # numpy leaves its own format untyped
     try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-        shape = read(stream)[0]
+        major, _ = npy.read_magic(stream)
+        shape, _, _ = (npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0)(stream)
         held = _Texts(stream).load()
         values = held.state[4] if isinstance(held, _Array) and len(held.state) == 5 else None
     except Exception as error:  # a spoiled pickle ends in errors of any kind

@@ -63,8 +63,33 @@ def opened(path: Path, of: str = "", background: str = BACKGROUND) -> Iterator[I
         For a file that is not there, of no format in ``FORMATS``, damaged, of several frames, of 32 bits a pixel or
         with more than ``MOST_PIXELS``.
     """
+    what, unread = _called(path, of)
+    with (
+        _header(path, of) as image,
+        _ROOM.taken(image.width * image.height * _BYTES_A_PIXEL, f"{what} ({image.width} x {image.height})"),
+    ):
+        try:
+            upright = _rgb(image, background)
+        except (*_DAMAGED, Image.DecompressionBombError) as error:
+            raise UserError(f"{unread}: {error}") from error
+        yield upright
+
+
+def check(path: Path, of: str = "") -> None:
+    """Raise a UserError for a file of another format, or a picture that is too large, without decoding it."""
+    with _header(path, of):
+        pass
+
+
+def _called(path: Path, of: str) -> tuple[str, str]:
+    """What a picture is called, and how a message begins that it cannot be read."""
     what = f"the picture of {of}" if of else f"the picture {path}"
-    unread = f"{what} cannot be read{f' ({path})' if of else ''}"
+    return what, f"{what} cannot be read ({path})" if of else f"{what} cannot be read"
+
+
+@contextmanager
+def _header(path: Path, of: str) -> Iterator[Image.Image]:
+    what, unread = _called(path, of)
     try:
         with _OPENING, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is looked at here
@@ -76,18 +101,12 @@ def opened(path: Path, of: str = "", background: str = BACKGROUND) -> Iterator[I
     except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise UserError(f"{unread}: {error}") from error
     with image:
-        n_pixels = image.width * image.height
-        if n_pixels > MOST_PIXELS:
+        if image.width * image.height > MOST_PIXELS:
             raise UserError(
-                f"{what} is {image.width} x {image.height}: at most {MOST_PIXELS / 1e6:.0f} million pixels "
-                "are read; save it at the size that was shown"
+                f"{what} is {image.width} x {image.height}: at most {MOST_PIXELS / 1e6:.0f} million pixels are read; "
+                "save it at the size that was shown"
             )
-        with _ROOM.taken(n_pixels * _BYTES_A_PIXEL, f"{what} ({image.width} x {image.height})"):
-            try:
-                upright = _rgb(image, background)
-            except (*_DAMAGED, Image.DecompressionBombError) as error:
-                raise UserError(f"{unread}: {error}") from error
-            yield upright
+        yield image
 
 
 def background_of(stimuli: Any, row: int) -> str:

@@ -320,7 +320,7 @@ def test_the_command_line_takes_them_from_a_folder_to_a_score(tmp_path):
         ],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "brodmann.bench.cli.main", *command],
+            [sys.executable, "-c", "from brodmann.bench.cli.main import main; main()", *command],
             capture_output=True,
             text=True,
             check=False,
