@@ -221,10 +221,10 @@ class Encoder:
 
     def _ids_of(self, answer: Any) -> list[int]:
         named = isinstance(answer, Mapping) or hasattr(answer, "input_ids")
-        ids: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
-        ids = ids.reshape(-1).tolist() if hasattr(ids, "reshape") else list(ids)
+        given: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
+        ids: list[int] = given.reshape(-1).tolist() if hasattr(given, "reshape") else list(given)
         if ids and isinstance(ids[0], list):  # a batch of one
-            ids = ids[0]
+            ids = list(ids[0])
         if not all(isinstance(one, int) for one in ids):
             raise UserError(
                 f"{self.identifier}: the tokenizer gives {type(answer).__name__} for a text: "

@@ -130,11 +130,11 @@ def looked_at(architecture, folder):
     try:
         model = load_model(name).replaced(cache=False)
         stimuli = pictures(folder) if model.modality == "vision" else texts()
-        layers = [*model.layers, *decoder_layers(model)]
-        together = model.extract(stimuli, layers)
+        together = model.extract(stimuli)
     except UserError as error:
         return ("refused", "", str(error).replace(str(folder), "FOLDER").replace(f"hf:{folder.name}", "hf:FOLDER"))
-    alike(together, model.replaced(batch_size=1).extract(stimuli, layers))
+    alone = model.replaced(batch_size=1)
+    alike(together, alone.extract(stimuli))
     shown = f"{model.layers[0]}, {model.layers[-1]}"
     if model.modality == "vision":
         return ("pictures", "", shown)
@@ -143,8 +143,12 @@ def looked_at(architecture, folder):
         alike(model.extract(words(), context="passage"), word_by_word(model))
     padding = "" if manner.pads else "; texts of one length together, for padding tells"
     once = "; passages in one pass" if manner.causal else ""
-    if len(layers) > len(model.layers):
-        shown += f" ({layers[-1]} readable)"
+    for layer in decoder_layers(model):
+        try:
+            alike(model.extract(stimuli, [layer]), alone.extract(stimuli, [layer]))
+            shown += f" (or {layer})"
+        except UserError:
+            shown += " (not its decoder)"
     return (manner.kind, f"{model.pooling}{once}{padding}", shown)
 
 
