@@ -87,7 +87,9 @@ class Shown:
         """A text in a sequence of its own, which loses tokens on the left where it is too long."""
         n_lost = max(0, len(tokens.ids) - most) if most else 0
         places = [place - n_lost for place in tokens.read(pooling) if place >= n_lost]
-        self.sequences.append(TokenSequence(tokens.ids[n_lost:], [row], [places or [len(tokens.ids) - n_lost - 1]]))
+        self.sequences.append(
+            TokenSequence(tokens.ids[n_lost:], [row], [places or [len(tokens.ids) - n_lost - 1]])
+        )
         self.lost[row], self.total[row] = n_lost, len(tokens.ids)
 
 
@@ -168,7 +170,9 @@ class Encoder:
         if offsets is None:
             first = min(_common(self._ids(before)[0], ids), len(ids) - 1) if before else 0
             return Tokens(ids, first, self._ends_without_offsets(whole, ids, first, words))
-        first = 0 if not before else next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids) - 1)
+        first = (
+            0 if not before else next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids) - 1)
+        )
         return Tokens(ids, first, _ends(offsets, words, first, len(ids)))
 
     def _ends_without_offsets(
@@ -217,7 +221,9 @@ class Encoder:
             return [], None
         answer = self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
         known = answer.get("offset_mapping") if self._offsets and hasattr(answer, "get") else None
-        return self._ids_of(answer), None if known is None else [(int(start), int(end)) for start, end in known]
+        return self._ids_of(answer), None if known is None else [
+            (int(start), int(end)) for start, end in known
+        ]
 
     def _ids_of(self, answer: Any) -> list[int]:
         named = isinstance(answer, Mapping) or hasattr(answer, "input_ids")
@@ -263,7 +269,9 @@ def _takes_offsets(tokenizer: Any) -> bool:
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """How many first ids two sequences have in common."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _ends(

@@ -104,7 +104,9 @@ def reads(module: "nn.Module", name: str) -> str:
         and one != wanted
     ]
     if needed:
-        raise UserError(f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that")
+        raise UserError(
+            f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that"
+        )
     return kind
 
 

@@ -28,7 +28,9 @@ def two_classes(test_weights, tmp_path):
     shutil.copytree(source, tmp_path / "head")
     shutil.copytree(source, tmp_path / "bare")
     AutoModel.from_pretrained(source).save_pretrained(tmp_path / "bare")
-    kinds = [json.loads((tmp_path / one / "config.json").read_text())["architectures"] for one in ("head", "bare")]
+    kinds = [
+        json.loads((tmp_path / one / "config.json").read_text())["architectures"] for one in ("head", "bare")
+    ]
     assert kinds == [["LlamaForCausalLM"], ["LlamaModel"]]
     return tmp_path / "head", tmp_path / "bare"
 
@@ -40,7 +42,10 @@ def test_the_class_of_the_saved_weights_changes_nothing(two_classes, own_data):
     assert float(scores[0]) == float(scores[1])
     for score in scores:
         methods = score.attrs["record"]["methods"]
-        assert methods["text"] == "the last token of a text (default; causal network); of longer texts the last 512 tokens"
+        assert (
+            methods["text"]
+            == "the last token of a text (default; causal network); of longer texts the last 512 tokens"
+        )
         assert methods["context"] == "each text alone"
 
 
@@ -49,12 +54,18 @@ def test_another_readout_is_another_score_and_said(two_classes, own_data):
     mean = brodmann.score(model.replaced(pooling="mean"), LANGUAGE, ["layers.1"], **OPTIONS)
     last = brodmann.score(model, LANGUAGE, ["layers.1"], **OPTIONS)
     assert float(mean) != float(last)
-    assert mean.attrs["record"]["methods"]["text"].startswith("the mean over a text's tokens (as asked; causal network)")
+    assert mean.attrs["record"]["methods"]["text"].startswith(
+        "the mean over a text's tokens (as asked; causal network)"
+    )
 
 
 def test_texts_that_lost_tokens_are_counted_in_the_record(own_data):
     model = LanguageModel(
-        RandomTransformer(width=32, n_layers=2), ByteTokenizer(), identifier="short", layers=["blocks.1"], max_tokens=8
+        RandomTransformer(width=32, n_layers=2),
+        ByteTokenizer(),
+        identifier="short",
+        layers=["blocks.1"],
+        max_tokens=8,
     )
     score = brodmann.score(model, LANGUAGE, **OPTIONS)
     stimuli = brodmann.load_benchmark(LANGUAGE).dataset.stimuli
@@ -89,7 +100,9 @@ def test_a_tokenizer_of_another_network_is_one_line():
 
     network = GPT2Model(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1))
     model = LanguageModel(network, ByteTokenizer(), identifier="small", layers=["h.0"], cache=False)
-    with pytest.raises(UserError, match="gives token 123, but the network has 50 of them: it is another network's"):
+    with pytest.raises(
+        UserError, match="gives token 123, but the network has 50 of them: it is another network's"
+    ):
         model.extract(StimulusSet({"stimulus_id": [0], "sentence": ["lazy"]}))
 
 
