@@ -126,8 +126,9 @@ class Encoder:
         groups : iterable of sequence of int
             The texts of each passage, in order.
         together : bool
-            TokenSequence a passage once, where later tokens change nothing for earlier ones. A text whose tokens are others
-            when more follows (a token that reaches into the next text, one that ends a text) keeps a sequence of its own.
+            Run a passage once, where later tokens change nothing for earlier ones. A text whose tokens are others
+            when more follows (a token that reaches into the next text, one that ends a text) keeps a sequence of
+            its own.
         """
         shown = Shown()
         for rows in groups:
@@ -228,9 +229,9 @@ class Encoder:
     def _ids_of(self, answer: Any) -> list[int]:
         named = isinstance(answer, Mapping) or hasattr(answer, "input_ids")
         given: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
-        ids: list[int] = given.reshape(-1).tolist() if hasattr(given, "reshape") else list(given)
+        ids: list[Any] = given.reshape(-1).tolist() if hasattr(given, "reshape") else list(given)
         if ids and isinstance(ids[0], list):  # a batch of one
-            ids = list(ids[0])
+            ids = ids[0]
         if not all(isinstance(one, int) for one in ids):
             raise UserError(
                 f"{self.identifier}: the tokenizer gives {type(answer).__name__} for a text: "

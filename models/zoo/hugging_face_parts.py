@@ -65,11 +65,14 @@ def towers_of(module: "nn.Module") -> dict[str, "nn.Module"]:
     """The towers by what they read, the vision tower first."""
     found: dict[str, nn.Module] = {}
     for kind, names in _TOWERS.items():
-        found |= {
-            kind: child
-            for name, child in reversed(list(module.named_modules()))
+        known = (
+            child
+            for name, child in module.named_modules()
             if name.rpartition(".")[2] in names and name.count(".") < 2
-        }
+        )
+        first = next(known, None)
+        if first is not None:
+            found[kind] = first
     return found
 
 
@@ -165,12 +168,9 @@ def _embedding(module: Any, inside: str) -> str | None:
         own = None
     names = [name for name, _ in module.named_modules(remove_duplicate=False) if name.startswith(inside)]
     parts = dict(module.named_modules(remove_duplicate=False))
-    tests = (
-        lambda name: name.removeprefix(inside) in _EMBEDDINGS,
-        lambda name: parts[name] is own and isinstance(own, nn.Embedding),
-        lambda name: isinstance(parts[name], nn.Embedding),
-    )
-    return next((name for test in tests for name in names if name and test(name)), None)
+    sums = [name for name in names if name.removeprefix(inside) in _EMBEDDINGS]
+    tables = [name for name in names if isinstance(parts[name], nn.Embedding)]
+    return next(iter([*sums, *(name for name in tables if parts[name] is own), *tables]), None)
 
 
 def answering(model: "Network") -> "Network":

@@ -21,8 +21,8 @@ SENTENCES = (
 )
 N_WORDS = 60
 _SIZES = {
-    32: ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "word_embed_proj_dim", "attention_hidden_size",
-         "hidden_dim", "lru_width", "embed_dim"),
+    32: ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "word_embed_proj_dim",
+         "attention_hidden_size", "hidden_dim", "lru_width", "embed_dim"),
     2: ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers",
         "num_encoder_layers", "num_decoder_layers", "num_key_value_heads", "num_blocks"),
     4: ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
@@ -97,8 +97,8 @@ def tokenizer():
     from transformers import PreTrainedTokenizerFast
 
     words = sorted({word for sentence in SENTENCES for word in sentence.split()})
-    made = Tokenizer(models.WordLevel({"<pad>": 0, "<s>": 1, "</s>": 2, "?": 3} | {w: i + 4 for i, w in enumerate(words)},
-                                      unk_token="?"))  # fmt: skip
+    known = {"<pad>": 0, "<s>": 1, "</s>": 2, "?": 3} | {word: i + 4 for i, word in enumerate(words)}
+    made = Tokenizer(models.WordLevel(known, unk_token="?"))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(
@@ -260,8 +260,8 @@ ENCODERS = {
     "megatron-bert": {}, "nystromformer": {}, "esm": {}, "xlm": {}, "flaubert": {}, "modernbert": {}, "eurobert": {},
     "nomic_bert": {}, "longformer": {"attention_window": 8}, "xlnet": {}, "yoso": {},
     "xmod": {"default_language": "en_XX", "languages": ["en_XX"]},
-    "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1], "block_repeats": [1, 1], "num_decoder_layers": 1,
-               "num_hidden_layers": ..., "num_blocks": ...},
+    "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1], "block_repeats": [1, 1],
+               "num_decoder_layers": 1, "num_hidden_layers": ..., "num_blocks": ...},
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8], "attn_layers": ["local", "local"]},
     "canine": {}, "squeezebert": {}, "mra": {}, "bert-generation": {}, "ernie": {}, "camembert": {}, "xlm-roberta": {},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from hugging_face_networks import ARCHITECTURES, looked_at
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 BEGIN, END = "<!-- hugging face: begin -->", "<!-- hugging face: end -->"
+_HEAD = "| architecture | kind | text | layers, or why not |\n| --- | --- | --- | --- |"
 _WORDS = """## Hugging Face
 
 Every architecture below was made small with random weights by transformers {version}, saved with `save_pretrained`, and
@@ -41,7 +42,7 @@ def section(lines):
 
     parts = [_WORDS.format(version=__version__)]
     for family, members in groupby(ARCHITECTURES, key=lambda one: one.family):
-        heads = f"### {family[0].upper()}{family[1:]}\n\n| architecture | kind | text | layers, or why not |\n| --- | --- | --- | --- |"
+        heads = f"### {family[0].upper()}{family[1:]}\n\n{_HEAD}"
         parts.append("\n".join([heads, *(lines[one.label] for one in members)]) + "\n")
     return f"{BEGIN}\n" + "\n".join(parts) + f"{END}\n"
 

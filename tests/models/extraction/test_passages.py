@@ -10,11 +10,32 @@ from torch import nn
 from brodmann import UserError
 from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import LanguageModel
-from brodmann.models.extraction import activation_cache
 from brodmann.models.architectures.random_transformer import ByteTokenizer, RandomTransformer
+from brodmann.models.extraction import activation_cache
 
-STORY = "Once upon a time there was a little girl. Her name was Lily, and she did not like the dark.".split()
-OTHER = "The dog saw a ball; it ran away!".split()
+STORY = [
+    "Once",
+    "upon",
+    "a",
+    "time",
+    "there",
+    "was",
+    "a",
+    "little",
+    "girl.",
+    "Her",
+    "name",
+    "was",
+    "Lily,",
+    "and",
+    "she",
+    "did",
+    "not",
+    "like",
+    "the",
+    "dark.",
+]
+OTHER = ["The", "dog", "saw", "a", "ball;", "it", "ran", "away!"]
 
 
 def stories():
