@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Spaces = Mapping[str, Callable[[], Sequence[npt.ArrayLike]]]
 """Nuisance spaces: name -> what makes their features, rows in the recording's order."""
+_CONTEXTS = {
+    "none": "each text alone",
+    "passage": "each text after the earlier ones of its passage",
+}
 
 
 def compare_layers(
@@ -57,7 +61,8 @@ def compare_layers(
         f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)",
         remedy=f"pool over space (--pool mean), {fewer}" if model.modality == "vision" else fewer,
     )
-    features = layer_features(model, benchmark, names)
+    activations = _shown(model, benchmark, names)
+    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
     found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     if nuisance:
         spaces = {name: make() for name, make in nuisance.items()}
@@ -68,18 +73,28 @@ def compare_layers(
                 features, found.layer_by_split, spaces, recorded, benchmark.noise_ceiling, options
             ),
         )
-    return replace(found, methods={**found.methods, **found.added.said, **model.methods})
+    shown: Any = next(iter(activations.values())).attrs.get("left_out", {})
+    said = {"context": _CONTEXTS[benchmark.card.context]} if model.modality == "language" else {}
+    return replace(
+        found,
+        left_out={**found.left_out, **shown},
+        methods={**found.methods, **found.added.said, **model.methods, **said},
+    )
 
 
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:
     """A model's layers for the benchmark's stimuli, rows in the recording's order."""
+    activations = _shown(model, benchmark, names)
+    return {name: _in_order(activations[name], benchmark.recording.stimulus_ids) for name in names}
+
+
+def _shown(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, Any]:
     stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
     if benchmark.card.context == "none":
         # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
         rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
         stimuli = stimuli.iloc[rows]
-    activations = model.extract(stimuli, names, context=benchmark.card.context)
-    return {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
+    return dict(model.extract(stimuli, names, context=benchmark.card.context))
 
 
 def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:

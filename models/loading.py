@@ -26,7 +26,8 @@ def load_model(name: str, *, readout: "Readout | None" = None) -> Model:
         One of
 
         - a name of the catalogue (``brodmann models list``);
-        - ``hf:FOLDER`` or ``hf:ORG/NAME``: a Hugging Face model, from a folder or the hub;
+        - ``hf:FOLDER`` or ``hf:ORG/NAME``: a Hugging Face model, from a folder or the hub; ``#vision`` or
+          ``#text`` behind it is a tower of one that has two;
         - ``timm:NAME`` or ``torchvision:NAME``: pretrained, where these packages are installed;
         - ``trained:FOLDER``: what ``brodmann train`` wrote;
         - ``weights:FILE``: a ResNet-18 or -50, vision transformer or GPT from its state dict or safetensors;

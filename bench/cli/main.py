@@ -134,6 +134,14 @@ def score(
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Run the network in half precision.")] = False,
     allow_stochastic: AllowStochastic = False,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="How a text becomes one vector; by default the last token of causal and recurrent networks, the mean "
+            "of the others.",
+            metavar="last|mean|word-end",
+        ),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -159,13 +167,19 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half or allow_stochastic:
+    if pool != "none" or project is not None or half or allow_stochastic or text is not None:
         check_names(model, benchmark)
         from ...models import Readout, load_model
         from ...models.extraction.steadiness import PASSES
 
-        passes = PASSES if allow_stochastic else 1
-        opened = load_model(model, readout=Readout(pool, project, seed, half, passes))  # type: ignore[arg-type]  # it refuses other words
+        readout = Readout(pool, project, seed, half, PASSES if allow_stochastic else 1)  # type: ignore[arg-type]  # it refuses other words
+        opened = load_model(model, readout=None if readout == Readout() else readout)
+    if text is not None:
+        from ...models import LanguageModel
+
+        if not isinstance(opened, LanguageModel):
+            raise UserError(f"--text {text}: {model!r} is no network that reads text")
+        opened = opened.replaced(pooling=text)
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
         beyond=spaces, folds=folds,

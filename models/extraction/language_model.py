@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 10**9  # tokenizers without a limit give a huge number
 _PROBE = "The dog saw a ball."
-_SHIFTED = "layers of the decoder read the text shifted by one token, each token before the one that it predicts"
+_SHIFTED = (
+    "layers of the decoder read the text shifted by one token, each token before the one that it predicts"
+)
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,7 @@ class LanguageModel(Network):
         if "module" in settings:
             kept["_manner"] = {}
         if kept["_pooling"] is not None and kept["_pooling"] not in POOLINGS:
-            raise UserError(
-                f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}"
-            )
+            raise UserError(f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}")
         if not callable(tokenizer):
             raise UserError(f"{name}: the tokenizer must be callable, not {type(tokenizer).__name__}")
         if most is not None and most < 1:
@@ -164,12 +164,18 @@ class LanguageModel(Network):
     def methods(self) -> dict[str, Any]:
         """See :attr:`Model.methods`: how a text becomes a vector, and what is lost of a long one."""
         manner = self.manner
-        words = f"{POOLINGS[self.pooling]} ({'as asked' if self._pooling else 'default'}; {manner.kind} network)"
+        words = (
+            f"{POOLINGS[self.pooling]} ({'as asked' if self._pooling else 'default'}; {manner.kind} network)"
+        )
         if self.max_tokens:
             words += f"; of longer texts the last {self.max_tokens} tokens"
         if manner.kind == "encoder-decoder":
             words += f"; {_SHIFTED}"
-        once = "in one pass" if manner.causal else "each text in a pass of its own, for later texts would change it"
+        once = (
+            "in one pass"
+            if manner.causal
+            else "each text in a pass of its own, for later texts would change it"
+        )
         if manner.causal and self.max_tokens:
             once += (
                 f", in windows of {self.max_tokens} tokens where it is longer, so that a text sees at least the "
@@ -283,7 +289,9 @@ class LanguageModel(Network):
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} "
                 f"for {tuple(batch.ids.shape)} tokens: expected (batch, tokens, units); choose a layer that has them"
             )
-        own = output[batch.source[:, None], batch.places].float()  # half precision would overflow in a long sum
+        own = output[
+            batch.source[:, None], batch.places
+        ].float()  # half precision would overflow in a long sum
         counted = batch.counted[:, :, None]
         return torch.where(counted, own, 0).sum(dim=1) / counted.sum(dim=1)
 

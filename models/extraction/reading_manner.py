@@ -61,7 +61,9 @@ def manner_of(module: nn.Module, answers: Answers, ids: Sequence[int], most: int
     if multiple > 1:
         alone = answers([some], multiple)
     width = -(-n // multiple) * multiple
-    first = frozenset(name for name, out in alone.items() if out.ndim > 2 and out.shape[:2] == (width, 1) != (1, 1))
+    first = frozenset(
+        name for name, out in alone.items() if out.ndim > 2 and out.shape[:2] == (width, 1) != (1, 1)
+    )
     before = _by_text(alone, first, 1, width, n)
     changed = _by_text(answers([[*some[:-1], other]], multiple), first, 1, width, n)
     whole = len(before) == len(alone)  # every layer gives values a token

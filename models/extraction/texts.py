@@ -87,7 +87,9 @@ class Shown:
         """A text in a sequence of its own, which loses tokens on the left where it is too long."""
         n_lost = max(0, len(tokens.ids) - most) if most else 0
         places = [place - n_lost for place in tokens.read(pooling) if place >= n_lost]
-        self.sequences.append(TokenSequence(tokens.ids[n_lost:], [row], [places or [len(tokens.ids) - n_lost - 1]]))
+        self.sequences.append(
+            TokenSequence(tokens.ids[n_lost:], [row], [places or [len(tokens.ids) - n_lost - 1]])
+        )
         self.lost[row], self.total[row] = n_lost, len(tokens.ids)
 
 
@@ -124,8 +126,9 @@ class Encoder:
         groups : iterable of sequence of int
             The texts of each passage, in order.
         together : bool
-            TokenSequence a passage once, where later tokens change nothing for earlier ones. A text whose tokens are others
-            when more follows (a token that reaches into the next text, one that ends a text) keeps a sequence of its own.
+            Run a passage once, where later tokens change nothing for earlier ones. A text whose tokens are others
+            when more follows (a token that reaches into the next text, one that ends a text) keeps a sequence of
+            its own.
         """
         shown = Shown()
         for rows in groups:
@@ -168,7 +171,9 @@ class Encoder:
         if offsets is None:
             first = min(_common(self._ids(before)[0], ids), len(ids) - 1) if before else 0
             return Tokens(ids, first, self._ends_without_offsets(whole, ids, first, words))
-        first = 0 if not before else next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids) - 1)
+        first = (
+            0 if not before else next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids) - 1)
+        )
         return Tokens(ids, first, _ends(offsets, words, first, len(ids)))
 
     def _ends_without_offsets(
@@ -217,12 +222,14 @@ class Encoder:
             return [], None
         answer = self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
         known = answer.get("offset_mapping") if self._offsets and hasattr(answer, "get") else None
-        return self._ids_of(answer), None if known is None else [(int(start), int(end)) for start, end in known]
+        return self._ids_of(answer), None if known is None else [
+            (int(start), int(end)) for start, end in known
+        ]
 
     def _ids_of(self, answer: Any) -> list[int]:
         named = isinstance(answer, Mapping) or hasattr(answer, "input_ids")
-        ids: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
-        ids = ids.reshape(-1).tolist() if hasattr(ids, "reshape") else list(ids)
+        given: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
+        ids: list[Any] = given.reshape(-1).tolist() if hasattr(given, "reshape") else list(given)
         if ids and isinstance(ids[0], list):  # a batch of one
             ids = ids[0]
         if not all(isinstance(one, int) for one in ids):
@@ -263,7 +270,9 @@ def _takes_offsets(tokenizer: Any) -> bool:
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """How many first ids two sequences have in common."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _ends(

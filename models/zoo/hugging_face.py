@@ -62,34 +62,23 @@ def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
     from transformers import AutoTokenizer
 
     from ..extraction.language_model import LanguageModel
-    from .hugging_face_parts import blocks
+    from .hugging_face_parts import answering, blocks
 
     tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-    return _answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
-
-
-def _answering(model: "Network") -> "Network":
-    """The model with layers that do answer, where it can run."""
-    from .hugging_face_parts import answering
-
-    try:
-        known = model.every_layer()
-    except UserError:  # who asks for a layer is told why it cannot run
-        return model
-    return model.replaced(layers=answering(model.layers, known))
+    return answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
 
 
 def _vision(place: str, module: "nn.Module", identifier: str) -> "Network":
     from ..extraction.preprocessing import ProcessorPreprocessing
     from ..extraction.vision_model import VisionModel
-    from .hugging_face_parts import blocks
+    from .hugging_face_parts import answering, blocks
 
     processor = _fetched(
         place, lambda: _automodel("AutoImageProcessor").from_pretrained(place, trust_remote_code=False)
     )
     preprocess = ProcessorPreprocessing(processor)
     model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
-    return _answering(model)
+    return answering(model)
 
 
 def _automodel(kind: str) -> Any:

@@ -10,6 +10,8 @@ from ...errors import UserError, unknown
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..extraction.torch_model import Network
+
 _TOWERS = {
     "sound": ("audio_model", "audio_tower", "audio_encoder"),
     "vision": ("vision_model", "vision_tower", "visual", "image_model", "vision_encoder"),
@@ -63,11 +65,14 @@ def towers_of(module: "nn.Module") -> dict[str, "nn.Module"]:
     """The towers by what they read, the vision tower first."""
     found: dict[str, nn.Module] = {}
     for kind, names in _TOWERS.items():
-        found |= {
-            kind: child
-            for name, child in reversed(list(module.named_modules()))
+        known = (
+            child
+            for name, child in module.named_modules()
             if name.rpartition(".")[2] in names and name.count(".") < 2
-        }
+        )
+        first = next(known, None)
+        if first is not None:
+            found[kind] = first
     return found
 
 
@@ -102,7 +107,9 @@ def reads(module: "nn.Module", name: str) -> str:
         and one != wanted
     ]
     if needed:
-        raise UserError(f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that")
+        raise UserError(
+            f"hf:{name} ({type(module).__name__}) also reads {', '.join(needed)}: it is not shown that"
+        )
     return kind
 
 
@@ -161,28 +168,32 @@ def _embedding(module: Any, inside: str) -> str | None:
         own = None
     names = [name for name, _ in module.named_modules(remove_duplicate=False) if name.startswith(inside)]
     parts = dict(module.named_modules(remove_duplicate=False))
-    tests = (
-        lambda name: name.removeprefix(inside) in _EMBEDDINGS,
-        lambda name: parts[name] is own and isinstance(own, nn.Embedding),
-        lambda name: isinstance(parts[name], nn.Embedding),
-    )
-    return next((name for test in tests for name in names if name and test(name)), None)
+    sums = [name for name in names if name.removeprefix(inside) in _EMBEDDINGS]
+    tables = [name for name in names if isinstance(parts[name], nn.Embedding)]
+    return next(iter([*sums, *(name for name in tables if parts[name] is own), *tables]), None)
 
 
-def answering(names: list[str], known: list[str]) -> list[str]:
-    """The layers, each by the last module inside it where the network passes the layer itself by.
+def answering(model: "Network") -> "Network":
+    """The model with layers that do answer: where a network passes a block by, the last module inside it.
 
     Parameters
     ----------
-    names : list of str
-    known : list of str
-        All modules that answer, in forward order.
+    model : Network
+        With its blocks as layers.
     """
-    found = []
-    for name in names:
-        inner = [one for one in known if one == name or one.startswith(f"{name}.")]
-        found += [name] if name in known else inner[-1:]
-    return found
+    from ..extraction.hooks import record
+
+    names = model.layers
+    try:
+        known = model.every_layer()
+        found, _ = record(model.module, names, lambda: model._forward(model._probe()))
+    except UserError:  # who asks for a layer is told why it cannot run
+        return model
+    inner = {
+        name: [one for one in known if one.startswith(f"{name}.")] for name in names if name not in found
+    }
+    layers = [one for name in names for one in ([name] if name in found else inner[name][-1:])]
+    return model if layers == names else model.replaced(layers=layers)
 
 
 def _encoder(module: Any) -> "nn.Module | None":

@@ -1,7 +1,9 @@
 """Tiny networks with random weights of the architectures of transformers, saved as people save them."""
 
+import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,11 +16,13 @@ SENTENCES = (
     "two words",
     "it was a big red ball",
     "she said that the cat was not there",
+    "lily ran",
+    "there was not a cat in the dark after all and it was big",
 )
 N_WORDS = 60
 _SIZES = {
-    32: ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "word_embed_proj_dim", "attention_hidden_size",
-         "hidden_dim", "lru_width", "embed_dim"),
+    32: ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "word_embed_proj_dim",
+         "attention_hidden_size", "hidden_dim", "lru_width", "embed_dim"),
     2: ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers",
         "num_encoder_layers", "num_decoder_layers", "num_key_value_heads", "num_blocks"),
     4: ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
@@ -74,9 +78,16 @@ def configured(name, settings):
     if "image_size" in known or "num_channels" in known:
         chosen |= {one: value for one, value in _PICTURE.items() if one in known}
     for part in ("text_config", "vision_config"):
-        if part in known and part not in settings and isinstance(known[part], dict) and known[part].get("model_type"):
+        if (
+            part in known
+            and part not in settings
+            and isinstance(known[part], dict)
+            and known[part].get("model_type")
+        ):
             chosen[part] = configured(known[part]["model_type"], {}).to_dict()
-    return kind(**{one: value for one, value in (chosen | settings).items() if value is not ...})  # ... for its own
+    return kind(
+        **{one: value for one, value in (chosen | settings).items() if value is not ...}
+    )  # ... for its own
 
 
 @cache
@@ -86,11 +97,13 @@ def tokenizer():
     from transformers import PreTrainedTokenizerFast
 
     words = sorted({word for sentence in SENTENCES for word in sentence.split()})
-    made = Tokenizer(models.WordLevel({"<pad>": 0, "<s>": 1, "</s>": 2, "?": 3} | {w: i + 4 for i, w in enumerate(words)},
-                                      unk_token="?"))  # fmt: skip
+    known = {"<pad>": 0, "<s>": 1, "</s>": 2, "?": 3} | {word: i + 4 for i, word in enumerate(words)}
+    made = Tokenizer(models.WordLevel(known, unk_token="?"))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="?", pad_token="<pad>", model_max_length=64)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="?", pad_token="<pad>", model_max_length=64
+    )
 
 
 def network(architecture):
@@ -124,17 +137,31 @@ def looked_at(architecture, folder):
     AssertionError
         Where together, one by one and passages at once do not give the same to 1e-5 of the largest value.
     """
+    import brodmann
     from brodmann import UserError, load_model
 
     name = f"hf:{saved(architecture, folder)}" + f"#{architecture.tower}" * bool(architecture.tower)
     try:
         model = load_model(name).replaced(cache=False)
-        stimuli = pictures(folder) if model.modality == "vision" else texts()
-        layers = [*model.layers, *decoder_layers(model)]
-        together = model.extract(stimuli, layers)
+        stimuli = pictures() if model.modality == "vision" else texts()
+        together = model.extract(stimuli)
     except UserError as error:
-        return ("refused", "", str(error).replace(str(folder), "FOLDER").replace(f"hf:{folder.name}", "hf:FOLDER"))
-    alike(together, model.replaced(batch_size=1).extract(stimuli, layers))
+        return (
+            "refused",
+            "",
+            str(error).replace(str(folder), "FOLDER").replace(f"hf:{folder.name}", "hf:FOLDER"),
+        )
+    alone = model.replaced(batch_size=1)
+    alike(together, alone.extract(stimuli))
+    score = brodmann.score(
+        model,
+        benchmark(model.modality),
+        model.layers[-1:],
+        n_bootstraps=0,
+        n_permutations=0,
+        run=folder / "run",
+    )
+    assert -1 <= float(score) <= 1.5
     shown = f"{model.layers[0]}, {model.layers[-1]}"
     if model.modality == "vision":
         return ("pictures", "", shown)
@@ -143,8 +170,12 @@ def looked_at(architecture, folder):
         alike(model.extract(words(), context="passage"), word_by_word(model))
     padding = "" if manner.pads else "; texts of one length together, for padding tells"
     once = "; passages in one pass" if manner.causal else ""
-    if len(layers) > len(model.layers):
-        shown += f" ({layers[-1]} readable)"
+    for layer in decoder_layers(model):
+        try:
+            alike(model.extract(stimuli, [layer]), alone.extract(stimuli, [layer]))
+            shown += f" (or {layer})"
+        except UserError:
+            shown += " (not its decoder)"
     return (manner.kind, f"{model.pooling}{once}{padding}", shown)
 
 
@@ -169,12 +200,38 @@ def alike(one, other):
         assert float(np.abs(one[layer].values - other[layer].values).max()) <= 1e-5 * largest, layer
 
 
-def pictures(folder):
-    """Five pictures of noise."""
+@cache
+def benchmark(modality):
+    """Made-up recordings of three neuroids."""
+    import xarray as xr
+
+    from brodmann.bench import make_benchmark
+    from brodmann.brain_data.dataset import Dataset
+
+    stimuli = pictures() if modality == "vision" else texts()
+    rng, ids = np.random.default_rng(0), stimuli["stimulus_id"].to_numpy()
+    signal = rng.normal(size=(len(ids), 3))
+    responses = xr.DataArray(
+        np.concatenate([signal + 0.3 * rng.normal(size=signal.shape) for _ in range(4)]),
+        dims=("presentation", "neuroid"),
+        coords={
+            "stimulus_id": ("presentation", np.tile(ids, 4)),
+            "repetition": ("presentation", np.repeat(range(4), len(ids))),
+            "neuroid_id": ("neuroid", list("abc")),
+            "region": ("neuroid", ["made up"] * 3),
+        },
+    )
+    return make_benchmark(Dataset(f"made-up-{modality}", modality, stimuli, responses), metric="rsa")
+
+
+@cache
+def pictures():
+    """Eight pictures of noise."""
     from brodmann.brain_data.stimulus_set import StimulusSet
 
+    folder = Path(tempfile.mkdtemp(prefix="brodmann-pictures-"))
     rng = np.random.default_rng(0)
-    names = [f"p{i}" for i in range(5)]
+    names = [f"p{i}" for i in range(8)]
     for name in names:
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{name}.png")
     stimuli = StimulusSet({"stimulus_id": names, "filename": [f"{name}.png" for name in names]})
@@ -196,14 +253,15 @@ def words():
     every = " ".join(SENTENCES[:3]).split()
     return StimulusSet({"stimulus_id": [f"w{i}" for i in range(len(every))], "word": every, "story": "one"})
 
+
 ENCODERS = {
     "bert": {}, "roberta": {}, "albert": {}, "distilbert": {}, "electra": {}, "deberta": {}, "deberta-v2": {},
     "mpnet": {}, "mobilebert": {}, "convbert": {}, "rembert": {}, "roformer": {}, "fnet": {}, "big_bird": {},
     "megatron-bert": {}, "nystromformer": {}, "esm": {}, "xlm": {}, "flaubert": {}, "modernbert": {}, "eurobert": {},
     "nomic_bert": {}, "longformer": {"attention_window": 8}, "xlnet": {}, "yoso": {},
     "xmod": {"default_language": "en_XX", "languages": ["en_XX"]},
-    "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1], "block_repeats": [1, 1], "num_decoder_layers": 1,
-               "num_hidden_layers": ..., "num_blocks": ...},
+    "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1], "block_repeats": [1, 1],
+               "num_decoder_layers": 1, "num_hidden_layers": ..., "num_blocks": ...},
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 8], "attn_layers": ["local", "local"]},
     "canine": {}, "squeezebert": {}, "mra": {}, "bert-generation": {}, "ernie": {}, "camembert": {}, "xlm-roberta": {},
 }  # fmt: skip
@@ -230,8 +288,17 @@ TOWERS = {
     "groupvit": ("vision", "text"), "owlvit": ("vision", "text"), "clap": ("", "text", "sound"), "bert": ("vision",),
 }  # fmt: skip
 _STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1]}
-_WINDOWS = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 4,
-            "num_attention_heads": ..., "num_hidden_layers": ..., "num_layers": ..., "hidden_size": ...}
+_WINDOWS = {
+    "embed_dim": 16,
+    "depths": [1, 1],
+    "num_heads": [2, 2],
+    "window_size": 4,
+    "patch_size": 4,
+    "num_attention_heads": ...,
+    "num_hidden_layers": ...,
+    "num_layers": ...,
+    "hidden_size": ...,
+}
 VISION = {
     "vit": {}, "deit": {}, "beit": {}, "dinov2": {}, "dinov2_with_registers": {}, "ijepa": {}, "vit_msn": {},
     "data2vec-vision": {},

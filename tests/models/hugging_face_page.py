@@ -1,6 +1,6 @@
 """The table of Hugging Face architectures in the documentation, written from what brodmann makes of each.
 
-    python tests/models/hugging_face_page.py --page docs/architectures.md
+python tests/models/hugging_face_page.py --page docs/architectures.md
 """
 
 import argparse
@@ -13,10 +13,11 @@ from hugging_face_networks import ARCHITECTURES, looked_at
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 BEGIN, END = "<!-- hugging face: begin -->", "<!-- hugging face: end -->"
+_HEAD = "| architecture | kind | text | layers, or why not |\n| --- | --- | --- | --- |"
 _WORDS = """## Hugging Face
 
 Every architecture below was made small with random weights by transformers {version}, saved with `save_pretrained`, and
-loaded with `hf:FOLDER`. Batches give the same as one stimulus at a time, and passages in one pass the same as word by
+scored as `hf:FOLDER`. Batches give the same as one stimulus at a time, and passages in one pass the same as word by
 word, to 1e-5 of the largest value. What kind of network one is shows in what it does: a few tokens are read twice with
 another last token, and once with padding. Texts are read at the last token where no token sees a later one, and as the
 mean over their tokens elsewhere; `brodmann score --text last|mean|word-end` chooses otherwise.
@@ -41,7 +42,7 @@ def section(lines):
 
     parts = [_WORDS.format(version=__version__)]
     for family, members in groupby(ARCHITECTURES, key=lambda one: one.family):
-        heads = f"### {family[0].upper()}{family[1:]}\n\n| architecture | kind | text | layers, or why not |\n| --- | --- | --- | --- |"
+        heads = f"### {family[0].upper()}{family[1:]}\n\n{_HEAD}"
         parts.append("\n".join([heads, *(lines[one.label] for one in members)]) + "\n")
     return f"{BEGIN}\n" + "\n".join(parts) + f"{END}\n"
 

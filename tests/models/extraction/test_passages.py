@@ -10,11 +10,32 @@ from torch import nn
 from brodmann import UserError
 from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import LanguageModel
-from brodmann.models.extraction import activation_cache
 from brodmann.models.architectures.random_transformer import ByteTokenizer, RandomTransformer
+from brodmann.models.extraction import activation_cache
 
-STORY = "Once upon a time there was a little girl. Her name was Lily, and she did not like the dark.".split()
-OTHER = "The dog saw a ball; it ran away!".split()
+STORY = [
+    "Once",
+    "upon",
+    "a",
+    "time",
+    "there",
+    "was",
+    "a",
+    "little",
+    "girl.",
+    "Her",
+    "name",
+    "was",
+    "Lily,",
+    "and",
+    "she",
+    "did",
+    "not",
+    "like",
+    "the",
+    "dark.",
+]
+OTHER = ["The", "dog", "saw", "a", "ball;", "it", "ran", "away!"]
 
 
 def stories():
@@ -93,7 +114,12 @@ NETWORKS = {
     "bidirectional": Bidirectional,
     "recurrent both ways": lambda: Recurrent(both_ways=True),
 }
-LAYER = {"causal": "blocks.1", "recurrent": "cell", "bidirectional": "blocks.1", "recurrent both ways": "cell"}
+LAYER = {
+    "causal": "blocks.1",
+    "recurrent": "cell",
+    "bidirectional": "blocks.1",
+    "recurrent both ways": "cell",
+}
 
 
 def made(kind, tokenizer, **options):
@@ -119,7 +145,9 @@ def word_by_word(model, stimuli):
         found = {}
         layer = model.module.get_submodule(model.layers[0])
         handle = layer.register_forward_hook(
-            lambda _m, _i, output, found=found: found.update(out=output[0] if isinstance(output, tuple) else output)
+            lambda _m, _i, output, found=found: found.update(
+                out=output[0] if isinstance(output, tuple) else output
+            )
         )
         with torch.inference_mode():
             model.module.eval()(batch, torch.ones_like(batch))
@@ -236,9 +264,7 @@ def test_resumption_of_a_passage_after_a_kill(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         model.extract(stimuli, context="passage")
     again = made("causal", by_bytes, cache=True, batch_size=1)
-    np.testing.assert_array_equal(
-        again.extract(stimuli, context="passage")["network.blocks.1"].values, fresh
-    )
+    np.testing.assert_array_equal(again.extract(stimuli, context="passage")["network.blocks.1"].values, fresh)
     assert written == [len(OTHER), None, len(STORY)]  # the shorter passage is not run again
 
 
