@@ -94,7 +94,7 @@ class Reading(Model):
             needed = {(one.module, max(one.call, 1)) for one in asked.values()}
             look.stop = Stop(*next(event for event in reversed(recording.order) if event in needed))
         for name, one in asked.items():
-            look.said[name] = _said(one, counts[0][one.module], recording.places[one.module], look.varies)
+            look.said[name] = described(one, counts[0][one.module], recording.places[one.module], look.varies)
         return shapes, look
 
     def _meant(self, names: Sequence[str]) -> dict[str, LayerName]:
@@ -271,8 +271,8 @@ class Reading(Model):
         """One value a unit and stimulus, (batch, ...), from a layer's output."""
 
 
-def _said(meant: LayerName, n_calls: int, places: Sequence[str], varies: str) -> dict[str, str]:
-    """Which call and which tensor are read, in words, where there are several."""
+def described(meant: LayerName, n_calls: int, places: Sequence[str], varies: str = "") -> dict[str, str]:
+    """Which call (``calls``) and which tensor (``tensors``) are read, in words, where there are several."""
     said = {}
     call = meant.call if meant.call > 0 else n_calls + 1 + meant.call
     if varies == meant.module:

@@ -23,7 +23,7 @@ from .labels import labeled
 from .layer_names import check_layers, check_modules
 from .network_digest import network_fingerprint, precision_of_products
 from .programs import readable
-from .reading import Reading
+from .reading import Reading, described
 from .readout import EVERYTHING, Readout
 from .signature import described_call
 
@@ -172,6 +172,11 @@ class Network(Reading):
         self._check_answered(names, recording, "a small input")
         reached = self._meant(names)
         order = {event: i for i, event in enumerate(recording.order)}
+        for name, one in reached.items():
+            said = described(one, recording.calls(one.module), recording.places[one.module])
+            if self.modality == "language":
+                said.pop("calls", None)  # of another text there may be more
+            self._said.setdefault(name, said)
         last = {
             name: order[one.module, one.call if one.call > 0 else recording.calls(one.module) + 1 + one.call]
             for name, one in reached.items()
