@@ -26,11 +26,12 @@ def load_model(name: str, *, readout: "Readout | None" = None) -> Model:
         One of
 
         - a name of the catalogue (``brodmann models list``);
-        - ``hf:FOLDER`` or ``hf:ORG/NAME``: a Hugging Face model, from a folder or the hub; ``#vision`` or
-          ``#text`` behind it is a tower of one that has two;
+        - ``hf:FOLDER`` or ``hf:ORG/NAME``: a Hugging Face model, from a folder or the hub, run in float32; behind it
+          ``#vision`` or ``#text`` for a tower of one that has two, and ``@bfloat16``, ``@float16``, ``@float64`` or
+          ``@stored`` for another precision;
         - ``timm:NAME`` or ``torchvision:NAME``: pretrained, where these packages are installed;
         - ``trained:FOLDER``: what ``brodmann train`` wrote;
-        - ``weights:FILE``: a ResNet-18 or -50, vision transformer or GPT from its state dict or safetensors;
+        - ``weights:FILE``: a network of a known architecture (docs/sheets.md) from its state dict or safetensors;
         - ``tdann:FOLDER``, ``topolm:FOLDER``, ``topoformer:FOLDER``, ``all-tnn:FILE``: a topographic network with
           its positions (docs/sheets.md says which files);
         - ``untrained:MODEL`` or ``untrained:MODEL@SEED``: any network of these with weights drawn anew;

@@ -116,7 +116,7 @@ def stored(folder: Path) -> Stored:
     n_tensors, values = 0, dict[torch.dtype | None, int]()
     for path in files:
         try:
-            with safe_open(path, framework="pt") as weights:  # type: ignore[no-untyped-call]
+            with safe_open(path, framework="pt") as weights:
                 for name in weights.keys():  # noqa: SIM118 (it is no mapping)
                     tensor = weights.get_slice(name)
                     n_tensors += 1
@@ -195,7 +195,7 @@ def fetched_by_transformers(place: str, fetch: Any) -> Any:
     """
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()  # type: ignore[no-untyped-call]
+    verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return fetch()
@@ -206,7 +206,7 @@ def fetched_by_transformers(place: str, fetch: Any) -> Any:
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise NotAvailableError(f"hf:{place} cannot be loaded ({reason}){hint}") from error
     finally:
-        logging.set_verbosity(verbosity)  # type: ignore[no-untyped-call]
+        logging.set_verbosity(verbosity)
 
 
 def _check_whole(network: nn.Module, place: str, found: dict[str, Any]) -> None:
