@@ -114,18 +114,15 @@ class VisionModel(Network):
         with ThreadPoolExecutor(readers) as pool:
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
             for rows in self._plan(stimuli, context)[skip:]:
-                over = [pictures.background_of(stimuli, row) for row in rows]
-                loading = [
-                    pool.submit(self._load, ids[row], paths[ids[row]], background)
-                    for row, background in zip(rows, over, strict=True)
-                ]
-                waiting.append((rows, loading))
+                waiting.append((rows, [pool.submit(self._load, stimuli, int(row)) for row in rows]))
                 if len(waiting) > (_AHEAD if self.overlaps else 0):
                     yield self._ready(*waiting.popleft())
             while waiting:
                 yield self._ready(*waiting.popleft())
 
-    def _load(self, stimulus: object, path: Any, background: str) -> Tensor:
+    def _load(self, stimuli: "StimulusSet", row: int) -> Tensor:
+        stimulus, background = stimuli["stimulus_id"].iloc[row], pictures.background_of(stimuli, row)
+        path = (stimuli.stimulus_paths or {})[stimulus]
         with pictures.opened(path, f"stimulus {stimulus!r}", background) as picture:
             pixels = self.preprocess(picture)
         if not isinstance(pixels, Tensor) or pixels.ndim != 3:
@@ -153,11 +150,10 @@ class VisionModel(Network):
     def _check_inputs(self, stimuli: "StimulusSet", rows: npt.NDArray[np.intp], batch: Tensor) -> None:
         if isinstance(self.preprocess, ImagePreprocessing):
             return
-        ids = stimuli["stimulus_id"].iloc[rows[:_LOADED_AGAIN]].tolist()
-        for one, shown in zip(ids, batch, strict=False):
-            again = self._load(one, (stimuli.stimulus_paths or {})[one]).to(self.device)
+        for row, shown in zip(rows[:_LOADED_AGAIN], batch, strict=False):
+            again = self._load(stimuli, int(row)).to(self.device)
             if not torch.allclose(again, shown, rtol=1e-4, atol=1e-6, equal_nan=True):
-                raise input_error(self.identifier, one)
+                raise input_error(self.identifier, stimuli["stimulus_id"].iloc[int(row)])
 
     def _forward(self, batch: Tensor) -> Any:
         return call_by_name(self.module, {"pixel_values": batch.to(own_dtype(self.module))})

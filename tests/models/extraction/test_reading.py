@@ -26,7 +26,7 @@ def vision(module, layers=None, **options):
 
 def shown(pictures):
     return torch.stack(
-        [vision(nn.Flatten())._load(one, pictures.stimulus_paths[one]) for one in pictures["stimulus_id"]]
+        [vision(nn.Flatten())._load(pictures, row) for row in range(len(pictures))]
     )
 
 
