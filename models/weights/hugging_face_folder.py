@@ -21,7 +21,11 @@ from ..extraction.precision import names
 
 _INDEX = "model.safetensors.index.json"
 _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-_LONG = ("tokenizer.json", "vocab.json")  # lists of tokens, which their own reader holds against its format
+_SETTINGS = (
+    "config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json",
+    "preprocessor_config.json", "processor_config.json", "*.index.json",
+)  # fmt: skip
+"""The tables that transformers reads; tokens are held against their format by a reader of their own."""
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
@@ -82,7 +86,7 @@ def check_folder(folder: Path) -> None:
         )
     for path in sorted({path for pattern in _READ for path in folder.glob(pattern)}):
         _check_inside(folder, path.name, path.name)
-    for path in sorted(path for path in folder.glob("*.json") if path.name not in _LONG):
+    for path in sorted({path for pattern in _SETTINGS for path in folder.glob(pattern)}):
         content = _json(path)
         if path.name.endswith(".index.json"):
             for shard in _shards(content, path):

@@ -186,7 +186,7 @@ def answering(model: "Network") -> "Network":
     names = model.layers
     try:
         known = model.every_layer()
-        found, _ = record(model.module, names, lambda: model._forward(model._probe()))
+        found = record(model.module, names, lambda: model._forward(model._probe())).tensors
     except UserError:  # who asks for a layer is told why it cannot run
         return model
     inner = {
