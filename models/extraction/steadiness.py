@@ -51,7 +51,7 @@ def difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[
 def random_error(model: str, layer: str, share: float, stimulus: object) -> UserError:
     """That of a network whose passes differ."""
     return UserError(
-        f"{model} answers stimulus {stimulus!r} differently each time (layer {layer!r}: by {share:.0%}): dropout or "
+        f"{model} answers stimulus {stimulus!r} differently each time (layer {layer!r}: by {_percent(share)}): dropout or "
         f"other noise is left on in evaluation mode; switch it off, {_ALLOW}"
     )
 
@@ -59,7 +59,7 @@ def random_error(model: str, layer: str, share: float, stimulus: object) -> User
 def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserError:
     """That of a network whose answer depends on the batch."""
     return UserError(
-        f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by {share:.0%}): "
+        f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by {_percent(share)}): "
         "it normalizes over the batch, or reads padding; show each stimulus alone with batch_size=1, "
         f"{_ALLOW} in these batches"
     )
@@ -71,6 +71,10 @@ def input_error(model: str, stimulus: object) -> UserError:
         f"preprocess of {model} makes another tensor of stimulus {stimulus!r} each time (a random crop or flip?): use "
         f"that of evaluation, {_ALLOW}"
     )
+
+
+def _percent(share: float) -> str:
+    return "more than 1000 %" if share > 10 else f"{100 * share:.2g} %"
 
 
 @contextmanager
