@@ -578,9 +578,7 @@ def test_columns_of_a_stranger_are_mapped_and_stay_so(folder, brodmann_home):
     kinds = strange(folder)
     words = ("data", "add", "strange", "--from", folder)
     home = {"BRODMANN_HOME": str(brodmann_home)}
-    plain = run_brodmann(*words, **home)
-    assert plain.returncode == 2
-    assert "it has item, shown, kind; say which of them it is by --columns stimulus_id=NAME" in plain.stderr
+    refused(folder, "it has item, shown, kind; say which of them it is by --columns stimulus_id=NAME")
     done = run_brodmann(
         *words, "--columns", "stimulus_id=item,sentence=shown,category=kind,trial=ignore", "--json", **home
     )
