@@ -152,7 +152,7 @@ def _rgb(image: Image.Image, background: str) -> Image.Image:
     ).convert("RGB")
 
 
-def _orientation(image: Image.Image) -> object:
+def _orientation(image: Image.Image) -> Any:
     """As EXIF says; after reading, because PIL turns TIFFs itself. What cannot be read turns nothing."""
     try:
         return image.getexif().get(_ORIENTATION)
@@ -170,8 +170,8 @@ def _of_tiff(image: Image.Image) -> tuple[int, int | None]:
 def _of_16_bits(image: Image.Image, bits: int, *, inverted: bool) -> Image.Image:
     """In 8 bits, as white is known to be; PIL alone would clip 16 bits at 255 and show nearly all of it white."""
     values = np.asarray(image).astype(np.int64)
-    gray = np.minimum(values // (257 if bits == 16 else 16), 255).astype(np.uint8)
-    gray = 255 - gray if inverted else gray
+    scaled = np.minimum(values // (257 if bits == 16 else 16), 255)
+    gray = (255 - scaled if inverted else scaled).astype(np.uint8)
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return Image.fromarray(gray)

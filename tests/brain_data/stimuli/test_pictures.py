@@ -10,8 +10,11 @@ import torch
 from PIL import Image
 
 from brodmann import UserError
+from brodmann.bench.cli.found import found, found_text
+from brodmann.brain_data.catalogue import add_dataset, load_dataset
 from brodmann.brain_data.stimuli import pictures
 from brodmann.brain_data.stimulus_set import StimulusSet
+from brodmann.files import home
 from brodmann.models import ImagePreprocessing, VisionModel
 
 UPRIGHT = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -214,3 +217,30 @@ def test_readers_wait_for_each_others_memory(tmp_path, monkeypatch):
     monkeypatch.setenv("BRODMANN_MEMORY_GB", "0.01")
     with pytest.raises(UserError, match="takes about 30 MiB to read and 10 MiB are free"):
         read(tmp_path / "a.png")
+
+
+def test_data_add_refuses_before_anything_is_installed_and_says_what_is_alike(tmp_path):
+    folder = tmp_path / "own"
+    (folder / "stimuli").mkdir(parents=True)
+    names = [f"s{i}" for i in range(8)]
+    (folder / "stimuli.csv").write_text(
+        "stimulus_id,filename\n" + "".join(f"{one},{one}.png\n" for one in names)
+    )
+    draw = np.random.default_rng(0)
+    for name in names:
+        Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(
+            folder / "stimuli" / f"{name}.png"
+        )
+    np.savez(folder / "responses.npz", responses=draw.normal(size=(8, 3)), stimulus_id=names)
+    (folder / "stimuli" / "s3.png").write_bytes(POSTSCRIPT)
+    with pytest.raises(UserError, match="stimulus 's3' cannot be read"):
+        add_dataset("pictures-of-my-own", folder)
+    assert not (home() / "data" / "pictures-of-my-own").exists()
+    (folder / "stimuli" / "s3.png").write_bytes((folder / "stimuli" / "s5.png").read_bytes())
+    add_dataset("pictures-of-my-own", folder)
+    said = found(load_dataset("pictures-of-my-own"), folder)
+    line = (
+        "2 stimuli are the same as others under another id (first: 's3' and 's5'): folds keep them together"
+    )
+    assert said["alike"] == [line]
+    assert line in found_text(said)
