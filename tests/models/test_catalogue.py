@@ -142,7 +142,9 @@ def module_of(name):
         ("models/weights/detect_architecture.py", {"weights", "toponet-resnet18-tau10"}),
         ("models/weights/recognizers/resnet.py", {"weights", "tdann", "toponet-resnet18-tau10"}),
         ("models/weights/recognizers/gpt.py", {"weights", "topolm", "toponet-resnet18-tau10"}),
-        ("models/weights/recognizers/base.py", {"weights", "tdann", "topolm", "toponet-resnet18-tau10"}),
+        ("models/weights/recognizers/base.py", {
+            "weights", "tdann", "topolm", "toponet-resnet18-tau10", "twin-vision-baseline", "trained",
+        }),
         ("models/weights/hugging_face_folder.py", {"hf", "topoformer"}),
         ("models/training/load.py", {"twin-vision-baseline", "trained"}),
         ("models/architectures/gabor_pyramid.py", {"gabor-pyramid"}),
