@@ -171,7 +171,6 @@ class NestedRidge:
         for split in splits:
             yield through_eigenvectors(self._features, split, self._alphas, self._device, asked)
 
-
     def _of_fold(
         self, leave_out: LeaveOut, fold: Fold, asked: torch.Tensor | None
     ) -> Sequence[PredictionMap | Predicted]:
@@ -295,9 +294,7 @@ def products_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def ridge_memory(
-    n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int
-) -> int:
+def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int) -> int:
     """Bytes that nested ridge takes beside the features: Gram matrix, inverses or eigenvectors, maps, targets.
 
     As if every penalty needed a map of its own, which is the most that can happen; maps that would be large are
