@@ -159,7 +159,7 @@ class NestedRidge:
         return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
 
     def _maps(self, fold: Fold, columns: torch.Tensor) -> Iterator[PredictionMap | Predicted]:
-        """The map of the outer split, then those of the inner ones; or what they say of the targets, if that is less."""
+        """The map of the outer split, then of the inner ones; or what they say of the targets, if that is less."""
         splits = (fold.split, *fold.parts())
         n_reduced = min(len(fold.split.train), self._features.n_features)
         n_maps = len(self._alphas) if self._leave_out is None else self._leave_out.n_nodes
