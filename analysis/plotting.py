@@ -53,7 +53,7 @@ def draw_map(
         known, positions = known[order], positions[order]
     top = float(np.abs(known).max()) or 1.0
     low, high = limits or (
-        (-top, top) if colors == "RdBu_r" else (float(known.min()), float(known.max()) + 1e-12)
+        (-top, top) if colors == "RdBu_r" else (float(known.min()), float(known.max()) + 1e-12 * top)
     )
     image = _as_image(known, positions)
     axes.set_axis_on()

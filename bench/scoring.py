@@ -149,14 +149,24 @@ def _check_match(model: "Model", benchmark: Benchmark) -> None:
     data = benchmark.dataset
     if not data.has_stimuli:
         raise UserError(
-            f"{data.identifier} came without its stimuli, so {model.identifier!r} cannot be shown them; "
-            f"decode the recording itself with: brodmann score brain {benchmark.identifier}"
+            f"{data.identifier} came without its stimuli, so {model.identifier!r} cannot be shown them"
+            + _self_decoded(benchmark)
         )
     if model.modality != data.modality:
         raise UserError(
             f"{model.identifier!r} is a {model.modality} model, "
             f"but {benchmark.identifier} is a {data.modality} benchmark"
         )
+
+
+def _self_decoded(benchmark: Benchmark) -> str:
+    """The command that decodes the recording itself, where there is a benchmark for it."""
+    wanted = f"{benchmark.dataset.identifier}.{benchmark.card.region}-decoding"
+    try:
+        benchmark_card(wanted)
+    except UserError:
+        return ""
+    return f"; decode the recording itself with: brodmann score brain {wanted}"
 
 
 def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:

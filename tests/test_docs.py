@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run_brodmann
 
 from brodmann.brain_data.stimuli.localizers import localizer
 from brodmann.errors import UserError
@@ -68,6 +69,60 @@ def test_the_page_on_networks(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first, noisy.replaced(cache=False).extract(pictures)["end"])
     with pytest.raises(UserError, match="noisy answers stimulus .* differently each time"):
         noisy.with_readout(names["Readout"]()).extract(pictures)
+
+
+def test_the_page_on_layouts(tmp_path, monkeypatch):
+    names = run("layouts.md", tmp_path, monkeypatch)
+    table, weights = names["table"], names["weights"]
+    face = np.hypot(*(names["positions"] - 5).T) < 2  # where the page puts units that answer faces
+    assert table["t"][face].mean() > 3 > abs(table["t"][~face].mean())
+    assert names["morans_i"](table["t"], weights, fwhm=1.0, permutations=99).p < 0.05
+    found = names["patches"](table["t"], weights, threshold=3.0)
+    assert found["n_units"].max() > face.sum() / 2
+    assert names["responses"].shape == (60, 400)
+
+
+def test_the_page_of_the_gallery(tmp_path, monkeypatch):
+    names = run("gallery.md", tmp_path, monkeypatch)
+    assert {"ranked", "ceilings", "units"} <= set(names["figures"])
+    assert set(names["comparison"].models) == {"gabor-pyramid", "pixels"}
+
+
+def test_the_commands_of_the_gallery(tmp_path, monkeypatch):
+    """As the page shows them, with the quickest models and no draws."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "gallery.md").read_text()
+    typed = [line.split("#")[0].split()[1:] for line in re.findall(r"^brodmann .*", text, flags=re.MULTILINE)]
+    assert [words[0] for words in typed] == ["score", "analyze", "compare"]
+    quick = {
+        "score": ["--bootstraps", "0", "--permutations", "0"],
+        "analyze": ["--permutations", "9", "--contrast", "face"],
+        "compare": ["--no-pdf"],
+    }
+    for words in typed:
+        for model in ("pixels", "twin-vision-topographic") if "MODEL" in words else ("",):
+            if words[0] == "analyze" and model == "pixels":
+                continue  # it has no place for its units
+            put = {"MODEL": model, "BENCHMARK": "simulated-cortex.IT-rsa", "LAYER": "layer4.0.conv1"}
+            done = run_brodmann(*(put.get(word, word) for word in words), *quick[words[0]])
+            assert done.returncode == 0, done.stderr
+    figures = {path.stem for path in (tmp_path / "brodmann-comparison" / "figures").glob("*.png")}
+    assert {"ranked", "ceilings", "rdms-simulated-cortex.IT-rsa", "selectivity-maps"} <= {
+        name.removesuffix(".png") for name in figures
+    }
+
+
+def test_the_blocks_of_the_readme(tmp_path, monkeypatch):
+    """The file of a model of one's own is written where its first line says; the arrays are a reader's own."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    sentences = [f"Sentence {i} is {'very ' * (i % 7)}short." for i in range(40)]
+    names = {"responses": draw.normal(size=(40, 3, 4)), "sentences": sentences}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS.parent / "README.md").read_text(), flags=re.DOTALL):
+        exec(block, names)
+    assert list(names["mine"]().layers) == ["1", "2"]
+    assert names["score"].attrs["raw"].shape == (4,)
+    assert list(names["data"].regions) == ["PostTemp"]
 
 
 ADDING = sorted((DOCS / "adding").glob("*.md"))

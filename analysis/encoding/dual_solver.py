@@ -106,7 +106,9 @@ class Predicted:
 
         def predicted(penalty: int, members: Tensor) -> Tensor:
             some = self.values[:, block][:, members]
-            return (torch.tensordot(self.weights[penalty].float(), some, dims=1) + self.mean[block][members]).T
+            return (
+                torch.tensordot(self.weights[penalty].float(), some, dims=1) + self.mean[block][members]
+            ).T
 
         return predicted
 

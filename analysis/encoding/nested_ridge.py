@@ -159,7 +159,7 @@ class NestedRidge:
         return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
 
     def _maps(self, fold: Fold, columns: torch.Tensor) -> Iterator[PredictionMap | Predicted]:
-        """The map of the outer split, then those of the inner ones; or what they say of the targets, if that is less."""
+        """The map of the outer split, then of the inner ones; or what they say of the targets, if that is less."""
         splits = (fold.split, *fold.parts())
         n_reduced = min(len(fold.split.train), self._features.n_features)
         n_maps = len(self._alphas) if self._leave_out is None else self._leave_out.n_nodes
@@ -170,7 +170,6 @@ class NestedRidge:
             return
         for split in splits:
             yield through_eigenvectors(self._features, split, self._alphas, self._device, asked)
-
 
     def _of_fold(
         self, leave_out: LeaveOut, fold: Fold, asked: torch.Tensor | None
@@ -295,9 +294,7 @@ def products_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def ridge_memory(
-    n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int
-) -> int:
+def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int) -> int:
     """Bytes that nested ridge takes beside the features: Gram matrix, inverses or eigenvectors, maps, targets.
 
     As if every penalty needed a map of its own, which is the most that can happen; maps that would be large are

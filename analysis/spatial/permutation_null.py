@@ -101,7 +101,7 @@ def layout_null(
             for one in smooth(block.T, places, fwhm)
         ]
     )
-    tie = 1e-12 * max(1.0, abs(observed))
+    tie = 1e-12 * max(abs(observed), float(np.abs(null).max()))
     above, below = (int((null >= observed - tie).sum()), int((null <= observed + tie).sum()))
     reached = {"upper": above, "lower": below, "both": 2 * min(above, below)}[tail]
     p = min(1.0, (reached + 1) / (permutations + 1))

@@ -2,7 +2,7 @@
 
 from ...analysis.representation.rdm import correlation_rdm, pairs, spearman
 from .brainscore_similarity import FACTS, BrainScoreSimilarity, Floats
-from .recording import Recording
+from .recording import Recording, few_neuroids
 from .registries import metric
 
 
@@ -21,5 +21,6 @@ def rdm_agreement(model: Floats, brain: Floats) -> float:
 )
 def rdm(recorded: Recording) -> BrainScoreSimilarity:
     """RSA of the pooled neuroids."""
-    del recorded
+    if recorded.cube is not None:
+        few_neuroids(recorded.name, recorded.cube.shape[2])
     return BrainScoreSimilarity("rdm", correlation_rdm, rdm_agreement)

@@ -19,6 +19,7 @@ from ...errors import UserError, unknown
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
+_FEWEST_NEUROIDS = 3
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,20 @@ def recording(dataset: Dataset, region: str) -> Recording:
         dataset=dataset,
         sessions=sessions,
     )
+
+
+def few_neuroids(name: str, n_neuroids: int) -> None:
+    """Refuse correlations over neuroids of which there are fewer than 3: they are -1, 1, or nothing at all.
+
+    Raises
+    ------
+    UserError
+    """
+    if n_neuroids < _FEWEST_NEUROIDS:
+        raise UserError(
+            f"{name}: the correlation of two stimuli's patterns needs at least {_FEWEST_NEUROIDS} neuroids (of every "
+            f"subject), not {n_neuroids}: predict them instead, by ridge"
+        )
 
 
 def _order(dataset: Dataset) -> npt.NDArray[np.intp]:

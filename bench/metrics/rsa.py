@@ -20,7 +20,7 @@ from ...progress import track
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions, refuse_missing
 from .interval_words import said_of
 from .normalization import none, r_over_best_r, r_over_ceiling
-from .recording import Recording
+from .recording import Recording, few_neuroids
 from .registries import Normalization, metric
 from .rsa_ceiling import Halves, best_r, of_one, pairwise, split_halves
 from .rsa_replicates import ENOUGH, Agreement, replicates
@@ -173,6 +173,8 @@ class Similarity:
         if recorded.rdms is not None:
             mean: Floats = recorded.rdms.mean(axis=1)
             return mean
+        if self.distance != "crossnobis":
+            few_neuroids(recorded.name, min(len(one) for one in recorded.members))
         return np.array([self._of_responses(recorded.responses[:, :, one]) for one in recorded.members])
 
     def _of_responses(self, cube: Floats) -> Floats:

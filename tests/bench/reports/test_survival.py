@@ -23,7 +23,9 @@ def scored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scored")
     for benchmark in (RIDGE, RSA):
         brodmann.score("pixels", benchmark, run=folder, n_bootstraps=0, n_permutations=0)
-        stranger(folder, benchmark, {"model": GOOD[0], "key": "a" * 64}, path=folder / f"good-{benchmark}.json")
+        stranger(
+            folder, benchmark, {"model": GOOD[0], "key": "a" * 64}, path=folder / f"good-{benchmark}.json"
+        )
     return folder
 
 
