@@ -186,8 +186,12 @@ class LanguageModel(Network):
         """The outputs of the layers for token ids, random numbers the same every time."""
         batch = self._padded([TokenSequence(list(ids), [], []) for ids in sequences], multiple)
         names = self._layers or forward_order(self.module, lambda: self._forward(batch), depth=2)
-        found: Mapping[str, Tensor] = same_draws(lambda: self._recorded(names, batch)[0])
+        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(names, batch))
         return found
+
+    def _tensors(self, names: Sequence[str], batch: TextBatch) -> Mapping[str, Tensor]:
+        """What each layer gives in one pass."""
+        return self._recorded(list(names), batch)[0]
 
     def _encoder(self, pooling: Pooling | None = None) -> Encoder:
         return Encoder(self.tokenizer, self.identifier, pooling or self.pooling, self.max_tokens)
@@ -301,7 +305,7 @@ class LanguageModel(Network):
         if output.shape[0] != output.shape[1]:
             return True
         alone = self._padded([TokenSequence([int(batch.ids[0, 0])] * 3, [], [])], self.manner.multiple)
-        shape = self._recorded([layer], alone)[0][layer].shape
+        shape = self._tensors([layer], alone)[layer].shape
         return shape[:2] == alone.ids.shape[::-1]
 
     def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:
