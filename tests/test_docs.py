@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from brodmann.brain_data.stimuli.localizers import localizer
+from brodmann.errors import UserError
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -48,6 +52,22 @@ def test_the_page_on_sheets(tmp_path, monkeypatch):
     assert names["pooled"].readout.describe() == (
         "mean over space, at most 1000 sparse random projections (seed 0)"
     )
+
+
+def test_the_page_on_networks(tmp_path, monkeypatch):
+    names = run("networks.md", tmp_path, monkeypatch)
+    assert {"stem", "block@1", "block@1#1.mixed", "block.mix@2", "block", "block#1.mixed"} <= set(
+        names["names"]
+    )
+    assert set(names["shapes"].values()) == {(8, 30, 30)}
+    assert names["model"].methods["calls"] == "block@1: call 1 of 3; block, block#1.mixed: call 3 of 3"
+    pictures = localizer("drawn-localizer").iloc[:6]
+    assert names["wrapped"].extract(pictures)["inner.conv"].shape[0] == len(pictures)
+    noisy = names["noisy"]
+    first = noisy.extract(pictures)["end"]
+    np.testing.assert_array_equal(first, noisy.replaced(cache=False).extract(pictures)["end"])
+    with pytest.raises(UserError, match="noisy answers stimulus .* differently each time"):
+        noisy.with_readout(names["Readout"]()).extract(pictures)
 
 
 ADDING = sorted((DOCS / "adding").glob("*.md"))

@@ -10,6 +10,7 @@ from torch import nn
 from ... import __version__
 from ...errors import UserError
 from ...models.extraction.language_model import LanguageModel
+from ...models.extraction.layer_names import layer_name
 from .check.measuring import SENTENCES
 from .packing import Content, filled, literal
 
@@ -99,7 +100,14 @@ def _files(folder: Path, identifier: str) -> dict[str, "str | bytes | Path"]:
 
 def check_layer(module: nn.Module, layer: str, identifier: str) -> None:
     """Raise a UserError for a layer whose name has no place in the network that Brain-Score loads."""
-    if layer not in dict(module.named_modules()):
+    modules = dict(module.named_modules())
+    whole = layer_name(layer, modules).module
+    if layer not in modules and whole in modules:
+        raise UserError(
+            f"{layer!r} of {identifier!r} is a part of what {whole!r} gives, and Brain-Score reads its last call and "
+            f"first tensor alone: score {whole!r}, then export"
+        )
+    if layer not in modules:
         raise UserError(f"{identifier!r} has no layer {layer!r}: score it again, then export")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ...models.extraction.language_model import LanguageModel
+from ...models.extraction.layer_names import LayerName, layer_name
 from ...models.extraction.torch_model import Network
 from ...models.extraction.vision_model import VisionModel
 from ..results.record import Record
@@ -99,7 +100,7 @@ def _vision(model: VisionModel, loaded_as: str, name: str, chosen: RegionMap) ->
     part = vision_part(model, loaded_as)
     layers = _with_committed(model, chosen)
     committed = list(dict.fromkeys(chosen.layers.values())) or layers
-    content = vision_content(part, name, layers, model_bibtex(model.identifier))
+    content = vision_content(part, name, layers, _reads(model, layers), model_bibtex(model.identifier))
     with TemporaryDirectory() as scratch:
         stimuli = picture_set(Path(scratch))
         content["expected.json"] = _json(noted(measured(model, stimuli.iloc[:2], committed)))
@@ -116,8 +117,25 @@ def _vision(model: VisionModel, loaded_as: str, name: str, chosen: RegionMap) ->
 
 def _with_committed(model: VisionModel, chosen: RegionMap) -> list[str]:
     """The model's own choice of layers and those that scores named, in forward order."""
-    wanted = {*model.layers, *chosen.layers.values()}
-    return [layer for layer in model.every_layer() if layer in wanted]
+    order = {layer: i for i, layer in enumerate(model.every_layer())}
+    modules = dict(model.module.named_modules())
+    wanted = dict.fromkeys([*model.layers, *chosen.layers.values()])
+    place = {
+        layer: order.get(layer, order.get(layer_name(layer, modules).module, len(order))) for layer in wanted
+    }
+    return sorted(wanted, key=place.__getitem__)
+
+
+def _reads(model: VisionModel, layers: list[str]) -> list[LayerName]:
+    """What the names mean, for a plugin that has no stimulus to count calls on."""
+    modules = dict(model.module.named_modules())
+    found = [layer_name(layer, modules) for layer in layers]
+    counted = next((layer for layer, one in zip(layers, found, strict=True) if one.call < -1), None)
+    if counted is not None:
+        raise UserError(
+            f"{counted!r} counts calls from the end, which a plugin cannot: count from 1, score it again"
+        )
+    return found
 
 
 def _language(model: LanguageModel, name: str, chosen: RegionMap) -> _Drafted:

@@ -195,12 +195,12 @@ def filled(template: str, **values: object) -> str:
 
 def literal(value: object) -> str:
     """A value as Python source that can only mean this value: texts, numbers, None, and lists and tuples of them."""
-    if isinstance(value, (list, tuple)):
-        return repr([_plain(one) for one in value])
     return repr(_plain(value))
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ... import __version__
 from ...errors import UserError
+from ...models.extraction.layer_names import LayerName
 from ...models.extraction.preprocessing import ImagePreprocessing
 from ...models.extraction.vision_model import VisionModel
 from .check.measuring import drawing_source
@@ -88,7 +89,7 @@ def _bundled(model: VisionModel) -> Part:
     )
     return Part(
         code,
-        "import torch",
+        "",
         f"from safetensors.torch import load_file\n\nfrom .network import {', '.join(source.names)}\n",
         ("numpy", "pillow", "safetensors", "torch"),
         {"network.py": source.file, "weights.safetensors": source.weights},
@@ -129,7 +130,7 @@ def _own_file(model: VisionModel, name: str) -> Part:
 
 
 def vision_content(
-    part: Part, identifier: str, layers: list[str], bibtex: str
+    part: Part, identifier: str, layers: list[str], reads: list[LayerName], bibtex: str
 ) -> dict[str, "str | bytes | Path"]:
     """Path inside the plugin -> content, without the numbers of its test.
 
@@ -139,6 +140,8 @@ def vision_content(
     identifier : str
         The plugin's.
     layers : list of str
+    reads : list of LayerName
+        What each means.
     bibtex : str
     """
     code = filled(
@@ -147,6 +150,7 @@ def vision_content(
         IDENTIFIER=literal(identifier),
         VERSION=__version__,
         LAYERS=literal(layers),
+        READS=literal([[one.module, max(one.call, 0), one.tensor] for one in reads]),
         BIBTEX=literal(bibtex),
         NETWORK=part.code,
         IMPORTS=part.imports,

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
-from .common import Json, print_json
+from .common import AllowStochastic, Json, print_json
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
@@ -67,6 +67,7 @@ def analyze(
         float | None, typer.Option(help="Of t, for patches; where q < 0.05 by default.")
     ] = None,
     seed: Seed = 0,
+    allow_stochastic: AllowStochastic = False,
     folder: Annotated[Path, typer.Option(help="Where figure and report go.")] = Path("brodmann-analysis"),
     as_json: Json = False,
 ) -> None:
@@ -102,6 +103,7 @@ def analyze(
             "--positive": positive,
             "--benchmark": benchmark,
             "--wired-to": wired_to,
+            "--allow-stochastic": allow_stochastic or None,
         }
         wrong = next((option for option, value in of_networks.items() if value is not None), None)
         if wrong:
@@ -117,7 +119,9 @@ def analyze(
         if layer is not None and benchmark:
             raise UserError("--benchmark compares the layers of a network: leave --layer out")
         stimuli = _stimuli(name, localizer, positive, negative, by)
-        report, arrays, stem = _of_network(name, layer, stimuli, targets, options, wired_to, benchmark)
+        network = _network(name, allow_stochastic=allow_stochastic)
+        about = (name, layer, stimuli, targets, options, wired_to, benchmark)
+        report, arrays, stem = _of_network(network, *about)
     paths = _save(report, _figure(report, arrays), folder / stem)
     paths += _save_maps(report, arrays, folder / stem)
     if as_json:
@@ -204,17 +208,21 @@ def _stimuli(
     return load(localizer, by=by)
 
 
-def _network(name: str) -> "Network":
+def _network(name: str, *, allow_stochastic: bool = False) -> "Network":
+    from dataclasses import replace
+
     from ...models import load_model
+    from ...models.extraction.steadiness import PASSES
     from ...models.extraction.torch_model import Network
 
     opened = load_model(name)
     if not isinstance(opened, Network):
         raise UserError(f"{name!r} is no network: it has no layers of units to analyse")
-    return opened
+    return opened.with_readout(replace(opened.readout, passes=PASSES)) if allow_stochastic else opened
 
 
 def _of_network(
+    network: "Network",
     name: str,
     layer: str | None,
     stimuli: Any,
@@ -227,7 +235,6 @@ def _of_network(
     from ...analysis.topography.analyze import layer_report, layers_report
     from ..studies.dimensionality_vs_score import layer_scores
 
-    network = _network(name)
     stem = "__".join(map(_file_name, (name, layer or "layers", stimuli.identifier)))
     if layer is None:
         return layers_report(network, stimuli, targets, options, benchmark, layer_scores), {}, stem

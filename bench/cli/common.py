@@ -18,6 +18,15 @@ From = Annotated[
 Runs = Annotated[list[str], typer.Argument(help="Names of runs, folders of records, or of brodmann analyze.")]
 Run = Annotated[str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")]
 
+AllowStochastic = Annotated[
+    bool,
+    typer.Option(
+        "--allow-stochastic",
+        help="A network whose answer is random, or depends on the batch, is averaged over 8 seeded passes; refused "
+        "without.",
+    ),
+]
+
 
 def plain(card: Any) -> dict[str, Any]:
     """A card as JSON-able fields."""

@@ -10,7 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import SETTINGS, From, Json, Name, Pattern, Run, plain, print_card, print_json
+from .common import SETTINGS, AllowStochastic, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -141,6 +141,7 @@ def score(
             metavar="last|mean|word-end",
         ),
     ] = None,
+    allow_stochastic: AllowStochastic = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -166,12 +167,14 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half or text is not None:
+    if pool != "none" or project is not None or half or allow_stochastic or text is not None:
         check_names(model, benchmark)
         from ...models import Readout, load_model
+        from ...models.extraction.steadiness import PASSES
 
-        readout = Readout(pool, project, seed, half)  # type: ignore[arg-type]  # it refuses other words
-        opened = load_model(model, readout=None if readout == Readout() else readout)
+        passes = PASSES if allow_stochastic else 1
+        readout = Readout(pool, project, seed, half, passes)  # type: ignore[arg-type]  # it refuses other words
+        opened = load_model(model, readout=None if readout == Readout(seed=seed) else readout)
     if text is not None:
         from ...models import LanguageModel
 

@@ -1,6 +1,7 @@
 """Read the outputs of named modules, and stop once the last of them has been seen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock, RLock
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ...errors import UserError, first_line, unknown
+from ...errors import UserError, first_line
+from .layer_names import first_tensor, layer_name, tensor_of, tensors_in
+from .programs import is_out_of_reach, uncompiled
 
 Hook = Callable[[nn.Module, Any, Any], Any]
 
@@ -37,14 +40,6 @@ class Stop:
 
     layer: str
     call: int
-
-
-def check_layers(module: nn.Module, layers: Sequence[str], model: str) -> None:
-    """Raise a UserError, with the close matches, for a module that is not there."""
-    known = [name for name, _ in module.named_modules() if name]
-    for layer in layers:
-        if layer not in known:
-            raise unknown(f"layer of {model}", layer, known)
 
 
 @dataclass
@@ -121,51 +116,131 @@ def run(module: nn.Module, call: Callable[[], Any], interventions: Sequence[Inte
         return call()
 
 
+@dataclass
+class Recording:
+    """What a forward pass gave.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        What each layer that was reached gave when it gave it.
+    order : list of (str, int)
+        The modules in the order in which they answered, each with the number of its call.
+    places : dict of str to list of str
+        Of each module the tensors that it gave, by their places.
+    overwritten : set of str
+        The layers whose tensor was overwritten in place before the last module answered.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    order: list[tuple[str, int]] = field(default_factory=list)
+    places: dict[str, list[str]] = field(default_factory=dict)
+    overwritten: set[str] = field(default_factory=set)
+
+    def calls(self, module: str) -> int:
+        """How often a module was called."""
+        return max((call for name, call in self.order if name == module), default=0)
+
+
 def record(
     module: nn.Module,
     layers: Sequence[str],
     call: Callable[[], Any],
     *,
     stop: Stop | None = None,
+    copied: Container[str] = (),
+    look: bool = False,
     interventions: Sequence[Intervention] = (),
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Run a forward pass and keep the outputs of some modules.
+) -> Recording:
+    """Run a forward pass and keep what some layers gave, as they gave it.
 
     Parameters
     ----------
     module : torch.nn.Module
     layers : sequence of str
-        Dotted module names.
+        Names as :func:`.layer_names.layer_name` reads them.
     call : callable
         Runs the forward pass.
     stop : Stop, optional
         Ends the pass early.
+    copied : container of str
+        Layers whose tensor is copied at once, because it is known to be overwritten. Of all others torch counts the
+        writes; one that was written to is in ``overwritten``, and its tensor is not what the layer gave.
+    look : bool
+        Copy everything, to find what is overwritten even where torch counts no writes (``tensor.data``).
     interventions : sequence of Intervention
-
-    Returns
-    -------
-    found : dict of str to Tensor
-        The last output of each layer that was reached; the first tensor of a tuple or of a model output.
-    order : list of str
-        The layers in the order in which they answered, once per call.
     """
-    found: dict[str, Tensor] = {}
-    order: list[str] = []
     modules = dict(module.named_modules())
+    names = {layer: layer_name(layer, modules) for layer in layers}
+    wanted: dict[str, list[str]] = {}
+    for layer, name in names.items():
+        wanted.setdefault(name.module, []).append(layer)
+    last = {layer: deque[_Kept](maxlen=max(1, -name.call)) for layer, name in names.items()}
+    found = Recording()
+    calls: Counter[str] = Counter()
 
-    def hook(name: str) -> Hook:
+    def hook(one: str) -> Hook:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            found[name] = _first_tensor(output, name)
-            order.append(name)
-            if stop is not None and name == stop.layer and order.count(name) == stop.call:
+            calls[one] += 1
+            if look:
+                found.overwritten |= _written(last)
+                found.places[one] = list(tensors_in(output))
+            found.order.append((one, calls[one]))
+            for layer in wanted[one]:
+                if names[layer].call < 0 or names[layer].call == calls[one]:
+                    tensor = tensor_of(output, layer, names[layer])
+                    last[layer].append(_Kept.of(tensor, copy=layer in copied, beside=look))
+            if stop == Stop(one, calls[one]):
                 raise _Enough
 
         return keep
 
-    reading = [(modules[name], hook(name)) for name in layers]
+    reading = [(modules[one], hook(one)) for one in wanted]
     with suppress(_Enough), alone(module, interventions, reading), _evaluation(module):
         call()
-    return found, order
+    if not look:
+        found.overwritten = _written(last)
+    else:
+        found.overwritten |= {layer for layer, kept in last.items() if any(one.differs() for one in kept)}
+    for layer, kept in last.items():
+        if len(kept) == kept.maxlen:
+            found.tensors[layer] = kept[0].value
+    return found
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A tensor and how often it had been written to, or a copy of it, or both."""
+
+    tensor: Tensor | None
+    version: int = 0
+    copy: Tensor | None = None
+
+    @classmethod
+    def of(cls, tensor: Tensor, *, copy: bool, beside: bool) -> "_Kept":
+        if copy or tensor.is_inference():  # of a tensor of inference mode torch counts no writes
+            return cls(None, copy=tensor.clone())
+        return cls(tensor, tensor._version, tensor.clone() if beside else None)
+
+    @property
+    def value(self) -> Tensor:
+        kept = self.tensor if self.copy is None else self.copy
+        assert kept is not None
+        return kept
+
+    @property
+    def written(self) -> bool:
+        return self.tensor is not None and self.tensor._version != self.version
+
+    def differs(self) -> bool:
+        """Whether it was written to unseen: nothing was counted, and it is not as it was."""
+        if self.tensor is None or self.copy is None or self.written:
+            return False
+        return not torch.equal(self.tensor, self.copy) and not bool(torch.isnan(self.copy).any())
+
+
+def _written(kept: Mapping[str, Iterable[_Kept]]) -> set[str]:
+    return {layer for layer, ones in kept.items() if any(one.written for one in ones)}
 
 
 @contextmanager
@@ -174,29 +249,29 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
     training = [(one, one.training) for one in module.modules()]
     module.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad(), uncompiled(module):  # inference_mode would not count writes in place
             yield
     except UserError:
         raise
     # shapes that do not fit, no memory left, an argument that forward lacks, a token without an embedding
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"the forward pass of {type(module).__name__} failed: {first_line(error)}") from error
+    except (
+        AssertionError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    ) as error:  # whose words alone say little
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"the forward pass of {type(module).__name__} failed: {said}") from error
     finally:
         for one, was_training in training:
             one.training = was_training
 
 
-def _first_tensor(output: Any, name: str) -> Tensor:
-    if isinstance(output, Tensor):
-        return output
-    parts = output.values() if isinstance(output, dict) else output
-    if isinstance(output, (tuple, list, dict)):
-        for part in parts:
-            if isinstance(part, Tensor):
-                return part
-    raise UserError(
-        f"layer {name!r} gives a {type(output).__name__}, not a tensor: choose a module inside it"
-    )
+def _modules(module: nn.Module) -> dict[str, nn.Module]:
+    """Those that answer hooks, by name."""
+    return {name: one for name, one in module.named_modules() if name and not is_out_of_reach(one)}
 
 
 def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> list[str]:
@@ -210,9 +285,8 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
     depth : int
         ``layer1.0`` has depth 2.
     """
-    names = [name for name, _ in module.named_modules() if name and name.count(".") < depth]
+    modules = {name: one for name, one in _modules(module).items() if name.count(".") < depth}
     order: list[str] = []
-    modules = dict(module.named_modules())
 
     def hook(name: str) -> Hook:
         def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -223,6 +297,46 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
 
         return note
 
-    with alone(module, reading=[(modules[name], hook(name)) for name in names]), _evaluation(module):
+    with alone(module, reading=[(one, hook(name)) for name, one in modules.items()]), _evaluation(module):
         call()
     return list(dict.fromkeys(reversed(order)))[::-1]
+
+
+def every_output(module: nn.Module, call: Callable[[], Any], readable: Callable[[Tensor], bool]) -> list[str]:
+    """Every name under which something can be read, in forward order.
+
+    A module's own name stands at its last call and means its first tensor; earlier calls and further tensors follow
+    the rules of :func:`.layer_names.layer_name`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    call : callable
+        Runs the forward pass.
+    readable : callable
+        Whether a further tensor has a row for every stimulus.
+    """
+    answers: list[tuple[str, list[str]]] = []
+    modules = _modules(module)
+
+    def hook(name: str) -> Hook:
+        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            first = first_tensor(output)
+            if first is not None:
+                others = [
+                    place for place, one in tensors_in(output).items() if place != first[0] and readable(one)
+                ]
+                answers.append((name, others))
+
+        return note
+
+    with alone(module, reading=[(one, hook(name)) for name, one in modules.items()]), _evaluation(module):
+        call()
+    total = Counter(name for name, _ in answers)
+    seen: Counter[str] = Counter()
+    found = []
+    for name, others in answers:
+        seen[name] += 1
+        one = name if seen[name] == total[name] else f"{name}@{seen[name]}"
+        found += [one, *(f"{one}#{place}" for place in others)]
+    return found

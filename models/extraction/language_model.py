@@ -16,6 +16,7 @@ from ..sheet import Sheet
 from .hooks import forward_order, run
 from .reading_manner import Manner, manner_of, same_draws
 from .readout import EVERYTHING, Readout
+from .signature import call_by_name
 from .texts import PASSAGE_COLUMNS as PASSAGE_COLUMNS
 from .texts import POOLINGS, WINDOWS, Encoder, Pooling, Shown, TokenSequence, left_out, passages
 from .texts import TEXT_COLUMNS as TEXT_COLUMNS
@@ -191,7 +192,7 @@ class LanguageModel(Network):
 
     def _tensors(self, names: Sequence[str], batch: TextBatch) -> Mapping[str, Tensor]:
         """What each layer gives in one pass."""
-        return self._recorded(list(names), batch)[0]
+        return self._recorded(list(names), batch).tensors
 
     def _encoder(self, pooling: Pooling | None = None) -> Encoder:
         return Encoder(self.tokenizer, self.identifier, pooling or self.pooling, self.max_tokens)
@@ -274,7 +275,7 @@ class LanguageModel(Network):
         return given | {"decoder_input_ids": shifted, "decoder_attention_mask": batch.attention}
 
     def _forward(self, batch: TextBatch) -> Any:
-        return self.module(**self._inputs(batch))
+        return call_by_name(self.module, self._inputs(batch))
 
     def _read(self, output: Tensor, batch: TextBatch, layer: str) -> Tensor:
         n_sequences, n_tokens = batch.ids.shape

@@ -40,6 +40,10 @@ def _settings(module: nn.Module) -> object:
     """What a module keeps beside its weights: of an installed package's class the numbers and switches, else all."""
     values = {name: value for name, value in vars(module).items() if name not in _NOT_SETTINGS}
     hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    if isinstance(
+        graph := getattr(module, "graph", None), torch.fx.Graph
+    ):  # traced or exported: it is the code
+        return [hooks, str(graph)]
     if is_installed_code(type(module)):
         kept = {
             name: one for name, one in values.items() if isinstance(one, (bool, int, float)) or callable(one)

@@ -29,12 +29,16 @@ class Readout:
         Of that matrix.
     half : bool
         Run the network in half precision and keep half-precision numbers.
+    passes : int
+        A network whose answer to a stimulus is random, or depends on the batch, is refused with 1; with more, this
+        many passes are averaged, their random numbers seeded.
     """
 
     pool: Pool = "none"
     project: int | None = None
     seed: int = 0
     half: bool = False
+    passes: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read."""
@@ -44,6 +48,8 @@ class Readout:
             raise UserError(f"a layer is projected to at least 1 number, not {self.project}")
         if self.seed < 0:
             raise UserError(f"the seed of a projection is at least 0, not {self.seed}")
+        if self.passes < 1:
+            raise UserError(f"a layer is read in at least 1 pass, not {self.passes}")
 
     @property
     def dtype(self) -> "np.dtype[np.float16] | np.dtype[np.float32]":

@@ -1,13 +1,12 @@
-"""What vision and language networks share: layers, settings, extraction in one pass, the cache."""
+"""What vision and language networks share: settings, views, layers, extraction in one pass, the cache."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor, nn
@@ -16,19 +15,23 @@ from ...brain_data.dataset import stimuli_digest
 from ...errors import UserError
 from ...files import digest_of
 from ...fingerprint import Fingerprint, package_version
-from ...progress import track
-from ..model import Context, Model, describe_layers
+from ..model import Context, describe_layers
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache, precision
-from .hooks import Intervention, Stop, alone, check_layers, forward_order, record
+from .hooks import Intervention, alone, every_output, forward_order
+from .labels import labeled
+from .layer_names import check_layers, check_modules
 from .network_digest import network_fingerprint, precision_of_products
+from .programs import readable
+from .reading import Reading, described
 from .readout import EVERYTHING, Readout
+from .signature import described_call
 
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
 
 
-class Network(Model):
+class Network(Reading):
     """A torch module whose layers are read with hooks.
 
     It does not change: other readouts, lesions and settings are views, which share the module and its weights.
@@ -56,14 +59,12 @@ class Network(Model):
         The precision of the weights in their file; "" where that is not known.
     """
 
-    module: nn.Module
-    device: torch.device
-    batch_size: int
     cache: bool
-    readout: Readout
-    lesions: tuple[Intervention, ...]
     stored_in: str = ""
     _layers: list[str]  # found when they are asked for, and shared by all views
+    _said: dict[
+        str, dict[str, str]
+    ]  # likewise: which call and tensor of a layer is read, where there are several
     _sheets: dict[str, Sheet]
 
     def __init__(
@@ -79,8 +80,9 @@ class Network(Model):
         readout: Readout = EVERYTHING,
     ) -> None:
         self.device = _device(device or _best_device(), identifier)
+        self._said = {}
         settings = {
-            "module": module,
+            "module": readable(module, identifier),
             "identifier": identifier,
             "layers": layers,
             "batch_size": batch_size,
@@ -90,7 +92,7 @@ class Network(Model):
             "lesions": (),
         }
         vars(self).update(self._checked(settings))
-        self.module = module.to(self.device)
+        self.module.to(self.device)
 
     def _known(self) -> set[str]:
         return super()._known() | {"layers", "sheets"}
@@ -118,7 +120,8 @@ class Network(Model):
         if "sheets" in settings:
             kept["_sheets"] = {sheet.layer: sheet for sheet in kept.pop("sheets")}
         lesioned = [lesion.layer for lesion in kept["lesions"]]
-        check_layers(module, [*kept["_layers"], *kept["_sheets"], *lesioned], name)
+        check_layers(module, [*kept["_layers"], *kept["_sheets"]], name)
+        check_modules(module, lesioned, name)
         return kept
 
     def with_readout(self, readout: Readout) -> Self:
@@ -165,12 +168,35 @@ class Network(Model):
         """
         names = self._asked(layers)
         batch = self._probe()
-        found, order = self._recorded(names, batch)
-        return {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in dict.fromkeys(order)}
+        recording = self._recorded(names, batch, first_look=True)
+        self._check_answered(names, recording, "a small input")
+        reached = self._meant(names)
+        order = {event: i for i, event in enumerate(recording.order)}
+        for name, one in reached.items():
+            said = described(one, recording.calls(one.module), recording.places[one.module])
+            if self.modality == "language":
+                said.pop("calls", None)  # of another text there may be more
+            self._said.setdefault(name, said)
+        last = {
+            name: order[one.module, one.call if one.call > 0 else recording.calls(one.module) + 1 + one.call]
+            for name, one in reached.items()
+        }
+        return {
+            name: tuple(self._kept(recording.tensors[name], batch, name).shape[1:])
+            for name in sorted(names, key=last.__getitem__)
+        }
 
     def every_layer(self) -> list[str]:
-        """All modules that answer with a tensor, at any depth, in forward order: what can be asked for."""
-        return forward_order(self.module, lambda: self._forward(self._probe()), depth=99)
+        """All that can be asked for, in forward order: modules at any depth, their calls and their tensors."""
+        batch = self._probe()
+
+        def can_be_read(tensor: Tensor) -> bool:
+            try:
+                return self._read(tensor, batch, "").ndim > 1
+            except UserError:
+                return False
+
+        return every_output(self.module, partial(self._forward, batch), can_be_read)
 
     def sheet(self, layer: str) -> Sheet | None:
         """Where the layer's units lie; see :meth:`Model.sheet`."""
@@ -226,6 +252,17 @@ class Network(Model):
             self.module, self.stored_in, self._half() if self.readout.half else None
         ):
             said["weights"] = words
+        if self.readout.passes > 1:
+            said["passes"] = f"mean of {self.readout.passes} passes, whose random numbers are seeded"
+        if how := described_call(self.module, "pixel_values" if self.modality == "vision" else "input_ids"):
+            said["arguments"] = how
+        for topic in ("calls", "tensors"):
+            by_words: dict[str, list[str]] = {}
+            for layer, one in self._said.items():
+                if topic in one:
+                    by_words.setdefault(one[topic], []).append(layer)
+            if by_words:
+                said[topic] = "; ".join(f"{', '.join(layers)}: {words}" for words, layers in by_words.items())
         return said
 
     @property
@@ -239,7 +276,7 @@ class Network(Model):
         """How many units each layer has, found on one stimulus; see :meth:`extract`."""
         if readout is not None:
             return self.with_readout(readout).sizes(stimuli, layers)
-        shapes, _ = self._look(stimuli, self._asked(layers))
+        shapes, _ = self._look(stimuli, self._asked(layers), ends=False)
         return {name: int(np.prod(shape)) for name, shape in shapes.items()}
 
     def extract(
@@ -279,29 +316,34 @@ class Network(Model):
                     values[name], notes[name] = known
         missing = [name for name in names if name not in values]
         if missing:
-            shapes, stop = self._look(stimuli, missing)
+            shapes, look = self._look(stimuli, missing)
+            reader = self.replaced(batch_size=1) if look.varies else self
             sizes = {name: (len(stimuli), int(np.prod(shapes[name]))) for name in missing}
             left_out = self._left_out(stimuli, context)
-            notes |= {name: self._note(name, shapes[name], stimuli, left_out) for name in missing}
+            notes |= {
+                name: self._note(name, shapes[name], stimuli, left_out) | {"said": look.said[name]}
+                for name in missing
+            }
             if self.cache:
                 by_key = {keys[name]: notes[name] for name in missing}
                 on_disk = {keys[name]: sizes[name] for name in missing}
-                plan = digest_of(self.batch_size, len(stimuli))
+                plan = digest_of(reader.batch_size, len(stimuli))
                 with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
                     growing = {name: arrays[keys[name]] for name in missing}
                     held = partial(activation_cache.all_hold, growing)
-                    batches = self._passes(missing, stimuli, context, stop, held)
+                    batches = reader._passes(missing, stimuli, context, look, held)
                     activation_cache.fill(growing, batches, overlap=self.overlaps)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
             else:
                 fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
-                for rows, batch in self._passes(missing, stimuli, context, stop):
+                for rows, batch in reader._passes(missing, stimuli, context, look):
                     for name, read in batch.items():
                         fresh[name][rows] = read
                 values |= fresh
-        return {name: _labeled(values[name], notes[name], stimuli) for name in names}
+        self._said.update({name: notes[name]["said"] for name in names})
+        return {name: labeled(values[name], notes[name], stimuli) for name in names}
 
     def _asked(self, layers: Sequence[str] | None) -> list[str]:
         names = list(self.layers) if layers is None else _names(layers)
@@ -309,24 +351,6 @@ class Network(Model):
             raise UserError(f"{self.identifier}: no layers were named")
         check_layers(self.module, names, self.identifier)
         return names
-
-    def _look(self, stimuli: "StimulusSet", names: list[str]) -> tuple[dict[str, tuple[int, ...]], Stop]:
-        """Shapes per stimulus, and where a pass may stop, from one stimulus."""
-        if len(stimuli) == 0:
-            raise UserError(f"{self.identifier}: the stimulus set is empty")
-        _, batch = next(self._batches(stimuli.iloc[:1], "none"))
-        found, order = self._recorded(names, batch)
-        absent = [name for name in names if name not in found]
-        if absent:
-            raise UserError(
-                f"layer {absent[0]!r} of {self.identifier} never answered: the forward pass does not call it "
-                "(a wrapped module is read at its wrapper)"
-            )
-        shapes = {name: tuple(self._kept(found[name], batch, name).shape[1:]) for name in names}
-        return shapes, Stop(order[-1], order.count(order[-1]))
-
-    def _kept(self, output: Tensor, batch: Any, name: str) -> Tensor:
-        return self.readout.projected(self._read(output, batch, name))
 
     def __repr__(self) -> str:
         facts = [
@@ -344,51 +368,7 @@ class Network(Model):
     @property
     def overlaps(self) -> bool:
         """Whether loading and writing go on beside the forward pass, because that runs elsewhere."""
-        return self.device.type != "cpu"
-
-    def _passes(
-        self,
-        names: list[str],
-        stimuli: "StimulusSet",
-        context: Context,
-        stop: Stop,
-        known: Callable[[npt.NDArray[np.intp]], bool] = lambda _: False,
-    ) -> Iterator[tuple[npt.NDArray[np.intp], dict[str, activation_cache.Values]]]:
-        """Rows and what each layer keeps of them, batch by batch, from the first that is not known."""
-        plan = self._plan(stimuli, context)
-        first = next((i for i, rows in enumerate(plan) if not known(rows)), len(plan))
-        steps = track(
-            self._batches(stimuli, context, skip=first), f"running {self.identifier}", total=len(plan) - first
-        )
-        for rows, batch in steps:
-            with torch.autocast(self.device.type, self._half(), enabled=self.readout.half):
-                found, _ = self._recorded(names, batch, stop)
-            yield rows, {name: self._numbers(found[name], batch, name, rows, stimuli) for name in names}
-
-    def _recorded(
-        self, names: list[str], batch: Any, stop: Stop | None = None
-    ) -> tuple[dict[str, Tensor], list[str]]:
-        call = partial(self._forward, batch)
-        return record(self.module, names, call, stop=stop, interventions=self.lesions)
-
-    def _half(self) -> torch.dtype:
-        return torch.float16 if self.device.type == "cuda" else torch.bfloat16
-
-    def _numbers(
-        self, output: Tensor, batch: Any, name: str, rows: npt.NDArray[np.intp], stimuli: "StimulusSet"
-    ) -> activation_cache.Values:
-        read = self._kept(output, batch, name)
-        read = read.half() if self.readout.half else read.float()
-        if not bool(torch.isfinite(read.sum(dtype=torch.float32))):  # one sum is cheaper than looking at each
-            n_bad = int((~torch.isfinite(read)).sum())
-            if n_bad:
-                raise UserError(
-                    f"layer {name!r} of {self.identifier} gives {n_bad} values that are NaN or infinite"
-                    f"{' in half precision' if self.readout.half else ''} "
-                    f"(first stimulus: {_first_bad(read, rows, stimuli)!r})"
-                )
-        values: activation_cache.Values = read.flatten(1).cpu().numpy()
-        return values
+        return self.device.type != "cpu" and self.readout.passes == 1
 
     def _note(
         self, layer: str, shape: tuple[int, ...], stimuli: "StimulusSet", left_out: dict[str, Any]
@@ -406,24 +386,6 @@ class Network(Model):
         """What of the stimuli the network was not shown, counted."""
         del stimuli, context  # a picture is shown whole
         return {}
-
-    @abstractmethod
-    def _plan(self, stimuli: "StimulusSet", context: Context) -> list[npt.NDArray[np.intp]]:
-        """The rows of every batch."""
-
-    @abstractmethod
-    def _batches(
-        self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
-    ) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
-        """Rows of the stimuli and the network's input for them, without the first batches."""
-
-    @abstractmethod
-    def _forward(self, batch: Any) -> Any:
-        """One forward pass."""
-
-    @abstractmethod
-    def _read(self, output: Tensor, batch: Any, layer: str) -> Tensor:
-        """One value a unit and stimulus, (batch, ...), from a layer's output."""
 
     @abstractmethod
     def _probe(self) -> Any:
@@ -451,23 +413,3 @@ def _device(name: str, identifier: str) -> torch.device:
 
 def _names(layers: Sequence[str]) -> list[str]:
     return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
-
-
-def _first_bad(read: Tensor, rows: npt.NDArray[np.intp], stimuli: "StimulusSet") -> object:
-    bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
-    return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
-
-
-def _labeled(values: activation_cache.Values, notes: dict[str, Any], stimuli: "StimulusSet") -> xr.DataArray:
-    n_units, layer, shape = values.shape[1], notes["layer"], tuple(notes["unit_shape"])
-    place = {3: ("channel", "row", "column"), 2: ("token", "channel"), 1: ("channel",)}.get(len(shape), ())
-    index = np.unravel_index(np.arange(n_units), shape) if place else ()
-    coordinates: dict[str, Any] = {
-        name: ("neuroid", values) for name, values in zip(place, index, strict=True)
-    }
-    coordinates["neuroid_id"] = ("neuroid", [f"{layer}.{i}" for i in range(n_units)])
-    coordinates["layer"] = ("neuroid", np.full(n_units, layer))
-    coordinates["stimulus_id"] = ("presentation", stimuli["stimulus_id"].to_numpy())
-    return xr.DataArray(
-        values, dims=("presentation", "neuroid"), coords=coordinates, attrs=dict(notes["left_out"])
-    )

@@ -16,7 +16,10 @@ from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
 from .precision import own_dtype
+from .preprocessing import ImagePreprocessing
 from .readout import EVERYTHING, Readout
+from .signature import call_by_name
+from .steadiness import input_error
 from .torch_model import Network
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 Preprocess = Callable[[Image.Image], Tensor]
 _AHEAD = 2
 _MOST_READERS = 8
+_LOADED_AGAIN = 8
 
 
 class VisionModel(Network):
@@ -104,7 +108,9 @@ class VisionModel(Network):
         absent = [one for one in ids if one not in paths]
         if absent:
             raise UserError(f"{len(absent)} stimuli have no picture in stimulus_paths (first: {absent[0]!r})")
-        with ThreadPoolExecutor(min(_MOST_READERS, os.cpu_count() or 2)) as pool:
+        one_by_one = self.readout.passes > 1  # so that random crops follow from the seed
+        readers = 1 if one_by_one else min(_MOST_READERS, os.cpu_count() or 2)
+        with ThreadPoolExecutor(readers) as pool:
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
             for rows in self._plan(stimuli, context)[skip:]:
                 waiting.append((rows, [pool.submit(self._load, ids[row], paths[ids[row]]) for row in rows]))
@@ -147,8 +153,17 @@ class VisionModel(Network):
             return rows, batch.pin_memory().to(self.device, non_blocking=True)
         return rows, batch.to(self.device)
 
+    def _check_inputs(self, stimuli: "StimulusSet", rows: npt.NDArray[np.intp], batch: Tensor) -> None:
+        if isinstance(self.preprocess, ImagePreprocessing):
+            return
+        ids = stimuli["stimulus_id"].iloc[rows[:_LOADED_AGAIN]].tolist()
+        for one, shown in zip(ids, batch, strict=False):
+            again = self._load(one, (stimuli.stimulus_paths or {})[one]).to(self.device)
+            if not torch.allclose(again, shown, rtol=1e-4, atol=1e-6, equal_nan=True):
+                raise input_error(self.identifier, one)
+
     def _forward(self, batch: Tensor) -> Any:
-        return self.module(batch.to(own_dtype(self.module)))
+        return call_by_name(self.module, {"pixel_values": batch.to(own_dtype(self.module))})
 
     def _read(self, output: Tensor, batch: Tensor, layer: str) -> Tensor:
         if output.ndim < 2 or len(output) != len(batch):

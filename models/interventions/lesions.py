@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ..extraction.hooks import alone, check_layers
+from ..extraction.hooks import alone
+from ..extraction.layer_names import check_modules
 from ..extraction.torch_model import Network
 from ..sheet import Sheet
 
@@ -95,7 +96,7 @@ def lesioned(model: N, *lesions: Lesion) -> N:
 @contextmanager
 def lesions_in(module: nn.Module, *lesions: Lesion) -> Iterator[None]:
     """While the block runs, a bare torch module has these lesions, and no other thread runs it through brodmann."""
-    check_layers(module, [one.layer for one in lesions], type(module).__name__)
+    check_modules(module, [one.layer for one in lesions], type(module).__name__)
     with alone(module, lesions):
         yield
 

@@ -109,13 +109,13 @@ def test_a_module_and_a_tokenizer_that_do_not_fit_are_one_line(sentences):
     with pytest.raises(UserError, match="the forward pass of Constant failed: index out of range"):
         few.extract(sentences)
 
-    class NoMask(Constant):
-        def forward(self, input_ids):
+    class Needs(Constant):
+        def forward(self, input_ids, speakers):
             return self.embed(input_ids)
 
-    without = LanguageModel(NoMask(), ByteTokenizer(), identifier="n", layers=["embed"], cache=False)
-    with pytest.raises(UserError, match="the forward pass of NoMask failed: .*'attention_mask'"):
-        without.extract(sentences)
+    needs = LanguageModel(Needs(), ByteTokenizer(), identifier="n", layers=["embed"], cache=False)
+    with pytest.raises(UserError, match="the forward of Needs needs 'speakers' besides token ids: wrap it"):
+        needs.extract(sentences)
 
 
 def test_digests_are_stable_and_see_the_pooling():

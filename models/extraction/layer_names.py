@@ -1,0 +1,156 @@
+"""What a layer's name means: a module, one of its calls (``cell@2``), one of the tensors it gives (``block#1``)."""
+
+import re
+from collections import namedtuple
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...errors import UserError, unknown
+from .programs import is_out_of_reach
+
+_NAME = re.compile(r"(?P<module>.+?)(?:@(?P<call>-?[1-9]\d*|last))?(?:#(?P<tensor>.+))?")
+_Part = namedtuple("_Part", ["names", "value"])  # the first name is the usual one
+
+
+@dataclass(frozen=True)
+class LayerName:
+    """What is read under a name.
+
+    Attributes
+    ----------
+    module : str
+        Dotted.
+    call : int
+        Counted from 1, or from the end: -1 is the last call of a forward pass.
+    tensor : str
+        Its place in what the module gives: ``1``, ``hidden``, ``0.1``; empty for the first tensor.
+    """
+
+    module: str
+    call: int = -1
+    tensor: str = ""
+
+
+def layer_name(name: str, modules: Container[str]) -> LayerName:
+    """What a name says.
+
+    Parameters
+    ----------
+    name : str
+    modules : container of str
+        Those that there are, whose names may themselves hold an @ or a #.
+    """
+    found = _NAME.fullmatch(name)
+    if name in modules or found is None:
+        return LayerName(name)
+    call = found["call"] or "last"
+    return LayerName(found["module"], -1 if call == "last" else int(call), found["tensor"] or "")
+
+
+def check_layers(module: nn.Module, layers: Sequence[str], model: str) -> None:
+    """Raise a UserError, with the close matches, for a module that is not there."""
+    known = {name: one for name, one in module.named_modules() if name}
+    for layer in layers:
+        name = layer_name(layer, known).module
+        if name not in known:
+            raise unknown(f"layer of {model}", layer, known)
+        if is_out_of_reach(known[name]):
+            raise UserError(
+                f"{name!r} of {model} is TorchScript, which runs out of reach: choose a layer around it"
+            )
+
+
+def check_modules(module: nn.Module, layers: Sequence[str], model: str) -> None:
+    """The same where a whole module is meant, with all its calls."""
+    check_layers(module, layers, model)
+    known = dict(module.named_modules())
+    for layer in layers:
+        if layer not in known:
+            whole = layer_name(layer, known).module
+            raise UserError(f"{layer!r} of {model} is a part of what {whole!r} gives: lesion {whole!r}")
+
+
+def tensors_in(output: Any) -> dict[str, Tensor]:
+    """Every tensor that a module gave, by its place; a bare one has the place ``""``."""
+    return dict(_walk(output, ""))
+
+
+def tensor_of(output: Any, layer: str, name: LayerName) -> Tensor:
+    """The tensor that a name means of what its module gave.
+
+    Parameters
+    ----------
+    output : object
+        A tensor, or a tuple, list, mapping or dataclass of such.
+    layer : str
+        The name as it was written.
+    name : LayerName
+
+    Raises
+    ------
+    UserError
+        Where there is no tensor, or none of that name.
+    """
+    if name.tensor:
+        chosen = _at(output, name.tensor)
+        if chosen is not None:
+            return chosen
+    elif isinstance(output, Tensor):
+        return output
+    else:
+        first = first_tensor(output)
+        if first is not None:
+            return first[1]
+    there = [f"{name.module}#{place}" for place in tensors_in(output) if place]
+    if there:
+        raise unknown("tensor", layer, there, hint=f"{name.module} gives {', '.join(there)}")
+    gives = "one tensor" if isinstance(output, Tensor) else f"a {type(output).__name__}, not a tensor"
+    advice = f"name it {name.module!r}" if isinstance(output, Tensor) else "choose a module inside it"
+    raise UserError(f"layer {layer!r} gives {gives}: {advice}")
+
+
+def first_tensor(output: Any) -> tuple[str, Tensor] | None:
+    """Place and tensor of what is read where none is named: the first at the top, else the first inside."""
+    for part in _parts(output):
+        if isinstance(part.value, Tensor):
+            return part.names[0], part.value
+    return next(_walk(output, ""), None)
+
+
+def _walk(output: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(output, Tensor):
+        yield place, output
+    for part in _parts(output):
+        yield from _walk(part.value, f"{place}.{part.names[0]}" if place else part.names[0])
+
+
+def _at(output: Any, place: str) -> Tensor | None:
+    if not place:
+        return output if isinstance(output, Tensor) else None
+    for part in _parts(output):
+        for name in part.names:
+            if place == name or place.startswith(f"{name}."):
+                found = _at(part.value, place[len(name) + 1 :])
+                if found is not None:
+                    return found
+    return None
+
+
+def _parts(output: Any) -> list[_Part]:
+    """What a tuple, list, mapping or dataclass holds; each by its name or number, and by its number."""
+    if isinstance(output, Mapping):
+        items = [(str(key), value) for key, value in output.items()]
+    elif isinstance(output, tuple) and hasattr(output, "_fields"):
+        return [_Part((str(i), name), output[i]) for i, name in enumerate(output._fields)]
+    elif isinstance(output, (tuple, list)):
+        items = [(str(i), value) for i, value in enumerate(output)]
+    elif is_dataclass(output) and not isinstance(output, type):
+        items = [(one.name, getattr(output, one.name)) for one in fields(output)]
+    else:
+        return []
+    return [
+        _Part((name,) if name == str(i) else (name, str(i)), value) for i, (name, value) in enumerate(items)
+    ]
