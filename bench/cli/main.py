@@ -133,7 +133,6 @@ def score(
         int | None, typer.Option(min=1, help="Sparse random projection of wider layers to this many numbers.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Run the network in half precision.")] = False,
-    allow_stochastic: AllowStochastic = False,
     text: Annotated[
         str | None,
         typer.Option(
@@ -142,6 +141,7 @@ def score(
             metavar="last|mean|word-end",
         ),
     ] = None,
+    allow_stochastic: AllowStochastic = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -172,8 +172,9 @@ def score(
         from ...models import Readout, load_model
         from ...models.extraction.steadiness import PASSES
 
-        readout = Readout(pool, project, seed, half, PASSES if allow_stochastic else 1)  # type: ignore[arg-type]  # it refuses other words
-        opened = load_model(model, readout=None if readout == Readout() else readout)
+        passes = PASSES if allow_stochastic else 1
+        readout = Readout(pool, project, seed, half, passes)  # type: ignore[arg-type]  # it refuses other words
+        opened = load_model(model, readout=None if readout == Readout(seed=seed) else readout)
     if text is not None:
         from ...models import LanguageModel
 

@@ -187,8 +187,12 @@ class LanguageModel(Network):
         """The outputs of the layers for token ids, random numbers the same every time."""
         batch = self._padded([TokenSequence(list(ids), [], []) for ids in sequences], multiple)
         names = self._layers or forward_order(self.module, lambda: self._forward(batch), depth=2)
-        found: Mapping[str, Tensor] = same_draws(lambda: self._recorded(names, batch).tensors)
+        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(names, batch))
         return found
+
+    def _tensors(self, names: Sequence[str], batch: TextBatch) -> Mapping[str, Tensor]:
+        """What each layer gives in one pass."""
+        return self._recorded(list(names), batch).tensors
 
     def _encoder(self, pooling: Pooling | None = None) -> Encoder:
         return Encoder(self.tokenizer, self.identifier, pooling or self.pooling, self.max_tokens)
@@ -302,7 +306,7 @@ class LanguageModel(Network):
         if output.shape[0] != output.shape[1]:
             return True
         alone = self._padded([TokenSequence([int(batch.ids[0, 0])] * 3, [], [])], self.manner.multiple)
-        shape = self._recorded([layer], alone).tensors[layer].shape
+        shape = self._tensors([layer], alone)[layer].shape
         return shape[:2] == alone.ids.shape[::-1]
 
     def surprisal(self, stimuli: "StimulusSet") -> npt.NDArray[np.float64]:

@@ -47,7 +47,7 @@ def call_by_name(module: nn.Module, given: Mapping[str, Tensor]) -> Any:
     ----------
     module : torch.nn.Module
     given : mapping of str to Tensor
-        ``input_ids`` and ``attention_mask``, or ``pixel_values``; whatever else keeps its name.
+        ``input_ids`` and ``attention_mask``, or ``pixel_values``; anything else goes by its own name.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def call_by_name(module: nn.Module, given: Mapping[str, Tensor]) -> Any:
     if places.mask is not None and "attention_mask" in given:
         mask = given["attention_mask"]
         named[places.mask] = ~mask.bool() if places.mask in _AT_PADDING else mask
-    named |= {name: value for name, value in given.items() if name not in (main, "attention_mask")}
+    named |= {name: one for name, one in given.items() if name not in (main, "attention_mask")}
     return module(*([given[main]] if places.main is None else []), **named)
 
 

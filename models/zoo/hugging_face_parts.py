@@ -181,12 +181,10 @@ def answering(model: "Network") -> "Network":
     model : Network
         With its blocks as layers.
     """
-    from ..extraction.hooks import record
-
     names = model.layers
     try:
         known = model.every_layer()
-        found = record(model.module, names, lambda: model._forward(model._probe())).tensors
+        found = model._recorded(names, model._probe()).tensors
     except UserError:  # who asks for a layer is told why it cannot run
         return model
     inner = {
