@@ -20,7 +20,8 @@ _ROUNDING = 8 * np.finfo(np.float64).eps
 
 def is_blank(values: Any) -> npt.NDArray[np.bool_]:
     """Where a label is missing: NaN, None, or a text without letters."""
-    listed = np.asarray(values, object) if isinstance(values, list) else np.asarray(values)  # NaN among texts stays NaN
+    # of a list, so that NaN among texts stays NaN
+    listed = np.asarray(values, object) if isinstance(values, list) else np.asarray(values)
     blank = np.asarray(pd.isna(listed)).astype(bool)
     if listed.dtype.kind in "OU":
         texts = [isinstance(one, str) and not one.strip() for one in listed.ravel().tolist()]

@@ -51,16 +51,16 @@ def difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[
 def random_error(model: str, layer: str, share: float, stimulus: object) -> UserError:
     """That of a network whose passes differ."""
     return UserError(
-        f"{model} answers stimulus {stimulus!r} differently each time (layer {layer!r}: by {_percent(share)}): dropout or "
-        f"other noise is left on in evaluation mode; switch it off, {_ALLOW}"
+        f"{model} answers stimulus {stimulus!r} differently each time (layer {layer!r}: by {_percent(share)}): "
+        f"dropout or other noise is left on in evaluation mode; switch it off, {_ALLOW}"
     )
 
 
 def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserError:
     """That of a network whose answer depends on the batch."""
     return UserError(
-        f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by {_percent(share)}): "
-        "it normalizes over the batch, or reads padding; show each stimulus alone with batch_size=1, "
+        f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by "
+        f"{_percent(share)}): it normalizes over the batch, or reads padding; show each stimulus alone with batch_size=1, "
         f"{_ALLOW} in these batches"
     )
 

@@ -167,9 +167,6 @@ def test_a_passage_read_at_once_equals_word_by_word(kind, tokenizer, pooling):
     np.testing.assert_allclose(found, word_by_word(model, stimuli), atol=1e-5)
 
 
-SECOND_LOOK = (1, 2)  # a text alone, and beside another: whether the network is steady
-
-
 @pytest.mark.parametrize("tokenizer", ["offsets", "ids alone", "a mapping", "a first token"])
 @pytest.mark.parametrize("kind", ["causal", "recurrent"])
 def test_a_passage_takes_one_pass(kind, tokenizer):

@@ -25,9 +25,7 @@ def vision(module, layers=None, **options):
 
 
 def shown(pictures):
-    return torch.stack(
-        [vision(nn.Flatten())._load(pictures, row) for row in range(len(pictures))]
-    )
+    return torch.stack([vision(nn.Flatten())._load(pictures, row) for row in range(len(pictures))])
 
 
 class Overwriting(nn.Module):
