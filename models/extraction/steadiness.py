@@ -60,8 +60,8 @@ def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserE
     """That of a network whose answer depends on the batch."""
     return UserError(
         f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by "
-        f"{_percent(share)}): it normalizes over the batch, or reads padding; show each stimulus alone with batch_size=1, "
-        f"{_ALLOW} in these batches"
+        f"{_percent(share)}): it normalizes over the batch, or reads padding; show each stimulus alone with "
+        f"batch_size=1, {_ALLOW} in these batches"
     )
 
 
