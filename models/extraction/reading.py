@@ -166,7 +166,9 @@ class Reading(Model):
                     f"{recording.calls(module)} times), so that its last call is one stimulus's: set batch_size=1, or "
                     f"name a call, such as {module}@1"
                 )
-        return {name: self._kept(recording.tensors[name], batch, name) for name in names}
+        kept = {name: self._kept(recording.tensors[name], batch, name) for name in names}
+        recording.tensors.clear()
+        return kept
 
     def _recorded(
         self, names: Sequence[str], batch: Any, look: Look | None = None, *, first_look: bool = False
