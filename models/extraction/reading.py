@@ -150,6 +150,7 @@ class Reading(Model):
                 self._check_steady(kept, batch, look, rows, stimuli, context, drawn=drawn)
             steady = True
             yield rows, {name: self._numbers(kept[name], name, rows, stimuli) for name in names}
+            kept, found, batch = {}, {}, None  # before the next pass, which needs the room
 
     def _answer(
         self, names: Sequence[str], batch: Any, look: Look, rows: Rows, stimuli: "StimulusSet"
