@@ -205,6 +205,7 @@ def record(
     for layer, kept in last.items():
         if len(kept) == kept.maxlen:
             found.tensors[layer] = kept[0].value
+    last.clear()  # the frames of an early end may live on for a while
     return found
 
 

@@ -150,6 +150,7 @@ class Reading(Model):
                 self._check_steady(kept, batch, look, rows, stimuli, context, drawn=drawn)
             steady = True
             yield rows, {name: self._numbers(kept[name], name, rows, stimuli) for name in names}
+            kept, found, batch = {}, {}, None  # before the next pass, which needs the room
 
     def _answer(
         self, names: Sequence[str], batch: Any, look: Look, rows: Rows, stimuli: "StimulusSet"
@@ -166,7 +167,9 @@ class Reading(Model):
                     f"{recording.calls(module)} times), so that its last call is one stimulus's: set batch_size=1, or "
                     f"name a call, such as {module}@1"
                 )
-        return {name: self._kept(recording.tensors[name], batch, name) for name in names}
+        kept = {name: self._kept(recording.tensors[name], batch, name) for name in names}
+        recording.tensors.clear()
+        return kept
 
     def _recorded(
         self, names: Sequence[str], batch: Any, look: Look | None = None, *, first_look: bool = False
