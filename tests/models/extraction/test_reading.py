@@ -465,9 +465,10 @@ class Both(nn.Module):
         return self.rnn(self.embed(tokens))[0]
 
 
-def test_padding_that_is_read_is_found(sentences):
+def test_padding_that_is_read_is_found_and_texts_of_one_length_run_together(sentences):
     model = LanguageModel(Both(), read, identifier="both", layers=["rnn"], cache=False)
-    with pytest.raises(UserError, match="both answers stimulus 'b' differently alone than in a batch"):
-        model.extract(sentences)
-    assert model.replaced(batch_size=1).extract(sentences)["rnn"].shape == (4, 10)
+    assert not model.manner.pads
+    alone = model.replaced(batch_size=1).extract(sentences)["rnn"]
+    assert alone.shape == (4, 10)
+    np.testing.assert_allclose(model.extract(sentences)["rnn"], alone, atol=1e-5)
     assert model.every_layer() == ["embed", "rnn"]  # the states have no row for a text
