@@ -52,7 +52,7 @@ def load_hugging_face(name: str) -> "Model":
     identifier += asked.removeprefix(name)
     if local:
         check_folder(folder)
-    network, stored = from_pretrained(_automodel("AutoModel"), place, dtype)
+    network, stored = from_pretrained(_auto(place), place, dtype)
     module = part_of(network, tower, name)
     model = _vision if reads(module, whole) == "vision" else _language
     return model(place, module, identifier).replaced(stored_in=stored)
@@ -79,6 +79,15 @@ def _vision(place: str, module: "nn.Module", identifier: str) -> "Network":
     preprocess = ProcessorPreprocessing(processor)
     model = VisionModel(module, identifier=identifier, preprocess=preprocess, layers=blocks(module) or None)
     return answering(model)
+
+
+def _auto(place: str) -> Any:
+    """What loads it: an encoder that was saved without its decoder has a class of its own."""
+    from transformers import AutoConfig
+
+    config = _fetched(place, lambda: AutoConfig.from_pretrained(place, trust_remote_code=False))
+    alone = any(str(kind).endswith("EncoderModel") for kind in config.architectures or ())
+    return _automodel("AutoModelForTextEncoding" if alone else "AutoModel")
 
 
 def _automodel(kind: str) -> Any:

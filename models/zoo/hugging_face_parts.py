@@ -170,7 +170,9 @@ def _embedding(module: Any, inside: str) -> str | None:
     parts = dict(module.named_modules(remove_duplicate=False))
     sums = [name for name in names if name.removeprefix(inside) in _EMBEDDINGS]
     tables = [name for name in names if isinstance(parts[name], nn.Embedding)]
-    return next(iter([*sums, *(name for name in tables if parts[name] is own), *tables]), None)
+    weight = getattr(own, "weight", None)
+    tied = [name for name in tables if parts[name].weight is weight]  # the last is the one that is called
+    return next(iter([*sums, *tied[::-1], *tables]), None)
 
 
 def answering(model: "Network") -> "Network":

@@ -1,6 +1,6 @@
 """The table of Hugging Face architectures in the documentation, written from what brodmann makes of each.
 
-python tests/models/hugging_face_page.py --page docs/architectures.md
+python tests/models/zoo/hugging_face_page.py --page docs/architectures.md
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hugging_face_networks import ARCHITECTURES, looked_at
 
-PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
+PAGE = Path(__file__).parents[3] / "docs" / "architectures.md"
 BEGIN, END = "<!-- hugging face: begin -->", "<!-- hugging face: end -->"
 _HEAD = "| architecture | kind | text | layers, or why not |\n| --- | --- | --- | --- |"
 _WORDS = """## Hugging Face
