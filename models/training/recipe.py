@@ -218,5 +218,5 @@ class Card:
             raise UserError(
                 f"{path.parent} holds no {path.name}, so it is not a folder that brodmann train wrote"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"{path} is not the card of a training ({str(error)[:80]})") from error

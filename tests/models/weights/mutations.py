@@ -4,6 +4,7 @@
 came out, what was opened for writing or run, and how much memory it took at most.
 """
 
+import copy
 import io
 import json
 import os
@@ -146,7 +147,9 @@ def mutate_tree(tree, dice):
     inside = tree
     for one in way:
         inside = inside[one]
-    value = dice.choice((*HOSTILE, "drop", "deep"))
+    value = copy.deepcopy(
+        dice.choice((*HOSTILE, "drop", "deep"))
+    )  # each its own, or a tree would hold itself
     if value == "drop":
         del inside[key]
     elif value == "deep":
