@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
-from .formats.columns import unlike_neuroids
+from .columns import unlike_neuroids
 from .recorded import check_filled
 from .stimulus_set import StimulusSet
 

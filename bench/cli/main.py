@@ -273,7 +273,7 @@ def add_data(
       brodmann data add my-recordings --from FOLDER --columns stimulus_id=image,trial=ignore
     """
     from ...brain_data.catalogue import add_dataset, dataset_card, load_dataset
-    from ...brain_data.formats.columns import parse_columns
+    from ...brain_data.columns import parse_columns
 
     folder = add_dataset(name, source, parse_columns(columns))
     if not dataset_card(name).own:

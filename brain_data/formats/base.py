@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...errors import UserError, unknown
 from ...registry import Registry
-from .columns import ColumnMap
+from ..columns import ColumnMap
 from .table import read_table as read_table
 
 Parts = dict[str, npt.NDArray[Any]]

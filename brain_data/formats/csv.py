@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError, unknown
+from ..columns import ColumnMap
 from .base import PRESENTATION, TIMED, Format, Parts, add_format
-from .columns import ColumnMap
 from .table import line_of, read_table
 
 _COMMAS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?|[-+]?\d*,\d+")

@@ -15,13 +15,17 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
+<<<<<<< HEAD
 from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
+=======
+from ..arrays import TEXT_COLUMNS, as_names, labeled
+from ..columns import ColumnMap
+>>>>>>> tables
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, TIMED, read_responses
-from .columns import ColumnMap
 from .folder_writer import DESCRIPTION, quoted
 from .rdms import IN_A_FOLDER, own_rdms
 from .table import line_of, read_table

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError, first_line
+from ..columns import ColumnMap
 from .base import COORDINATES, Format, Parts, add_format
-from .columns import ColumnMap
 
 _OPAQUE = {"s0", "s1", "s2", "arr"}
 _PLAIN = "texts as cellstr(x), a table as table2struct(T, 'ToScalar', true)"

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from ...errors import UserError, first_line
+from ..columns import ColumnMap
 from .base import COORDINATES, PRESENTATION, Format, Parts, add_format
-from .columns import ColumnMap
 
 AS_STORED: dict[str, Any] = {"engine": "netcdf4", "decode_times": False, "decode_timedelta": False}
 """Numbers stay numbers whatever their units: xarray makes nanoseconds of responses in "seconds" or "days"."""

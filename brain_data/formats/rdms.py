@@ -11,8 +11,8 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...memory import require
 from ..arrays import as_names, is_symmetric, real_numbers
+from ..columns import ColumnMap
 from .base import FORMATS, Parts, format_of, read_responses
-from .columns import ColumnMap
 
 Floats = npt.NDArray[np.float64]
 

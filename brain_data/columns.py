@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from ...errors import UserError, unknown
+from ..errors import UserError, unknown
 
 Held = TypeVar("Held")
 
