@@ -15,12 +15,8 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-<<<<<<< HEAD
 from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
-=======
-from ..arrays import TEXT_COLUMNS, as_names, labeled
 from ..columns import ColumnMap
->>>>>>> tables
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
 from ..stimuli.pictures import check as check_picture
