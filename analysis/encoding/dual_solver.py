@@ -106,9 +106,9 @@ class Predicted:
 
         def predicted(penalty: int, members: Tensor) -> Tensor:
             some = self.values[:, block][:, members]
-            return (
-                torch.tensordot(self.weights[penalty].float(), some, dims=1) + self.mean[block][members]
-            ).T
+            mixed: Tensor = torch.tensordot(self.weights[penalty].float(), some, dims=1)
+            mixed += self.mean[block][members]
+            return mixed.T
 
         return predicted
 

@@ -127,7 +127,7 @@ class Replicates:
         return float(np.hypot(total, self.error_of_units)), min(of_subjects, satterthwaite)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Estimate -+ t se: of other samples and, where several were recorded, subjects; NaN for none, or no width."""
+        """Estimate -+ t se: of other samples and, where several were recorded, other subjects; NaN if of no width."""
         return self._around(*self.error, level)
 
     def interval_of_samples(self, level: float = 0.95) -> tuple[float, float]:

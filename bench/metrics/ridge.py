@@ -92,7 +92,8 @@ class Encoding:
         """What fitting takes, the responses in other orders included."""
         n_stimuli, n_targets = recorded.n_stimuli, recorded.responses.shape[2]
         n_alphas, n_splits = len(self.alphas), self.sampling.n_splits
-        permuted = min(PERMUTED_ENTRIES // n_stimuli, 1000 * n_targets)
+        fewest = 4 * len(recorded.members)  # of every subject four neuroids are tested at least
+        permuted = min(max(PERMUTED_ENTRIES // n_stimuli, 1000 * fewest), 1000 * n_targets)
         return max(
             ridge_memory(n_stimuli, n_units, columns, n_alphas, n_splits) for columns in (n_targets, permuted)
         ) + 16 * (n_stimuli * permuted + ENTRIES // 2)

@@ -227,7 +227,8 @@ def _pairs_of(kept: Arrays, name: str, first: npt.NDArray[Any], second: npt.NDAr
     values: Floats = np.asarray(kept[name], np.float64)
     if values.shape != (n * (n - 1) // 2,):
         raise ValueError(f"{name} holds {values.shape}, not the pairs of {n} stimuli")
-    return values[low * n - low * (low + 1) // 2 + (high - low - 1)]
+    found: Floats = values[low * n - low * (low + 1) // 2 + (high - low - 1)]
+    return found
 
 
 def layouts_table(reports: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
