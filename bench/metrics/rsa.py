@@ -378,7 +378,7 @@ _FACTS: dict[str, Any] = {
     "axis": "RDM correlation (Spearman r)",
     "ceilings": ("rdm_pairwise", "rdm", "r_max", "none"),
     "citation": "Kriegeskorte, Mur & Bandettini (2008), Front. Syst. Neurosci. 2:4",
-    "version": 2,
+    "version": 3,
 }
 
 

@@ -93,7 +93,7 @@ class WhitenedSimilarity(Similarity):
     axis="RDM correlation (whitened)",
     ceilings=("rdm_pairwise", "rdm", "r_max", "none"),
     citation="Diedrichsen et al. (2021), Neurons Behav. Data Anal. Theory 5(3)",
-    version=2,
+    version=3,
     like=("rdm",),
 )
 def rsa_whitened(recorded: Recording, **options: Any) -> WhitenedSimilarity:
