@@ -7,7 +7,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .recognizers import all_tnn, cifar_resnet, gpt, mlp, mobilenet, resnet, squeezenet, vit
+from .recognizers import all_tnn, cct, cifar_resnet, gpt, mlp, mobilenet, resnet, squeezenet, vit
 from .recognizers.base import Recognized, told_of
 from .state_dict import read_weights
 
@@ -24,7 +24,17 @@ class Recognizer(Protocol):
         """The network, with what it is shown and read at."""
 
 
-RECOGNIZERS: tuple[Recognizer, ...] = (gpt, vit, resnet, cifar_resnet, mobilenet, squeezenet, mlp, all_tnn)
+RECOGNIZERS: tuple[Recognizer, ...] = (
+    gpt,
+    vit,
+    cct,
+    resnet,
+    cifar_resnet,
+    mobilenet,
+    squeezenet,
+    mlp,
+    all_tnn,
+)
 """Imported here by name, so that the code of a recognizer is part of a score's key."""
 
 

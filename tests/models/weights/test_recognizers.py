@@ -10,6 +10,7 @@ from torch import nn
 
 from brodmann import UserError, load_model
 from brodmann.brain_data.stimulus_set import StimulusSet
+from brodmann.models.architectures.cct import CompactTransformer
 from brodmann.models.architectures.cifar_resnet import CifarResNet
 from brodmann.models.architectures.locally_connected import AllTNN, LocalShape
 from brodmann.models.architectures.mlp import MLP
@@ -40,6 +41,13 @@ def trained(network):
 NETWORKS = {  # network, pixels, mean
     "cifar, 9 blocks, 100 classes": (lambda: CifarResNet(9, 100), 32, IMAGENET_MEAN),
     "cifar, half as wide": (lambda: CifarResNet(1, 10, width=8), 32, IMAGENET_MEAN),
+    "cct, 2 blocks, one convolution": (
+        lambda: CompactTransformer(widths=[128], n_layers=2, n_heads=2, n_inner=128), 32, (0.4914, 0.4822, 0.4465),
+    ),
+    "cct, two convolutions of 7 pixels": (
+        lambda: CompactTransformer(n_tokens=16, widths=[16, 64], kernel=7, n_layers=1, n_heads=1, n_inner=32),
+        1024 // 16, (0.4914, 0.4822, 0.4465),
+    ),
     "mobilenet V1, a quarter, 7 classes": (lambda: MobileNetV1(7, (8, 16, 32, 64, 128, 256)), 224, IMAGENET_MEAN),
     "mobilenet V2, half, 7 classes": (
         lambda: MobileNetV2(7, (16, 8, 16, 16, 32, 48, 80, 160, 1280), same_padding=False), 224, IMAGENET_MEAN,
@@ -79,13 +87,12 @@ def test_a_network_of_any_size_is_itself_again(tmp_path, pictures, case):
     with torch.no_grad():
         torch.testing.assert_close(model.module(x), network(x), rtol=0, atol=0)
     assert model.layers == [name for name in model.every_layer() if name in model.layers]  # in forward order
-    sizes = model.sizes(pictures)
     mapped = [name for name in model.layers if model.sheet(name)]
     assert mapped
     for name in mapped:
         sheet, shape = model.sheet(name), model.shapes([name])[name]
         assert sheet.layout == "row-major"
-        assert len(sheet.positions) == (shape[0] if sheet.reads == "channel" else sizes[name])
+        assert len(sheet.positions) == (shape[0] if sheet.reads == "channel" else shape[-1])  # of a token
 
 
 @pytest.mark.parametrize(
@@ -222,3 +229,40 @@ def test_an_unknown_architecture_says_which_are_known(tmp_path):
         UserError, match=r"not known here \(its first name is '0.weight', and none of GPT, ViT"
     ):
         load_model(f"weights:{tmp_path / 'some.pt'}")
+
+
+def test_a_compact_transformer_computes_what_its_authors_wrote():
+    """By their formula, attention head by head, from the state dict alone."""
+    network = trained(
+        CompactTransformer(n_tokens=64, widths=[128], n_layers=2, n_heads=2, n_inner=96, n_classes=3)
+    )
+    w = {name: value.double() for name, value in network.state_dict().items()}
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+
+    def norm(values, name):
+        return nn.functional.layer_norm(values, (128,), w[f"{name}.weight"], w[f"{name}.bias"])
+
+    seen = nn.functional.conv2d(x, w["tokenizer.conv_layers.0.0.weight"], stride=1, padding=1).relu()
+    tokens = (
+        nn.functional.max_pool2d(seen, 3, 2, 1).flatten(2).transpose(1, 2) + w["classifier.positional_emb"]
+    )
+    for i in range(2):
+        block = f"classifier.blocks.{i}"
+        q, k, v = (norm(tokens, f"{block}.pre_norm") @ w[f"{block}.self_attn.qkv.weight"].T).split(128, dim=2)
+        heads = []
+        for part in (slice(0, 64), slice(64, 128)):
+            share = (q[:, :, part] @ k[:, :, part].transpose(1, 2) / 8).softmax(dim=2)
+            heads.append(share @ v[:, :, part])
+        attended = (
+            torch.cat(heads, 2) @ w[f"{block}.self_attn.proj.weight"].T + w[f"{block}.self_attn.proj.bias"]
+        )
+        tokens = norm(tokens + attended, f"{block}.norm1")
+        inner = nn.functional.gelu(tokens @ w[f"{block}.linear1.weight"].T + w[f"{block}.linear1.bias"])
+        tokens = tokens + inner @ w[f"{block}.linear2.weight"].T + w[f"{block}.linear2.bias"]
+    tokens = norm(tokens, "classifier.norm")
+    share = (tokens @ w["classifier.attention_pool.weight"].T + w["classifier.attention_pool.bias"]).softmax(
+        dim=1
+    )
+    pooled = (share.transpose(1, 2) @ tokens)[:, 0]
+    expected = pooled @ w["classifier.fc.weight"].T + w["classifier.fc.bias"]
+    torch.testing.assert_close(network.double()(x), expected, rtol=1e-9, atol=1e-9)
