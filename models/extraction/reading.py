@@ -216,21 +216,42 @@ class Reading(Model):
             if share > within.again:
                 raise steadiness.random_error(self.identifier, layer, share, stimulus)
         single = partial(self._answer, names, look=look, rows=rows[:1], stimuli=stimuli)
-        alone = look.alone[row] if row in look.alone else single(self._single(stimuli, row))
-        if context == "none":
-            beside = {name: values[:1] for name, values in kept.items()}
-        else:  # the batch holds other texts
-            two = [row, int(rows[-1])]
-            order, batch = next(self._batches(stimuli.iloc[two], "none"))
-            answer = self._answer(names, batch, look, order, stimuli.iloc[two])
-            place = order.tolist().index(0)
-            beside = {name: values[place : place + 1] for name, values in answer.items()}
-        layer, share = steadiness.difference(alone, beside)
+
+        def apart(alone: Mapping[str, Tensor] | None, kept: Mapping[str, Tensor] | None) -> tuple[str, float]:
+            by_itself = alone or single(self._single(stimuli, row))
+            beside = self._beside(names, batch, look, rows, stimuli, context, kept)
+            return steadiness.difference(by_itself, beside, steadiness.NOTHING)
+
+        layer, share = apart(look.alone.get(row), kept)
+        if share > within.elsewhere and within.rounded:
+            with steadiness.exact_products():
+                layer, share = apart(None, None)
         if share > within.elsewhere:
+            alone = look.alone.get(row) or single(self._single(stimuli, row))
             again, by = steadiness.difference(alone, single(self._single(stimuli, row)))
             if by > within.again:
                 raise steadiness.random_error(self.identifier, again, by, stimulus)
             raise steadiness.batch_error(self.identifier, layer, share, stimulus)
+
+    def _beside(
+        self,
+        names: Sequence[str],
+        batch: Any,
+        look: Look,
+        rows: Rows,
+        stimuli: "StimulusSet",
+        context: Context,
+        kept: Mapping[str, Tensor] | None,
+    ) -> dict[str, Tensor]:
+        """The answer to the first stimulus of a batch beside others; `kept` where it is known."""
+        if context == "none":
+            answer = self._answer(names, batch, look, rows, stimuli) if kept is None else kept
+            return {name: values[:1] for name, values in answer.items()}
+        two = [int(rows[0]), int(rows[-1])]  # the batch holds other texts
+        order, pair = next(self._batches(stimuli.iloc[two], "none"))
+        answer = self._answer(names, pair, look, order, stimuli.iloc[two])
+        place = order.tolist().index(0)
+        return {name: values[place : place + 1] for name, values in answer.items()}
 
     def _check_inputs(self, stimuli: "StimulusSet", rows: Rows, batch: Any) -> None:
         """Refuse a preprocessing that makes something else of a stimulus each time."""

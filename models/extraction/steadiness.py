@@ -20,22 +20,32 @@ _ALLOW = f"or average over passes with Readout(passes={PASSES}), --allow-stochas
 class Tolerances:
     """How far apart two answers may be that mean the same, as a part of their size (root mean square).
 
-    Sums are taken in another order in another batch, which costs 1e-6 on a processor, more in half precision and on
-    cards that round products to 10 bits. Dropout and batch statistics change a layer by a tenth and more.
+    Sums are taken in another order in another batch, which costs 1e-6, more in half precision and on cards that round
+    products to 10 bits (``rounded``), where a second comparison is without that. Dropout and batch statistics change a
+    layer by a hundredth and more.
     """
 
     def __init__(self, device: torch.device, *, half: bool) -> None:
         self.again = 1e-2 if half else 1e-5 if device.type == "cpu" else 1e-3
-        self.elsewhere = 0.1 if half else 1e-3 if device.type == "cpu" else 0.03
+        self.elsewhere = 0.1 if half else 1e-3
+        self.rounded = device.type == "cuda" and not half
 
 
-def difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[str, float]:
+NOTHING = 1e-4
+"""What is smaller in a layer as a whole may be what rounding leaves, such as the mean over normalized channels."""
+
+
+def difference(
+    one: Mapping[str, Tensor], other: Mapping[str, Tensor], least: float = 1e-30
+) -> tuple[str, float]:
     """The layer that differs most between two answers to one stimulus, and by which part of its size.
 
     Parameters
     ----------
     one, other : mapping of str to Tensor
         Layer -> values of the one stimulus.
+    least : float
+        What counts as the size of a layer whose values are smaller.
     """
     found = {}
     for layer, values in one.items():
@@ -44,7 +54,7 @@ def difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[
             found[layer] = float("inf")
             continue
         off = float((a - b).square().mean().sqrt())
-        found[layer] = 0.0 if off < 1e-30 else off / max(float(a.square().mean().sqrt()), 1e-30)
+        found[layer] = 0.0 if off < 1e-30 else off / max(float(a.square().mean().sqrt()), least)
     return max(found.items(), key=lambda pair: pair[1])
 
 
@@ -75,6 +85,13 @@ def input_error(model: str, stimulus: object) -> UserError:
 
 def _percent(share: float) -> str:
     return "more than 1000 %" if share > 10 else f"{100 * share:.2g} %"
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """While the block runs, convolutions on a card are not rounded to 10 bits."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 @contextmanager

@@ -155,8 +155,13 @@ class Network(Reading):
     def layers(self) -> list[str]:
         """The layers that are scored when none are named, in forward order."""
         if not self._layers:
-            self._layers[:] = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
+            found = forward_order(self.module, lambda: self._forward(self._probe()), depth=2)
+            self._layers[:] = self._of_stimuli(found)
         return list(self._layers)
+
+    def _of_stimuli(self, layers: list[str]) -> list[str]:
+        """Those of the layers that give something of every stimulus."""
+        return layers
 
     def shapes(self, layers: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
         """The shape of what is read of each layer for one stimulus, in forward order, from a small input.

@@ -164,7 +164,19 @@ class VisionModel(Network):
                 f"layer {layer!r} of {self.identifier} gives {tuple(output.shape)} for {len(batch)} pictures: "
                 "its first axis must be the batch"
             )
+        rows, columns = batch.shape[-2:]
+        if output.ndim == 4 and rows == columns and output.shape[1] == output.shape[2] != output.shape[3]:
+            output = output.movedim(3, 1)  # channels last: of a square picture rows and columns are as many
         return self.readout.pooled(output)
+
+    def _of_stimuli(self, layers: list[str]) -> list[str]:
+        """Those with a row for every picture."""
+        two = torch.cat([self._probe()] * 2)
+        try:
+            found = self._recorded(layers, two, first_look=True).tensors
+        except UserError:  # a network of one picture at a time: who asks for a layer is told
+            return layers
+        return [name for name in layers if found[name].ndim > 1 and len(found[name]) == 2]
 
     def _probe(self) -> Tensor:
         return self.preprocess(_probe_picture())[None].to(self.device)

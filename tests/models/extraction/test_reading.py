@@ -470,3 +470,62 @@ def test_padding_that_is_read_is_found_and_texts_of_one_length_run_together(sent
     assert alone.shape == (4, 10)
     np.testing.assert_allclose(model.extract(sentences)["rnn"], alone, atol=1e-5)
     assert model.every_layer() == ["embed", "rnn"]  # the states have no row for a text
+
+
+class ChannelsLast(nn.Module):
+    """A feature map as Swin gives it, (batch, rows, columns, channels), normalized over channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3)
+        self.last = nn.Identity()
+        self.norm = nn.LayerNorm(5)
+        self.table = nn.Embedding(4, 5)
+
+    def forward(self, x):
+        mapped = self.norm(self.last(self.conv(x).permute(0, 2, 3, 1)))
+        return mapped.mean((1, 2)) + self.table.weight.sum(0)
+
+
+def test_a_map_with_its_channels_last_is_read_as_any_other(pictures):
+    model = vision(ChannelsLast())
+    found = model.extract(pictures, ["conv", "last"])
+    np.testing.assert_array_equal(found["last"].values, found["conv"].values)
+    np.testing.assert_array_equal(found["last"]["channel"], found["conv"]["channel"])
+    pooled = model.extract(pictures, ["conv", "last", "norm"], readout=Readout(pool="mean"))
+    assert pooled["last"].shape == (len(pictures), 5)
+    np.testing.assert_allclose(pooled["last"], pooled["conv"], atol=1e-6)
+    assert (pooled["norm"].std("presentation") > 1e-4).all()  # over space, not over what was normalized
+
+
+class WithTable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3)
+        self.position = nn.Conv2d(2, 6, 3)
+
+    def forward(self, x):
+        return self.conv(x) + self.position(torch.zeros_like(x[:1, :2]))
+
+
+def test_what_says_nothing_of_single_pictures_is_no_default_layer(pictures):
+    model = vision(WithTable())
+    assert model.layers == ["conv"]
+    with pytest.raises(UserError, match="its first axis must be the batch"):
+        model.extract(pictures, ["position"])
+
+
+def test_what_rounding_leaves_is_no_noise(pictures):
+    """The mean over normalized channels is zero but for its last digits, other ones in another batch."""
+
+    class Zero(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 64, 3)
+            self.zero = nn.Identity()
+
+        def forward(self, x):
+            tokens = self.conv(x).flatten(2).transpose(1, 2)
+            return self.zero(nn.functional.layer_norm(tokens, (64,)).mean(2))
+
+    assert abs(vision(Zero()).extract(pictures, ["zero"])["zero"].values).max() < 1e-5
