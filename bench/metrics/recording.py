@@ -192,7 +192,7 @@ def recording(dataset: Dataset, region: str) -> Recording:
     )
     left_out, sessions = responses.attrs.get("left_out", {}), str(responses.attrs.get(SESSIONS, ""))
     session = of_presentations(responses, "session")
-    if session is not None and len(np.unique(session.astype(str))) > 1:
+    if session is not None and not sessions and len(np.unique(session.astype(str))) > 1:
         values, sessions = within_sessions(responses.values, session, name)
         responses = responses.copy(data=values)
     shown = pd.Index(responses["stimulus_id"].values)

@@ -15,6 +15,7 @@ from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
 from ..arrays import as_names
 from ..dataset import Dataset, Modality
+from ..recorded import SESSIONS
 from ..stimulus_set import StimulusSet
 from .netcdf import contents, is_nwb, opened
 from .table import read_table
@@ -292,6 +293,10 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
         if source not in dataset.stimuli.columns:
             raise unknown(f"stimulus column of {card.identifier}", source, map(str, dataset.stimuli.columns))
         dataset.stimuli[name] = dataset.stimuli[source]
+    if (
+        dataset.responses is not None and "session" in dataset.responses.coords
+    ):  # Brain-Score's scores are of the responses as they are
+        dataset.responses.attrs[SESSIONS] = "sessions as Brain-Score published them"
     return dataset
 
 
