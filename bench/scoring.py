@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from ..errors import UserError
+from ..source_digest import code_digest
 from .benchmark import Benchmark, benchmark_card, load_benchmark, make_benchmark, with_folds
 from .layer_comparison import compare_layers
 from .metrics.base import MetricResult, ScoringOptions
@@ -17,7 +18,7 @@ from .results.card import facts_of
 from .results.provenance import provenance
 from .results.record import Record, ScoreRecord
 from .results.store import Run, open_run
-from .score_key import BRAIN, Key, score_key
+from .score_key import BRAIN, Key, code_of_score, score_key
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -220,10 +221,11 @@ def _keep(
         "ceiling_kind": noise_ceiling.kind,
         "ceiling_lower": noise_ceiling.lower,
         "ceiling_upper": noise_ceiling.upper,
-        "methods": dict(metric_result.methods) | _of_sessions(benchmark),
+        "methods": dict(metric_result.methods) | _of_recording(benchmark),
         "seconds": time.perf_counter() - began,
         "provenance": provenance(
             code=key.code,
+            metric_code=code_digest(code_of_score(benchmark, None)),
             model_digest=key.model,
             data_digest=dataset.digest,
             seed=options.seed,
@@ -240,9 +242,12 @@ def _keep(
     return record
 
 
-def _of_sessions(benchmark: Benchmark) -> dict[str, str]:
-    said = benchmark.recording.sessions
-    return {"sessions": said} if said else {}
+def _of_recording(benchmark: Benchmark) -> dict[str, str]:
+    """What was done about sessions, and where a published ceiling stands."""
+    published = benchmark.dataset.published_ceilings.get(benchmark.card.region)
+    source = published.source if published is not None and benchmark.noise_ceiling.kind == "r_max" else ""
+    said = {"sessions": benchmark.recording.sessions, "ceiling_from": source}
+    return {topic: words for topic, words in said.items() if words}
 
 
 def _arrays(benchmark: Benchmark, metric_result: MetricResult) -> dict[str, npt.NDArray[Any]]:

@@ -20,6 +20,7 @@ ALIKE_TEXTS, ALIKE_PICTURES = 0.8, 0.98
 IN_CONTEXT = ("story", "passage", "scene", "sentence_id", "position", "time")
 """Columns that say that a word stands in a text: there it is another stimulus each time."""
 _SIDE, _BLOCK = 32, 1024
+_NO_WORD = re.compile(r"[^\w\s]")
 _LARGEST = 0.1
 _MOST_READERS = 8
 
@@ -87,10 +88,19 @@ def alike(stimuli: StimulusSet, columns: Collection[str] = ()) -> Alike:
     if column == "word":
         same = _groups_of([text.strip() for text in texts])
         return Alike(same, same)
-    plain = [" ".join(re.sub(r"[^\w\s]", "", text.lower()).split()) or text.strip() for text in texts]
+    plain = [
+        " ".join(_NO_WORD.sub(_without_punctuation, text.lower()).split()) or text.strip() for text in texts
+    ]
     same = _groups_of(plain)
     near = _near(len(plain), same, _alike_texts(plain))
     return Alike(same, same if near is None else near)
+
+
+def _without_punctuation(found: "re.Match[str]") -> str:
+    """What is no letter, digit or space stays where it means something: signs, vowels written as marks, decimals."""
+    kept = unicodedata.category(found[0])[0] in "SM" or found[0].isnumeric()
+    between = found.string[max(found.start() - 1, 0) : found.end() + 1]
+    return found[0] if kept or (len(between) > 1 and between[-1].isdigit() and found[0] in ".,-") else ""
 
 
 def _groups_of(values: Sequence[object]) -> Integers | None:

@@ -135,17 +135,22 @@ class Replicates:
         return self._around(self.error_of_samples, float(self.n_samples - 1), level)
 
     def _around(self, error: float, free: float, level: float) -> tuple[float, float]:
-        if not np.isfinite(error) or free < 1 or error <= _NOTHING * abs(self.value):
+        if not np.isfinite(error) or free < 1 or self._has_no_width(error):
             return float("nan"), float("nan")
         half = t_quantile((1 + level) / 2, free) * error
         return self.value - half, self.value + half
 
+    def _has_no_width(self, error: float) -> bool:
+        return error <= _NOTHING * abs(self.value)
+
     def p(self) -> float:
-        """Two-sided p that the true value is 0, by the t distribution."""
+        """Two-sided p that the true value is 0, by the t distribution; NaN where there is no interval."""
         error, free = self.error
         if not np.isfinite(error) or free < 1:
             return float("nan")
-        return 1.0 if self.value == 0 else 2 * t_tail(abs(self.value) / max(error, 1e-300), free)
+        if self.value == 0:
+            return 1.0
+        return float("nan") if self._has_no_width(error) else 2 * t_tail(abs(self.value) / error, free)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """As a record keeps them."""

@@ -136,9 +136,12 @@ class Headline:
         reliability = self.reliability()
         typical = self.medians(r) + self._middle(r, without_r)
         squared = self.medians(reliability) + self._middle(reliability, without_reliability)
-        best = self._best(np.maximum(squared, 1e-6))
+        # without a group there may be no ceiling; then nothing can be said of other stimuli
+        best = self._best(np.where(squared > 1e-6, squared, np.nan))
         value, of_all = self.value(r), whole.value(all_r)
         samples = typical.mean(axis=1) / best.mean(axis=1) - value + of_all
+        if np.isnan(samples).any():
+            samples[:] = np.nan
         subjects = whole.by_subject(all_r) if self.names else np.empty(0)
         units = np.empty((0, 0))
         if len(self.members) == 1:
@@ -168,6 +171,7 @@ class Headline:
             known = one[np.isfinite(values[one])]
             low, high = np.quantile(values[known], [0.25, 0.75]) if len(known) else (0.0, 0.0)
             middle = known[(values[known] >= low) & (values[known] <= high)]
+            middle = middle if len(middle) else known  # the quartiles of two lie between them
             change = without[:, middle] - values[middle]
             moved.append(np.nan_to_num(change).mean(axis=1) if len(middle) else np.zeros(len(without)))
         return np.stack(moved, axis=1)

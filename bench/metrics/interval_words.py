@@ -10,7 +10,9 @@ def said_of(replicates: Replicates, options: ScoringOptions, drawn: str = "stimu
     """How the interval was made, for the methods of a record; `drawn` is what a bootstrap draws."""
     if not np.isfinite(replicates.error_of_samples):
         few = f"none: {replicates.n_samples} groups of samples say too little about others"
-        return {"interval": few if 0 < replicates.n_samples < 4 else "not asked for", "seed": options.seed}
+        if replicates.n_samples >= 4 and len(replicates.samples):
+            few = "none: without single groups of samples nothing is left to compare with, such as a ceiling"
+        return {"interval": few if replicates.n_samples else "not asked for", "seed": options.seed}
     if not np.isfinite(replicates.interval(options.level)[0]):
         return {"interval": SAME, "seed": options.seed}
     level, n_subjects = f"{options.level:.0%}", len(replicates.subjects)

@@ -148,7 +148,7 @@ class Similarity:
                 "resampling": self.resampling,
             }
             | ({"ceiling": ceiling.note} if ceiling.note else {})
-            | compared.depends.describe_groups()
+            | _described(compared.depends, again)
             | said_of(found, options, "stimuli" if compared.depends.groups is None else "groups of stimuli")
             | methods,
             replicates=found,
@@ -433,6 +433,15 @@ def divided(
         "samples": how,
         "normalization": normalization,
     }
+
+
+def _described(depends: Sampling, n_again: int) -> dict[str, object]:
+    """What depends on what, and how many stimuli are the same as others."""
+    said = depends.describe_groups()
+    if n_again:
+        same = f"{n_again} stimuli are the same as others: one row of an RDM, their presentations its repetitions"
+        said["dependence"] = "; ".join(filter(None, [same, depends.said]))
+    return said
 
 
 def _no_ceiling(note: str = "") -> Ceiling:

@@ -60,7 +60,7 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
         known = list(members)
         for what, values in {
             "versions of the benchmark": {one["benchmark_version"] for one in known},
-            "versions of the code": {one["provenance"]["code"] for one in known},
+            "versions of the metric's code": {_metric_code(one) for one in known} - {None},
             "recordings": {one["provenance"].get("data_digest") for one in known},
             "seeds": {one["provenance"].get("seed") for one in known},
         }.items():
@@ -69,6 +69,11 @@ def warnings(records: Sequence[Record], notes: Sequence[str] = ()) -> list[str]:
                     f"{benchmark}: the scores stand on {len(values)} different {what}; score them again together"
                 )
     return sorted(set(found))
+
+
+def _metric_code(record: Record) -> Any:
+    """The digest of the code that all models share; None in older records, which have that of the models with it."""
+    return record["provenance"].get("metric_code")
 
 
 def citations(records: Sequence[Record]) -> str:

@@ -292,6 +292,11 @@ def _distances(matrix: Floats, said: str, what: str, rows: list[str], *, has_dia
         raise UserError(
             f"{what} has the same number for all pairs of stimuli: nothing can be compared with it"
         )
+    if not said and apart.max() <= 0 and not (has_diagonal and np.diagonal(matrix).any()):
+        raise UserError(
+            f"{what} has no number above 0 off its diagonal, so its numbers may be distances with their sign turned: "
+            'turn it, or say rdms = "similarity" or rdms = "distance" in dataset.toml'
+        )
     both = (matrix + matrix.T) / 2
     if has_diagonal:
         both = _by_diagonal(both, said, what, apart, size)

@@ -124,3 +124,20 @@ def test_lines_name_the_first_and_count_all():
 def test_groups_that_share_a_stimulus_are_one():
     joined = components(np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 1, 2, 3, 4]))
     np.testing.assert_array_equal(joined, [0, 0, 0, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("दिन", "दान"), ("กิ", "กี"), ("I feel 😀", "I feel 😡"), ("2 + 2", "2 × 2"), ("3.5 apples", "35 apples"),
+     ("C", "C++"), ("it costs $5", "it costs 5"), ("from A → B", "from A ← B"), ("it is -5", "it is 5")],
+)  # fmt: skip
+def test_signs_vowels_and_decimals_make_other_texts(one, other):
+    assert (
+        alike(StimulusSet({"stimulus_id": ["a", "b", "c"], "sentence": [one, other, "a third"]})).same is None
+    )
+
+
+def test_punctuation_makes_no_other_text():
+    texts = ["Well, it is: fine.", "well it is fine", "It ends with 5.", "it ends with 5"]
+    same = alike(StimulusSet({"stimulus_id": list("abcd"), "sentence": texts})).same
+    np.testing.assert_array_equal(same, [0, 0, 1, 1])

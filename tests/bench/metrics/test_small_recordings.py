@@ -93,3 +93,23 @@ def test_the_ceiling_belongs_to_the_neuroids_that_the_score_is_about():
 def test_scores_without_interval_and_p_are_listed():
     one = {"benchmark": "b", "model": "m", "score": None, "ci": [None, None], "ceiling": None, "p": None}
     assert summary_rows([one]) == [("b", "", "", "", ""), ("  m", "none", "none", "none", "none")]
+
+
+@pytest.mark.parametrize("n_neuroids", [1, 2, 3, 4])
+def test_few_neuroids_have_an_interval_and_no_p_of_zero(n_neuroids):
+    """The quartiles of two values lie between them, so that there is no middle half."""
+    x, one = recorded(60, n_neuroids, noise=2.0)
+    metric = METRICS["ridge"].make(one, {})
+    blurred = x + np.random.default_rng(1).normal(size=x.shape)
+    good, bad = (
+        metric.evaluate({"a": features}, one, metric.ceiling(one), ScoringOptions(n_permutations=0))
+        for features in (x, blurred)
+    )
+    assert 0.02 < good.ci[1] - good.ci[0] < 1.5
+    assert 0 < (good.replicates - bad.replicates).p() < 0.5
+
+
+def test_a_difference_of_no_width_has_no_p():
+    same = Replicates(0.05, np.zeros(40), "jackknife", 40)
+    assert np.isnan(same.p())
+    assert np.isnan(same.interval()).all()

@@ -326,3 +326,10 @@ def test_the_command_line_takes_them_from_a_folder_to_a_score(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_distances_with_their_sign_turned_are_asked_about(tmp_path):
+    with pytest.raises(UserError, match="no number above 0 off its diagonal"):
+        load_folder(folder_of(tmp_path, rdms=-distances(1)[0]), "own")
+    said = load_folder(folder_of(tmp_path, 'rdms = "distance"', rdms=-distances(1)[0]), "own")
+    assert said.rdms["region"].values.max() == 0
