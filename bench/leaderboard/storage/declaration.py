@@ -178,7 +178,7 @@ def scale_of(normalization: str, ceiling_kind: str, metric: str) -> str:
         return f"{known.axis if known is not None else metric}, without a ceiling"
     if formula.chance:
         return "above chance, of the ceiling" if ceiled else "above chance, without a ceiling"
-    least, most = (float(formula(np.array([[r]]), np.array([1.0]))) for r in (0.25, 0.5))
+    least, most = (float(formula(np.array([[r]]), np.array(1.0))) for r in (0.25, 0.5))
     power = math.log2(most / least) if least > 0 and most > 0 else math.nan
     for known_power, said in ((1, "r"), (2, "r²")):
         if abs(power - known_power) < _EXACT:
