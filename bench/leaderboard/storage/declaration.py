@@ -202,6 +202,13 @@ def moved(declaration: Declaration, place: str) -> Declaration:
     return Declaration.model_validate(declaration.model_dump() | {"place": path, "region": path[-1]})
 
 
+def with_bound(declaration: Declaration, bound: float) -> Declaration:
+    """The same, with another best raw value that the data allow."""
+    if not math.isfinite(bound):
+        raise Refused(f"the best raw value must be a number, not {bound}")
+    return Declaration.model_validate(declaration.model_dump() | {"bound": bound})
+
+
 def _bound(metric: str, kind: str, ceiling: float | None, upper: float | None) -> float:
     best = getattr(METRICS.get(metric), "bounds", (-1.0, 1.0))[1]
     if ceiling is None:

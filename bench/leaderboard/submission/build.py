@@ -89,6 +89,20 @@ def gathered(
     return document | {"digest": digest_of_document(document)}, notes
 
 
+def submission_of_one(
+    record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    """A submission of one score."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "title": "",
+        "models": _cards([record], {}),
+        "scores": [_score(record, arrays)],
+        "layouts": [],
+    }
+    return document | {"digest": digest_of_document(document)}
+
+
 def _cards(
     records: Sequence[Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:

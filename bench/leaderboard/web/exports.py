@@ -28,7 +28,7 @@ def table_csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["rank", "model", "family", "parameters", "topographic", *[one.key for one in table.columns]]
+        ["rank", "rank_low", "rank_high", "model", "family", "parameters", "topographic", *[one.key for one in table.columns]]
     )
     for row in table.rows:
         cells = [_number(row.values.get(one.key)) for one in table.columns]
@@ -36,6 +36,7 @@ def table_csv(table: Table) -> str:
         writer.writerow(
             [
                 row.rank or "",
+                *(row.between or ("", "")),
                 *map(_safe, (model.name, model.family)),
                 model.parameters or "",
                 _yes(model.topographic),
@@ -70,7 +71,9 @@ def describe_scores(snapshot: Snapshot, domain: str | None = None) -> list[dict[
 def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
     """One score with what it stands on."""
     known = {
-        name: getattr(benchmark, name) if hasattr(benchmark, name) else one.shown.get(name)
+        name: getattr(benchmark, name)
+        if hasattr(benchmark, name) and (benchmark.declared or one.shown.get(name) is None)
+        else one.shown.get(name)
         for name in COLUMNS
     }
     return {
@@ -80,6 +83,9 @@ def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry
         "benchmark": benchmark.identifier,
         "score": one.value,
         "error": one.error,
+        "ranked": one.ranked and benchmark.declared,
+        "marks": "; ".join(f"{name}: {why}" for name, why in one.marks.items()),
+        "reproduced": one.agreed,
         "submission": one.submission,
         "time": None if one.at is None else f"{one.at:%Y-%m-%dT%H:%M:%SZ}",
     }
@@ -98,8 +104,16 @@ def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:
 def describe_table(table: Table) -> dict[str, Any]:
     """The shown table as JSON."""
     return {
+        "scale": table.scale,
         "columns": [
-            {"key": one.key, "group": one.group, "version": one.benchmark.version if one.benchmark else None}
+            {
+                "key": one.key,
+                "group": one.group,
+                "version": one.benchmark.version if one.benchmark else None,
+                "scale": one.benchmark.scale if one.benchmark else table.scale,
+                "n_scored": one.n_scored if one.benchmark else None,
+                "averaged": one.averaged,
+            }
             for one in table.columns
         ],
         "n_models": table.n_models,
@@ -108,6 +122,8 @@ def describe_table(table: Table) -> dict[str, Any]:
         "models": [
             {
                 "rank": row.rank,
+                "rank_interval": row.between,
+                "tied": row.tied,
                 **describe_model(row.model),
                 "n_scored": row.n_scored,
                 "values": {one.key: row.values.get(one.key) for one in table.columns},
