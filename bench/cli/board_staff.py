@@ -169,7 +169,8 @@ def reproduce(
     model: Annotated[str, typer.Argument(help="The model's name on the board.")],
     benchmark: Annotated[str, typer.Argument(help="The benchmark.")],
     source: Annotated[
-        str | None, typer.Option("--model", help="How brodmann score names the model, where that is another name.")
+        str | None,
+        typer.Option("--model", help="How brodmann score names the model, where that is another name."),
     ] = None,
     run: Annotated[str | None, typer.Option(help="The run that keeps the record.")] = None,
     who: As = None,

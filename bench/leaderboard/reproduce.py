@@ -117,7 +117,9 @@ def _read(address: str, model: str, benchmark: str) -> dict[str, Any]:
             .join(brainscore.Model)
             .switch(brainscore.Score)
             .join(instances)
-            .where(brainscore.Model.name == model, instances.benchmark == benchmark, ScoreRow.state == CURRENT)
+            .where(
+                brainscore.Model.name == model, instances.benchmark == benchmark, ScoreRow.state == CURRENT
+            )
             .order_by(instances.version.desc())
             .first()
         )

@@ -51,7 +51,9 @@ def person(name: str, *, staff: bool = False) -> Person:
     known = {user.email or "" for user in brainscore.User.select(brainscore.User.email)}
     alike = next((one for one in known if one != name and looks(one) == looks(name)), None)
     if name not in known and alike is not None:
-        raise Refused(f"the submitter {name!r} looks like {alike!r}, who was here first: take another name", 403)
+        raise Refused(
+            f"the submitter {name!r} looks like {alike!r}, who was here first: take another name", 403
+        )
     found, _ = brainscore.User.get_or_create(
         email=name,
         defaults={"is_active": True, "is_staff": staff, "is_superuser": False, "password": "!"},

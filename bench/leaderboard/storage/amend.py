@@ -47,7 +47,9 @@ def merge(board: Board, name: str, into: str, who: Person, reason: str = "") -> 
         only_staff(who)
         model, target = _model(name), _model(into)
         if model.id == target.id or model.domain != target.domain:
-            raise Refused(f"{name!r} and {into!r} are one model, or of two domains: they cannot be merged", 409)
+            raise Refused(
+                f"{name!r} and {into!r} are one model, or of two domains: they cannot be merged", 409
+            )
         rows = list(ScoreRow.select(ScoreRow, brainscore.Score).join(brainscore.Score).where(
             brainscore.Score.model == model, ScoreRow.state == CURRENT
         ))  # fmt: skip

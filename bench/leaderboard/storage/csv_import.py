@@ -292,7 +292,9 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     if declared is None:
         declare_as_it_is(instance.id, "published")
     elif declared[0].checked:
-        raise Refused(f"{name!r} is declared on this board, and a published table cannot be held against it", 409)
+        raise Refused(
+            f"{name!r} is declared on this board, and a published table cannot be held against it", 409
+        )
     return instance
 
 

@@ -103,7 +103,9 @@ def _measured(loaded: Benchmark) -> tuple[dict[str, Any], dict[str, npt.NDArray[
         "benchmark_version": card.version,
         "modality": card.modality,
         **{name: getattr(card, name) for name in ("dataset", "region", "metric", "simulated")},
-        **{name: getattr(found, name) for name in ("normalization", "unit", "n_stimuli", "n_neuroids", "raw")},
+        **{
+            name: getattr(found, name) for name in ("normalization", "unit", "n_stimuli", "n_neuroids", "raw")
+        },
         "ceiling": ceiling.value,
         "ceiling_kind": ceiling.kind,
         "ceiling_lower": ceiling.lower,
@@ -146,7 +148,10 @@ def declaration_of_record(
         origin=origin,
         domain=record["modality"],
         place=place_of(record["modality"], record["region"]),
-        **{name: record[name] for name in ("dataset", "region", "metric", "simulated", "normalization", "unit")},
+        **{
+            name: record[name]
+            for name in ("dataset", "region", "metric", "simulated", "normalization", "unit")
+        },
         scale=scale_of(record["normalization"], kind, record["metric"]),
         ceiling=ceiling,
         ceiling_kind=kind,
@@ -188,9 +193,7 @@ def scale_of(normalization: str, ceiling_kind: str, metric: str) -> str:
 
 def current(instance: Any) -> tuple[Declaration, Arrays] | None:
     """What was declared of a version of a benchmark; None where nobody did."""
-    found = DeclarationRow.get_or_none(
-        DeclarationRow.instance == instance, DeclarationRow.state == CURRENT
-    )
+    found = DeclarationRow.get_or_none(DeclarationRow.instance == instance, DeclarationRow.state == CURRENT)
     return None if found is None else (Declaration.model_validate(found.card), found.arrays)
 
 
@@ -218,7 +221,9 @@ def _bound(metric: str, kind: str, ceiling: float | None, upper: float | None) -
     return float(min(max(allowed, upper or 0.0), best))
 
 
-def _aggregate(raw: npt.NDArray[Any], subjects: list[str], said: float | None) -> Literal["medians", "mean", ""]:
+def _aggregate(
+    raw: npt.NDArray[Any], subjects: list[str], said: float | None
+) -> Literal["medians", "mean", ""]:
     names: tuple[Literal["medians", "mean"], ...] = ("medians", "mean")
     for name in names:
         value = aggregated(name, raw, subjects)
@@ -241,7 +246,9 @@ def aggregated(name: str, raw: npt.NDArray[Any], subjects: list[str]) -> float |
 
 
 def _listed(values: npt.NDArray[Any]) -> list[float | None]:
-    return [float(f"{one:.{_DIGITS}g}") if math.isfinite(one) else None for one in values.astype(float).tolist()]
+    return [
+        float(f"{one:.{_DIGITS}g}") if math.isfinite(one) else None for one in values.astype(float).tolist()
+    ]
 
 
 def _finite(value: float | None) -> float | None:

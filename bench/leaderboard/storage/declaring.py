@@ -92,12 +92,19 @@ def _write(declared: Declaration, arrays: Arrays, instance: Any, who: Person, re
         DeclarationRow.instance == instance, DeclarationRow.state == CURRENT
     ).execute()
     DeclarationRow.create(
-        instance=instance, at=now(), user=who.id, reason=reason[:300], card=declared.model_dump(), arrays=arrays
+        instance=instance,
+        at=now(),
+        user=who.id,
+        reason=reason[:300],
+        card=declared.model_dump(),
+        arrays=arrays,
     )
     kinds, instances = brainscore.BenchmarkType, brainscore.BenchmarkInstance
     instances.update(ceiling=declared.ceiling).where(instances.id == instance.id).execute()
     parent = repository.place_node(declared.domain, declared.place, who.id)
-    kinds.update(parent=parent, domain=declared.domain).where(kinds.identifier == declared.benchmark).execute()
+    kinds.update(parent=parent, domain=declared.domain).where(
+        kinds.identifier == declared.benchmark
+    ).execute()
     BenchmarkRow.update(
         region=declared.region,
         dataset=declared.dataset,

@@ -162,7 +162,10 @@ def declare_as_it_is(instance: int, origin: str) -> None:
     """Declare a version of a benchmark whose scores came from elsewhere, with nothing to hold others against."""
     one = brainscore.BenchmarkInstance.get_by_id(instance)
     known = BenchmarkRow.get(BenchmarkRow.benchmark == one.benchmark_type_id)
-    domain, scale = one.benchmark.domain, "as published" if origin == "published" else "as Brain-Score wrote it"
+    domain, scale = (
+        one.benchmark.domain,
+        "as published" if origin == "published" else "as Brain-Score wrote it",
+    )
     card = {
         "benchmark": one.benchmark_type_id,
         "version": one.version or 1,

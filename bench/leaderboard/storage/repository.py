@@ -58,7 +58,9 @@ def add_model(card: Card, entry: brainscore.Submission, who: Person) -> brainsco
             403,
         )
     elif not model.public:
-        raise Refused(f"{card.identifier!r} became part of another model here: submit it under that name", 409)
+        raise Refused(
+            f"{card.identifier!r} became part of another model here: submit it under that name", 409
+        )
     elif model.domain != card.domain:
         raise Refused(f"{card.identifier!r} is a {model.domain} model here, not {card.domain}", 409)
     write_card(model, card)
@@ -70,8 +72,8 @@ def check_name(name: str, owner: int, model: Any = None) -> None:
 
     A model may have the names that it had before; its owner may have several that look alike.
     """
-    for known in NameRow.select(NameRow, brainscore.Model).join(brainscore.Model).where(
-        NameRow.looks == looks(name)
+    for known in (
+        NameRow.select(NameRow, brainscore.Model).join(brainscore.Model).where(NameRow.looks == looks(name))
     ):
         if model is not None and known.model_id == model.id:
             continue

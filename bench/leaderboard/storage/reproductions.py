@@ -45,7 +45,9 @@ def attach(number: int, submission: Submission, document: str, who: Person) -> b
     }
     for name, (said, known) in same.items():
         if said != known:
-            raise Refused(f"the {name} is {str(known)[:80]!r}, and not {str(said)[:80]!r}: that is another score", 409)
+            raise Refused(
+                f"the {name} is {str(known)[:80]!r}, and not {str(said)[:80]!r}: that is another score", 409
+            )
     check_score(one)
     declared = current(score.benchmark)
     if declared is not None:

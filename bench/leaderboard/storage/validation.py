@@ -129,4 +129,3 @@ def _neuroids(one: SubmittedScore) -> tuple[Floats, Floats]:
     if not math.isclose(float(np.median(values[kept])), one.raw, rel_tol=_ROUNDED, abs_tol=_ROUNDED):
         raise Refused(f"{said}: the raw score {one.raw:.4f} is not the median of its neuroids")
     return values[kept][None], best
-

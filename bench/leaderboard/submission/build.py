@@ -89,9 +89,7 @@ def gathered(
     return document | {"digest": digest_of_document(document)}, notes
 
 
-def submission_of_one(
-    record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
-) -> dict[str, Any]:
+def submission_of_one(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """A submission of one score."""
     document: dict[str, Any] = {
         "format": FORMAT,

@@ -28,9 +28,7 @@ class Node:
     benchmarks: tuple[str, ...]
     parts: tuple["Node", ...]
 
-    def mean(
-        self, values: Mapping[str, Any], zero: bool, found: dict[str, Any] | None = None
-    ) -> Any:
+    def mean(self, values: Mapping[str, Any], zero: bool, found: dict[str, Any] | None = None) -> Any:
         """The mean over its children, numbers or draws; a child without a value counts 0, or is skipped.
 
         None where no child has a value. What each region's mean is goes into `found`.
@@ -86,7 +84,9 @@ def rank_intervals(
     """
     columns: dict[str, dict[int, Floats]] = {}
     for one in benchmarks:
-        there = [(model, score) for model in models if (score := snapshot.scores.get((model, one.id))) is not None]
+        there = [
+            (model, score) for model in models if (score := snapshot.scores.get((model, one.id))) is not None
+        ]
         ranked = [(model, score) for model, score in there if score.ranked and score.value is not None]
         columns[one.identifier] = {model: _drawn(snapshot, one, score) for model, score in ranked}
     known = [model for model in models if any(model in column for column in columns.values())]
@@ -97,12 +97,12 @@ def rank_intervals(
         for model in known
     ])  # fmt: skip
     ordered = np.sort(-drawn, axis=0)
-    ranks = np.stack([1 + np.searchsorted(ordered[:, b], -drawn[:, b]) for b in range(drawn.shape[1])], axis=1)
+    ranks = np.stack(
+        [1 + np.searchsorted(ordered[:, b], -drawn[:, b]) for b in range(drawn.shape[1])], axis=1
+    )
     low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="inverted_cdf")
     sure = drawn.std(axis=1) == 0
-    return {
-        model: (int(low[i]), int(high[i])) for i, model in enumerate(known) if not sure[i]
-    }
+    return {model: (int(low[i]), int(high[i])) for i, model in enumerate(known) if not sure[i]}
 
 
 def _drawn(snapshot: Snapshot, benchmark: BenchmarkEntry, score: ScoreEntry) -> Floats:

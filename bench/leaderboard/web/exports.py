@@ -19,6 +19,7 @@ FILES = {
 }
 """Name -> kind."""
 _EVERYONE = 10**9
+_OWN = ("ceiling", "ceiling_kind", "ceiling_lower", "ceiling_upper", "data_digest")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -28,7 +29,16 @@ def table_csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["rank", "rank_low", "rank_high", "model", "family", "parameters", "topographic", *[one.key for one in table.columns]]
+        [
+            "rank",
+            "rank_low",
+            "rank_high",
+            "model",
+            "family",
+            "parameters",
+            "topographic",
+            *[one.key for one in table.columns],
+        ]
     )
     for row in table.rows:
         cells = [_number(row.values.get(one.key)) for one in table.columns]
@@ -71,11 +81,11 @@ def describe_scores(snapshot: Snapshot, domain: str | None = None) -> list[dict[
 def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry) -> dict[str, Any]:
     """One score with what it stands on."""
     known = {
-        name: getattr(benchmark, name)
-        if hasattr(benchmark, name) and (benchmark.declared or one.shown.get(name) is None)
-        else one.shown.get(name)
+        name: getattr(benchmark, name) if hasattr(benchmark, name) else one.shown.get(name)
         for name in COLUMNS
     }
+    if not benchmark.declared:  # each stands on what it says itself
+        known |= {name: one.shown[name] for name in _OWN if one.shown.get(name) is not None}
     return {
         "id": one.id,
         **known,

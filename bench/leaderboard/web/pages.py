@@ -246,7 +246,7 @@ def _rank(snapshot: Snapshot, benchmark: BenchmarkEntry, one: ScoreEntry) -> str
 def _rank_of(row: Row) -> Markup:
     """A rank, ``=`` where another model has the same, and its 95 % interval."""
     if row.rank is None:
-        return Markup("<td class=\"rank\"></td>")
+        return Markup('<td class="rank"></td>')
     tie = '<abbr class="tie" title="tied">=</abbr>' if row.tied else ""
     between = ""
     if row.between is not None:

@@ -25,7 +25,11 @@ def paired_scores(snapshot: Snapshot, a: ModelEntry, b: ModelEntry) -> list[dict
         and other.value is not None
     ]
     drawn = arrays_of_draws([one.id for _, *both in shared for one in both])
-    scores = [(benchmark, model, one) for benchmark, *both in shared for model, one in zip((a, b), both, strict=True)]
+    scores = [
+        (benchmark, model, one)
+        for benchmark, *both in shared
+        for model, one in zip((a, b), both, strict=True)
+    ]
     records = [_record(*each) for each in scores]
     table = differences_table(records, [drawn.get(one.id, {}) for _, _, one in scores])
     tested = {str(row["benchmark"]): row for _, row in table.iterrows()}
@@ -54,7 +58,9 @@ def _pair(benchmark: BenchmarkEntry, one: ScoreEntry, other: ScoreEntry, row: An
         "a": one.value,
         "b": other.value,
         "difference": difference,
-        "better": (-difference if benchmark.lower_is_better else difference) if one.ranked and other.ranked else 0.0,
+        "better": (-difference if benchmark.lower_is_better else difference)
+        if one.ranked and other.ranked
+        else 0.0,
         "low": bounds[0] if tested else None,
         "high": bounds[1] if tested else None,
         "p": float(row["p"]) if tested else None,

@@ -217,7 +217,17 @@ def table_of(snapshot: Snapshot, chosen: Selection, *, page_size: int = PAGE) ->
     ]
     families = sorted({one.family for one in everyone if one.family})
     return Table(
-        chosen, columns, shown, len(rows), n_pages, len(means), families, regions, scales, scale, len(everyone)
+        chosen,
+        columns,
+        shown,
+        len(rows),
+        n_pages,
+        len(means),
+        families,
+        regions,
+        scales,
+        scale,
+        len(everyone),
     )
 
 
