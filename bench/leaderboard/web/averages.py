@@ -101,7 +101,7 @@ def rank_intervals(
         [1 + np.searchsorted(ordered[:, b], -drawn[:, b]) for b in range(drawn.shape[1])], axis=1
     )
     low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="inverted_cdf")
-    sure = drawn.std(axis=1) == 0
+    sure = np.ptp(drawn, axis=1) == 0
     return {model: (int(low[i]), int(high[i])) for i, model in enumerate(known) if not sure[i]}
 
 
@@ -119,7 +119,7 @@ def _drawn(snapshot: Snapshot, benchmark: BenchmarkEntry, score: ScoreEntry) -> 
         moved *= min(wanted, total) / max(float(moved.std()), 1e-300) if total else 0.0
     elif "draws" in arrays:
         moved = _resampled(arrays["draws"], draws_key)
-        moved *= min(1.0, total / max(float(moved.std()), 1e-300)) if total else 1.0
+        moved *= total / max(float(moved.std()), 1e-300) if total else 1.0
     left = max(total**2 - float(moved.var()), 0.0)
     drawn: Floats = value + moved + math.sqrt(left) * _generator(f"{key} {score.id}").normal(size=N_DRAWS)
     return drawn

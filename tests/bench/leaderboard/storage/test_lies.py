@@ -207,12 +207,16 @@ def perfect(one):
     one.update(raw=1.0, score=1.0, ci=[0.98, 1.02], draws=None, layers={one["layer"]: 1.0})
 
 
-def above_ceiling(one):
-    """Raw values that no model without noise could reach."""
-    raw = 0.95
-    one.update(raw=raw, score=raw**2 / one["ceiling"], layers={one["layer"]: raw}, draws=None)
-    one["raw_values"] = [raw] * len(one["raw_values"])
-    one["ci"] = [one["score"] - 0.05, one["score"] + 0.05]
+def above_ceiling(formula):
+    """Raw values that no model without noise could reach, and all that follows from them."""
+
+    def lie(one):
+        raw = 0.95
+        one.update(raw=raw, score=formula(raw, one["ceiling"]), layers={one["layer"]: raw}, draws=None)
+        one["raw_values"] = [raw] * len(one["raw_values"])
+        one["ci"] = [one["score"] - 0.05, one["score"] + 0.05]
+
+    return lie
 
 
 SCORES = {
@@ -288,8 +292,16 @@ SCORES = {
     "a billion permutations": (RIDGE, put(p=1e-9, n_permutations=10**9), "nobody permutes"),
     "a p of 0": (RIDGE, put(p=0.0), "scores.0.p"),
     # what the data do not allow
-    "a score above the ceiling": (RIDGE, times(1.75), "above 0.840, the best that the noise allows"),
-    "a score above the ceiling, squared": (PLS, above_ceiling, "above 0.838, the best that the noise allows"),
+    "a score above the ceiling": (
+        RIDGE,
+        above_ceiling(lambda r, c: r / c**0.5),
+        "above 0.840, the best that the noise allows",
+    ),
+    "a score above the ceiling, squared": (
+        PLS,
+        above_ceiling(lambda r, c: r**2 / c),
+        "above 0.838, the best that the noise allows",
+    ),
     "a perfect score where no ceiling is known": (CKA, perfect, "without a ceiling, above 0.950"),
 }
 
