@@ -1,6 +1,7 @@
 """A submitted score held against its benchmark's declaration: what cannot be is refused, what is doubtful marked."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ _ROUNDED = 2e-5
 _LOOSE = 0.05
 """Between a raw score and the middle of its neuroids, where a metric takes medians before means."""
 _MOST_PERMUTATIONS = 1_000_000
+_PERMUTED = re.compile(r"permuted ([0-9]{1,9}) times")
+"""As records said it before they had a number for it."""
 HELD, ABOVE, SAME, UNFIT, ACCEPTED = "held", "above", "same", "unfit", "accepted"
 """Marks of a score. Held and unfit ones have no rank; the others stand beside a score that has one."""
 
@@ -125,14 +128,17 @@ def _uncertainty(one: SubmittedScore, declared: Declaration) -> Iterator[str]:
         yield from _drawn(one, one.draws, (low, high), declared)
     if one.p is None:
         return
-    if not one.n_permutations:
+    n = one.n_permutations
+    if n is None and (said := _PERMUTED.search(str(one.methods.get("p", "")))):
+        n = int(said[1])
+    if not n:
         yield "it has a p, and does not say from how many permutations (n_permutations)"
         return
-    if one.n_permutations > _MOST_PERMUTATIONS:
-        yield f"nobody permutes {one.n_permutations:,} times; at most {_MOST_PERMUTATIONS:,} are believed"
-    smallest = 1 / (one.n_permutations + 1)
+    if n > _MOST_PERMUTATIONS:
+        yield f"nobody permutes {n:,} times; at most {_MOST_PERMUTATIONS:,} are believed"
+    smallest = 1 / (n + 1)
     if one.p < smallest * (1 - _ROUNDED):
-        yield f"p = {one.p:.2g} is below {smallest:.2g}, the smallest that {one.n_permutations} permutations give"
+        yield f"p = {one.p:.2g} is below {smallest:.2g}, the smallest that {n} permutations give"
 
 
 def _drawn(

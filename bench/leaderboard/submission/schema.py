@@ -42,10 +42,10 @@ class Draws(Part):
     kind: Literal["jackknife", "bootstrap", "draws"]
     n: Count = 0
     samples: Numbers
-    subjects: Numbers = []
-    both: Numbers = []
-    units: Table = []
-    crossed: Table = []
+    subjects: Numbers = Field([])
+    both: Numbers = Field([])
+    units: Table = Field([])
+    crossed: Table = Field([])
 
     @model_validator(mode="after")
     def _rectangles(self) -> "Draws":
@@ -58,8 +58,8 @@ class Draws(Part):
 class _Evidence(Part):
     """What a score stands on besides its record."""
 
-    raw_values: Values = []
-    ceiling_values: Values = []
+    raw_values: Values = Field([])
+    ceiling_values: Values = Field([])
     draws: Draws | None = None
 
 

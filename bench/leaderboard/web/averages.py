@@ -57,9 +57,10 @@ def tree_of(benchmarks: Sequence[BenchmarkEntry], depth: int = 0, name: str = ""
 
 
 def scales_of(benchmarks: Sequence[BenchmarkEntry]) -> list[str]:
-    """The scales of ranked benchmarks, that of most benchmarks first."""
+    """The scales of ranked benchmarks, that of most benchmarks first; of as many, one with a ceiling."""
     ranked = [one.scale for one in benchmarks if one.ranked]
-    return sorted(dict.fromkeys(ranked), key=lambda scale: (-ranked.count(scale), scale))
+    bare = {one.scale for one in benchmarks if one.ceiling is None}
+    return sorted(dict.fromkeys(ranked), key=lambda scale: (-ranked.count(scale), scale in bare, scale))
 
 
 def averaged(

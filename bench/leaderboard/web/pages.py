@@ -23,8 +23,8 @@ from .ranking import PAGE, Column, Row, Selection, Table, table_of
 
 SITE = "brodmann leaderboard"
 _MARKS = {
-    "held": "held, without a rank", "unfit": "does not fit the declaration, without a rank", "above": "above the ceiling",
-    "same": "same record", "accepted": "looked at",
+    "held": "held, without a rank", "unfit": "does not fit the declaration, without a rank",
+    "above": "above the ceiling", "same": "same record", "accepted": "looked at",
 }  # fmt: skip
 _DECLARED = (
     ("normalization", "normalization"), ("scale", "scale"), ("stimuli that count", "n_stimuli"),

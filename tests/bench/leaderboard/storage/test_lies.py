@@ -287,7 +287,7 @@ SCORES = {
     "draws of more stimuli than there are": (RIDGE, many_samples, "1000000 samples"),
     "a p that 19 permutations cannot give": (RIDGE, put(p=0.001), "below 0.05"),
     "a p a little too small": (CKA, put(p=0.049), "below 0.05"),
-    "a p of nobody knows what": (RIDGE, put(n_permutations=None), "from how many permutations"),
+    "a p of nobody knows what": (RIDGE, put(n_permutations=None, methods={}), "from how many permutations"),
     "a p of no permutations": (CKA, put(n_permutations=0), "from how many permutations"),
     "a billion permutations": (RIDGE, put(p=1e-9, n_permutations=10**9), "nobody permutes"),
     "a p of 0": (RIDGE, put(p=0.0), "scores.0.p"),

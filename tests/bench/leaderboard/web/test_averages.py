@@ -159,7 +159,7 @@ def test_the_interval_of_a_rank_is_that_of_independent_normals():
 
 def test_ties_and_what_has_no_uncertainty():
     values = {"a1": {"a": 0.501}, "a2": {"a": 0.499}, "b": {"a": 0.3}}
-    table, rows = shown(board([benchmark(1, "a")], values))
+    table, _ = shown(board([benchmark(1, "a")], values))
     assert [(row.rank, row.tied, row.between) for row in table.rows] == [
         (1, True, None),
         (1, True, None),
