@@ -15,8 +15,8 @@ from .accounts import Person, audit
 from .migrations import now
 from .models import CURRENT, LOCK, WITHDRAWN, LayoutRow, RevisionRow, ScoreRow, SubmissionRow
 from .models import database_models as brainscore
-from .reproductions import attach
 from .repository import add_layout, add_model, add_score, instance_of, set_state
+from .reproductions import attach
 
 __all__ = ["Board", "Receipt", "Refused"]
 

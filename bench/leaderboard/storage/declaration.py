@@ -1,4 +1,4 @@
-"""What whoever runs a board says of a benchmark's version, found from the data themselves or from a run of one's own."""
+"""What whoever runs a board says of a benchmark, found from the data themselves or from a run of one's own."""
 
 import math
 from collections.abc import Mapping

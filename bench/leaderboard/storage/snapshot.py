@@ -310,7 +310,7 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
         .tuples()
     )  # fmt: skip
     again = _reproductions()
-    return {(row[1], row[2]): ScoreEntry(*row, again.get(row[0], ())) for row in query.iterator()}
+    return {(row[1], row[2]): ScoreEntry(*row, reproduced=again.get(row[0], ())) for row in query.iterator()}
 
 
 def _reproductions() -> dict[int, tuple[Reproduction, ...]]:

@@ -65,7 +65,7 @@ class _Evidence(Part):
 
 if TYPE_CHECKING:
 
-    class SubmittedScore(ScoreRecord, Provenance, _Evidence):  # type: ignore[misc]  # stricter fields
+    class SubmittedScore(ScoreRecord, Provenance, _Evidence):
         """As types see it."""
 
         score: float

@@ -325,9 +325,11 @@ def _cell(row: Row, column: Column) -> Markup:
     shade = column.shade(value)
     if shade is None or value is None:
         return Markup("<td></td>")
+    # scores on what nobody declared may be of several scales, and have no colour in common
+    colour = f"c{shade}" if column.benchmark is None or column.benchmark.declared else "plain"
     score = row.scores.get(column.key)
     if score is None:
-        return Markup(f'<td class="c{shade}" data-v="{value:.4g}">{value:.2f}</td>')
+        return Markup(f'<td class="{colour}" data-v="{value:.4g}">{value:.2f}</td>')
     between = (
         f"{score.low:.2f} to {score.high:.2f}" if score.low is not None and score.high is not None else ""
     )
@@ -336,7 +338,7 @@ def _cell(row: Row, column: Column) -> Markup:
     if not score.ranked:
         return Markup(f'<td class="held" data-v=""{said}>{value:.2f}<sup>!</sup></td>')  # escaped above
     sign = "<sup>✓</sup>" if score.agreed else "<sup>*</sup>" if score.marks else ""
-    return Markup(f'<td class="c{shade}" data-v="{value:.4g}"{said}>{value:.2f}{sign}</td>')
+    return Markup(f'<td class="{colour}" data-v="{value:.4g}"{said}>{value:.2f}{sign}</td>')
 
 
 def marks_of(score: ScoreEntry) -> list[str]:
