@@ -17,8 +17,8 @@ from ...results.record import public
 from .schema import FORMAT, digest_of_document
 
 _DIGITS = 7
-_MOST_INFLUENCES = 50_000
-"""Numbers of a table of neuroids by groups of stimuli, above which it is not sent: about 400 kB of text."""
+_MOST_INFLUENCES = 20_000
+"""Numbers of a table of neuroids by groups of stimuli, above which it is not sent: about 180 kB of text."""
 _CARD_FIELDS = set(Card.model_fields) - {"identifier", "domain"}
 
 

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,11 @@ def _drawn(snapshot: Snapshot, benchmark: BenchmarkEntry, score: ScoreEntry) -> 
     elif "draws" in arrays:
         moved = _resampled(arrays["draws"], draws_key)
         moved *= total / max(float(moved.std()), 1e-300) if total else 1.0
-    left = max(total**2 - float(moved.var()), 0.0)
-    drawn: Floats = value + moved + math.sqrt(left) * _generator(f"{key} {score.id}").normal(size=N_DRAWS)
+    left = total**2 - float(moved.var())
+    own: Floats | float = 0.0
+    if left > 1e-9 * total**2:
+        own = math.sqrt(left) * np.random.default_rng(_seed(f"{key} {score.id}")).normal(size=N_DRAWS)
+    drawn: Floats = value + moved + own
     return drawn
 
 
@@ -130,13 +134,13 @@ def _moved(kept: Replicates, key: str, draws_key: str) -> Floats:
     if kept.kind == "jackknife":
         n = len(kept.samples)
         apart = np.nan_to_num(kept.samples - np.nanmean(kept.samples)) if n else kept.samples
-        shared = _generator(f"{key} samples {n}").normal(size=(N_DRAWS, n))
+        shared = _normals(f"{key} samples", n)
         moved: Floats = shared @ apart * math.sqrt((n - 1) / n) if n else np.zeros(N_DRAWS)
     else:
         moved = _resampled(kept.samples, draws_key)
     n = len(kept.subjects)
     if n > 1:
-        shared = _generator(f"{key} subjects {n}").normal(size=(N_DRAWS, n))
+        shared = _normals(f"{key} subjects", n)
         moved = moved + shared @ (kept.subjects - kept.subjects.mean()) / math.sqrt(n * (n - 1))
     return moved
 
@@ -146,13 +150,24 @@ def _resampled(draws: Floats, key: str) -> Floats:
     known = draws[np.isfinite(draws)]
     if len(known) < 2 or len(known) < len(draws):
         return np.zeros(N_DRAWS)
-    rows = _generator(f"{key} {len(draws)}").integers(len(draws), size=N_DRAWS)
-    moved: Floats = draws[rows] - draws.mean()
+    moved: Floats = draws[_rows(key, len(draws))] - draws.mean()
     return moved
 
 
-def _generator(key: str) -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
+@lru_cache(64)
+def _normals(key: str, n: int) -> Floats:
+    """What is drawn for all models alike: of n groups of stimuli, or subjects."""
+    return np.random.default_rng(_seed(f"{key} {n}")).normal(size=(N_DRAWS, n))
+
+
+@lru_cache(64)
+def _rows(key: str, n: int) -> npt.NDArray[np.int64]:
+    """Which of n draws are taken, of all models alike."""
+    return np.random.default_rng(_seed(f"{key} {n}")).integers(n, size=N_DRAWS)
+
+
+def _seed(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
 
 
 def remembered(snapshot: Snapshot, key: Any, make: Callable[[], Any]) -> Any:
