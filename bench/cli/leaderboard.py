@@ -202,7 +202,7 @@ def show_board(
         return
     columns = found.columns[:6]
     rows = [
-        (str(row.rank or ""), row.model.name, *(_cell(row.values.get(one.key)) for one in columns))
+        (_rank(row.rank, row.between), row.model.name, *(_cell(row.values.get(one.key)) for one in columns))
         for row in found.rows
     ]
     heads = ("#", "model", *(one.label for one in columns))
@@ -366,6 +366,11 @@ def _show(document: dict[str, object], notes: list[str], *, as_json: bool) -> No
     )
     for note in notes:
         print(f"note      {note}")
+
+
+def _rank(rank: int | None, between: tuple[int, int] | None) -> str:
+    """With its 95 % interval."""
+    return "" if rank is None else f"{rank}" if between is None else f"{rank} ({between[0]}-{between[1]})"
 
 
 def _cell(value: float | None) -> str:
