@@ -310,7 +310,10 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
         .tuples()
     )  # fmt: skip
     again = _reproductions()
-    return {(row[1], row[2]): ScoreEntry(*row, reproduced=again.get(row[0], ())) for row in query.iterator()}
+    entries = {(row[1], row[2]): ScoreEntry(*row) for row in query.iterator()}
+    return entries | {
+        key: replace(one, reproduced=again[one.id]) for key, one in entries.items() if one.id in again
+    }
 
 
 def _reproductions() -> dict[int, tuple[Reproduction, ...]]:
