@@ -419,6 +419,8 @@ def test_forms_are_safe(server, address):
     assert actions == [
         "token made",
         "token made",
+        "declared",
+        "declared",
         "submitted",
         "signed in",
         "signed in",
