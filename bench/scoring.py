@@ -215,7 +215,7 @@ def _keep(
         "license": dataset.license,
         "bibtex": dataset.bibtex,
         "space": _space(benchmark),
-        "n_subjects": _n_subjects(benchmark),
+        "n_subjects": n_subjects(benchmark),
         "score": metric_result.value,
         "ceiling": noise_ceiling.value,
         "ceiling_kind": noise_ceiling.kind,
@@ -262,7 +262,7 @@ def _arrays(benchmark: Benchmark, metric_result: MetricResult) -> dict[str, npt.
     return arrays | drawn | dict(metric_result.arrays)
 
 
-def _n_subjects(benchmark: Benchmark) -> int:
+def n_subjects(benchmark: Benchmark) -> int:
     """How many were recorded: of the RDMs, of the neuroids, or of the presentations; 1 where nobody is named."""
     recording, responses = benchmark.recording, benchmark.dataset.responses
     if recording.rdms is not None:

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from ...errors import UserError
+from .board_staff import Board, amend, declare, declare_all
 from .common import SETTINGS, Json, Runs, print_json
 
-_BOARD = "A file, or postgresql://USER:PASSWORD@HOST/DATABASE; leaderboard.sqlite3 in the home by default."
-Board = Annotated[str | None, typer.Option("--board", help=_BOARD)]
 To = Annotated[
     str | None,
     typer.Option(help="A file, postgresql://..., or the https://... of a server (token in BRODMANN_TOKEN)."),
@@ -22,6 +21,8 @@ leaderboard = typer.Typer(
     help="A leaderboard of one's own: serve it, export it, fill it.\n\n"
     "For example:  brodmann leaderboard serve --board board.sqlite",
 )
+leaderboard.add_typer(amend, name="amend")
+leaderboard.command()(declare)
 
 
 def submit(
@@ -104,6 +105,9 @@ def serve(
     writes: Annotated[int, typer.Option(min=1, help="Submissions a minute and token.")] = 60,
     reads: Annotated[int, typer.Option(min=1, help="Requests a minute and address.")] = 6000,
     megabytes: Annotated[int, typer.Option(min=1, max=512, help="The largest submission.")] = 8,
+    benchmarks: Annotated[
+        str | None, typer.Option(help="Benchmarks to declare first, separated by commas.")
+    ] = None,
 ) -> None:
     """Serve a board: pages for people, and an interface with an OpenAPI schema at /openapi.json.
 
@@ -114,6 +118,7 @@ def serve(
     from ..leaderboard.web.app import make_app
     from ..leaderboard.web.rate_limit import Limits
 
+    declare_all(board, [one for one in (benchmarks or "").split(",") if one.strip()])
     shown = address or f"http://{host if ':' not in host else f'[{host}]'}:{port}"
     limits = Limits(reads_per_minute=reads, writes_per_minute=writes, max_bytes=megabytes << 20)
     with _listening(host, port) as listening:
@@ -197,7 +202,7 @@ def show_board(
         return
     columns = found.columns[:6]
     rows = [
-        (str(row.rank or ""), row.model.name, *(_cell(row.values.get(one.key)) for one in columns))
+        (_rank(row.rank, row.between), row.model.name, *(_cell(row.values.get(one.key)) for one in columns))
         for row in found.rows
     ]
     heads = ("#", "model", *(one.label for one in columns))
@@ -361,6 +366,11 @@ def _show(document: dict[str, object], notes: list[str], *, as_json: bool) -> No
     )
     for note in notes:
         print(f"note      {note}")
+
+
+def _rank(rank: int | None, between: tuple[int, int] | None) -> str:
+    """With its 95 % interval."""
+    return "" if rank is None else f"{rank}" if between is None else f"{rank} ({between[0]}-{between[1]})"
 
 
 def _cell(value: float | None) -> str:

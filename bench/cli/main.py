@@ -10,6 +10,7 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
+from .board_staff import reproduce
 from .common import SETTINGS, AllowStochastic, From, Json, Name, Pattern, Run, plain, print_card, print_json
 from .compare import compare
 from .leaderboard import leaderboard, submit
@@ -52,6 +53,7 @@ app.command()(compare)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)
+app.command()(reproduce)
 
 
 def main() -> None:

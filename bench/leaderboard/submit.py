@@ -76,7 +76,7 @@ def send(
     found = parse_submission(text.encode())
     address = str(leaderboard or default_board())
     if address.startswith(("http://", "https://")):
-        return _post(address, text.encode())
+        return _receipt(_post(address, "submissions", text.encode()), address)
     fresh = "://" not in address and not Path(address).expanduser().exists()
     board = open_board(address)
     try:
@@ -133,7 +133,28 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         del req, fp, code, msg, headers, newurl
 
 
-def _post(address: str, body: bytes) -> Receipt:
+def post(address: str, path: str, document: Mapping[str, Any]) -> Any:
+    """Send a document to a place of a server's interface; its answer."""
+    return _post(address, path, json.dumps(document, allow_nan=False).encode())
+
+
+def ask(address: str, path: str) -> Any:
+    """What a server's interface answers to a question."""
+    parts = urlsplit(address)
+    url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v1/{path}"
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(url, timeout=_TIMEOUT_S) as answer:
+            return json.loads(answer.read(_MOST_ANSWER))
+    except urllib.error.HTTPError as error:
+        with error:
+            raise UserError(f"{parts.hostname} refused the question: {_problem_of(error)}") from None
+    except (urllib.error.URLError, HTTPException, OSError) as error:
+        raise UserError(f"{parts.hostname} gave no answer ({getattr(error, 'reason', error)})") from error
+    except ValueError as error:
+        raise UserError(f"{address} is not a leaderboard: it did not answer in JSON") from error
+
+
+def _post(address: str, path: str, body: bytes) -> Any:
     parts = urlsplit(address)
     if parts.scheme != "https" and parts.hostname not in _LOCAL:
         raise UserError(f"{address} is not a secure (https) address: a token is not sent there")
@@ -142,14 +163,14 @@ def _post(address: str, body: bytes) -> Receipt:
         raise UserError(f"set {TOKEN} to the token that whoever runs {parts.hostname} gave you")
     if not token.isascii() or any(sign.isspace() for sign in token):
         raise UserError(f"{TOKEN} is no token: it has spaces or other signs")
-    url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v1/submissions"
+    url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v1/{path}"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     opener = urllib.request.build_opener(_NoRedirects)
     problem = ""
     for attempt in range(_ATTEMPTS):
         try:
             with opener.open(urllib.request.Request(url, body, headers), timeout=_TIMEOUT_S) as answer:
-                return _receipt(json.loads(answer.read(_MOST_ANSWER)), address)
+                return json.loads(answer.read(_MOST_ANSWER))
         except urllib.error.HTTPError as error:
             with error:
                 problem = _problem_of(error)

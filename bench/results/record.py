@@ -104,6 +104,8 @@ class Provenance(BaseModel):
     model_digest: Annotated[str, Shown("weights", "Digest of the model.", Digest)]
     data_digest: Annotated[str, Shown("data", "Digest of the recordings.", Digest)]
     seed: Annotated[int, Shown("seed", "Of every random draw.", Large)]
+    n_bootstraps: Annotated[int | None, Shown("draws", "For the interval.", Count | None)] = None
+    n_permutations: Annotated[int | None, Shown("permutations", "For p.", Count | None)] = None
 
 
 class ScoreRecord(BaseModel):

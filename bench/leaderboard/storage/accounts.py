@@ -13,6 +13,7 @@ from ..submission.errors import Refused
 from .migrations import now
 from .models import AuditRow, SessionRow, TokenRow
 from .models import database_models as brainscore
+from .names import looks
 
 _PREFIX = "brd"
 _SESSION_HOURS = 12
@@ -47,10 +48,18 @@ def person(name: str, *, staff: bool = False) -> Person:
         raise Refused(
             f"a submitter's name has 1 to 80 letters, numbers, spaces and . _ @ + -, not {name[:80]!r}"
         )
+    known = {user.email or "" for user in brainscore.User.select(brainscore.User.email)}
+    alike = next((one for one in known if one != name and looks(one) == looks(name)), None)
+    if name not in known and alike is not None:
+        raise Refused(
+            f"the submitter {name!r} looks like {alike!r}, who was here first: take another name", 403
+        )
     found, _ = brainscore.User.get_or_create(
         email=name,
         defaults={"is_active": True, "is_staff": staff, "is_superuser": False, "password": "!"},
     )
+    if not found.is_active:
+        raise Refused(f"{name!r} was banned from this board", 403)
     return Person(found.id, name, bool(found.is_staff))
 
 

@@ -16,6 +16,7 @@ from .migrations import now
 from .models import CURRENT, LOCK, WITHDRAWN, LayoutRow, RevisionRow, ScoreRow, SubmissionRow
 from .models import database_models as brainscore
 from .repository import add_layout, add_model, add_score, instance_of, set_state
+from .reproductions import attach
 
 __all__ = ["Board", "Receipt", "Refused"]
 
@@ -132,6 +133,17 @@ class Board:
             ).execute()
             audit(who, "submission withdrawn", submission, reason)
             return len(rows)
+
+    def reproduce(self, score: int, submission: Submission, document: str, who: Person) -> bool:
+        """Attach a score that somebody else computed again; whether it agrees.
+
+        Raises
+        ------
+        Refused
+            404 for a score that is not there, 403 for one's own, 409 for what is of other weights, recordings or seeds.
+        """
+        with self.change():
+            return attach(score, submission, document, who)
 
     def person(self, name: str, *, staff: bool = False) -> Person:
         """Somebody who submits, made where they are new."""

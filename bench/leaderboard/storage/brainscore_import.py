@@ -6,10 +6,10 @@ its rows here when a board is opened.
 
 from typing import Any
 
-from .migrations import alone
+from .migrations import alone, declare_as_it_is
 from .models import CURRENT, SUPERSEDED, BenchmarkRow, CeilingRow, ModelRow, RevisionRow, ScoreRow
 from .models import database_models as brainscore
-from .repository import free_slug
+from .repository import free_slug, own_name
 
 
 def adopt(database: Any) -> int:
@@ -29,8 +29,10 @@ def adopt(database: Any) -> int:
         for instance in _orphans(brainscore.BenchmarkInstance, CeilingRow.instance):
             kind = "none" if instance.ceiling is None else "internal_consistency"
             CeilingRow.create(instance=instance, kind=kind)
+            declare_as_it_is(instance.id, "brainscore")
         for model in _orphans(brainscore.Model, ModelRow.model):
             ModelRow.create(model=model, slug=free_slug(model.name, _slugs(ModelRow)))
+            own_name(model.name, model)
         n = sum(_adopt_score(score) for score in _orphans(brainscore.Score, ScoreRow.score))
         RevisionRow.update(value=RevisionRow.value + 1).execute()
     return n

@@ -21,9 +21,11 @@ from ...results.field_types import Line as Words
 from ..submission.errors import Refused
 from .accounts import Person, audit
 from .board import Board, Receipt
-from .migrations import now
+from .declaration import current
+from .migrations import declare_as_it_is, now
 from .models import CeilingRow, SubmissionRow
 from .models import database_models as brainscore
+from .regions import place_of
 from .repository import (
     add_model,
     average_of,
@@ -269,7 +271,7 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
         made = benchmark_type(
             name,
             domain=known.domain,
-            region=said.region or ("other" if said.brain else ""),
+            place=place_of(known.domain, said.region or ("other" if said.brain else "")),
             owner=who.id,
             root=(average_of if said.brain else engineering_of)(known.domain),
             kind=said.kind,
@@ -286,6 +288,13 @@ def _instance(name: str, known: About, who: Person) -> brainscore.BenchmarkInsta
     instance, new = brainscore.BenchmarkInstance.get_or_create(benchmark=made, version=1)
     if new:
         CeilingRow.create(instance=instance, kind="none")
+    declared = current(instance)
+    if declared is None:
+        declare_as_it_is(instance.id, "published")
+    elif declared[0].checked:
+        raise Refused(
+            f"{name!r} is declared on this board, and a published table cannot be held against it", 409
+        )
     return instance
 
 

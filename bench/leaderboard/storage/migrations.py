@@ -13,9 +13,18 @@ from .models import (
     BRAINSCORE,
     EXTENSION,
     LOCK,
+    BenchmarkRow,
+    DeclarationRow,
+    DrawsRow,
     MigrationRow,
+    NameRow,
+    ReproductionRow,
     RevisionRow,
+    ScoreRow,
 )
+from .models import database_models as brainscore
+from .names import looks
+from .regions import place_of
 
 Step = tuple[int, str, Callable[[Any], None]]
 
@@ -126,8 +135,52 @@ def _gather(database: Any, table: str, whole: str, older: Sequence[str]) -> None
         )
 
 
+def _declarations(database: Any) -> None:
+    """Declarations, names that look alike, marks, draws; what a board holds is undeclared until somebody declares it.
+
+    What came from a published table, or from Brain-Score's own code, was put there by who runs the board.
+    """
+    database.create_tables([DeclarationRow, NameRow, DrawsRow, ReproductionRow], safe=True)
+    if "marks" not in {column.name for column in database.get_columns("brodmann_score")}:
+        database.execute_sql("ALTER TABLE brodmann_score ADD COLUMN marks TEXT NOT NULL DEFAULT '{}'")
+    for model in brainscore.Model.select():
+        NameRow.get_or_create(name=model.name, defaults={"looks": looks(model.name), "model": model})
+    origins: dict[int, set[str]] = {}
+    rows = (
+        brainscore.Score.select(brainscore.Score.benchmark, brainscore.Submission.model_type)
+        .join(ScoreRow, on=(ScoreRow.score == brainscore.Score.id))
+        .join(brainscore.Submission, on=(ScoreRow.submission == brainscore.Submission.id))
+    )
+    for instance, origin in rows.tuples():
+        origins.setdefault(instance, set()).add(origin)
+    for instance, found in origins.items():
+        if "brodmann" not in found:
+            declare_as_it_is(instance, "published" if "published" in found else "brainscore")
+
+
+def declare_as_it_is(instance: int, origin: str) -> None:
+    """Declare a version of a benchmark whose scores came from elsewhere, with nothing to hold others against."""
+    one = brainscore.BenchmarkInstance.get_by_id(instance)
+    known = BenchmarkRow.get(BenchmarkRow.benchmark == one.benchmark_type_id)
+    domain, scale = (
+        one.benchmark.domain,
+        "as published" if origin == "published" else "as Brain-Score wrote it",
+    )
+    card = {
+        "benchmark": one.benchmark_type_id,
+        "version": one.version or 1,
+        "origin": origin,
+        "domain": domain,
+        "region": known.region,
+        "place": place_of(domain, known.region),
+        "scale": scale if one.ceiling is not None or origin == "published" else f"{scale}, without a ceiling",
+    }
+    DeclarationRow.create(instance=instance, at=now(), user=one.benchmark.owner_id, card=card)
+
+
 STEPS: list[Step] = [
     (1, "the first tables", _first_tables),
     (2, "indexes", _speed_up),
     (3, "one record a score", _one_record),
+    (4, "declarations", _declarations),
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from peewee import (
     AutoField,
     BigIntegerField,
+    BlobField,
     BooleanField,
     CharField,
     DateTimeField,
@@ -103,12 +104,33 @@ class CeilingRow(_Base):
     data_digest = CharField(max_length=64, default="")
 
 
+class DeclarationRow(_Base):
+    """What whoever runs the board says a version of a benchmark is; submissions are held against the current one."""
+
+    id = AutoField()
+    instance = ForeignKeyField(database_models.BenchmarkInstance, column_name="benchmarkinstance_id")
+    state = CharField(max_length=12, default=CURRENT, index=True)
+    at = DateTimeField()
+    user = ForeignKeyField(database_models.User, column_name="user_id")
+    reason = CharField(max_length=300, default="")
+    card = JsonField(default=dict)
+    arrays = JsonField(default=dict)  # of every neuroid: its ceiling, its subject, whether it is kept
+
+
 class ModelRow(_Base):
     """A model's card, beside Brain-Score's."""
 
     model = ForeignKeyField(database_models.Model, column_name="model_id", primary_key=True)
     slug = CharField(unique=True)
     card = JsonField(default=dict)
+
+
+class NameRow(_Base):
+    """A name that a model has or had: it, and all that look like it, belong to whoever had it first."""
+
+    name = CharField(primary_key=True)
+    looks = CharField(index=True)
+    model = ForeignKeyField(database_models.Model, column_name="model_id")
 
 
 class SubmissionRow(_Base):
@@ -135,6 +157,31 @@ class ScoreRow(_Base):
     error = DoubleField(null=True)
     shown = JsonField(default=dict)  # what the columns of tables say of it
     provenance = JsonField(default=dict)  # versions, methods, left out
+    marks = JsonField(default=dict)  # what a reader must know of it; see `marks.py`
+
+
+class DrawsRow(_Base):
+    """A part of what the interval of a score was made of, as float32."""
+
+    id = AutoField()
+    score = ForeignKeyField(database_models.Score, column_name="score_id")
+    part = CharField(max_length=10)
+    kind = CharField(max_length=10)
+    n = IntegerField()
+    rows = IntegerField()
+    numbers = BlobField()
+
+
+class ReproductionRow(_Base):
+    """A score that somebody else computed again from its provenance."""
+
+    id = AutoField()
+    score = ForeignKeyField(database_models.Score, column_name="score_id")
+    user = ForeignKeyField(database_models.User, column_name="user_id")
+    at = DateTimeField()
+    value = DoubleField()
+    agrees = BooleanField()
+    document = TextField()
 
 
 class LayerRow(_Base):
@@ -207,8 +254,8 @@ class AuditRow(_Base):
 
 
 EXTENSION = (
-    RevisionRow, BenchmarkRow, CeilingRow, ModelRow, SubmissionRow, ScoreRow, LayerRow, LayoutRow, EventRow, TokenRow,
-    SessionRow, AuditRow,
+    RevisionRow, BenchmarkRow, CeilingRow, DeclarationRow, ModelRow, NameRow, SubmissionRow, ScoreRow, DrawsRow,
+    ReproductionRow, LayerRow, LayoutRow, EventRow, TokenRow, SessionRow, AuditRow,
 )  # fmt: skip
 BRAINSCORE = tuple(
     one

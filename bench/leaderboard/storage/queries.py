@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .models import CURRENT, EventRow, LayerRow, ScoreRow, SubmissionRow
+from ...results.record import COLUMNS
+from ..submission.errors import Refused
+from .models import CURRENT, DeclarationRow, EventRow, LayerRow, ScoreRow, SubmissionRow
 from .models import database_models as brainscore
 
 
@@ -18,6 +20,14 @@ class Event:
     value: float | None
     state: str
     reason: str
+
+
+def declaration_of_instance(instance: int) -> DeclarationRow | None:
+    """What was declared of a version of a benchmark. Reads the board."""
+    found: DeclarationRow | None = DeclarationRow.get_or_none(
+        DeclarationRow.instance == instance, DeclarationRow.state == CURRENT
+    )
+    return found
 
 
 def layers_of(score: int) -> list[tuple[str, float | None]]:
@@ -43,6 +53,38 @@ def history_of(model: int) -> list[Event]:
         .tuples()
     )
     return [Event(*row) for row in query]
+
+
+def score_of(number: int) -> dict[str, Any]:
+    """A score in whatever state: what it stands on, its history. Reads the board.
+
+    Raises
+    ------
+    Refused
+        404 for one that is not there.
+    """
+    row = ScoreRow.get_or_none(ScoreRow.score == number)
+    if row is None:
+        raise Refused(f"there is no score {number}", 404)
+    score = row.score
+    return {
+        "id": number,
+        **{name: row.shown.get(name) for name in COLUMNS},
+        "model": score.model.name,
+        "benchmark": score.benchmark.benchmark_type_id,
+        "version": score.benchmark.version,
+        "state": row.state,
+        "marks": row.marks,
+        "score": row.value,
+        "provenance": row.provenance,
+        "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
+        "submission": row.submission_id,
+        "history": [
+            {"time": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "state": one.state, "reason": one.reason}
+            for one in history_of(score.model_id)
+            if one.score == number
+        ],
+    }
 
 
 def submissions_of(who: int) -> list[dict[str, Any]]:

@@ -9,17 +9,23 @@ from peewee import JOIN, fn
 
 from ...results.card import Card
 from ...results.record import COLUMNS
+from .draws import SMALL, arrays_of_draws
+from .evidence import HELD, UNFIT
 from .models import (
     CURRENT,
     BenchmarkRow,
     CeilingRow,
+    DeclarationRow,
     LayoutRow,
     ModelRow,
+    ReproductionRow,
     ScoreRow,
 )
 from .models import database_models as brainscore
+from .regions import place_of
 
 NO_REGION = "other"
+UNDECLARED = "undeclared"
 _OF_BRAINSCORE = (
     "identifier", "domain", "family", "architecture", "parameters", "n_layers", "training_data", "notes",
 )  # fmt: skip
@@ -63,19 +69,38 @@ class BenchmarkEntry:
     ceiling_lower: float | None
     ceiling_upper: float | None
     data_digest: str
+    declared: bool = False
+    scale: str = ""
+    place: tuple[str, ...] = ()
+    n_stimuli: int = 0
     newest: bool = False
 
     @property
     def brain(self) -> bool:
-        """Whether it compares with a real brain or with behaviour, and so counts in averages."""
+        """Whether it compares with a real brain or with behaviour."""
         return self.kind != "engineering" and not self.simulated
 
     @property
+    def ranked(self) -> bool:
+        """Whether models have ranks by it: a brain, and declared by whoever runs the board."""
+        return self.brain and self.declared
+
+    @property
     def group(self) -> str:
-        """Above its column: the region, or what it is where it is no brain."""
+        """Above its column: the largest region, or what it is where it is no brain, or not declared."""
         if self.brain:
-            return self.region
+            return self.place[0] if self.declared else UNDECLARED
         return "simulated data" if self.simulated else self.kind
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What somebody else found, who computed a score again."""
+
+    who: str
+    at: datetime
+    value: float
+    agrees: bool
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,18 @@ class ScoreEntry:
     error: float | None
     at: datetime | None
     shown: Mapping[str, Any] = field(repr=False)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    reproduced: tuple["Reproduction", ...] = ()
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it counts in averages and ranks."""
+        return HELD not in self.marks and UNFIT not in self.marks
+
+    @property
+    def agreed(self) -> bool:
+        """Whether somebody else computed the same."""
+        return any(one.agrees for one in self.reproduced)
 
     def __getattr__(self, name: str) -> Any:
         if name not in COLUMNS:
@@ -126,6 +163,10 @@ class Snapshot:
         By model and benchmark.
     layouts : mapping of int to list of LayoutEntry
         By model.
+    draws : mapping of int to mapping
+        By score: what its interval was made of, without the neuroids' part.
+    memory : dict
+        What was computed of this very state.
     """
 
     revision: int
@@ -133,6 +174,8 @@ class Snapshot:
     benchmarks: dict[int, BenchmarkEntry]
     scores: dict[tuple[int, int], ScoreEntry]
     layouts: dict[int, list[LayoutEntry]]
+    draws: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)
+    memory: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def domains(self) -> list[str]:
@@ -150,8 +193,11 @@ class Snapshot:
         ]
         order = {"neural": 0, "behavior": 1, "engineering": 2}
         return sorted(
-            found, key=lambda one: (one.simulated, order.get(one.kind, 3), one.region, one.identifier)
-        )
+            found,
+            key=lambda one: (
+                one.simulated, order.get(one.kind, 3), not one.declared, one.place, one.identifier
+            ),
+        )  # fmt: skip
 
     def model(self, slug: str) -> ModelEntry | None:
         """The model of an address."""
@@ -170,9 +216,15 @@ class Snapshot:
         )
 
 
-def read_snapshot(revision: int) -> Snapshot:
-    """Read all that counts; within one transaction."""
-    return Snapshot(revision, _models(), _benchmarks(), _scores(), _layouts())
+def read_snapshot(revision: int, earlier: Snapshot | None = None) -> Snapshot:
+    """Read all that counts; within one transaction. Draws never change, and are taken from an earlier state."""
+    scores = _scores()
+    known = {} if earlier is None else earlier.draws
+    ids = {one.id for one in scores.values()}
+    draws = {key: known[key] for key in ids & known.keys()}
+    fresh = ids - (set() if earlier is None else {one.id for one in earlier.scores.values()})
+    draws |= arrays_of_draws(fresh, SMALL)
+    return Snapshot(revision, _models(), _benchmarks(), scores, _layouts(), draws)
 
 
 def _models() -> dict[int, ModelEntry]:
@@ -212,19 +264,38 @@ def _benchmarks() -> dict[int, BenchmarkEntry]:
             BenchmarkRow.metric, BenchmarkRow.description, BenchmarkRow.unit, BenchmarkRow.lower_is_better,
             BenchmarkRow.simulated, BenchmarkRow.license, BenchmarkRow.citation, instance.ceiling,
             fn.COALESCE(CeilingRow.kind, "none"), CeilingRow.lower, CeilingRow.upper,
-            fn.COALESCE(CeilingRow.data_digest, ""),
+            fn.COALESCE(CeilingRow.data_digest, ""), DeclarationRow.card,
         )
         .join(kind, on=(instance.benchmark == kind.identifier))
         .join(BenchmarkRow, on=(BenchmarkRow.benchmark == kind.identifier))
         .switch(instance)
         .join(CeilingRow, JOIN.LEFT_OUTER, on=(CeilingRow.instance == instance.id))
+        .switch(instance)
+        .join(
+            DeclarationRow,
+            JOIN.LEFT_OUTER,
+            on=((DeclarationRow.instance == instance.id) & (DeclarationRow.state == CURRENT)),
+        )
         .tuples()
     )  # fmt: skip
-    entries = [BenchmarkEntry(*row) for row in query]
+    entries = [_benchmark(*row) for row in query]
     newest: dict[str, int] = {}
     for one in entries:
         newest[one.identifier] = max(newest.get(one.identifier, 0), one.version)
     return {one.id: replace(one, newest=one.version == newest[one.identifier]) for one in entries}
+
+
+def _benchmark(*row: Any) -> BenchmarkEntry:
+    *columns, card = row
+    one, said = BenchmarkEntry(*columns), card or {}
+    place = said.get("place") or place_of(one.domain, one.region)
+    return replace(
+        one,
+        declared=bool(said),
+        scale=said.get("scale", ""),
+        place=tuple(place),
+        n_stimuli=said.get("n_stimuli", 0),
+    )
 
 
 def _scores() -> dict[tuple[int, int], ScoreEntry]:
@@ -232,13 +303,25 @@ def _scores() -> dict[tuple[int, int], ScoreEntry]:
     query = (
         ScoreRow.select(
             score.id, score.model, score.benchmark, ScoreRow.submission, ScoreRow.value, ScoreRow.error,
-            score.end_timestamp, ScoreRow.shown,
+            score.end_timestamp, ScoreRow.shown, ScoreRow.marks,
         )
         .join(score, on=(ScoreRow.score == score.id))
         .where(ScoreRow.state == CURRENT)
         .tuples()
     )  # fmt: skip
-    return {(row[1], row[2]): ScoreEntry(*row) for row in query.iterator()}
+    again = _reproductions()
+    entries = {(row[1], row[2]): ScoreEntry(*row) for row in query.iterator()}
+    return entries | {
+        key: replace(one, reproduced=again[one.id]) for key, one in entries.items() if one.id in again
+    }
+
+
+def _reproductions() -> dict[int, tuple[Reproduction, ...]]:
+    row, found = ReproductionRow, dict[int, tuple[Reproduction, ...]]()
+    query = row.select(row.score, brainscore.User.email, row.at, row.value, row.agrees).join(brainscore.User)
+    for score, *said in query.order_by(row.id).tuples():
+        found[score] = (*found.get(score, ()), Reproduction(*said))
+    return found
 
 
 def _layouts() -> dict[int, list[LayoutEntry]]:

@@ -1,4 +1,4 @@
-"""Whether a score fits its benchmark: known, of a known version, with the board's ceiling, and consistent."""
+"""Whether a score fits its benchmark by itself: known, of a known version, and consistent."""
 
 import math
 
@@ -11,8 +11,7 @@ from ...metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, Normal
 from ...score_key import BRAIN
 from ..submission.errors import Refused
 from ..submission.schema import SubmittedScore
-from .models import BenchmarkRow, CeilingRow
-from .models import database_models as brainscore
+from .models import BenchmarkRow
 
 _SAME = 1e-6
 _ROUNDED = 1e-3
@@ -35,31 +34,6 @@ def check_score(one: SubmittedScore) -> BenchmarkCard | None:
     _check_interval(one)
     _check_formula(one)
     return card
-
-
-def check_ceiling(one: SubmittedScore, instance: brainscore.BenchmarkInstance) -> None:
-    """Check that a score stands on the ceiling and the data that the board has for this version.
-
-    Raises
-    ------
-    Refused
-        Where they differ: that is another benchmark, or another version of it.
-    """
-    known = CeilingRow.get_or_none(CeilingRow.instance == instance)
-    named = f"{one.benchmark} version {one.benchmark_version}"
-    if known is not None and known.data_digest and known.data_digest != one.data_digest:
-        raise Refused(
-            f"{one.model} on {named}: it was scored on other recordings (digest {one.data_digest[:12]}) than those of "
-            f"this board ({known.data_digest[:12]}): install the data set again, or raise the benchmark's version",
-            409,
-        )
-    if known is not None and known.kind != one.ceiling_kind:
-        raise Refused(f"{one.model} on {named}: its ceiling is {one.ceiling_kind!r}, not {known.kind!r}", 409)
-    if not _close(one.ceiling, instance.ceiling):
-        raise Refused(
-            f"{one.model} on {named}: its ceiling is {one.ceiling}, and this board has {instance.ceiling}",
-            409,
-        )
 
 
 def _check_benchmark(one: SubmittedScore) -> BenchmarkCard | None:
@@ -158,9 +132,3 @@ def _neuroids(one: SubmittedScore) -> tuple[Floats, Floats]:
     if not math.isclose(float(np.median(values[kept])), one.raw, rel_tol=_ROUNDED, abs_tol=_ROUNDED):
         raise Refused(f"{said}: the raw score {one.raw:.4f} is not the median of its neuroids")
     return values[kept][None], best
-
-
-def _close(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME)

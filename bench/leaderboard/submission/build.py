@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ....analysis.statistics.replicates import Replicates
 from ....errors import UserError, unknown
 from ....files import read_toml
 from ...benchmark import is_published
@@ -17,6 +18,8 @@ from ...score_key import BRAIN
 from .schema import FORMAT, digest_of_document
 
 _DIGITS = 7
+_MOST_INFLUENCES = 20_000
+"""Numbers of a table of neuroids by groups of stimuli, above which it is not sent: about 180 kB of text."""
 _CARD_FIELDS = set(Card.model_fields) - {"identifier", "domain"}
 
 
@@ -87,6 +90,18 @@ def gathered(
     return document | {"digest": digest_of_document(document)}, notes
 
 
+def submission_of_one(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """A submission of one score."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "title": "",
+        "models": _cards([record], {}),
+        "scores": [_score(record, arrays)],
+        "layouts": [],
+    }
+    return document | {"digest": digest_of_document(document)}
+
+
 def _cards(
     records: Sequence[Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -123,7 +138,27 @@ def _score(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
         "layers": {name: value for name, value in record["layers"].items() if value is not None},
         "raw_values": _rounded(arrays["raw"]),
         "ceiling_values": _rounded(arrays.get("ceiling", np.empty(0))),
+        "draws": _draws(_number(record["score"]), arrays),
     }
+
+
+def _draws(score: float, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any] | None:
+    """What the interval was made of; without the influences of neuroids where they are too many."""
+    kept = Replicates.of(score, arrays)
+    if kept is None:
+        drawn = _rounded(arrays.get("draws", np.empty(0)))
+        return {"kind": "draws", "n": len(drawn), "samples": drawn} if drawn and None not in drawn else None
+    parts = {name: getattr(kept, name) for name in ("samples", "subjects", "both", "units", "crossed")}
+    sent: dict[str, Any] = {
+        name: [_rounded(row) for row in values] if values.ndim > 1 else _rounded(values)
+        for name, values in parts.items()
+        if np.isfinite(values).all() and values.size <= _MOST_INFLUENCES
+    }
+    return {"kind": kept.kind, "n": kept.n_samples} | sent if sent.get("samples") else None
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _rounded(values: npt.NDArray[Any]) -> list[float | None]:

@@ -32,10 +32,40 @@ _MAX_UNITS = 200_000
 _MAX_CELLS = 16_384
 
 Values = Annotated[list[Finite | None], Field(max_length=_MAX_UNITS)]
+Numbers = Annotated[list[Finite], Field(max_length=_MAX_UNITS)]
+Table = Annotated[list[Numbers], Field(max_length=2_000)]
+
+
+class Draws(Part):
+    """What the interval was made of, so that two models are compared on the same stimuli, subjects and neuroids."""
+
+    kind: Literal["jackknife", "bootstrap", "draws"]
+    n: Count = 0
+    samples: Numbers
+    subjects: Numbers = Field([])
+    both: Numbers = Field([])
+    units: Table = Field([])
+    crossed: Table = Field([])
+
+    @model_validator(mode="after")
+    def _rectangles(self) -> "Draws":
+        for table in (self.units, self.crossed):
+            if len({len(row) for row in table}) > 1 or sum(map(len, table)) > _MAX_UNITS:
+                raise ValueError("the influences of neuroids are no table, or a too large one")
+        return self
+
+
+class _Evidence(Part):
+    """What a score stands on besides its record."""
+
+    raw_values: Values = Field([])
+    ceiling_values: Values = Field([])
+    draws: Draws | None = None
+
 
 if TYPE_CHECKING:
 
-    class SubmittedScore(ScoreRecord, Provenance):
+    class SubmittedScore(ScoreRecord, Provenance, _Evidence):
         """As types see it."""
 
         score: float
@@ -44,8 +74,6 @@ if TYPE_CHECKING:
         domain: Domain
         data_license: str
         code_digest: str
-        raw_values: list[float | None]
-        ceiling_values: list[float | None]
 
 else:
 
@@ -57,11 +85,9 @@ else:
 
     SubmittedScore = create_model(
         "ScoreRecord",
-        __base__=Part,
+        __base__=_Evidence,
         __doc__="One score and what it stands on.",
         **{name: (one.public, _described(one)) for name, one in PUBLIC.items()},
-        raw_values=(Values, []),
-        ceiling_values=(Values, []),
     )
 
 

@@ -12,10 +12,9 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ...results.field_types import Line
-from ...results.record import COLUMNS
 from ..storage.board import Receipt
-from ..storage.models import ScoreRow, SubmissionRow
-from ..storage.queries import history_of, layers_of
+from ..storage.models import SubmissionRow
+from ..storage.queries import score_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
 from ..submission.schema import parse_submission
@@ -44,6 +43,13 @@ class Withdrawal(BaseModel):
     reason: Line = ""
 
 
+class Reproduced(BaseModel):
+    """Whether what somebody else computed agrees with a score."""
+
+    score: int
+    agrees: bool
+
+
 class Withdrawn(BaseModel):
     """How many scores no longer count."""
 
@@ -68,6 +74,7 @@ class Asked(BaseModel):
     sort: Name = "average"
     order: Literal["", "ascending", "descending"] = ""
     missing: Literal["zero", "skip"] = "zero"
+    scale: Name = ""
     page: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
@@ -130,7 +137,7 @@ def routes(desk: Desk) -> APIRouter:
     @api.get("/scores/{number}", summary="A score in whatever state: what it stands on, its history")
     def score(number: Number) -> dict[str, Any]:
         with desk.board.reading():
-            return _score(number)
+            return score_of(number)
 
     @api.get("/submissions/{number}", summary="A submission as it came")
     def submission(number: Number) -> Response:
@@ -167,6 +174,26 @@ def routes(desk: Desk) -> APIRouter:
         receipt = await run_in_threadpool(take)
         desk.reader.changed()
         return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
+
+    @api.post(
+        "/scores/{number}/reproductions",
+        status_code=201,
+        response_model=Reproduced,
+        dependencies=[Depends(_bearer)],
+        summary="Attach what somebody else found, who computed a score again: a submission with this one score",
+    )
+    async def reproduce(number: Number, request: Request) -> Reproduced:
+        who = await run_in_threadpool(desk.bearer, request)
+        _only_json(request)
+        body = await request.body()
+
+        def take() -> bool:
+            found = parse_submission(body, max_bytes=desk.limits.max_bytes)
+            return desk.board.reproduce(number, found, body.decode(), who)
+
+        agrees = await run_in_threadpool(take)
+        desk.reader.changed()
+        return Reproduced(score=number, agrees=agrees)
 
     withdrawing: dict[str, Any] = {"response_model": Withdrawn, "dependencies": [Depends(_bearer)]}
 
@@ -225,27 +252,3 @@ def _scores(now: Snapshot, model: str, benchmark: str, part: slice) -> dict[str,
     ]
     found.sort(key=lambda one: one[2].id)
     return {"n": len(found), "scores": [describe_score(*one) for one in found[part]]}
-
-
-def _score(number: int) -> dict[str, Any]:
-    row = ScoreRow.get_or_none(ScoreRow.score == number)
-    if row is None:
-        raise Refused(f"there is no score {number}", 404)
-    score = row.score
-    return {
-        "id": number,
-        **{name: row.shown.get(name) for name in COLUMNS},
-        "model": score.model.name,
-        "benchmark": score.benchmark.benchmark_type_id,
-        "version": score.benchmark.version,
-        "state": row.state,
-        "score": row.value,
-        "provenance": row.provenance,
-        "layers": [{"layer": layer, "value": value} for layer, value in layers_of(number)],
-        "submission": row.submission_id,
-        "history": [
-            {"time": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "state": one.state, "reason": one.reason}
-            for one in history_of(score.model_id)
-            if one.score == number
-        ],
-    }

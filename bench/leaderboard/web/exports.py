@@ -19,6 +19,7 @@ FILES = {
 }
 """Name -> kind."""
 _EVERYONE = 10**9
+_OWN = ("ceiling", "ceiling_kind", "ceiling_lower", "ceiling_upper", "data_digest")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -28,7 +29,16 @@ def table_csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["rank", "model", "family", "parameters", "topographic", *[one.key for one in table.columns]]
+        [
+            "rank",
+            "rank_low",
+            "rank_high",
+            "model",
+            "family",
+            "parameters",
+            "topographic",
+            *[one.key for one in table.columns],
+        ]
     )
     for row in table.rows:
         cells = [_number(row.values.get(one.key)) for one in table.columns]
@@ -36,6 +46,7 @@ def table_csv(table: Table) -> str:
         writer.writerow(
             [
                 row.rank or "",
+                *(row.between or ("", "")),
                 *map(_safe, (model.name, model.family)),
                 model.parameters or "",
                 _yes(model.topographic),
@@ -73,6 +84,8 @@ def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry
         name: getattr(benchmark, name) if hasattr(benchmark, name) else one.shown.get(name)
         for name in COLUMNS
     }
+    if not benchmark.declared:  # each stands on what it says itself
+        known |= {name: one.shown[name] for name in _OWN if one.shown.get(name) is not None}
     return {
         "id": one.id,
         **known,
@@ -80,6 +93,9 @@ def describe_score(model: ModelEntry, benchmark: BenchmarkEntry, one: ScoreEntry
         "benchmark": benchmark.identifier,
         "score": one.value,
         "error": one.error,
+        "ranked": one.ranked and benchmark.declared,
+        "marks": "; ".join(f"{name}: {why}" for name, why in one.marks.items()),
+        "reproduced": one.agreed,
         "submission": one.submission,
         "time": None if one.at is None else f"{one.at:%Y-%m-%dT%H:%M:%SZ}",
     }
@@ -98,8 +114,16 @@ def describe_benchmark(one: BenchmarkEntry) -> dict[str, Any]:
 def describe_table(table: Table) -> dict[str, Any]:
     """The shown table as JSON."""
     return {
+        "scale": table.scale,
         "columns": [
-            {"key": one.key, "group": one.group, "version": one.benchmark.version if one.benchmark else None}
+            {
+                "key": one.key,
+                "group": one.group,
+                "version": one.benchmark.version if one.benchmark else None,
+                "scale": one.benchmark.scale if one.benchmark else table.scale,
+                "n_scored": one.n_scored if one.benchmark else None,
+                "averaged": one.averaged,
+            }
             for one in table.columns
         ],
         "n_models": table.n_models,
@@ -108,6 +132,8 @@ def describe_table(table: Table) -> dict[str, Any]:
         "models": [
             {
                 "rank": row.rank,
+                "rank_interval": row.between,
+                "tied": row.tied,
                 **describe_model(row.model),
                 "n_scored": row.n_scored,
                 "values": {one.key: row.values.get(one.key) for one in table.columns},

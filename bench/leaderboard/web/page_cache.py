@@ -81,7 +81,7 @@ class Reader:
         if found is None or revision != found.revision:
             with self.board.reading():
                 # the revision may have risen since; it is then read again at the next look
-                found = read_snapshot(revision)
+                found = read_snapshot(revision, found)
             self._pages.clear()
             self._bytes = 0
         self._snapshot, self._looked = found, looked

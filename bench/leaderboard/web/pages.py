@@ -12,15 +12,26 @@ from markupsafe import Markup, escape
 from ....brain_data.catalogue import list_datasets
 from ...results.card import Card
 from ...results.record import COLUMNS, counts
-from ..storage.queries import history_of, layers_of
+from ..storage.queries import declaration_of_instance, history_of, layers_of
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
 from ..submission.schema import Map
 from .charts import distribution, layer_curve, map_address, scatter
 from .exports import describe_score
 from .links import Links, asked
+from .pairs import paired_scores
 from .ranking import PAGE, Column, Row, Selection, Table, table_of
 
 SITE = "brodmann leaderboard"
+_MARKS = {
+    "held": "held, without a rank", "unfit": "does not fit the declaration, without a rank",
+    "above": "above the ceiling", "same": "same record", "accepted": "looked at",
+}  # fmt: skip
+_DECLARED = (
+    ("normalization", "normalization"), ("scale", "scale"), ("stimuli that count", "n_stimuli"),
+    ("neuroids", "n_neuroids"), ("best raw value that the data allow", "bound"),
+    ("digest of the neuroids' ceilings", "ceiling_digest"), ("declared from", "origin"),
+)  # fmt: skip
+"""Title and name of what a declaration says besides."""
 _FEW_CURVES = 12
 _FEW_MAPS = 12
 _IN_PLACE = {
@@ -33,8 +44,8 @@ def board_page(snapshot: Snapshot, chosen: Selection, links: Links, *, page_size
     """The table of models and benchmarks."""
     table = table_of(snapshot, chosen, page_size=page_size)
 
-    def head(key: str, label: str, benchmark: BenchmarkEntry | None) -> Markup:
-        return _head(key, label, benchmark, chosen, links)
+    def head(key: str, label: str, benchmark: BenchmarkEntry | None, column: Column | None = None) -> Markup:
+        return _head(key, label, benchmark, chosen, links, column, table.n_everyone)
 
     return _render(
         "board.html",
@@ -49,6 +60,8 @@ def board_page(snapshot: Snapshot, chosen: Selection, links: Links, *, page_size
         head=head,
         sorted=lambda key: _aria_sort(key, chosen, table),
         cell=_cell,
+        rank=_rank_of,
+        undeclared=any(c.benchmark and not c.benchmark.declared for c in table.columns),
         asked=lambda **changes: asked(chosen, **changes),
     )
 
@@ -89,6 +102,7 @@ def model_page(snapshot: Snapshot, model: ModelEntry, links: Links) -> str:
         scores=ranked,
         columns=[one for one in COLUMNS.values() if one.name not in _IN_PLACE],
         counts=counts,
+        marks=marks_of,
         provenance=[describe_score(model, benchmark, one) for benchmark, one in scores if one.model_digest],
         curves=curves,
         layouts=layouts,
@@ -108,23 +122,19 @@ def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links
     benchmark, *older = versions
     scores = _scores_on(snapshot, benchmark)
     values = [one.value for _, one in scores if one.value is not None]
-    limit = ""
-    if benchmark.ceiling is not None:
-        bounds = ""
-        if benchmark.ceiling_lower is not None and benchmark.ceiling_upper is not None:
-            bounds = f", {benchmark.ceiling_lower:.3f} to {benchmark.ceiling_upper:.3f} over subjects"
-        limit = f"{benchmark.ceiling:.3f} ({benchmark.ceiling_kind.replace('_', ' ')}{bounds})"
+    declared = declaration_of_instance(benchmark.id)
     card = [
         ("version", benchmark.version),
         *_describe_data(benchmark.dataset),
-        ("region", benchmark.region),
+        ("region", " › ".join(benchmark.place)),
         ("metric", benchmark.metric),
         ("kind", benchmark.kind),
-        ("ceiling", limit),
+        ("ceiling", _limit(benchmark)),
         ("unit", benchmark.unit),
         ("better", "lower" if benchmark.lower_is_better else "higher"),
         ("licence of the data", benchmark.license),
         ("digest of the data", benchmark.data_digest),
+        *((title, declared.card.get(name)) for title, name in _DECLARED if declared is not None),
     ]
     return _render(
         "benchmark.html",
@@ -134,15 +144,27 @@ def benchmark_page(snapshot: Snapshot, versions: Sequence[BenchmarkEntry], links
         domain=benchmark.domain,
         benchmark=benchmark,
         card=card,
+        declared=declared,
+        marks=marks_of,
+        ranks=_ranks_on(scores) if benchmark.declared else {},
         scores=scores,
         picture=Markup(distribution(values)),
         older=[(one, len(_scores_on(snapshot, one))) for one in older],
     )
 
 
+def _limit(benchmark: BenchmarkEntry) -> str:
+    if benchmark.ceiling is None:
+        return ""
+    bounds = ""
+    if benchmark.ceiling_lower is not None and benchmark.ceiling_upper is not None:
+        bounds = f", {benchmark.ceiling_lower:.3f} to {benchmark.ceiling_upper:.3f} over subjects"
+    return f"{benchmark.ceiling:.3f} ({benchmark.ceiling_kind.replace('_', ' ')}{bounds})"
+
+
 def compare_page(snapshot: Snapshot, a: ModelEntry | None, b: ModelEntry | None, links: Links) -> str:
-    """Two models on the benchmarks that both were scored on."""
-    pairs = _pairs(snapshot, a, b) if a and b else []
+    """Two models on the benchmarks that both were scored on, with the report's paired test. Reads the board."""
+    pairs = paired_scores(snapshot, a, b) if a and b else []
     brain = [one for one in pairs if one["benchmark"].brain]
     groups = [
         (
@@ -200,32 +222,6 @@ def problem_page(snapshot: Snapshot, links: Links, heading: str, problem: str) -
     return _render("problem.html", snapshot, links, heading=heading, problem=problem)
 
 
-def _pairs(snapshot: Snapshot, a: ModelEntry, b: ModelEntry) -> list[dict[str, Any]]:
-    pairs = []
-    for benchmark, one in snapshot.scores_of(a.id):
-        other = snapshot.scores.get((b.id, benchmark.id))
-        if other is None or one.value is None or other.value is None:
-            continue
-        sign = -1 if benchmark.lower_is_better else 1
-        pairs.append(
-            {
-                "benchmark": benchmark,
-                "a": one.value,
-                "b": other.value,
-                "difference": one.value - other.value,
-                "better": sign * (one.value - other.value),
-                "said": _overlap(one, other),
-            }
-        )
-    return pairs
-
-
-def _overlap(one: ScoreEntry, other: ScoreEntry) -> str:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return ""
-    return "overlap" if one.low <= other.high and other.low <= one.high else "clear"
-
-
 def _scores_on(snapshot: Snapshot, benchmark: BenchmarkEntry) -> list[tuple[ModelEntry, ScoreEntry]]:
     found = [(snapshot.models[key[0]], one) for key, one in snapshot.scores.items() if key[1] == benchmark.id]
     sign = 1 if benchmark.lower_is_better else -1
@@ -234,9 +230,30 @@ def _scores_on(snapshot: Snapshot, benchmark: BenchmarkEntry) -> list[tuple[Mode
     )
 
 
+def _ranks_on(scores: Sequence[tuple[ModelEntry, ScoreEntry]]) -> dict[int, int]:
+    """The rank of every score that has one."""
+    ranked = [one.id for _, one in scores if one.ranked and one.value is not None]
+    return {number: place for place, number in enumerate(ranked, 1)}
+
+
 def _rank(snapshot: Snapshot, benchmark: BenchmarkEntry, one: ScoreEntry) -> str:
-    ranked = [score.id for _, score in _scores_on(snapshot, benchmark)]
-    return f"{ranked.index(one.id) + 1} of {len(ranked)}"
+    if not benchmark.declared:
+        return ""
+    ranks = _ranks_on(_scores_on(snapshot, benchmark))
+    return f"{ranks[one.id]} of {len(ranks)}" if one.id in ranks else ""
+
+
+def _rank_of(row: Row) -> Markup:
+    """A rank, ``=`` where another model has the same, and its 95 % interval."""
+    if row.rank is None:
+        return Markup('<td class="rank"></td>')
+    tie = '<abbr class="tie" title="tied">=</abbr>' if row.tied else ""
+    between = ""
+    if row.between is not None:
+        low, high = row.between
+        said = f"{low}" if low == high else f"{low}–{high}"
+        between = f'<span class="between" title="95 % interval of the rank">{said}</span>'
+    return Markup(f'<td class="rank" data-v="{row.rank}">{tie}{row.rank}{between}</td>')  # numbers alone
 
 
 def _describe_data(name: str) -> list[tuple[str, object]]:
@@ -264,8 +281,16 @@ def _groups(table: Table) -> list[tuple[str, int]]:
     return groups
 
 
-def _head(key: str, label: str, benchmark: BenchmarkEntry | None, chosen: Selection, links: Links) -> Markup:
-    """The head of a column: sorts the table; a link to the benchmark below it."""
+def _head(
+    key: str,
+    label: str,
+    benchmark: BenchmarkEntry | None,
+    chosen: Selection,
+    links: Links,
+    column: Column | None = None,
+    n_models: int = 0,
+) -> Markup:
+    """The head of a column: sorts the table; below it a link to the benchmark, and how many models were scored."""
     said = escape(label).replace("-", Markup("-<wbr>")).replace(".", Markup(".<wbr>"))
     if links.live:
         order = ""
@@ -279,9 +304,13 @@ def _head(key: str, label: str, benchmark: BenchmarkEntry | None, chosen: Select
         said = Markup('<button type="button" class="sort">{}</button>').format(said)
     if benchmark is None:
         return said
-    return said + Markup('<a class="about" href="{}" aria-label="about {}">about</a>').format(
+    said += Markup('<a class="about" href="{}" aria-label="about {}">about</a>').format(
         links.benchmark(benchmark.slug), label
     )
+    if column is not None and column.n_scored < n_models:
+        apart = "" if column.averaged or not benchmark.ranked else ", not averaged"
+        said += Markup('<span class="about">{} of {}{}</span>').format(column.n_scored, n_models, apart)
+    return said
 
 
 def _aria_sort(key: str, chosen: Selection, table: Table) -> Markup:
@@ -296,19 +325,33 @@ def _cell(row: Row, column: Column) -> Markup:
     shade = column.shade(value)
     if shade is None or value is None:
         return Markup("<td></td>")
+    # scores on what nobody declared may be of several scales, and have no colour in common
+    colour = f"c{shade}" if column.benchmark is None or column.benchmark.declared else "plain"
     score = row.scores.get(column.key)
-    title = ""
-    if score is not None:
-        between = (
-            f"{score.low:.2f} to {score.high:.2f}" if score.low is not None and score.high is not None else ""
-        )
-        title = ", ".join(part for part in (between, score.layer) if part)
+    if score is None:
+        return Markup(f'<td class="{colour}" data-v="{value:.4g}">{value:.2f}</td>')
+    between = (
+        f"{score.low:.2f} to {score.high:.2f}" if score.low is not None and score.high is not None else ""
+    )
+    title = ", ".join(part for part in (between, score.layer, *marks_of(score)) if part)
     said = f' title="{escape(title)}"' if title else ""
-    return Markup(f'<td class="c{shade}" data-v="{value:.4g}"{said}>{value:.2f}</td>')  # escaped above
+    if not score.ranked:
+        return Markup(f'<td class="held" data-v=""{said}>{value:.2f}<sup>!</sup></td>')  # escaped above
+    sign = "<sup>✓</sup>" if score.agreed else "<sup>*</sup>" if score.marks else ""
+    return Markup(f'<td class="{colour}" data-v="{value:.4g}"{said}>{value:.2f}{sign}</td>')
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def marks_of(score: ScoreEntry) -> list[str]:
+    """What a reader must know of a score, in words."""
+    said = [f"{_MARKS.get(name, name)}: {why}" for name, why in score.marks.items()]
+    for one in score.reproduced:
+        verdict = "reproduced" if one.agrees else "not reproduced"
+        said.append(f"{verdict} by {one.who}: {one.value:.3f}")
+    return said
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, (int, float)) else str(value)
 
 
 def _plain(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ....errors import UserError, unknown
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
+from .averages import Node, averaged, rank_intervals, remembered, scales_of, tree_of
 
 AVERAGE = "average"
 PAGE = 100
@@ -33,6 +34,8 @@ class Selection:
         Empty: the best first.
     missing : {"zero", "skip"}
         How an average counts a benchmark that a model was not scored on.
+    scale : str
+        Of the benchmarks that are averaged; that of most by default.
     page : int
         From 1, each of 100 models.
     """
@@ -48,6 +51,7 @@ class Selection:
     order: str = ""
     missing: str = "zero"
     page: int = 1
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class Column:
         None for an average.
     low, high : float
         The range of the colour scale: over all models of the domain.
+    n_scored : int
+        Models that have a score there.
+    averaged : bool
+        Whether the average is over it, too.
     """
 
     key: str
@@ -71,6 +79,8 @@ class Column:
     benchmark: BenchmarkEntry | None
     low: float
     high: float
+    n_scored: int = 0
+    averaged: bool = False
 
     @property
     def lower_is_better(self) -> bool:
@@ -88,13 +98,37 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A model's line."""
+    """A model's line.
+
+    Attributes
+    ----------
+    rank : int or None
+        None without a score that counts.
+    tied : bool
+        Whether another model has the same rank.
+    between : (int, int) or None
+        The 95 % interval of the rank.
+    model : ModelEntry
+    values : mapping of str to float or None
+        By column.
+    scores : mapping of str to ScoreEntry
+        By benchmark.
+    n_scored : int
+        Benchmarks of the average that it has a score on.
+    """
 
     rank: int | None
     model: ModelEntry
     values: dict[str, float | None]
     scores: Mapping[str, ScoreEntry]
     n_scored: int
+    tied: bool = False
+    between: tuple[int, int] | None = None
+
+    def counted(self, key: str) -> float | None:
+        """The value of a column, where it counts; None for one that is held, or does not fit."""
+        score = self.scores.get(key)
+        return self.values.get(key) if score is None or score.ranked else None
 
 
 @dataclass(frozen=True)
@@ -110,8 +144,12 @@ class Table:
         That fit, on all pages.
     n_brain : int
         Benchmarks that an average is over.
-    families, regions : list of str
+    families, regions, scales : list of str
         To choose from.
+    scale : str
+        Of the average.
+    n_everyone : int
+        Models of the domain, whatever is filtered.
     """
 
     selection: Selection
@@ -122,97 +160,146 @@ class Table:
     n_brain: int
     families: list[str] = field(default_factory=list)
     regions: list[str] = field(default_factory=list)
+    scales: list[str] = field(default_factory=list)
+    scale: str = ""
+    n_everyone: int = 0
 
 
 def table_of(snapshot: Snapshot, chosen: Selection, *, page_size: int = PAGE) -> Table:
     """The table that a selection asks for.
 
-    As in Brain-Score's tree, a region's average is the mean over its benchmarks and the overall average the mean over
-    regions; a missing score counts 0 (as there) or is skipped. Engineering and simulated data are not averaged.
+    As in Brain-Score's tree, a region's average is the mean over its benchmarks and the regions in it, and the overall
+    average the mean over regions; a missing score counts 0 (as there) or is skipped. An average is over benchmarks of
+    one scale that whoever runs the board declared, and on which enough models were scored; engineering and simulated
+    data are not averaged, nor are scores that are held.
 
     Raises
     ------
     UserError
-        For an unknown domain, region, sort key or word.
+        For an unknown domain, region, scale, sort key or word.
     """
     _check(snapshot, chosen)
     benchmarks = snapshot.columns(chosen.domain)
-    regions = list(dict.fromkeys(one.region for one in benchmarks if one.brain))
+    scales = scales_of(benchmarks)
+    scale = chosen.scale or (scales[0] if scales else "")
+    if scale and scale not in scales:
+        raise unknown("scale", scale, scales)
+    regions = list(dict.fromkeys(part for one in benchmarks if one.ranked for part in one.place))
     if chosen.region:
         if chosen.region not in regions:
             raise unknown("region", chosen.region, regions)
-        benchmarks = [one for one in benchmarks if one.region == chosen.region and one.brain]
-    brain = [one for one in benchmarks if one.brain]
+        benchmarks = [one for one in benchmarks if one.ranked and chosen.region in one.place]
     everyone = [one for one in snapshot.models.values() if one.domain == chosen.domain]
-    rows = [row for one in everyone if (row := _row(snapshot, one, benchmarks, brain, chosen)) is not None]
-    columns = _columns(benchmarks, brain, rows)
-    best_first = _sorted(rows, AVERAGE, False) if brain else rows
-    ranks = _ranks(best_first) if brain else {}
+    counts = _counts(snapshot, everyone, benchmarks)
+    means = averaged(benchmarks, counts, scale)
+    tree = tree_of(means)
+    zero = chosen.missing == "zero"
+    rows = [row for one in everyone if (row := _row(snapshot, one, benchmarks, tree, zero)) is not None]
+    columns = _columns(benchmarks, means, tree, rows, scale, counts)
+    ranks = _ranks(_sorted(rows, AVERAGE, False))
+    key = chosen.domain, scale, zero, chosen.region
+    between = remembered(
+        snapshot, key, lambda: rank_intervals(snapshot, list(ranks), means, tree, zero) if ranks else {}
+    )
     rows = [row for row in rows if _fits(row.model, chosen)]
     rows = _sorted(rows, _sort_key(chosen, columns), _ascending(chosen, columns))
     n_pages = max(math.ceil(len(rows) / page_size), 1)
     start = (min(chosen.page, n_pages) - 1) * page_size
+    held = list(ranks.values())
     shown = [
-        Row(ranks.get(row.model.id), row.model, row.values, row.scores, row.n_scored)
+        replace(
+            row,
+            rank=ranks.get(row.model.id),
+            tied=held.count(ranks.get(row.model.id, 0)) > 1,
+            between=between.get(row.model.id),
+        )
         for row in rows[start : start + page_size]
     ]
     families = sorted({one.family for one in everyone if one.family})
-    return Table(chosen, columns, shown, len(rows), n_pages, len(brain), families, regions)
+    return Table(
+        chosen,
+        columns,
+        shown,
+        len(rows),
+        n_pages,
+        len(means),
+        families,
+        regions,
+        scales,
+        scale,
+        len(everyone),
+    )
+
+
+def _counts(
+    snapshot: Snapshot, models: Sequence[ModelEntry], benchmarks: Sequence[BenchmarkEntry]
+) -> dict[str, int]:
+    """Of each benchmark, how many models have a score that counts."""
+    ids, found = {one.id for one in models}, dict.fromkeys((one.identifier for one in benchmarks), 0)
+    names = {one.id: one.identifier for one in benchmarks}
+    for (model, benchmark), score in snapshot.scores.items():
+        if benchmark in names and model in ids and score.ranked and score.value is not None:
+            found[names[benchmark]] += 1
+    return found
 
 
 def _row(
-    snapshot: Snapshot,
-    model: ModelEntry,
-    benchmarks: Sequence[BenchmarkEntry],
-    brain: Sequence[BenchmarkEntry],
-    chosen: Selection,
+    snapshot: Snapshot, model: ModelEntry, benchmarks: Sequence[BenchmarkEntry], tree: Node, zero: bool
 ) -> Row | None:
     found = {one.identifier: snapshot.scores.get((model.id, one.id)) for one in benchmarks}
     scores = {name: score for name, score in found.items() if score is not None}
     if not scores:
         return None
     values: dict[str, float | None] = {name: score.value for name, score in scores.items()}
-    for region in dict.fromkeys(one.region for one in brain):
-        inside = [values.get(one.identifier) for one in brain if one.region == region]
-        values[f"region:{region}"] = _mean(inside, chosen.missing)
-    regions = [value for name, value in values.items() if name.startswith("region:")]
-    values[AVERAGE] = _mean(regions, chosen.missing)
-    n_scored = sum(one.identifier in scores for one in brain)
+    counting = {
+        name: score.value
+        for name, score in scores.items()
+        if score.ranked and score.value is not None and math.isfinite(score.value)
+    }
+    means: dict[str, float | None] = {}
+    values[AVERAGE] = tree.mean(counting, zero, means)
+    values |= {f"region:{name}": value for name, value in means.items()}
+    n_scored = sum(name in counting for node in tree.nodes() for name in node.benchmarks)
     return Row(None, model, values, scores, n_scored)
 
 
-def _mean(values: Sequence[float | None], missing: str) -> float | None:
-    there = [value for value in values if value is not None and math.isfinite(value)]
-    if not there:
-        return None
-    return sum(there) / (len(values) if missing == "zero" else len(there))
-
-
 def _columns(
-    benchmarks: Sequence[BenchmarkEntry], brain: Sequence[BenchmarkEntry], rows: Sequence[Row]
+    benchmarks: Sequence[BenchmarkEntry],
+    means: Sequence[BenchmarkEntry],
+    tree: Node,
+    rows: Sequence[Row],
+    scale: str,
+    counts: Mapping[str, int],
 ) -> list[Column]:
-    columns = []
-    if brain:
-        columns.append(Column(AVERAGE, "average", "", None, *_range(rows, AVERAGE)))
-    for region in dict.fromkeys(one.region for one in brain):
-        key = f"region:{region}"
-        inside = [one for one in brain if one.region == region]
-        if len(inside) > 1:
-            columns.append(Column(key, "mean", region, None, *_range(rows, key)))
-        columns += [
-            Column(one.identifier, one.identifier, region, one, *_range(rows, one.identifier))
-            for one in inside
-        ]
-    columns += [
-        Column(one.identifier, one.identifier, one.group, one, *_range(rows, one.identifier))
-        for one in benchmarks
-        if not one.brain
-    ]
+    """The average, its regions and benchmarks; then those of other scales, undeclared, simulated and others."""
+
+    def of(one: BenchmarkEntry, group: str) -> Column:
+        key = one.identifier
+        n = counts[key] if one.declared else sum(key in row.scores for row in rows)
+        return Column(key, key, group, one, *_range(rows, key), n, one in means)
+
+    def mean(node: Node, group: str) -> Column:
+        key = f"region:{node.name}"
+        label = "mean" if node.name == group else f"{node.name} mean"
+        return Column(key, label, group, None, *_range(rows, key))
+
+    columns = [Column(AVERAGE, "average", "", None, *_range(rows, AVERAGE))] if means else []
+    inside = [one for one in benchmarks if one.ranked and one.scale == scale]
+    for group in dict.fromkeys(one.group for one in inside):
+        nodes = [node for part in tree.parts if part.name == group for node in part.nodes()]
+        columns += [mean(node, group) for node in nodes if len(node.benchmarks) + len(node.parts) > 1]
+        columns += [of(one, group) for one in inside if one.group == group]
+    others = [one for one in benchmarks if one not in inside]
+    columns += [of(one, one.scale if one.ranked else one.group) for one in _by_scale(others)]
     return columns
 
 
+def _by_scale(benchmarks: Sequence[BenchmarkEntry]) -> list[BenchmarkEntry]:
+    return sorted(benchmarks, key=lambda one: (not one.ranked, one.scale if one.ranked else ""))
+
+
 def _range(rows: Sequence[Row], key: str) -> tuple[float, float]:
-    values = [row.values.get(key) for row in rows]
+    values = [row.counted(key) for row in rows]
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return (min(finite), max(finite)) if finite else (0.0, 1.0)
 
@@ -283,7 +370,7 @@ def _sorted(rows: Sequence[Row], key: str, ascending: bool) -> list[Row]:
         return sorted(rows, key=lambda row: row.model.name.lower(), reverse=not ascending)
 
     def place(row: Row) -> tuple[bool, float, str]:
-        value = row.model.parameters if key == "parameters" else row.values.get(key)
+        value = row.model.parameters if key == "parameters" else row.counted(key)
         if value is None or not math.isfinite(value):
             return True, 0.0, row.model.name.lower()
         return False, sign * value, row.model.name.lower()

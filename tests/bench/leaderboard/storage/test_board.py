@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
 
-from boards import BENCHMARK, REAL, body, card, document, layout, score, simulated
+from boards import BENCHMARK, REAL, body, card, declare, document, layout, score, simulated
 
 from brodmann.bench.leaderboard import open_board, parse_submission
 from brodmann.bench.leaderboard.storage import accounts, migrations
@@ -41,6 +41,7 @@ def state(board):
 
 
 def test_a_submission_is_read_back_with_all_that_it_said(board):
+    declare(board)
     scores = [score(raw=0.123456789012345), simulated(raw=0.31)]
     receipt = take(board, document(scores=scores, layouts=[layout()]))
     assert (receipt.new, receipt.known, receipt.replaced, receipt.duplicate) == (2, 0, 0, False)
@@ -73,7 +74,8 @@ def test_brainscore_reads_the_board(board):
         assert database.public_model_identifiers("vision") == ["net-a"]
         assert sorted(database.public_benchmark_identifiers("vision")) == sorted([REAL, BENCHMARK])
         kind = brainscore.BenchmarkType.get(brainscore.BenchmarkType.identifier == REAL)
-        assert (kind.parent.identifier, kind.parent.parent.identifier) == ("vision.hIT", "average_vision")
+        above = kind.parent, kind.parent.parent, kind.parent.parent.parent
+        assert [one.identifier for one in above] == ["vision.hIT", "vision.IT", "average_vision"]
         row = brainscore.Score.select().where(brainscore.Score.score_raw == 0.3).first()
         assert row.score_ceiled == pytest.approx(0.5)
         assert "'hIT': 'b'" in row.comment
@@ -159,12 +161,14 @@ def test_versions_of_a_benchmark_are_kept_apart(board, monkeypatch):
 
     from brodmann.bench.leaderboard.storage import validation
 
+    declare(board, score())
     take(board, document())
     with pytest.raises(Refused, match="up to version 2, not 3"):
         take(board, document(scores=[score(benchmark_version=3)]))
     known = validation.benchmark_card
     monkeypatch.setattr(validation, "benchmark_card", lambda name: replace(known(name), version=3))
     changed = score(raw=0.2, ceiling=0.8, data_digest="01" * 32, benchmark_version=3, key="a" * 64)
+    declare(board, changed)
     receipt = take(board, document(scores=[changed]))
     assert (receipt.new, receipt.replaced) == (1, 0)
     now = state(board)
@@ -194,7 +198,8 @@ def test_versions_of_a_benchmark_are_kept_apart(board, monkeypatch):
     ],
 )
 def test_a_score_that_does_not_fit_its_benchmark_is_refused_and_nothing_is_kept(board, changed, said):
-    take(board, document([card("first")], [score("first")]))
+    declare(board, score())
+    take(board, document([card("first")], [score("first", raw=0.31)]))
     before = board.revision()
     with pytest.raises(Refused, match=said):
         take(board, document([card("net-b")], [simulated("net-b"), score("net-b", **changed)]))

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
 
-from boards import REAL, Server, body, card, document, layout, score, simulated
+from boards import REAL, Server, body, card, declare, document, layout, score, simulated
 from starlette.testclient import TestClient
 
 from brodmann.bench.leaderboard import Board, make_app, open_board, parse_submission, write_site
@@ -42,6 +42,8 @@ def new_token(address, name, **options):
 def server(address):
     """A server on an empty board, and tokens of two people."""
     tokens = {name: new_token(address, name) for name in ("ada", "bob")}
+    declare(open_board(address))
+    close_board()
     served = Server(address, "--writes", 10_000)
     served.tokens = tokens
     yield served
@@ -417,6 +419,8 @@ def test_forms_are_safe(server, address):
     assert actions == [
         "token made",
         "token made",
+        "declared",
+        "declared",
         "submitted",
         "signed in",
         "signed in",
