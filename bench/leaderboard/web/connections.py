@@ -20,7 +20,8 @@ _SLOWEST = 1 << 18
 _MOST = 4_096
 _KEPT = 256
 """Of a process's descriptors, those that are not for connections: databases, files."""
-_AT_ONCE = 32
+_TURNS = 64
+"""Turns of the loop in which all places could be taken anew."""
 _LINES = 5
 _LONGEST_LINE = 4_000
 _BUSY = (
@@ -57,7 +58,7 @@ class BoardServer(uvicorn.Server):
         super().__init__(config)
         self.patience = _GRACE_S + max_bytes / _SLOWEST
         self._listening = listening
-        self._places = places()
+        self._places, self._open = places(), 0
         self._coming: set[asyncio.Task[Any]] = set()
         self._without, self._amid = OrderedDict[Connection, float](), OrderedDict[Connection, float]()
 
@@ -84,14 +85,19 @@ class BoardServer(uvicorn.Server):
         self._without.pop(connection, None)
         self._amid.pop(connection, None)
 
+    def left(self, connection: "Connection") -> None:
+        """Its place is free."""
+        self.go_on(connection)
+        self._open -= 1
+
     def _listen(self) -> None:
         if not self.should_exit:
             asyncio.get_running_loop().add_reader(self._listening, self._accept)
 
     def _accept(self) -> None:
-        """Take some of those who come; not all, so that others have their turn."""
+        """Take some of those who come; few, so that what they say is heard before others take their places."""
         loop = asyncio.get_running_loop()
-        for _ in range(_AT_ONCE):
+        for _ in range(max(self._places // _TURNS, 1)):
             try:
                 taken, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -102,12 +108,12 @@ class BoardServer(uvicorn.Server):
                 loop.remove_reader(self._listening)
                 loop.call_later(0.1, self._listen)
                 return
-            full = len(self.server_state.connections) + len(self._coming) >= self._places
-            if full and not self._make_place():
+            if self._open >= self._places and not self._make_place():
                 taken.setblocking(False)
                 taken.send(_BUSY)
                 taken.close()
                 continue
+            self._open += 1
             coming = loop.create_task(loop.connect_accepted_socket(self._connection, taken))
             self._coming.add(coming)
             coming.add_done_callback(self._came)
@@ -118,20 +124,22 @@ class BoardServer(uvicorn.Server):
     def _came(self, coming: asyncio.Task[Any]) -> None:
         self._coming.discard(coming)
         if not coming.cancelled() and coming.exception() is not None:
+            self._open -= 1
             _log.warning("a connection broke at once: %s", coming.exception())
 
     def _make_place(self) -> bool:
         """End the connection that lets the server wait the longest; one without a request, where there is one."""
-        for line in (self._without, self._amid):
-            if line:
-                connection, _ = line.popitem(last=False)
-                connection.transport.abort()
-                return True
-        return False
+        line = self._without or (None if self._coming else self._amid)
+        if line:
+            connection, _ = line.popitem(last=False)
+            connection.transport.abort()
+        return bool(line or self._coming)  # who is just coming makes place the next time
 
     def _sweep(self) -> None:
-        """End the connections whose time is over, once a second."""
+        """End the connections whose time is over, or that are too many, once a second."""
         loop = asyncio.get_running_loop()
+        for _ in range(self._open - self._places):
+            self._make_place()
         now = loop.time()
         for line in (self._without, self._amid):
             for connection in [one for one, end in line.items() if end < now]:
@@ -154,7 +162,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It went."""
         super().connection_lost(exc)
-        self._server.go_on(self)
+        self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
         """It sent something."""
