@@ -273,10 +273,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, announced: list[str]) -> None:
         self._announced = announced
 
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """What the next address answers; an address that leads nowhere ends the connection."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """The next request, or an error where its address is not secure."""
         address = urlsplit(newurl)
         if address.scheme != "https" and not (_is_local(newurl) and _is_local(req.full_url)):
+            fp.close()
             raise urllib.error.URLError(f"it leads to {newurl!r}, which is not secure")
         _note_checksum(headers.get(_ANNOUNCED), self._announced)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
