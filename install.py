@@ -30,7 +30,7 @@ _TIMEOUT_S = 30
 _ANSWER_S = 120.0
 _LONGEST_S = 12 * 3600.0
 _SLOWEST = 1 << 10
-"""Of a download: in which time a server answers, in which all of it is there, and how many bytes a second come at least."""
+"""Of a download: when a server has answered, when all of it is there, and how many bytes a second come at least."""
 _MOST_BYTES = 200 << 30
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
 _CHECKSUMS = "checksums.json"

@@ -119,7 +119,9 @@ class BoardServer(uvicorn.Server):
             coming.add_done_callback(self._came)
 
     def _connection(self) -> "Connection":
-        return Connection(self, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return Connection(
+            self, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def _came(self, coming: asyncio.Task[Any]) -> None:
         self._coming.discard(coming)

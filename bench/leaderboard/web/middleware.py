@@ -22,9 +22,10 @@ _HEADERS = [
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
 _SECURE = (b"strict-transport-security", b"max-age=31536000")
-_SUBMISSIONS = "/api/v1/submissions"
+_LARGE = ("/submissions", "/reproductions")
+"""How the addresses end that take scores."""
 _MOST_BYTES = 10_000
-"""Of a request that is no submission."""
+"""Of every other request."""
 _AT_ONCE = 16
 """For how many of the largest submissions there is memory; above it the server is busy."""
 _PIECE = 1 << 16
@@ -68,7 +69,7 @@ class Guard:
                 await send(message | {"body": body[start : start + _PIECE], "more_body": True})
             await send(message | {"body": body[rest:]} if rest else message)
 
-        most = self._limits.max_bytes if scope["path"] == _SUBMISSIONS else _MOST_BYTES
+        most = self._limits.max_bytes if scope["path"].endswith(_LARGE) else _MOST_BYTES
         try:
             self._check(scope, most)
         except Refused as refused:

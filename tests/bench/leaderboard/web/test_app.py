@@ -367,7 +367,9 @@ def test_nobody_stays_signed_in(server):
             "POST", path, b'{"reason": ""}', Content_Type="application/json", Cookie=cookie
         )
         assert status == 401
-    assert server.ask("POST", "/account", b"token=x", Content_Type="application/x-www-form-urlencoded")[0] == 404
+    assert (
+        server.ask("POST", "/account", b"token=x", Content_Type="application/x-www-form-urlencoded")[0] == 404
+    )
     assert said(server.get("/api/v1/scores"))[1]["n"] == 1
 
 
@@ -481,7 +483,9 @@ def test_a_proxy_is_an_address(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("address", "strict"), [("https://board.example.org", True), ("http://127.0.0.1", False)])
+@pytest.mark.parametrize(
+    ("address", "strict"), [("https://board.example.org", True), ("http://127.0.0.1", False)]
+)
 def test_https_stays_https(tmp_path, address, strict):
     """Where people reach the board by https, browsers are told to stay with it, whatever is before the server."""
     with TestClient(make_app(tmp_path / "board.sqlite", address=address)) as client:

@@ -169,7 +169,7 @@ def test_a_server_killed_50_times_keeps_what_it_acknowledged(address):
 
 
 def test_two_processes_on_one_board(address):
-    """200 submissions at once to two servers: nothing lost or doubled, and what one took the other shows in a second."""
+    """200 submissions at once: nothing lost or doubled, and what one took the other shows within a second."""
     tokens = tokens_for(address, 20)
     servers = [Server(address, "--writes", 10**6, "--reads", 10**6) for _ in range(2)]
     start = threading.Barrier(200)
