@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,7 @@ pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's t
 import boards
 from boards import Server, card, document, score
 
-from brodmann.bench.leaderboard.web import connections
+from brodmann.bench.leaderboard.web import connections, page_cache
 from brodmann.bench.leaderboard.web.connections import BoardServer, BoundedLog
 from brodmann.bench.leaderboard.web.middleware import Guard
 from brodmann.bench.leaderboard.web.rate_limit import Limits
@@ -277,6 +278,100 @@ def test_a_log_is_bounded():
     handler._minute -= 1
     log.warning("later")
     assert written.getvalue().endswith("9995 more lines like these were left out\nlater\n")
+
+
+def test_bodies_have_a_largest_sum():
+    """However many send at once: above it they are told to come again, and what was sent is forgotten."""
+    limits = Limits(max_bytes=1_000_000, reads_per_minute=10**6)
+    go = asyncio.Event()
+
+    async def app(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+        await go.wait()
+
+    async def ask(guard):
+        messages = [
+            {"type": "http.request", "body": bytes(500_000), "more_body": more} for more in (True, False)
+        ]
+
+        async def receive():
+            await asyncio.sleep(0)
+            return messages.pop(0)
+
+        async def send(message):
+            raise AssertionError
+
+        scope = {"type": "http", "path": "/api/v1/submissions", "headers": [], "client": ("127.0.0.1", 1)}
+        await guard(scope, receive, send)
+
+    async def all_at_once():
+        guard = Guard(app, limits)
+        asking = [asyncio.ensure_future(ask(guard)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        refused = [one.exception() for one in asking if one.done()]
+        assert {error.status for error in refused} == {503}
+        assert len(refused) >= 4
+        assert guard._held <= 16 * limits.max_bytes
+        go.set()
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert guard._held == 0
+
+    asyncio.run(all_at_once())
+
+
+def test_only_a_submission_may_be_large(serve):
+    served = serve()
+    for path, status in (("/api/v1/submissions", 200), ("/api/v1/scores/1/withdraw", 413), ("/", 413)):
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("POST", path, bytes(20_000))
+            assert connection.getresponse().status == status
+
+
+def test_a_client_that_does_not_read_keeps_a_piece_in_memory(serve):
+    """Not the whole reply, of which a hundred such clients would have a copy each."""
+    served = serve()
+    with served.connect(HEAD.replace(b"/ ", b"/large ") + b"\r\n"):
+        until(lambda: served.server._amid)
+        time.sleep(0.5)
+        (one,) = served.server.server_state.connections
+        assert one.transport.get_write_buffer_size() < 300_000
+
+
+def test_a_change_is_seen_though_the_board_is_just_being_read(monkeypatch):
+    """Read before the change and done after it: the next question reads again."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        now = 1
+
+        def revision(self):
+            return self.now
+
+        @contextlib.contextmanager
+        def reading(self):
+            yield
+
+    def read(revision, *_):
+        if revision == 1:
+            reading.set()
+            go_on.wait(10)
+        return SimpleNamespace(revision=revision)
+
+    monkeypatch.setattr(page_cache, "read_snapshot", read)
+    board = Slow()
+    reader = page_cache.Reader(board)
+    first = threading.Thread(target=reader.snapshot)
+    first.start()
+    assert reading.wait(10)
+    board.now = 2
+    change = threading.Thread(target=reader.changed)
+    change.start()
+    go_on.set()
+    first.join()
+    change.join()
+    assert reader.snapshot().revision == 2
 
 
 def rss_mb(pid):

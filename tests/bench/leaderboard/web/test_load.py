@@ -172,12 +172,15 @@ def test_two_processes_on_one_board(address):
     """200 submissions at once: nothing lost or doubled, and what one took the other shows within a second."""
     tokens = tokens_for(address, 20)
     servers = [Server(address, "--writes", 10**6, "--reads", 10**6) for _ in range(2)]
-    start = threading.Barrier(200)
+    start, took = threading.Barrier(200), []
 
     def send(i):
         n = i if i < 160 else i - 40  # 40 are sent to both servers at the same time
         start.wait()
-        return n, *servers[i % 2 if i < 160 else (n + 1) % 2].submit(one_of(f"net-{n}"), tokens[n % 20])
+        began = time.perf_counter()
+        answer = servers[i % 2 if i < 160 else (n + 1) % 2].submit(one_of(f"net-{n}"), tokens[n % 20])
+        took.append(time.perf_counter() - began)
+        return n, *answer
 
     try:
         with ThreadPoolExecutor(200) as pool:
@@ -207,7 +210,8 @@ def test_two_processes_on_one_board(address):
     assert (n_submissions, n_entries, n_models, n_raw, sound) == (180, 180, 180, 360, "ok")
     assert set(map(tuple, found.values())) == {tuple(WHOLE)}
     print(
-        f"{address.split(':')[0][-10:]}: 200 submissions to two processes; pages of the other right after "
+        f"{address.split(':')[0][-10:]}: 200 submissions to two processes, the longest {max(took):.1f} s, half within "
+        f"{statistics.median(took):.1f} s; pages of the other right after "
         f"{statistics.median(late) * 1e3:.0f} ms, at most {max(late) * 1e3:.0f} ms"
     )
 
