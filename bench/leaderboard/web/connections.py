@@ -73,6 +73,9 @@ class BoardServer(uvicorn.Server):
         """Answer what is being asked, and end."""
         asyncio.get_running_loop().remove_reader(self._listening)
         await super().shutdown(sockets=[self._listening])
+        for connection in list(self.server_state.connections):  # those that did not hear their answer in time
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
     def wait_for(self, connection: "Connection", seconds: float, *, amid: bool) -> None:
         """The server waits for a client, between requests or amid one; not longer than that."""
