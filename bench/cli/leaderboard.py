@@ -2,6 +2,7 @@
 
 import os
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -108,24 +109,34 @@ def serve(
     benchmarks: Annotated[
         str | None, typer.Option(help="Benchmarks to declare first, separated by commas.")
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="A web server before this one, by address: whom it reports is who asks."),
+    ] = None,
 ) -> None:
     """Serve a board: pages for people, and an interface with an OpenAPI schema at /openapi.json.
 
     For example:  brodmann leaderboard serve --board board.sqlite --port 8000
     """
-    import uvicorn
+    import logging
 
     from ..leaderboard.web.app import make_app
+    from ..leaderboard.web.connections import BoardServer, BoundedLog
     from ..leaderboard.web.rate_limit import Limits
 
+    for one in proxy or []:
+        try:
+            ip_network(one)
+        except ValueError as error:
+            raise UserError(f"--proxy takes an address or a network, e.g. 127.0.0.1, not {one!r}") from error
     declare_all(board, [one for one in (benchmarks or "").split(",") if one.strip()])
     shown = address or f"http://{host if ':' not in host else f'[{host}]'}:{port}"
     limits = Limits(reads_per_minute=reads, writes_per_minute=writes, max_bytes=megabytes << 20)
+    logging.basicConfig(handlers=[BoundedLog()], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with _listening(host, port) as listening:
         app = make_app(board, limits=limits, address=shown)
         print(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
-        config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_keep_alive=20)
-        uvicorn.Server(config).run(sockets=[listening])
+        BoardServer(app, listening, max_bytes=limits.max_bytes, proxies=proxy or []).run()
 
 
 @leaderboard.command()

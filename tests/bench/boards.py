@@ -181,21 +181,22 @@ class Postgres:
 class Server:
     """``brodmann leaderboard serve`` in a process of its own."""
 
-    def __init__(self, board, *words, port=None):
+    def __init__(self, board, *words, port=None, prefix=(), log=subprocess.PIPE):
         self.board, self.words, self.port = board, words, port or free_port()
+        self.prefix, self.log = prefix, log
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self):
-        command = [sys.executable, "-m", "brodmann.bench", "leaderboard", "serve", "--board", str(self.board)]
+        command = [*self.prefix, sys.executable, "-m", "brodmann.bench", "leaderboard", "serve"]
         self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), *map(str, self.words)],
+            [*command, "--board", str(self.board), "--port", str(self.port), *map(str, self.words)],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self.log,
         )
         for _ in range(600):
             if self.process.poll() is not None:
-                raise AssertionError(self.process.stderr.read().decode())
+                raise AssertionError(self.process.stderr and self.process.stderr.read().decode())
             with contextlib.suppress(OSError):
                 self.get("/health")
                 return
@@ -230,11 +231,15 @@ class Server:
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
+        self._close()
 
     def stop(self):
         self.process.terminate()
         try:
             self.process.wait(20)
         finally:
+            self._close()
+
+    def _close(self):
+        if self.process.stderr:
             self.process.stderr.close()

@@ -1,4 +1,4 @@
-"""Who may submit: people, their tokens, the browsers that signed in, and the record of what they did."""
+"""Who may submit: people, their tokens, and the record of what they did."""
 
 import hashlib
 import hmac
@@ -16,7 +16,6 @@ from .models import database_models as brainscore
 from .names import looks
 
 _PREFIX = "brd"
-_SESSION_HOURS = 12
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 _TOKEN = re.compile(r"brd_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 
@@ -78,7 +77,7 @@ def new_token(who: Person, *, days: int | None = 365) -> str:
 
 
 def revoke_token(public: str, who: Person | None = None) -> None:
-    """End a token, and every session that began with it."""
+    """End a token; a browser that signed in with it while boards had sessions is forgotten, too."""
     changed = (
         TokenRow.update(revoked_at=now())
         .where(TokenRow.id == public, TokenRow.revoked_at.is_null())
@@ -123,44 +122,6 @@ def holder(token: str | None) -> Person:
     if not user.is_active:
         raise Refused("the token is not valid: ask whoever runs this board for a new one", 401)
     return Person(user.id, user.email, bool(user.is_staff), public)
-
-
-def begin_session(token: str) -> tuple[str, Person]:
-    """Sign a browser in: the secret of its cookie."""
-    who = holder(token)
-    secret = secrets.token_urlsafe(32)
-    SessionRow.delete().where(SessionRow.expires_at < now()).execute()
-    SessionRow.create(
-        secret=_hash(secret), token=who.token, expires_at=now() + timedelta(hours=_SESSION_HOURS)
-    )
-    audit(who, "signed in", who.token)
-    return secret, who
-
-
-def session_holder(secret: str | None) -> Person | None:
-    """Who signed in with this cookie; None where nobody did, or too long ago."""
-    if not secret or len(secret) > 100:
-        return None
-    found = SessionRow.get_or_none(SessionRow.secret == _hash(secret))
-    if found is None or found.expires_at < now() or _over(found.token):
-        return None
-    user = found.token.user
-    return Person(user.id, user.email, bool(user.is_staff), found.token.id) if user.is_active else None
-
-
-def end_session(secret: str) -> None:
-    """Sign a browser out."""
-    SessionRow.delete().where(SessionRow.secret == _hash(secret)).execute()
-
-
-def form_word(session: str) -> str:
-    """What a form of this session must bring back, so that another site cannot send it (CSRF)."""
-    return hmac.new(session.encode(), b"form", hashlib.sha256).hexdigest()
-
-
-def is_form_word(session: str, given: str) -> bool:
-    """Whether a form came from a page of this session; constant time."""
-    return hmac.compare_digest(form_word(session).encode(), given.encode("utf-8", "replace"))
 
 
 def audit(who: Person | None, action: str, subject: object = "", detail: str = "") -> None:

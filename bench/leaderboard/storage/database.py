@@ -86,7 +86,9 @@ def _database(address: str, *, create: bool) -> Any:
         raise UserError(f"cannot make the board {path}: {error.strerror}") from error
     if not os.access(path, os.W_OK):
         raise UserError(f"the board {path} may not be written: change its permissions")
-    pragmas = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "cache_size": -65536}
+    pragmas = {"busy_timeout": _BUSY_S * 1000, "journal_mode": "wal", "synchronous": "full"}
+    pragmas |= {"foreign_keys": 1, "cache_size": -65536}
+    # `timeout` is how long one waits for a connection of the pool; for another process, it is the pragma
     return PooledSqliteDatabase(
         str(path), pragmas=pragmas, timeout=_BUSY_S, max_connections=64, check_same_thread=False
     )

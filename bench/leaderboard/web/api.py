@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from ...results.field_types import Line
 from ..storage.board import Receipt
 from ..storage.models import SubmissionRow
-from ..storage.queries import score_of
+from ..storage.queries import score_of, submissions_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
 from ..submission.schema import parse_submission
@@ -57,7 +57,7 @@ class Withdrawn(BaseModel):
 
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem} for code in (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429)
+    code: {"model": Problem} for code in (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 503)
 }
 
 
@@ -139,6 +139,15 @@ def routes(desk: Desk) -> APIRouter:
         with desk.board.reading():
             return score_of(number)
 
+    @api.get(
+        "/submissions", **table, dependencies=[Depends(_bearer)], summary="What you submitted, newest first"
+    )
+    def submissions(request: Request) -> dict[str, Any]:
+        who = desk.bearer(request)
+        with desk.board.reading():
+            found = submissions_of(who.id)
+        return {"submissions": [one | {"at": f"{one['at']:%Y-%m-%dT%H:%M:%SZ}"} for one in found]}
+
     @api.get("/submissions/{number}", summary="A submission as it came")
     def submission(number: Number) -> Response:
         with desk.board.reading():
@@ -167,12 +176,13 @@ def routes(desk: Desk) -> APIRouter:
         body = await request.body()
 
         def take() -> Any:
-            return desk.board.submit(
-                parse_submission(body, max_bytes=desk.limits.max_bytes), body.decode(), who
-            )
+            found = parse_submission(body, max_bytes=desk.limits.max_bytes)
+            receipt = desk.board.submit(found, body.decode(), who)
+            desk.reader.changed()
+            return receipt
 
-        receipt = await run_in_threadpool(take)
-        desk.reader.changed()
+        async with desk.writing:
+            receipt = await run_in_threadpool(take)
         return JSONResponse(asdict(receipt), 200 if receipt.duplicate else 201)
 
     @api.post(

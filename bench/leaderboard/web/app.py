@@ -1,5 +1,6 @@
 """The server: pages for people, JSON for programs."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,14 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from ....errors import UserError
 from ....files import digest_of
 from ...results.field_types import plain_ascii
-from ..storage import accounts
 from ..storage.database import close_board, open_board
-from ..storage.queries import submissions_of
 from ..storage.snapshot import Snapshot
 from ..submission.errors import Refused
 from ..submission.schema import Submission
@@ -33,13 +32,14 @@ from .middleware import Guard
 from .page_cache import Made, Reader, packed
 from .ranking import Selection
 from .rate_limit import Limits, Rate
-from .state import COOKIE, HTML, Desk, form_of, send_made
+from .state import HTML, Desk, send_made
 
 STATIC = {
     "board.css": "text/css; charset=utf-8",
     "board.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+_WRITERS = 4
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +64,7 @@ def make_app(
         limits,
         Rate(limits.writes_per_minute, "submissions"),
         Rate(limits.failures_per_minute, "tokens that are not valid"),
+        asyncio.Semaphore(_WRITERS),
         address.rstrip("/"),
         digest_of([asset(name).tag for name in STATIC])[:12],
     )
@@ -84,10 +85,9 @@ def make_app(
     )
     app.include_router(routes(desk))
     _pages(app, desk)
-    _account(app, desk)
     _refusals(app, desk)
     _schema(app)
-    app.add_middleware(Guard, limits=limits)
+    app.add_middleware(Guard, limits=limits, secure=address.startswith("https://"))
     return app
 
 
@@ -170,106 +170,17 @@ def _pages(app: FastAPI, desk: Desk) -> None:
         app.add_api_route(path, answer, response_model=None, **get)  # type: ignore[arg-type]  # kinds of `get` differ
 
 
-def _account(app: FastAPI, desk: Desk) -> None:
-    links = ServerLinks(desk.assets)
-    hidden: dict[str, Any] = {"include_in_schema": False, "response_model": None}
-
-    def shown(request: Request, problem: str = "", status: int = 200) -> Response:
-        secret = request.cookies.get(COOKIE, "")
-        with desk.board.reading():
-            who = accounts.session_holder(secret)
-            known = (
-                {"who": who, "word": accounts.form_word(secret), "submissions": submissions_of(who.id)}
-                if who
-                else {}
-            )
-        text = pages.account_page(desk.reader.snapshot(), links, problem=problem, **known)
-        return Response(text, status, {"cache-control": "no-store"}, HTML)
-
-    def signed_in(request: Request, form: dict[str, str]) -> tuple[str, accounts.Person]:
-        secret = request.cookies.get(COOKIE, "")
-        with desk.board.reading():
-            who = accounts.session_holder(secret)
-        if who is None:
-            raise Refused("sign in first", 401)
-        if not accounts.is_form_word(secret, form.get("word", "")):
-            raise Refused("this form did not come from this board: open the page again", 403)
-        desk.writes.take(who.token)
-        return secret, who
-
-    async def account(request: Request) -> Response:
-        return await run_in_threadpool(shown, request)
-
-    async def enter(request: Request) -> Response:
-        form = await form_of(request)
-        try:
-            secret = await run_in_threadpool(desk.sign_in, request, form.get("token", "").strip())
-        except Refused as refused:
-            return await run_in_threadpool(shown, request, str(refused), refused.status)
-        answer = RedirectResponse("/account", 303)
-        answer.set_cookie(
-            COOKIE,
-            secret,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-            path="/account",
-        )
-        return answer
-
-    async def leave(request: Request) -> Response:
-        form = await form_of(request)
-
-        def end() -> None:
-            secret, _ = signed_in(request, form)
-            with desk.board.change(shown=False):
-                accounts.end_session(secret)
-
-        await run_in_threadpool(end)
-        answer = RedirectResponse("/account", 303)
-        answer.delete_cookie(COOKIE, path="/account")
-        return answer
-
-    async def withdraw(request: Request) -> Response:
-        form = await form_of(request)
-        number, reason = form.get("submission", ""), form.get("reason", "")[:200]
-        if not number.isascii() or not number.isdigit() or len(number) > 9:
-            raise Refused(f"there is no submission {number[:20]!r}", 404)
-
-        def take_back() -> None:
-            _, who = signed_in(request, form)
-            desk.board.withdraw_submission(int(number), who, _plain_reason(reason))
-            desk.reader.changed()
-
-        await run_in_threadpool(take_back)
-        return RedirectResponse("/account", 303)
-
-    app.add_api_route("/account", account, methods=["GET"], **hidden)
-    app.add_api_route("/account", enter, methods=["POST"], **hidden)
-    app.add_api_route("/account/leave", leave, methods=["POST"], **hidden)
-    app.add_api_route("/account/withdraw", withdraw, methods=["POST"], **hidden)
-
-
-def _plain_reason(reason: str) -> str:
-    from ...results.field_types import plain
-
-    try:
-        return plain(reason)
-    except ValueError as error:
-        raise Refused(f"the reason does not fit: {error}") from None
-
-
 def _refusals(app: FastAPI, desk: Desk) -> None:
     """Everything that is refused: JSON for programs, a page for people, and never how it came about."""
     links = ServerLinks(desk.assets)
 
     def said(request: Request, problem: str, status: int) -> Response:
-        headers = {"cache-control": "no-store"} | ({"retry-after": "10"} if status == 429 else {})
+        headers = {"cache-control": "no-store"} | ({"retry-after": "10"} if status in (429, 503) else {})
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": problem}, status, headers)
-        heading = {404: "Not found", 429: "Too many requests"}.get(status, "This did not work")
+        heading = {404: "Not found", 429: "Too many requests", 503: "Busy"}.get(status, "This did not work")
         text = pages.problem_page(desk.reader.snapshot(), links, heading, problem)
         return Response(text, status, headers, HTML)
 

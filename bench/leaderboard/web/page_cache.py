@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -36,7 +37,7 @@ class Reader:
         self.board = board
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._looked = 0.0
+        self._looked = -math.inf
         self._pages: OrderedDict[str, Made] = OrderedDict()
         self._bytes = 0
 
@@ -49,8 +50,9 @@ class Reader:
             return self._renewed()
 
     def changed(self) -> None:
-        """The next question sees the change."""
-        self._looked = 0.0
+        """The next question sees the change, also where the board is being read just now."""
+        with self._lock:
+            self._looked = -math.inf
 
     def page(self, key: str, make: Callable[[Snapshot], str]) -> Made:
         """The page of a key, made where it is not at hand."""

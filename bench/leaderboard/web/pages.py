@@ -205,18 +205,6 @@ def about_page(snapshot: Snapshot, links: Links, address: str) -> str:
     )
 
 
-def account_page(snapshot: Snapshot, links: Links, **known: Any) -> str:
-    """Signing in, and what one submitted."""
-    return _render(
-        "account.html",
-        snapshot,
-        links,
-        heading="Account",
-        here="account",
-        **({"problem": "", "who": None, "word": "", "submissions": []} | known),
-    )
-
-
 def problem_page(snapshot: Snapshot, links: Links, heading: str, problem: str) -> str:
     """What went wrong, in one sentence."""
     return _render("problem.html", snapshot, links, heading=heading, problem=problem)

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from ..submission.errors import Refused
 from ..submission.schema import MAX_BYTES
@@ -36,6 +38,9 @@ class Limits:
 class Rate:
     """At most so many in a minute for every sender, evenly or at once.
 
+    Of each sender it knows one number, when its bucket is full again; a question takes the same time however many
+    there are, and those who asked longest ago are forgotten.
+
     Parameters
     ----------
     per_minute : int
@@ -47,7 +52,7 @@ class Rate:
 
     def __init__(self, per_minute: int, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._what, self._clock = per_minute, what, clock
-        self._left: dict[str, tuple[float, float]] = {}
+        self._full: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def check(self, sender: str) -> None:
@@ -58,8 +63,7 @@ class Rate:
         Refused
             429.
         """
-        if self._now(sender) < 1:
-            raise Refused(f"too many {self._what}: at most {self._most} a minute; wait a little", 429)
+        self._ask(sender, taken=0)
 
     def take(self, sender: str) -> None:
         """Count one.
@@ -69,24 +73,28 @@ class Rate:
         Refused
             429 where there were too many before.
         """
+        self._ask(sender, taken=1)
+
+    def _ask(self, sender: str, *, taken: int) -> None:
+        now, one = self._clock(), 60 / self._most
         with self._lock:
-            left = self._refilled(sender)
-            if left >= 1:
-                self._left[sender] = left - 1, self._clock()
-                return
-        raise Refused(f"too many {self._what}: at most {self._most} a minute; wait a little", 429)
+            full = max(self._full.get(sender, now), now) + one
+            if full - now > 60 + one / 1000:
+                raise Refused(f"too many {self._what}: at most {self._most} a minute; wait a little", 429)
+            if taken:
+                self._full[sender] = full
+                self._full.move_to_end(sender)
+                if len(self._full) > _MOST_SENDERS:
+                    self._full.popitem(last=False)
 
-    def _now(self, sender: str) -> float:
-        with self._lock:
-            return self._refilled(sender)
 
-    def _refilled(self, sender: str) -> float:
-        if len(self._left) > _MOST_SENDERS:
-            self._forget()
-        left, since = self._left.get(sender, (float(self._most), self._clock()))
-        return min(left + (self._clock() - since) * self._most / 60, self._most)
-
-    def _forget(self) -> None:
-        """Let go of senders whose bucket is full again."""
-        now = self._clock()
-        self._left = {name: one for name, one in self._left.items() if now - one[1] < 60}
+def sender_of(client: tuple[str, int] | None) -> str:
+    """Who counts as one sender: an address, or the network of 64 bits that one subscriber has in IPv6."""
+    host = client[0] if client else "nobody"
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host[:64]
+    if found.version == 4:
+        return host
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -165,3 +166,64 @@ def test_a_killed_server_keeps_what_it_acknowledged(address):
 @pytest.mark.slow
 def test_a_server_killed_50_times_keeps_what_it_acknowledged(address):
     check_killed(address, 50)
+
+
+def test_two_processes_on_one_board(address):
+    """200 submissions at once: nothing lost or doubled, and what one took the other shows within a second."""
+    tokens = tokens_for(address, 20)
+    servers = [Server(address, "--writes", 10**6, "--reads", 10**6) for _ in range(2)]
+    start, took = threading.Barrier(200), []
+
+    def send(i):
+        n = i if i < 160 else i - 40  # 40 are sent to both servers at the same time
+        start.wait()
+        began = time.perf_counter()
+        answer = servers[i % 2 if i < 160 else (n + 1) % 2].submit(one_of(f"net-{n}"), tokens[n % 20])
+        took.append(time.perf_counter() - began)
+        return n, *answer
+
+    try:
+        with ThreadPoolExecutor(200) as pool:
+            answers = list(pool.map(send, range(200)))
+        assert sorted(status for _, status, _ in answers) == [200] * 40 + [201] * 160
+        assert len({answer["submission"] for _, _, answer in answers}) == 160
+        late = []
+        for turn in range(20):
+            one, other = servers[turn % 2], servers[(turn + 1) % 2]
+            for server in servers:  # both have the board as it was in memory
+                assert f">late-{turn}<".encode() not in server.get(f"/?q=late-{turn}")[2]
+            assert one.submit(one_of(f"late-{turn}"), tokens[0])[0] == 201
+            began = time.monotonic()
+            assert f">late-{turn}<".encode() in one.get(f"/?q=late-{turn}")[2]  # at once where it was sent
+            while f">late-{turn}<".encode() not in other.get(f"/?q=late-{turn}")[2]:
+                assert time.monotonic() - began < 5
+                time.sleep(0.02)
+            late.append(time.monotonic() - began)
+        assert [server.get("/api/v1/scores?limit=1000")[2] for server in servers] == [
+            servers[0].get("/api/v1/scores?limit=1000")[2]
+        ] * 2
+    finally:
+        for server in servers:
+            server.stop()
+    assert max(late) < 1
+    found, n_submissions, n_entries, n_models, n_raw, sound = kept(address)
+    assert (n_submissions, n_entries, n_models, n_raw, sound) == (180, 180, 180, 360, "ok")
+    assert set(map(tuple, found.values())) == {tuple(WHOLE)}
+    print(
+        f"{address.split(':')[0][-10:]}: 200 submissions to two processes, the longest {max(took):.1f} s, half within "
+        f"{statistics.median(took):.1f} s; pages of the other right after "
+        f"{statistics.median(late) * 1e3:.0f} ms, at most {max(late) * 1e3:.0f} ms"
+    )
+
+
+def test_two_processes_begin_a_board_together(tmp_path):
+    """Neither finds the other's half-made tables."""
+    for turn in range(3):
+        address = str(tmp_path / f"board{turn}.sqlite")
+        with ThreadPoolExecutor(2) as pool:
+            servers = list(pool.map(Server, [address] * 2))
+        try:
+            assert [server.get("/health")[0] for server in servers] == [200, 200]
+        finally:
+            for server in servers:
+                server.stop()

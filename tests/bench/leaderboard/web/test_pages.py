@@ -85,7 +85,7 @@ def test_nothing_leaves_the_screen(server, browser, pictures, name, size):
     for page, path in {
         "board": "/?domain=language", "vision": "/?domain=vision", "model": "/models/gpt2-xl",
         "topographic": "/models/topographic-net", "benchmark": "/benchmarks/pereira2018-encoding",
-        "compare": "/compare?a=gpt2&b=gpt2-xl", "about": "/about", "account": "/account", "docs": "/docs",
+        "compare": "/compare?a=gpt2&b=gpt2-xl", "about": "/about", "docs": "/docs",
         "nothing": "/models/nobody",
     }.items():  # fmt: skip
         browser.open(server.url + path)
