@@ -194,7 +194,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=self.log,
         )
-        for _ in range(600):
+        for _ in range(3000):
             if self.process.poll() is not None:
                 raise AssertionError(self.process.stderr and self.process.stderr.read().decode())
             with contextlib.suppress(OSError):

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from brodmann.bench.leaderboard import Board, make_app, open_board, parse_submission, write_site
 from brodmann.bench.leaderboard.storage import accounts
 from brodmann.bench.leaderboard.storage.database import close_board
-from brodmann.bench.leaderboard.storage.models import database_models
+from brodmann.bench.leaderboard.storage.models import AuditRow, database_models
 from brodmann.bench.leaderboard.submission.errors import Refused
 from brodmann.bench.leaderboard.web.rate_limit import Rate, sender_of
 from brodmann.bench.results.card import Card
