@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse
@@ -398,17 +398,28 @@ class _Download:
     def _within(self, ask: Callable[[], HTTPResponse]) -> HTTPResponse:
         """What a server answers, before the deadline, however slowly it says it."""
         answer: queue.Queue[HTTPResponse | Exception] = queue.Queue()
+        over = threading.Event()
 
         def run() -> None:
             try:
                 answer.put(ask())
             except Exception as error:  # raised again where it is awaited
                 answer.put(error)
+            if over.is_set():
+                forget()
+
+        def forget() -> None:
+            with suppress(queue.Empty):
+                late = answer.get_nowait()
+                if not isinstance(late, Exception):
+                    late.close()
 
         threading.Thread(target=run, daemon=True).start()
         try:
             found = answer.get(timeout=min(_ANSWER_S, max(self._end - time.monotonic(), 0.0)))
         except queue.Empty:
+            over.set()
+            forget()
             raise self._problem(f"no answer from {urlsplit(self._file.url).hostname!r}") from None
         if isinstance(found, Exception):
             raise found

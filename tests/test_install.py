@@ -527,7 +527,7 @@ def test_a_file_that_the_disk_cannot_hold_is_refused_before_it_comes(server, tmp
 def test_a_download_has_a_deadline_however_slowly_it_comes(server, tmp_path, monkeypatch, part):
     """A byte now and then keeps no socket's timeout from beginning again; the deadline is for the whole."""
     for name in ("_ANSWER_S", "_LONGEST_S"):
-        monkeypatch.setattr(install, name, 2.0)
+        monkeypatch.setattr(install, name, 4.0)
     over = threading.Event()
 
     def trickle(out: BinaryIO) -> None:
@@ -538,26 +538,25 @@ def test_a_download_has_a_deadline_however_slowly_it_comes(server, tmp_path, mon
     began = time.monotonic()
     line = refused(server, tmp_path / "target", [trickle])
     over.set()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert ("no answer from '127.0.0.1'" if part == "head" else "too slow: ") in line
     assert "with the files at hand: brodmann data add it" in line
 
 
-def test_a_download_that_creeps_is_ended_and_goes_on_later(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(install, "_TIMEOUT_S", 1)
+def test_a_download_that_creeps_is_ended_and_goes_on_later(server, tmp_path, monkeypatch, home):
+    monkeypatch.setattr(install, "_TIMEOUT_S", 4)
     monkeypatch.setattr(install, "_SLOWEST", 10**6)
 
     def creep(out: BinaryIO) -> None:
         out.write(said(b"", length(1000), 'ETag: "one"'))
-        for _ in range(25):
+        for _ in range(70):
             out.write(b"x" * 10)
             time.sleep(0.1)
 
     assert "run it again to go on" in refused(server, tmp_path / "target", [creep])
-    n = int(
-        server.raw["/x.bin"] == []
-        and next(Path(os.environ["BRODMANN_HOME"], "downloads").glob("*.partial")).stat().st_size
-    )
+    (partial,) = (home / "downloads").glob("*.partial")
+    n = partial.stat().st_size
+    assert 0 < n < 1000
     rest = said(
         b"x" * (1000 - n), length(1000 - n), 'ETag: "one"', f"Content-Range: bytes {n}-999/1000", status=PART
     )
