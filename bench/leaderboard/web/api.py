@@ -199,10 +199,12 @@ def routes(desk: Desk) -> APIRouter:
 
         def take() -> bool:
             found = parse_submission(body, max_bytes=desk.limits.max_bytes)
-            return desk.board.reproduce(number, found, body.decode(), who)
+            agrees: bool = desk.board.reproduce(number, found, body.decode(), who)
+            desk.reader.changed()
+            return agrees
 
-        agrees = await run_in_threadpool(take)
-        desk.reader.changed()
+        async with desk.writing:
+            agrees = await run_in_threadpool(take)
         return Reproduced(score=number, agrees=agrees)
 
     withdrawing: dict[str, Any] = {"response_model": Withdrawn, "dependencies": [Depends(_bearer)]}
