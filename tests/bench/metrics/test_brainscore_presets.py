@@ -166,7 +166,7 @@ def test_a_recording_in_other_units_is_the_same_recording(name):
     tiny = evaluated(name, x, changed(one, 1e-13 * one.responses))
     for field in ("raw", "value", "p"):
         assert getattr(tiny, field) == pytest.approx(getattr(plain, field), abs=1e-9)
-    assert tiny.ci == pytest.approx(plain.ci, abs=1e-9)
+    assert tiny.ci == pytest.approx(plain.ci, abs=1e-9, nan_ok=True)  # none where all draws are alike
 
 
 @pytest.mark.parametrize("name", ["linear_predictivity", "language_linear"])
@@ -199,7 +199,7 @@ def test_a_draw_that_leaves_nothing_of_a_fold_is_left_out_and_not_zero():
     x, one = made(1, 20, n_features=3, noise=0.01)
     found = evaluated("linear_predictivity", x, one)
     assert found.raw == pytest.approx(1.0)
-    assert found.ci == pytest.approx((found.value, found.value), abs=1e-9)
+    assert np.isnan(found.ci).all()  # every draw that is left gives 1: no width, no interval
 
 
 def test_an_interval_says_for_whom_it_is():
