@@ -18,6 +18,7 @@ from command_line import run_brodmann
 import brodmann
 from brodmann import UserError
 from brodmann.bench import make_benchmark, score
+from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import Dataset, from_brainio
 from brodmann.brain_data.formats.brainio import to_brainio
@@ -453,7 +454,8 @@ def test_offsets_of_sessions_are_removed_and_said(folder, blocked):
     )
     data = load_folder(folder, "mine")
     kept = recording(data, "region")
-    assert kept.sessions == "responses z-scored within each of 4 sessions"
+    apart = "; sessions hold different stimuli: what differs between them is removed, too" if blocked else ""
+    assert kept.sessions == "responses z-scored within each of 4 sessions" + apart
     of_session = kept.cube if blocked else kept.cube.swapaxes(0, 1).reshape(-1, T)
     np.testing.assert_allclose(of_session.reshape(-1, T).mean(axis=0), 0, atol=1e-9)
     want, got = (np.median(variance_reliability(recording(one, "region").cube)) for one in (plain, data))
@@ -476,6 +478,69 @@ def test_a_session_that_is_too_short_to_be_scored_within_is_one_line():
     data = Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
     with pytest.raises(UserError, match="session 'a' has 2 presentations, too few to z-score within it"):
         recording(data, "region")
+
+
+def in_sessions(values, ids, session):
+    """A data set of presentations with sessions, read as it would be scored."""
+    coords = {"stimulus_id": ("presentation", ids), "session": ("presentation", session)}
+    made = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coords)
+    return recording(
+        Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS)), "region"
+    )
+
+
+@pytest.mark.parametrize("constant", [0.7, 0.1, 3.0, 1e6 + 0.1])
+def test_a_neuroid_that_stands_still_in_a_session_is_left_out_and_counted(constant):
+    values, ids = recorded()
+    session = np.tile(np.arange(R), N)
+    values[session == 1, 0] = constant
+    kept = in_sessions(values, ids, session)
+    assert kept.cube.shape == (N, R, T - 1)
+    assert kept.n_left_out == {"neuroids that do not vary within a session": 1}
+    assert len(kept.neuroids) == T - 1
+    assert np.abs(kept.cube).max() < 10
+    values[session == 1] = constant
+    with pytest.raises(UserError, match="every neuroid is constant within a session: join sessions"):
+        in_sessions(values, ids, session)
+
+
+def test_sessions_of_few_stimuli_are_refused_where_their_mean_is_what_was_to_be_predicted():
+    values, ids = recorded()
+    for per, said in ((1, "1 different stimulus,"), (10, "10 different stimuli")):
+        session = np.arange(N * R) // (per * R)  # repetitions inside a session
+        with pytest.raises(UserError, match=f"session '0' holds {said}.* join sessions"):
+            in_sessions(values, ids, session)
+    sets = np.repeat(np.arange(N) // 10, R) + 10 * np.tile(
+        np.arange(R), N
+    )  # ten, which are never among others
+    with pytest.raises(UserError, match="holds 10 different stimuli, too few to z-score within it"):
+        in_sessions(values, ids, sets)
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(N), (R, 1)), axis=1)
+    mixed = (order // 10 + 6 * np.arange(R)[:, None]).T.ravel()  # ten, among others each time
+    said = in_sessions(values, ids, mixed).sessions
+    assert said.endswith(
+        "24 sessions; sessions hold different stimuli: what differs between them is removed, too"
+    )
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_flawless_model_reaches_the_ceiling_of_sessions_that_are_accepted(nested):
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=N)
+        values = np.repeat(truth, R)[:, None] + rng.normal(size=(N * R, T))
+        order = rng.permuted(np.tile(np.arange(N), (R, 1)), axis=1)
+        session = (
+            np.repeat(rng.permutation(N) // 15, R)
+            if nested
+            else (order // 6 + 10 * np.arange(R)[:, None]).T.ravel()
+        )
+        kept = in_sessions(values, np.repeat(IDS, R), session)
+        ceiling = neuroid_ceiling(kept, [np.arange(N)], np.ones(N)).value
+        r = [np.corrcoef(truth[np.argsort(IDS)], one)[0, 1] for one in kept.mean.T]
+        found.append(np.median(r) ** 2 / ceiling)
+    assert 0.95 < np.mean(found) < 1.05
 
 
 def test_people_are_never_averaged_as_repetitions(folder):
