@@ -16,7 +16,7 @@ from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
 from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
-from ..columns import ColumnMap
+from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead
 from ..stimuli.pictures import check as check_picture
@@ -98,7 +98,12 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     about = _described(folder / DESCRIPTION)
     columns = ColumnMap(_merged(about.columns, said))
     stimuli, modality = _stimuli(folder, about, columns)
+    if about.n_stimuli not in (None, len(stimuli)):
+        raise UserError(
+            f"{DESCRIPTION}: n_stimuli is {about.n_stimuli}, but stimuli.csv lists {len(stimuli)}"
+        )
     stimuli.identifier = identifier
+    columns.of_stimuli = set(columns.seen) | set(map(str, stimuli.columns))
     rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object), columns)
     responses = None if rdms else _responses(folder, identifier, about, columns)
     regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
@@ -236,7 +241,7 @@ def _described(path: Path) -> Description:
         if key not in known:
             raise unknown(f"entry of {path.name}", key, known)
         kind, words = _NOT_TEXT.get(key, (str, 'text in quotes ("...")'))
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise UserError(f"{path}: {key} must be {words}, not {value!r}")
     modality = content.get("modality")
     if modality is not None and modality not in get_args(Modality):
@@ -267,8 +272,7 @@ def _table(path: Path, needed: str, columns: ColumnMap) -> pd.DataFrame:
     table = columns.of_table(read_table(path, columns.as_written(_AS_WRITTEN)), path.name)
     names = [str(name) for name in table.columns]
     if needed not in names:
-        hint = f"it has {', '.join(names[:8])}; say which of them it is by --columns {needed}=NAME"
-        raise unknown(f"column: {path.name} needs", needed, names, hint=hint)
+        raise lacking(needed, names, path.name)
     return table
 
 

@@ -21,6 +21,7 @@ from brodmann.bench import make_benchmark, score
 from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import Dataset, from_brainio
+from brodmann.brain_data.columns import unlike_neuroids
 from brodmann.brain_data.formats.brainio import to_brainio
 from brodmann.brain_data.formats.folder import load_folder
 from brodmann.brain_data.noise_ceiling import variance_reliability
@@ -714,3 +715,88 @@ def test_what_was_found_is_printed(folder, brodmann_home):
         assert line in done.stdout.splitlines()
     assert "region      V1: 4 neuroids, reliability of the mean response 0." in done.stdout
     assert "region      IT: 3 neuroids, reliability of the mean response 0." in done.stdout
+
+
+ASKED = (
+    "Session SESSIONS sess Repetition reps Reps run_number runs SUBJECT subjects participant monkey animal region Region "
+    "group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget start_time "
+    "end_time onset_time stimulus_onset button_press fixation correct_response neuroid_id word stimuli"
+)
+GENUINE = (
+    "v0 n12 V1 IT PPA FFA LH_IFGorb MFG AntTemp PostTemp isthmuscingulate A B ch01 e7 neuron_3 unit12 voxel_101 "
+    "roi_V4 region1 face1 Fp1 Cz MEG0113 left_ifg lang_LH_netw 17 3.5 insula issue"
+)
+
+
+@pytest.mark.parametrize("column", ASKED.split())
+def test_what_is_called_as_our_labels_are_is_asked_about(column):
+    assert list(unlike_neuroids({column: float})) == [column]
+
+
+def test_names_of_neuroids_pass():
+    assert unlike_neuroids(dict.fromkeys(GENUINE.split(), float)) == {}
+
+
+def test_labels_by_other_names_are_no_neuroids(folder):
+    table(Session=np.tile(np.arange(R), N)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, r"'Session' looks like .* or say what they are: --columns session=Session")
+    assert load_folder(folder, "mine", {"session": "Session"}).responses["session"].dims == ("presentation",)
+    table(target=np.tile([True, False], 2 * N)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, "'target' looks like")
+    stimuli(folder, valence=LENGTH)
+    table(Valence=np.repeat(LENGTH, R)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, "'Valence' looks like .*Valence=neuroid if it is")
+    assert load_folder(folder, "mine", {"Valence": "neuroid"}).responses.sizes["neuroid"] == T + 1
+    table().rename(columns={"stimulus_id": "Stimulus_ID"}).to_csv(folder / "responses.csv", index=False)
+    refused(folder, r"did you mean 'Stimulus_ID'\? Say so by --columns stimulus_id=NAME")
+
+
+@pytest.mark.parametrize(
+    "column", ["stimulus_id", "repetition", "session", "subject", "run", "region", "valence", "flag"]
+)
+def test_labels_among_the_columns_in_memory_are_asked_about(column):
+    frame = pd.DataFrame(signal(), columns=[f"v{i}" for i in range(T)], index=IDS)
+    frame.insert(0, column, [True, False] * 30 if column == "flag" else np.arange(N))
+    texts = pd.DataFrame({"sentence": SENTENCES, "valence": LENGTH}, index=IDS)
+    with pytest.raises(UserError, match=f"columns '{column}' of the responses look like"):
+        Dataset.from_arrays("mine", frame, texts)
+
+
+def test_indices_of_several_levels_and_missing_texts_are_one_line():
+    frame = pd.DataFrame(signal(), columns=[f"v{i}" for i in range(T)])
+    frame.index = pd.MultiIndex.from_arrays([IDS, range(N)], names=["stimulus_id", "repetition"])
+    with pytest.raises(UserError, match="must have one level, ids of stimuli and names of neuroids: drop"):
+        Dataset.from_arrays("mine", frame, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
+    gone = [None, *SENTENCES[1:]]
+    with pytest.raises(UserError, match=r"not NoneType \(stimulus 0\)"):
+        Dataset.from_arrays("mine", signal(), gone)
+    with pytest.raises(UserError, match=r"column 'sentence' is empty in 1 of 60 rows \(first: 's0'\)"):
+        Dataset.from_arrays("mine", signal(), pd.DataFrame({"sentence": gone}, index=IDS))
+
+
+@pytest.mark.parametrize(("ending", "separator", "blank"), [("csv", ",", ""), ("tsv", "\t", "n/a")])
+def test_people_sessions_and_runs_are_called_as_it_is_written(folder, ending, separator, blank):
+    people = np.repeat(["1", "01", "001", "1.0"], N)
+    ids = np.tile(IDS, 4)
+    frame = table(subject=people).assign(stimulus_id=ids)
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    data = load_folder(folder, "mine")
+    assert list(dict.fromkeys(data.responses["subject"].values.tolist())) == ["1", "01", "001", "1.0"]
+    frame = table(session=people, run=people).assign(stimulus_id=ids)
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    shown = load_folder(folder, "mine").responses
+    assert shown["session"].values.tolist() == people.tolist() == shown["run"].values.tolist()
+    frame.loc[5, "session"] = blank
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    refused(folder, r"1 rows have no session \(first: row 7\)")
+
+
+def test_packed_tables_and_counts_that_cannot_be(folder):
+    table().to_csv(folder / "responses.csv.gz", index=False)
+    refused(folder, r"responses.csv.gz is not read: unpack it first \(gunzip\)")
+    (folder / "responses.csv.gz").unlink()
+    table().to_csv(folder / "responses.csv", index=False)
+    (folder / "dataset.toml").write_text("n_stimuli = 3\n")
+    refused(folder, "n_stimuli is 3, but stimuli.csv lists 60")
+    (folder / "dataset.toml").write_text("n_subjects = true\n")
+    refused(folder, "n_subjects must be a whole number, not True")
