@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..errors import UserError
 from .columns import unlike_neuroids
-from .recorded import LABELS, check_filled
+from .recorded import LABELS, check_filled, is_blank
 from .stimulus_set import StimulusSet
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -301,6 +301,17 @@ def _check_neuroids(responses: xr.DataArray) -> None:
     blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
     if blank.any():
         raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
+    ratios = responses["ncsnr"].values if "ncsnr" in responses.coords else np.empty(0)
+    for name, value in zip(names, ratios, strict=False):
+        number = pd.to_numeric(value, errors="coerce")
+        if not (is_blank([value]).all() or (np.isfinite(number) and number >= 0)):
+            raise UserError(
+                f"ncsnr of neuroid {name!r} is {str(value)!r}: a ratio of standard deviations is a finite number from "
+                "0 on, or blank where it is not known"
+            )
+    if len(ratios):
+        known = [pd.to_numeric(value, errors="coerce") for value in ratios]
+        responses["ncsnr"] = ("neuroid", np.array(known, np.float64))
     for axis in ("x", "y", "z"):
         if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
             for name, value in zip(names, responses[axis].values, strict=True):

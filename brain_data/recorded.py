@@ -10,11 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
+from .stimulus_set import StimulusSet
 
 LABELS = ("repetition", "run", "session", "subject", "group")
 """Columns of which every cell must be filled in, since folds, halves and intervals follow them."""
 LEFT_OUT, BY_REGION, SESSIONS = "left_out", "left_out_by_region", "sessions"
 """Attributes of responses: counts by reason, the same by region, and what was done about sessions."""
+UNSEEN = "stimuli that not every subject was shown"
 STILL_IN_SESSION = "neuroids that do not vary within a session"
 _LEAST_IN_SESSION, _LEAST_DISTINCT = 4, 15
 _GO_ON = "join sessions, or leave the column out (--columns session=ignore)"
@@ -156,7 +158,17 @@ def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
     n_lost = len(subjects) - len(people) * len(shared)
     if n_lost:
         split.attrs[LEFT_OUT] = {"presentations that not every subject has": n_lost}
+    n_unseen = len(set(responses["stimulus_id"].values.tolist()) - {stimulus for stimulus, _ in shared})
+    if n_unseen:
+        split.attrs[LEFT_OUT] |= {UNSEEN: n_unseen}
     return without_still(split, name, np.concatenate([flat[subjects == one].any(axis=0) for one in people]))
+
+
+def without_unseen(stimuli: StimulusSet, responses: xr.DataArray) -> StimulusSet:
+    """The stimuli that every subject was shown; all of them where others have no response either."""
+    shown = stimuli["stimulus_id"].isin(responses["stimulus_id"].values)
+    n_unseen = responses.attrs.get(LEFT_OUT, {}).get(UNSEEN, 0)
+    return stimuli[shown].reset_index(drop=True) if 0 < n_unseen == (~shown).sum() else stimuli
 
 
 def _rows_of(responses: xr.DataArray, subjects: npt.NDArray[Any]) -> dict[str, dict[tuple[Any, int], int]]:

@@ -18,6 +18,7 @@ from command_line import run_brodmann
 import brodmann
 from brodmann import UserError
 from brodmann.bench import make_benchmark, score
+from brodmann.bench.cli.found import found, found_text
 from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import Dataset, from_brainio
@@ -718,8 +719,8 @@ def test_what_was_found_is_printed(folder, brodmann_home):
 
 
 ASKED = (
-    "Session SESSIONS sess Repetition reps Reps run_number runs SUBJECT subjects participant monkey animal region Region "
-    "group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget start_time "
+    "Session SESSIONS sess Repetition reps Reps run_number runs SUBJECT subjects participant monkey animal region "
+    "Region group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget start_time "
     "end_time onset_time stimulus_onset button_press fixation correct_response neuroid_id word stimuli"
 )
 GENUINE = (
@@ -800,3 +801,85 @@ def test_packed_tables_and_counts_that_cannot_be(folder):
     refused(folder, "n_stimuli is 3, but stimuli.csv lists 60")
     (folder / "dataset.toml").write_text("n_subjects = true\n")
     refused(folder, "n_subjects must be a whole number, not True")
+
+
+@pytest.mark.parametrize("wrong", ["inf", "-1", "x", "50%"])
+def test_a_ratio_that_cannot_be_is_named_by_its_neuroid(folder, wrong):
+    values, ids = recorded(repetitions=1)
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    rows = {"neuroid_id": [f"n{i}" for i in range(T)], "ncsnr": ["1.5", wrong, *["2"] * (T - 2)]}
+    pd.DataFrame(rows).to_csv(folder / "neuroids.csv", index=False)
+    refused(folder, f"ncsnr of neuroid 'n1' is '{wrong}(.0)?': .* a finite number from 0 on, or blank")
+
+
+def added(folder, name, *words, **home):
+    return run_brodmann("data", "add", name, "--from", folder, "--json", *words, **home)
+
+
+@pytest.mark.parametrize("kind", ["unequal", "few", "published", "ncsnr"])
+def test_adding_says_the_ceiling_that_a_score_has(folder, kind):
+    values, ids = recorded(repetitions=1 if kind in ("published", "ncsnr") else R, noise=1.5)
+    place = np.tile(np.arange(R), N)
+    if kind == "unequal":
+        kept = (place < 2) | (np.repeat(np.arange(N), R) < 10)
+        values, ids = values[kept], ids[kept]
+    if kind == "few":
+        kept = (place < 1) | (np.repeat(np.arange(N), R) < 2)
+        values, ids = values[kept], ids[kept]
+    if kind == "published":
+        (folder / "dataset.toml").write_text("[published_ceilings.region]\nvalue = 0.5\n")
+    if kind == "ncsnr":
+        rows = {"neuroid_id": [f"n{i}" for i in range(T)], "ncsnr": [1.0] * (T - 1) + [""]}
+        pd.DataFrame(rows).to_csv(folder / "neuroids.csv", index=False)
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    data = load_folder(folder, "mine")
+    said = found(data, folder)
+    options = {"n_bootstraps": 0, "n_permutations": 0}
+    record = score("word-length-frequency", make_benchmark(data), **options).attrs["record"]
+    assert said["regions"]["region"]["ceiling"] == record["ceiling"] is not None
+    printed = f"{record['ceiling']:.3f}"
+    shown = next(line for line in found_text(said).splitlines() if line.startswith("region"))
+    assert {"published": "r_max, the published one", "ncsnr": "by ncsnr"}.get(kind, "median") in shown
+    assert printed in shown
+
+
+@pytest.mark.parametrize(("n_stimuli", "n_neuroids"), [(6, 2), (10, 2), (60, 2)])
+def test_the_next_command_is_one_that_works(tmp_path, n_stimuli, n_neuroids, brodmann_home):
+    texts = {"stimulus_id": IDS[:n_stimuli], "sentence": SENTENCES[:n_stimuli]}
+    pd.DataFrame(texts).to_csv(tmp_path / "stimuli.csv", index=False)
+    values, ids = recorded()
+    rows = slice(n_stimuli * R)
+    np.savez(tmp_path / "responses.npz", responses=values[rows, :n_neuroids], stimulus_id=ids[rows])
+    command = found(load_folder(tmp_path, "mine"), tmp_path)["next"].split()[1:]
+    assert command[:2] == (["score", "word-length-frequency"] if n_stimuli == 60 else ["benchmarks", "info"])
+
+
+def test_what_is_refused_replaces_nothing(folder, brodmann_home):
+    values, ids = recorded()
+    home = {"BRODMANN_HOME": str(brodmann_home)}
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    assert added(folder, "kept", **home).returncode == 0
+    before = brodmann.load_dataset("kept").digest
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids, session=np.arange(N * R) < 3)
+    for name in ("kept", "fresh"):
+        done = added(folder, name, **home)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "too few to z-score within it" in done.stderr
+    assert brodmann.load_dataset("kept").digest == before
+    assert not (brodmann_home / "data" / "fresh").exists()
+
+
+def test_stimuli_that_one_person_never_saw_are_left_out_and_counted(folder):
+    frame = table(subject=np.tile(["A", "B"], 2 * N))
+    frame = frame[~((frame["subject"] == "B") & frame["stimulus_id"].isin(IDS[:3]))]
+    frame.to_csv(folder / "responses.csv", index=False)
+    data = load_folder(folder, "mine")
+    assert data.stimuli["stimulus_id"].tolist() == IDS[3:]
+    assert data.responses.attrs["left_out"]["stimuli that not every subject was shown"] == 3
+    coords = {"stimulus_id": ("presentation", frame["stimulus_id"].to_numpy())}
+    coords["subject"] = ("presentation", frame["subject"].to_numpy())
+    made = xr.DataArray(frame.iloc[:, 2:].to_numpy(float), dims=("presentation", "neuroid"), coords=coords)
+    again = Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
+    assert again.stimuli["stimulus_id"].tolist() == IDS[3:]
+    frame[frame["stimulus_id"] != IDS[9]].to_csv(folder / "responses.csv", index=False)
+    refused(folder, "stimuli have no response")
