@@ -720,8 +720,8 @@ def test_what_was_found_is_printed(folder, brodmann_home):
 
 ASKED = (
     "Session SESSIONS sess Repetition reps Reps run_number runs SUBJECT subjects participant monkey animal region "
-    "Region group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget start_time "
-    "end_time onset_time stimulus_onset button_press fixation correct_response neuroid_id word stimuli"
+    "Region group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget "
+    "start_time end_time onset_time stimulus_onset button_press fixation correct_response neuroid_id word stimuli"
 )
 GENUINE = (
     "v0 n12 V1 IT PPA FFA LH_IFGorb MFG AntTemp PostTemp isthmuscingulate A B ch01 e7 neuron_3 unit12 voxel_101 "
