@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..errors import UserError
 from .columns import unlike_neuroids
-from .recorded import check_filled
+from .recorded import LABELS, check_filled, is_blank
 from .stimulus_set import StimulusSet
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -51,7 +51,8 @@ def _of_table(stimuli: pd.DataFrame) -> StimulusSet:
     table = StimulusSet(stimuli.reset_index(drop=True))
     names = stimuli["stimulus_id"] if "stimulus_id" in stimuli.columns else stimuli.index
     table["stimulus_id"] = as_names(names.to_numpy())
-    check_filled(dict(table), table["stimulus_id"].map(repr), "the table of stimuli")
+    shown = next((name for name in (*TEXT_COLUMNS, "filename") if name in table.columns), "")
+    check_filled(dict(table), table["stimulus_id"].map(repr), "the table of stimuli", (*LABELS, shown))
     table.stimulus_paths = getattr(stimuli, "stimulus_paths", None)
     if table.stimulus_paths is None and "filename" in table.columns:
         table.stimulus_paths = dict(zip(table["stimulus_id"], map(Path, table["filename"]), strict=True))
@@ -59,9 +60,11 @@ def _of_table(stimuli: pd.DataFrame) -> StimulusSet:
 
 
 def _of_list(stimuli: list[str | Path]) -> StimulusSet:
-    wrong = next((one for one in stimuli if not isinstance(one, str | Path)), None)
-    if wrong is not None:
-        raise UserError(f"stimuli must be texts, paths of pictures or a table, not {type(wrong).__name__}")
+    for place, one in enumerate(stimuli):
+        if not isinstance(one, str | Path):
+            raise UserError(
+                f"stimuli must be texts, paths of pictures or a table, not {type(one).__name__} (stimulus {place})"
+            )
     twice = pd.Series(list(map(str, stimuli)), dtype=object)
     twice = twice[twice.duplicated()]
     if len(twice):
@@ -99,11 +102,17 @@ def as_responses(responses: Any, stimuli: StimulusSet) -> tuple[npt.NDArray[Any]
     shown: Columns = {}
     if isinstance(responses, pd.DataFrame):
         recorded = {"neuroid_id": as_names(responses.columns.to_numpy())}
-        odd = unlike_neuroids(responses.columns)
+        holds = dict(zip(map(str, responses.columns), responses.dtypes, strict=True))
+        odd = unlike_neuroids(holds, set(map(str, stimuli.columns)))
         if odd:
             raise UserError(
                 f"columns {', '.join(map(repr, odd))} of the responses look like what was noted of the trials, not "
-                "like neuroids: drop them, or rename what is a neuroid"
+                "like neuroids: drop them, or rename what is a neuroid (stimulus ids are the index: set_index)"
+            )
+        if responses.index.nlevels > 1 or responses.columns.nlevels > 1:
+            raise UserError(
+                "the index and the columns of the responses must have one level, ids of stimuli and names of neuroids: "
+                "drop the other levels (droplevel), or give a DataArray with coordinates on presentation"
             )
         shown = _named_by(responses.index, stimuli)
         responses = responses.to_numpy()
@@ -292,6 +301,17 @@ def _check_neuroids(responses: xr.DataArray) -> None:
     blank = np.array([region.strip() in ("", "nan") for region in responses["region"].values])
     if blank.any():
         raise UserError(f"{int(blank.sum())} neuroids have no region (first: {names[int(blank.argmax())]!r})")
+    ratios = responses["ncsnr"].values if "ncsnr" in responses.coords else np.empty(0)
+    for name, value in zip(names, ratios, strict=False):
+        number = pd.to_numeric(value, errors="coerce")
+        if not (is_blank([value]).all() or (np.isfinite(number) and number >= 0)):
+            raise UserError(
+                f"ncsnr of neuroid {name!r} is {str(value)!r}: a ratio of standard deviations is a finite number from "
+                "0 on, or blank where it is not known"
+            )
+    if len(ratios):
+        known = [pd.to_numeric(value, errors="coerce") for value in ratios]
+        responses["ncsnr"] = ("neuroid", np.array(known, np.float64))
     for axis in ("x", "y", "z"):
         if axis in responses.coords and responses[axis].dtype.kind not in "fiu":
             for name, value in zip(names, responses[axis].values, strict=True):

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +45,10 @@ def is_installed(name: str) -> bool:
 
 
 def add_dataset(
-    name: str, source: Path | str | None = None, columns: Mapping[str, str] | None = None
+    name: str,
+    source: Path | str | None = None,
+    columns: Mapping[str, str] | None = None,
+    check: "Callable[[Dataset], object]" = lambda dataset: None,
 ) -> Path:
     """Install a data set.
 
@@ -57,6 +60,8 @@ def add_dataset(
         The folder that holds the files. None downloads them from their public address.
     columns : mapping of str to str, optional
         For data of one's own: our name of a column -> what the files call it, ``"ignore"``, or ``"neuroid"``.
+    check : callable, optional
+        May refuse data of one's own before anything is copied.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def add_dataset(
     """
     source = None if source is None else Path(source).expanduser()
     if name not in DATASETS:
-        return _add_own(name, source, columns or {})
+        return _add_own(name, source, columns or {}, check)
     if columns:
         raise UserError(
             f"{name!r} is a data set of the catalogue, whose columns are known: leave out columns"
@@ -139,7 +144,9 @@ def _how_to_install(card: DatasetCard) -> str:
     )
 
 
-def _add_own(name: str, source: Path | None, columns: Mapping[str, str]) -> Path:
+def _add_own(
+    name: str, source: Path | None, columns: Mapping[str, str], check: "Callable[[Dataset], object]"
+) -> Path:
     if source is None:
         raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
     if not _NAME.fullmatch(name):
@@ -148,7 +155,7 @@ def _add_own(name: str, source: Path | None, columns: Mapping[str, str]) -> Path
         raise UserError(f"data set {name!r}: {source} is not a folder")
     from .formats.folder import install_folder
 
-    return install_folder(name, source, columns)
+    return install_folder(name, source, columns, check)
 
 
 def _cards() -> dict[str, DatasetCard]:

@@ -1,8 +1,8 @@
 """What a stranger's tables call things, in our words: ``stimulus_id=image,trial=ignore``."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -11,16 +11,19 @@ from ..errors import UserError, unknown
 Held = TypeVar("Held")
 
 IGNORE, NEUROID = "ignore", "neuroid"
+_NUMBER = r"(no|num|number|id|ids|index|name|label)"
 _ASKED: Mapping[str, str] = {
-    r"trials?(no|num|number|id|index)?|index|idx|level0|unnamed\d+|row(no|num|number|id|index)?|order|events?": "",
-    r"times?(stamps?)?|dates?|datetime|day|(stim(ulus)?)?onsets?(times?)?": "time",
-    r"durations?|(response|reaction)times?|rt": "",
-    r"sub|subj|participant(id)?|subject(no|num|number)": "subject",
-    r"rep|repeat|repetition(no|num|number|id|index)": "repetition",
-    r"run(no|num|number|id|index)": "run",
-    r"ses|session(no|num|number|id|index)": "session",
-    r"block|conditions?(id)?|category(id)?|label|accuracy|correct|age|scan|volume|frame": "",
-    r"stim|(stimulus|image|picture|item|word|sentence)(no|num|number|index)": "",
+    rf"trials?{_NUMBER}?|index|idx|level0|unnamed\d+|rows?{_NUMBER}?|order|position|events?{_NUMBER}?": "",
+    r"times?(stamps?)?|dates?|datetime|day|((stim(ulus)?)?onset|start|end)s?(times?)?": "time",
+    r"durations?|(response|reaction)times?|rts?|trs?|fixations?|buttonpress(es)?": "",
+    rf"(sub|subj|subject|participant|patient|monkey|animal|mouse)s?{_NUMBER}?": "subject",
+    rf"(rep|repeat|repetition)s?{_NUMBER}?": "repetition",
+    rf"runs?{_NUMBER}?": "run",
+    rf"(ses|sess|session)s?{_NUMBER}?": "session",
+    rf"(block|condition|category|categorie|label|group|story|storie|passage|scene)s?{_NUMBER}?": "",
+    rf"(object|file|region|neuroid)s?{_NUMBER}?": "",
+    r"((correct)?responses?)?accuracy|correct(responses?)?|ages?|scans?|volumes?|frames?|split|paths?": "",
+    rf"(stim|stimulus|stimuli|image|picture|item|word|sentence|text)s?{_NUMBER}?": "",
 }
 """What a column of responses is called that is hardly a neuroid, and which of our coordinates it may be."""
 
@@ -33,11 +36,14 @@ class ColumnMap:
     columns : mapping of str to str
     seen : set of str
         Columns of the tables that were mapped.
+    of_stimuli : set of str
+        Columns of the table of stimuli, as the files call them.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
         self.columns = dict(columns or {})
         self.seen: set[str] = set()
+        self.of_stimuli: set[str] = set()
 
     def of_names(self, names: Iterable[str], where: str) -> dict[str, str]:
         """Our names of the columns of one table, in order, and theirs.
@@ -99,9 +105,17 @@ class ColumnMap:
             if ours in self.columns and ours not in table.columns:
                 raise unknown(f"column of {where} ({ours})", self.columns[ours], map(str, table.columns))
 
-    def ask(self, neuroids: Iterable[str], where: str) -> None:
-        """Raise a UserError where columns of responses are called as no neuroid is, unless they were said to be."""
-        odd = unlike_neuroids(name for name in neuroids if self.columns.get(name) != NEUROID)
+    def ask(self, neuroids: Mapping[str, object], where: str) -> None:
+        """Raise a UserError where columns of responses look like no neuroid's, unless they were said to be.
+
+        Parameters
+        ----------
+        neuroids : mapping of str to dtype
+            Name of a column -> what it holds.
+        where : str
+        """
+        asked = {name: kind for name, kind in neuroids.items() if self.columns.get(name) != NEUROID}
+        odd = unlike_neuroids(asked, self.of_stimuli)
         if odd:
             names = ", ".join(map(repr, odd))
             ignored = ",".join(f"{name}={IGNORE}" for name in odd)
@@ -135,15 +149,39 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return found
 
 
-def unlike_neuroids(names: Iterable[object]) -> dict[str, str]:
-    """Names that are hardly those of neuroids, and which of our coordinates each may be; empty for none."""
+def unlike_neuroids(columns: Mapping[Any, object], of_stimuli: Collection[str] = ()) -> dict[str, str]:
+    """Names that are hardly those of neuroids, and which of our coordinates each may be; empty for none.
+
+    Parameters
+    ----------
+    columns : mapping of name to dtype
+        Columns of truth values are no neuroid's.
+    of_stimuli : collection of str
+        Columns that stimuli have, which are no neuroid's either.
+    """
     odd = {}
-    for name in map(str, names):
+    shown = {name.lower() for name in of_stimuli}
+    for name, holds in ((str(name), holds) for name, holds in columns.items()):
         plain = re.sub(r"[^a-z0-9]", "", name.lower())
         kind = next((kind for pattern, kind in _ASKED.items() if re.fullmatch(pattern, plain)), None)
+        if kind is None and (
+            str(holds) in ("bool", "boolean")
+            or name.lower() in shown
+            or re.match(r"is([_ ]|[A-Z][a-z])", name)
+        ):
+            kind = ""
         if kind is not None:
             odd[name] = kind
     return odd
+
+
+def lacking(needed: str, names: Iterable[str], where: str) -> UserError:
+    """The error for a table without a column that it needs."""
+    names = list(names)
+    hint = f"it has {', '.join(names[:8])}; say which of them it is by --columns {needed}=NAME"
+    error = unknown(f"column: {where} needs", needed, names, hint=hint)
+    meant = str(error).endswith("?")
+    return UserError(f"{error} Say so by --columns {needed}=NAME") if meant else error
 
 
 def _quoted(text: str) -> str:

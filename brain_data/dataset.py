@@ -144,7 +144,7 @@ class Dataset:
             For shapes that do not fit, no neuroid that varies and has every response, stimuli that appear twice.
         """
         from .arrays import as_responses, ask_about_rdm, labeled, modality_of, neuroid_columns, stimulus_table
-        from .recorded import per_subject, without_dead
+        from .recorded import per_subject, without_dead, without_unseen
 
         table = stimulus_table(stimuli, labels)
         check_stimuli(table, identifier)
@@ -158,7 +158,7 @@ class Dataset:
         recorded |= neuroid_columns(values.shape[1], region, subject, positions)
         array = labeled(values, shown, recorded, region if isinstance(region, str) else "")
         array = without_dead(per_subject(array, identifier), identifier)
-        return cls(identifier, stimuli=table, responses=array, **about)
+        return cls(identifier, stimuli=without_unseen(table, array), responses=array, **about)
 
     def __repr__(self) -> str:
         """What it is, in a few lines."""

@@ -214,14 +214,13 @@ def described(found: Alike, names: Sequence[object]) -> list[str]:
         The stimuli's ids.
     """
     lines = []
-    kept = "folds keep them together"
     if found.same is not None:
         lines.append(
-            f"{found.n_same} stimuli are the same as others under another id ({_first(found.same, names)}): {kept}"
+            f"{found.n_same} stimuli are the same as others under another id ({_first(found.same, names)})"
         )
     if found.near is not None and found.n_near > found.n_same:
         n_more = found.n_near - found.n_same
-        lines.append(f"{n_more} {'more ' if lines else ''}stimuli are nearly the same as others: {kept}")
+        lines.append(f"{n_more} {'more ' if lines else ''}stimuli are nearly the same as others")
     return lines
 
 

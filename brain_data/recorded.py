@@ -1,5 +1,6 @@
 """What was recorded, made fit to be scored: whole labels, no dead neuroids, subjects and sessions kept apart."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,16 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
+from .stimulus_set import StimulusSet
 
 LABELS = ("repetition", "run", "session", "subject", "group")
 """Columns of which every cell must be filled in, since folds, halves and intervals follow them."""
 LEFT_OUT, BY_REGION, SESSIONS = "left_out", "left_out_by_region", "sessions"
 """Attributes of responses: counts by reason, the same by region, and what was done about sessions."""
-_LEAST_IN_SESSION = 4
+UNSEEN = "stimuli that not every subject was shown"
+STILL_IN_SESSION = "neuroids that do not vary within a session"
+_LEAST_IN_SESSION, _LEAST_DISTINCT = 4, 15
+_GO_ON = "join sessions, or leave the column out (--columns session=ignore)"
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
 
@@ -124,9 +129,13 @@ def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
         return responses
     if of_presentations(responses, "session") is not None:
         of_each = np.char.add(np.char.add(responses["session"].values.astype(str), " of subject "), subjects)
-        values, said = within_sessions(responses.values, of_each, name)
+        recorded = np.isfinite(responses.values)
+        values, said = within_sessions(responses.values, of_each, responses["stimulus_id"].values, name)
+        flat = recorded & np.isnan(values)
         responses = responses.copy(data=values).drop_vars("session")
         responses.attrs[SESSIONS] = said
+    else:
+        flat = np.zeros(responses.shape, bool)
     rows = _rows_of(responses, subjects)
     shared = [key for key in rows[people[0]] if all(key in rows[one] for one in people)]
     if not shared:
@@ -149,7 +158,17 @@ def per_subject(responses: xr.DataArray, name: str) -> xr.DataArray:
     n_lost = len(subjects) - len(people) * len(shared)
     if n_lost:
         split.attrs[LEFT_OUT] = {"presentations that not every subject has": n_lost}
-    return split
+    n_unseen = len(set(responses["stimulus_id"].values.tolist()) - {stimulus for stimulus, _ in shared})
+    if n_unseen:
+        split.attrs[LEFT_OUT] |= {UNSEEN: n_unseen}
+    return without_still(split, name, np.concatenate([flat[subjects == one].any(axis=0) for one in people]))
+
+
+def without_unseen(stimuli: StimulusSet, responses: xr.DataArray) -> StimulusSet:
+    """The stimuli that every subject was shown; all of them where others have no response either."""
+    shown = stimuli["stimulus_id"].isin(responses["stimulus_id"].values)
+    n_unseen = responses.attrs.get(LEFT_OUT, {}).get(UNSEEN, 0)
+    return stimuli[shown].reset_index(drop=True) if 0 < n_unseen == (~shown).sum() else stimuli
 
 
 def _rows_of(responses: xr.DataArray, subjects: npt.NDArray[Any]) -> dict[str, dict[tuple[Any, int], int]]:
@@ -180,32 +199,79 @@ def _shared_columns(responses: xr.DataArray, taken: Sequence[npt.NDArray[np.intp
 
 
 def within_sessions(
-    values: npt.NDArray[Any], sessions: npt.NDArray[Any], name: str
+    values: npt.NDArray[Any], sessions: npt.NDArray[Any], stimuli: npt.NDArray[Any], name: str
 ) -> tuple[npt.NDArray[np.float64], str]:
     """Responses z-scored within each session, per neuroid, and the words for it.
 
     Parameters
     ----------
     values : array of shape (n_presentations, n_neuroids)
-    sessions : array of shape (n_presentations,)
+        NaN where nothing was recorded.
+    sessions, stimuli : array of shape (n_presentations,)
+        The session and the stimulus of each.
     name : str
         For messages.
+
+    Returns
+    -------
+    scored : array of shape (n_presentations, n_neuroids)
+        A neuroid that does not vary within a session is NaN there.
+    words : str
 
     Raises
     ------
     UserError
-        For a session of fewer than 4 presentations.
+        For a session of fewer than 4 presentations, or of fewer than 15 stimuli that are repeated inside it, or never
+        shown among others: their mean, which is taken off, is then a good part of what was to be predicted.
     """
     labels, member = np.unique(np.asarray(sessions).astype(str), return_inverse=True)
     counts = np.bincount(member)
     if counts.min() < _LEAST_IN_SESSION:
         raise UserError(
             f"{name}: session {str(labels[counts.argmin()])!r} has {counts.min()} presentations, too few to z-score "
-            f"within it ({_LEAST_IN_SESSION}): join sessions, or leave the column out (--columns session=ignore)"
+            f"within it ({_LEAST_IN_SESSION}): {_GO_ON}"
         )
+    shown = pd.crosstab(pd.factorize(np.asarray(stimuli).astype(str))[0], member).to_numpy()
+    _check_mixed(shown, labels, name)
     scored = np.array(values, np.float64)
     for one in range(len(labels)):
         rows = scored[member == one]
-        spread = rows.std(axis=0)
-        scored[member == one] = (rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return scored, f"responses z-scored within each of {len(labels)} sessions"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # nothing was recorded of a neuroid
+            spread, middle = np.nanstd(rows, axis=0), np.nanmean(rows, axis=0)
+            range_of = np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)
+            varies = range_of > _ROUNDING * np.nanmax(np.abs(rows), axis=0)
+        scored[member == one] = (rows - middle) / np.where(varies, spread, np.nan)
+    words = f"responses z-scored within each of {len(labels)} sessions"
+    if ((shown > 0) != (shown[:, :1] > 0)).any():
+        words += "; sessions hold different stimuli: what differs between them is removed, too"
+    return scored, words
+
+
+def _check_mixed(shown: npt.NDArray[Any], labels: npt.NDArray[Any], name: str) -> None:
+    """Refuse few stimuli, repeated in a session or with the same ones everywhere; `shown` is (stimulus, session)."""
+    for label, column in zip(labels, shown.T, strict=True):
+        n_stimuli = int((column > 0).sum())
+        others = (shown[:, (shown[column > 0] > 0).any(axis=0)] > 0).any(axis=1).sum()
+        if n_stimuli < _LEAST_DISTINCT and (column.max() > 1 or others < _LEAST_DISTINCT):
+            raise UserError(
+                f"{name}: session {str(label)!r} holds {n_stimuli} different stimul{'us' if n_stimuli == 1 else 'i'}, "
+                f"too few to z-score within it ({_LEAST_DISTINCT}), as what they share would be removed: {_GO_ON}"
+            )
+
+
+def without_still(responses: xr.DataArray, name: str, still: npt.NDArray[np.bool_]) -> xr.DataArray:
+    """The same without the neuroids that are `still` within a session, where z-scores are NaN; counted.
+
+    Raises
+    ------
+    UserError
+        Where no neuroid would be left.
+    """
+    if not still.any():
+        return responses
+    if still.all():
+        raise UserError(f"{name}: every neuroid is constant within a session: {_GO_ON}")
+    kept = responses[:, ~still]
+    kept.attrs[LEFT_OUT] = {**responses.attrs.get(LEFT_OUT, {}), STILL_IN_SESSION: int(still.sum())}
+    return kept

@@ -292,19 +292,21 @@ def add_data(
 
       brodmann data add my-recordings --from FOLDER --columns stimulus_id=image,trial=ignore
     """
-    from ...brain_data.catalogue import add_dataset, dataset_card, load_dataset
+    from ...brain_data.catalogue import add_dataset, dataset_card
     from ...brain_data.columns import parse_columns
+    from .found import found, found_text
 
-    folder = add_dataset(name, source, parse_columns(columns))
+    said: dict[str, Any] = {}
+    folder = add_dataset(
+        name, source, parse_columns(columns), lambda dataset: said.update(found(dataset, ""))
+    )
     if not dataset_card(name).own:
         if as_json:
             print_json({"name": name, "folder": str(folder)})
         else:
             print(f"{name} is installed in {folder}")
         return
-    from .found import found, found_text
-
-    said = found(load_dataset(name), folder)
+    said["folder"] = str(folder)
     if as_json:
         print_json(said)
     else:

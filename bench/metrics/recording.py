@@ -13,7 +13,7 @@ import xarray as xr
 from ...brain_data.dataset import Dataset
 from ...brain_data.near_duplicates import Alike, n_shared
 from ...brain_data.noise_ceiling import noise_variance, repetition_weights
-from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions
+from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions, without_still
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
 
@@ -187,14 +187,15 @@ def recording(dataset: Dataset, region: str) -> Recording:
             r_max=None if published is None else published.value, blocks=dataset.blocks, dataset=dataset,
         )  # fmt: skip
     responses = per_subject(dataset.region(region), name)
+    sessions = str(responses.attrs.get(SESSIONS, ""))
+    session = of_presentations(responses, "session")
+    if session is not None and not sessions and len(np.unique(session.astype(str))) > 1:
+        values, sessions = within_sessions(responses.values, session, responses["stimulus_id"].values, name)
+        responses = without_still(responses.copy(data=values), name, np.isnan(values).any(axis=0))
+    left_out = responses.attrs.get("left_out", {})
     neuroids = pd.DataFrame(
         {str(name): values.values for name, values in responses.coords.items() if values.dims == ("neuroid",)}
     )
-    left_out, sessions = responses.attrs.get("left_out", {}), str(responses.attrs.get(SESSIONS, ""))
-    session = of_presentations(responses, "session")
-    if session is not None and not sessions and len(np.unique(session.astype(str))) > 1:
-        values, sessions = within_sessions(responses.values, session, name)
-        responses = responses.copy(data=values)
     shown = pd.Index(responses["stimulus_id"].values)
     columns |= _of_presentations(responses, shown, ids, columns)
     return Recording(

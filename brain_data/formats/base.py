@@ -21,7 +21,8 @@ NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
 COORDINATES = (*PRESENTATION, *NEUROID)
 _NOT_YET = {
     ".nii": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
-    ".gz": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
+    ".nii.gz": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
+    ".gz": "unpack it first (gunzip)",
     ".nwb": "take the responses out, e.g. with pynwb, and save responses.npz",
 }
 
@@ -98,7 +99,8 @@ def read_responses(folder: Path, columns: ColumnMap | None = None) -> Parts:
         endings = sorted(suffix for one in FORMATS.values() for suffix in one.suffixes)
         readable = ", ".join(f"responses{suffix}" for suffix in endings)
         for path in found:
-            advice = _NOT_YET.get(path.suffix, f"it must be one of {readable}")
+            known_ends = (advice for end, advice in _NOT_YET.items() if path.name.lower().endswith(end))
+            advice = next(known_ends, f"it must be one of {readable}")
             raise UserError(f"{path.name} is not read: {advice}")
         raise UserError(f"{folder} holds no {readable}")
     ((path, file_format),) = known

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from ...errors import UserError, unknown
-from ..columns import ColumnMap
+from ...errors import UserError
+from ..columns import ColumnMap, lacking
+from ..recorded import is_blank
 from .base import PRESENTATION, TIMED, Format, Parts, add_format
 from .table import line_of, read_table
 
+_LABELS = ("subject", "session", "run")
 _COMMAS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?|[-+]?\d*,\d+")
 
 
@@ -31,7 +33,7 @@ class Csv(Format):
     def read_mapped(self, path: Path, columns: ColumnMap) -> Parts:
         """The arrays of the file, its columns under our names."""
         said = columns.as_written(TIMED)
-        written = columns.as_written(("stimulus_id",))
+        written = columns.as_written(("stimulus_id", *_LABELS))
         table = read_table(
             path, written, separator=self.separator, is_label=said.__contains__, missing=(self.missing,)
         )
@@ -42,17 +44,13 @@ class Csv(Format):
             )
         table = columns.of_table(table, path.name)
         if "stimulus_id" not in table.columns:
-            has = ", ".join(map(str, table.columns[:8]))
-            hint = f"it has {has}; say which of them it is by --columns stimulus_id=NAME"
-            raise unknown(
-                f"column: {path.name} needs", "stimulus_id", list(map(str, table.columns)), hint=hint
-            )
+            raise lacking("stimulus_id", map(str, table.columns), path.name)
         ours = [*PRESENTATION, *({"time"} & set(columns.columns))]
         known = [name for name in ours if name in table.columns]
         neuroids = [column for column in table.columns if column not in known]
-        columns.ask(neuroids, path.name)
+        columns.ask({str(name): table[name].dtype for name in neuroids}, path.name)
         for name in known[1:]:
-            blank = table[name].isna().to_numpy()
+            blank = is_blank(table[name].to_numpy()) | table[name].isin([self.missing]).to_numpy()
             if blank.any():
                 line = line_of(path, int(blank.argmax()), self.separator)
                 raise UserError(

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -16,9 +16,9 @@ from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
 from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
-from ..columns import ColumnMap
+from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Modality, Published
-from ..recorded import check_filled, per_subject, without_dead
+from ..recorded import check_filled, per_subject, without_dead, without_unseen
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
 from .base import COORDINATES, NEUROID, TIMED, read_responses
@@ -99,8 +99,14 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     columns = ColumnMap(_merged(about.columns, said))
     stimuli, modality = _stimuli(folder, about, columns)
     stimuli.identifier = identifier
+    columns.of_stimuli = set(columns.seen) | set(map(str, stimuli.columns))
     rdms = own_rdms(folder, about.rdms, about.region, stimuli["stimulus_id"].to_numpy(object), columns)
     responses = None if rdms else _responses(folder, identifier, about, columns)
+    n_listed = len(stimuli)
+    if responses is not None:
+        stimuli = without_unseen(stimuli, responses)
+    if about.n_stimuli not in (None, n_listed, len(stimuli)):
+        raise UserError(f"{DESCRIPTION}: n_stimuli is {about.n_stimuli}, but stimuli.csv lists {n_listed}")
     regions = list(rdms) if responses is None else list(dict.fromkeys(responses["region"].values.tolist()))
     if about.regions and set(about.regions) != set(regions):
         raise UserError(
@@ -146,7 +152,12 @@ def _merged(described: Mapping[str, str], said: Mapping[str, str]) -> dict[str, 
     return {**described, **said}
 
 
-def install_folder(name: str, folder: Path, columns: Mapping[str, str] | None = None) -> Path:
+def install_folder(
+    name: str,
+    folder: Path,
+    columns: Mapping[str, str] | None = None,
+    check: Callable[[Dataset], object] = lambda dataset: None,
+) -> Path:
     """Check recordings of one's own by loading them, then copy them into the home.
 
     Parameters
@@ -156,6 +167,8 @@ def install_folder(name: str, folder: Path, columns: Mapping[str, str] | None = 
     folder : Path
     columns : mapping of str to str, optional
         As for :func:`load_folder`; the description of the copy keeps it.
+    check : callable
+        May refuse the data set before anything is copied.
 
     Returns
     -------
@@ -167,6 +180,8 @@ def install_folder(name: str, folder: Path, columns: Mapping[str, str] | None = 
     dataset = load_folder(folder, name, columns)
     for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
         check_picture(picture, f"stimulus {stimulus!r}")
+    dataset.described_duplicates()
+    check(dataset)
     if home().resolve().is_relative_to(folder.resolve()):
         raise UserError(
             f"{folder} holds {home()}, where data sets are copied to: give the recordings' own folder"
@@ -236,7 +251,7 @@ def _described(path: Path) -> Description:
         if key not in known:
             raise unknown(f"entry of {path.name}", key, known)
         kind, words = _NOT_TEXT.get(key, (str, 'text in quotes ("...")'))
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise UserError(f"{path}: {key} must be {words}, not {value!r}")
     modality = content.get("modality")
     if modality is not None and modality not in get_args(Modality):
@@ -267,8 +282,7 @@ def _table(path: Path, needed: str, columns: ColumnMap) -> pd.DataFrame:
     table = columns.of_table(read_table(path, columns.as_written(_AS_WRITTEN)), path.name)
     names = [str(name) for name in table.columns]
     if needed not in names:
-        hint = f"it has {', '.join(names[:8])}; say which of them it is by --columns {needed}=NAME"
-        raise unknown(f"column: {path.name} needs", needed, names, hint=hint)
+        raise lacking(needed, names, path.name)
     return table
 
 

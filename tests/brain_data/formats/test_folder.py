@@ -397,7 +397,7 @@ def test_the_page_of_the_documentation_works_word_for_word(tmp_path, monkeypatch
     )
     assert done.returncode == 0, done.stderr
     assert "word-length-frequency  on  my-recordings.PostTemp-ridge" in done.stdout
-    assert "reliability of the mean response" in done.stdout
+    assert "reliability of the neuroids' mean responses" in done.stdout
 
 
 def texts(folder, ids, **columns):

@@ -18,8 +18,11 @@ from command_line import run_brodmann
 import brodmann
 from brodmann import UserError
 from brodmann.bench import make_benchmark, score
+from brodmann.bench.cli.found import found, found_text
+from brodmann.bench.metrics.neuroid_ceiling import neuroid_ceiling
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import Dataset, from_brainio
+from brodmann.brain_data.columns import unlike_neuroids
 from brodmann.brain_data.formats.brainio import to_brainio
 from brodmann.brain_data.formats.folder import load_folder
 from brodmann.brain_data.noise_ceiling import variance_reliability
@@ -453,7 +456,8 @@ def test_offsets_of_sessions_are_removed_and_said(folder, blocked):
     )
     data = load_folder(folder, "mine")
     kept = recording(data, "region")
-    assert kept.sessions == "responses z-scored within each of 4 sessions"
+    apart = "; sessions hold different stimuli: what differs between them is removed, too" if blocked else ""
+    assert kept.sessions == "responses z-scored within each of 4 sessions" + apart
     of_session = kept.cube if blocked else kept.cube.swapaxes(0, 1).reshape(-1, T)
     np.testing.assert_allclose(of_session.reshape(-1, T).mean(axis=0), 0, atol=1e-9)
     want, got = (np.median(variance_reliability(recording(one, "region").cube)) for one in (plain, data))
@@ -476,6 +480,69 @@ def test_a_session_that_is_too_short_to_be_scored_within_is_one_line():
     data = Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
     with pytest.raises(UserError, match="session 'a' has 2 presentations, too few to z-score within it"):
         recording(data, "region")
+
+
+def in_sessions(values, ids, session):
+    """A data set of presentations with sessions, read as it would be scored."""
+    coords = {"stimulus_id": ("presentation", ids), "session": ("presentation", session)}
+    made = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coords)
+    return recording(
+        Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS)), "region"
+    )
+
+
+@pytest.mark.parametrize("constant", [0.7, 0.1, 3.0, 1e6 + 0.1])
+def test_a_neuroid_that_stands_still_in_a_session_is_left_out_and_counted(constant):
+    values, ids = recorded()
+    session = np.tile(np.arange(R), N)
+    values[session == 1, 0] = constant
+    kept = in_sessions(values, ids, session)
+    assert kept.cube.shape == (N, R, T - 1)
+    assert kept.n_left_out == {"neuroids that do not vary within a session": 1}
+    assert len(kept.neuroids) == T - 1
+    assert np.abs(kept.cube).max() < 10
+    values[session == 1] = constant
+    with pytest.raises(UserError, match="every neuroid is constant within a session: join sessions"):
+        in_sessions(values, ids, session)
+
+
+def test_sessions_of_few_stimuli_are_refused_where_their_mean_is_what_was_to_be_predicted():
+    values, ids = recorded()
+    for per, said in ((1, "1 different stimulus,"), (10, "10 different stimuli")):
+        session = np.arange(N * R) // (per * R)  # repetitions inside a session
+        with pytest.raises(UserError, match=f"session '0' holds {said}.* join sessions"):
+            in_sessions(values, ids, session)
+    sets = np.repeat(np.arange(N) // 10, R) + 10 * np.tile(
+        np.arange(R), N
+    )  # ten, which are never among others
+    with pytest.raises(UserError, match="holds 10 different stimuli, too few to z-score within it"):
+        in_sessions(values, ids, sets)
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(N), (R, 1)), axis=1)
+    mixed = (order // 10 + 6 * np.arange(R)[:, None]).T.ravel()  # ten, among others each time
+    said = in_sessions(values, ids, mixed).sessions
+    assert said.endswith(
+        "24 sessions; sessions hold different stimuli: what differs between them is removed, too"
+    )
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_flawless_model_reaches_the_ceiling_of_sessions_that_are_accepted(nested):
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=N)
+        values = np.repeat(truth, R)[:, None] + rng.normal(size=(N * R, T))
+        order = rng.permuted(np.tile(np.arange(N), (R, 1)), axis=1)
+        session = (
+            np.repeat(rng.permutation(N) // 15, R)
+            if nested
+            else (order // 6 + 10 * np.arange(R)[:, None]).T.ravel()
+        )
+        kept = in_sessions(values, np.repeat(IDS, R), session)
+        ceiling = neuroid_ceiling(kept, [np.arange(N)], np.ones(N)).value
+        r = [np.corrcoef(truth[np.argsort(IDS)], one)[0, 1] for one in kept.mean.T]
+        found.append(np.median(r) ** 2 / ceiling)
+    assert 0.95 < np.mean(found) < 1.05
 
 
 def test_people_are_never_averaged_as_repetitions(folder):
@@ -649,3 +716,170 @@ def test_what_was_found_is_printed(folder, brodmann_home):
         assert line in done.stdout.splitlines()
     assert "region      V1: 4 neuroids, reliability of the mean response 0." in done.stdout
     assert "region      IT: 3 neuroids, reliability of the mean response 0." in done.stdout
+
+
+ASKED = (
+    "Session SESSIONS sess Repetition reps Reps run_number runs SUBJECT subjects participant monkey animal region "
+    "Region group story passage filename image_id sentence_id object_name category_name tr TR is_target isTarget "
+    "start_time end_time onset_time stimulus_onset button_press fixation correct_response neuroid_id word stimuli"
+)
+GENUINE = (
+    "v0 n12 V1 IT PPA FFA LH_IFGorb MFG AntTemp PostTemp isthmuscingulate A B ch01 e7 neuron_3 unit12 voxel_101 "
+    "roi_V4 region1 face1 Fp1 Cz MEG0113 left_ifg lang_LH_netw 17 3.5 insula issue"
+)
+
+
+@pytest.mark.parametrize("column", ASKED.split())
+def test_what_is_called_as_our_labels_are_is_asked_about(column):
+    assert list(unlike_neuroids({column: float})) == [column]
+
+
+def test_names_of_neuroids_pass():
+    assert unlike_neuroids(dict.fromkeys(GENUINE.split(), float)) == {}
+
+
+def test_labels_by_other_names_are_no_neuroids(folder):
+    table(Session=np.tile(np.arange(R), N)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, r"'Session' looks like .* or say what they are: --columns session=Session")
+    assert load_folder(folder, "mine", {"session": "Session"}).responses["session"].dims == ("presentation",)
+    table(target=np.tile([True, False], 2 * N)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, "'target' looks like")
+    stimuli(folder, valence=LENGTH)
+    table(Valence=np.repeat(LENGTH, R)).to_csv(folder / "responses.csv", index=False)
+    refused(folder, "'Valence' looks like .*Valence=neuroid if it is")
+    assert load_folder(folder, "mine", {"Valence": "neuroid"}).responses.sizes["neuroid"] == T + 1
+    table().rename(columns={"stimulus_id": "Stimulus_ID"}).to_csv(folder / "responses.csv", index=False)
+    refused(folder, r"did you mean 'Stimulus_ID'\? Say so by --columns stimulus_id=NAME")
+
+
+@pytest.mark.parametrize(
+    "column", ["stimulus_id", "repetition", "session", "subject", "run", "region", "valence", "flag"]
+)
+def test_labels_among_the_columns_in_memory_are_asked_about(column):
+    frame = pd.DataFrame(signal(), columns=[f"v{i}" for i in range(T)], index=IDS)
+    frame.insert(0, column, [True, False] * 30 if column == "flag" else np.arange(N))
+    texts = pd.DataFrame({"sentence": SENTENCES, "valence": LENGTH}, index=IDS)
+    with pytest.raises(UserError, match=f"columns '{column}' of the responses look like"):
+        Dataset.from_arrays("mine", frame, texts)
+
+
+def test_indices_of_several_levels_and_missing_texts_are_one_line():
+    frame = pd.DataFrame(signal(), columns=[f"v{i}" for i in range(T)])
+    frame.index = pd.MultiIndex.from_arrays([IDS, range(N)], names=["stimulus_id", "repetition"])
+    with pytest.raises(UserError, match="must have one level, ids of stimuli and names of neuroids: drop"):
+        Dataset.from_arrays("mine", frame, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
+    gone = [None, *SENTENCES[1:]]
+    with pytest.raises(UserError, match=r"not NoneType \(stimulus 0\)"):
+        Dataset.from_arrays("mine", signal(), gone)
+    with pytest.raises(UserError, match=r"column 'sentence' is empty in 1 of 60 rows \(first: 's0'\)"):
+        Dataset.from_arrays("mine", signal(), pd.DataFrame({"sentence": gone}, index=IDS))
+
+
+@pytest.mark.parametrize(("ending", "separator", "blank"), [("csv", ",", ""), ("tsv", "\t", "n/a")])
+def test_people_sessions_and_runs_are_called_as_it_is_written(folder, ending, separator, blank):
+    people = np.repeat(["1", "01", "001", "1.0"], N)
+    ids = np.tile(IDS, 4)
+    frame = table(subject=people).assign(stimulus_id=ids)
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    data = load_folder(folder, "mine")
+    assert list(dict.fromkeys(data.responses["subject"].values.tolist())) == ["1", "01", "001", "1.0"]
+    frame = table(session=people, run=people).assign(stimulus_id=ids)
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    shown = load_folder(folder, "mine").responses
+    assert shown["session"].values.tolist() == people.tolist() == shown["run"].values.tolist()
+    frame.loc[5, "session"] = blank
+    frame.to_csv(folder / f"responses.{ending}", sep=separator, index=False)
+    refused(folder, r"1 rows have no session \(first: row 7\)")
+
+
+def test_packed_tables_and_counts_that_cannot_be(folder):
+    table().to_csv(folder / "responses.csv.gz", index=False)
+    refused(folder, r"responses.csv.gz is not read: unpack it first \(gunzip\)")
+    (folder / "responses.csv.gz").unlink()
+    table().to_csv(folder / "responses.csv", index=False)
+    (folder / "dataset.toml").write_text("n_stimuli = 3\n")
+    refused(folder, "n_stimuli is 3, but stimuli.csv lists 60")
+    (folder / "dataset.toml").write_text("n_subjects = true\n")
+    refused(folder, "n_subjects must be a whole number, not True")
+
+
+@pytest.mark.parametrize("wrong", ["inf", "-1", "x", "50%"])
+def test_a_ratio_that_cannot_be_is_named_by_its_neuroid(folder, wrong):
+    values, ids = recorded(repetitions=1)
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    rows = {"neuroid_id": [f"n{i}" for i in range(T)], "ncsnr": ["1.5", wrong, *["2"] * (T - 2)]}
+    pd.DataFrame(rows).to_csv(folder / "neuroids.csv", index=False)
+    refused(folder, f"ncsnr of neuroid 'n1' is '{wrong}(.0)?': .* a finite number from 0 on, or blank")
+
+
+def added(folder, name, *words, **home):
+    return run_brodmann("data", "add", name, "--from", folder, "--json", *words, **home)
+
+
+@pytest.mark.parametrize("kind", ["unequal", "few", "published", "ncsnr"])
+def test_adding_says_the_ceiling_that_a_score_has(folder, kind):
+    values, ids = recorded(repetitions=1 if kind in ("published", "ncsnr") else R, noise=1.5)
+    place = np.tile(np.arange(R), N)
+    if kind == "unequal":
+        kept = (place < 2) | (np.repeat(np.arange(N), R) < 10)
+        values, ids = values[kept], ids[kept]
+    if kind == "few":
+        kept = (place < 1) | (np.repeat(np.arange(N), R) < 2)
+        values, ids = values[kept], ids[kept]
+    if kind == "published":
+        (folder / "dataset.toml").write_text("[published_ceilings.region]\nvalue = 0.5\n")
+    if kind == "ncsnr":
+        rows = {"neuroid_id": [f"n{i}" for i in range(T)], "ncsnr": [1.0] * (T - 1) + [""]}
+        pd.DataFrame(rows).to_csv(folder / "neuroids.csv", index=False)
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    data = load_folder(folder, "mine")
+    said = found(data, folder)
+    options = {"n_bootstraps": 0, "n_permutations": 0}
+    record = score("word-length-frequency", make_benchmark(data), **options).attrs["record"]
+    assert said["regions"]["region"]["ceiling"] == record["ceiling"] is not None
+    printed = f"{record['ceiling']:.3f}"
+    shown = next(line for line in found_text(said).splitlines() if line.startswith("region"))
+    assert {"published": "r_max, the published one", "ncsnr": "by ncsnr"}.get(kind, "median") in shown
+    assert printed in shown
+
+
+@pytest.mark.parametrize(("n_stimuli", "n_neuroids"), [(6, 2), (10, 2), (60, 2)])
+def test_the_next_command_is_one_that_works(tmp_path, n_stimuli, n_neuroids, brodmann_home):
+    texts = {"stimulus_id": IDS[:n_stimuli], "sentence": SENTENCES[:n_stimuli]}
+    pd.DataFrame(texts).to_csv(tmp_path / "stimuli.csv", index=False)
+    values, ids = recorded()
+    rows = slice(n_stimuli * R)
+    np.savez(tmp_path / "responses.npz", responses=values[rows, :n_neuroids], stimulus_id=ids[rows])
+    command = found(load_folder(tmp_path, "mine"), tmp_path)["next"].split()[1:]
+    assert command[:2] == (["score", "word-length-frequency"] if n_stimuli == 60 else ["benchmarks", "info"])
+
+
+def test_what_is_refused_replaces_nothing(folder, brodmann_home):
+    values, ids = recorded()
+    home = {"BRODMANN_HOME": str(brodmann_home)}
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids)
+    assert added(folder, "kept", **home).returncode == 0
+    before = brodmann.load_dataset("kept").digest
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=ids, session=np.arange(N * R) < 3)
+    for name in ("kept", "fresh"):
+        done = added(folder, name, **home)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "too few to z-score within it" in done.stderr
+    assert brodmann.load_dataset("kept").digest == before
+    assert not (brodmann_home / "data" / "fresh").exists()
+
+
+def test_stimuli_that_one_person_never_saw_are_left_out_and_counted(folder):
+    frame = table(subject=np.tile(["A", "B"], 2 * N))
+    frame = frame[~((frame["subject"] == "B") & frame["stimulus_id"].isin(IDS[:3]))]
+    frame.to_csv(folder / "responses.csv", index=False)
+    data = load_folder(folder, "mine")
+    assert data.stimuli["stimulus_id"].tolist() == IDS[3:]
+    assert data.responses.attrs["left_out"]["stimuli that not every subject was shown"] == 3
+    coords = {"stimulus_id": ("presentation", frame["stimulus_id"].to_numpy())}
+    coords["subject"] = ("presentation", frame["subject"].to_numpy())
+    made = xr.DataArray(frame.iloc[:, 2:].to_numpy(float), dims=("presentation", "neuroid"), coords=coords)
+    again = Dataset.from_arrays("mine", made, pd.DataFrame({"sentence": SENTENCES}, index=IDS))
+    assert again.stimuli["stimulus_id"].tolist() == IDS[3:]
+    frame[frame["stimulus_id"] != IDS[9]].to_csv(folder / "responses.csv", index=False)
+    refused(folder, "stimuli have no response")

@@ -22,7 +22,7 @@ def test_tabs_part_the_columns_and_commas_and_spaces_stay_in_names(folder):
     assert responses.values.tolist() == [[0.1, -2e-3], [3.0, 4.0]]
     assert responses["neuroid_id"].values.tolist() == ["V1, left", "IT"]
     assert responses["stimulus_id"].values.tolist() == ["001", "null"]
-    assert responses["run"].values.tolist() == [1, 2]
+    assert responses["run"].values.tolist() == ["1", "2"]
 
 
 def test_what_was_not_measured_is_written_and_read_as_bids_says(tmp_path):
