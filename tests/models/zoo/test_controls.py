@@ -170,7 +170,7 @@ class Packed(nn.Module):
         self.scale = nn.Parameter(torch.rand(3))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
