@@ -55,12 +55,12 @@ def static(name: str) -> "Model":
     name : str
         What :func:`brodmann.load_model` takes.
     """
-    from torch import nn
+    from ..extraction.language_model import LanguageModel
+    from ..extraction.next_token import embedding_of_tokens
 
     network = _network(name, "input embedding")
-    found = (path for path, one in network.module.named_modules() if isinstance(one, nn.Embedding))
-    layer = next(found, None)
-    if layer is None or network.modality != "language":
+    layer = embedding_of_tokens(network) if isinstance(network, LanguageModel) else None
+    if layer is None:
         raise UserError(f"{name!r} has no embedding of tokens to read")
     return network.replaced(identifier=f"static:{network.identifier}", layers=[layer], pooling="mean")
 
