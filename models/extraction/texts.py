@@ -321,11 +321,8 @@ def passages(stimuli: "StimulusSet") -> list[list[int]]:
         column = "sentence"
     if column is None:
         raise UserError("reading in context needs a column 'passage' or 'story' in the stimulus set")
-    blank = [
-        stimulus
-        for stimulus, passage in zip(stimuli["stimulus_id"], stimuli[column], strict=True)
-        if passage is None or passage != passage or not str(passage).strip()
-    ]
+    empty = stimuli[column].isna() | (stimuli[column].astype(str).str.strip() == "")
+    blank = stimuli["stimulus_id"][empty].tolist()
     if blank:
         raise UserError(f"{len(blank)} stimuli have no {column!r} to be read in (first: {blank[0]!r})")
     rows: dict[object, list[int]] = {}

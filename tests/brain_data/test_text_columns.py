@@ -1,6 +1,7 @@
 """The texts that are shown are those that were meant, where a table has several columns of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brodmann import UserError
@@ -57,7 +58,7 @@ def test_words_stand_in_their_sentence(sentence):
 
 
 @pytest.mark.parametrize("column", ["story", "passage"])
-@pytest.mark.parametrize("blank", ["", "  ", None, float("nan")])
+@pytest.mark.parametrize("blank", [pd.NA, "", "  ", None, float("nan")])
 def test_a_stimulus_of_no_passage_is_refused(column, blank):
     with pytest.raises(UserError, match=rf"2 stimuli have no '{column}' to be read in \(first: 's2'\)"):
         passages(stimuli(word=WORDS, **{column: ["one", "one", blank, blank, "two", "two"]}))
