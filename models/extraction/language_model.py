@@ -20,7 +20,6 @@ from .readout import EVERYTHING, Readout
 from .signature import call_by_name
 from .texts import PASSAGE_COLUMNS as PASSAGE_COLUMNS
 from .texts import POOLINGS, WINDOWS, Encoder, Pooling, Shown, TokenSequence, left_out, passages
-from .texts import TEXT_COLUMNS as TEXT_COLUMNS
 from .texts import text_of as text_of
 from .torch_model import Network
 
