@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,15 @@ from .hooks import _evaluation, alone, run
 from .reading_manner import _same, same_draws
 from .texts import TokenSequence
 
-if TYPE_CHECKING:
-    from .language_model import LanguageModel
 
-
-def embedding_of_tokens(model: "LanguageModel") -> str | None:
+def embedding_of_tokens(model: Any) -> str | None:
     """The layer that turns the tokens of a text into vectors, as a few tokens show; None where there is none.
 
     A network whose decoder uses the same embedding again is read at the call that got the text itself.
+
+    Parameters
+    ----------
+    model : LanguageModel
     """
     batch = model._padded([TokenSequence(model._probe().ids[0].tolist()[::-1], [], [])], 1)
     ids = batch.ids.reshape(-1).cpu()
@@ -49,8 +50,12 @@ def embedding_of_tokens(model: "LanguageModel") -> str | None:
     return f"{first}@{calls[first].index(True) + 1}"
 
 
-def check_predicts(model: "LanguageModel") -> None:
+def check_predicts(model: Any) -> None:
     """Refuse a network that gives no scores of the next token, or that has seen it.
+
+    Parameters
+    ----------
+    model : LanguageModel
 
     Raises
     ------
@@ -87,12 +92,12 @@ def next_token_scores(name: str, output: Any, n_tokens: int) -> Tensor:
     return logits
 
 
-def _output(model: "LanguageModel", ids: list[int]) -> Any:
+def _output(model: Any, ids: list[int]) -> Any:
     batch = model._padded([TokenSequence(ids, [], [])], 1)
     return run(model.module, partial(model._forward, batch), model.lesions)
 
 
-def _check_head(model: "LanguageModel", output: Any, logits: Tensor) -> None:
+def _check_head(model: Any, output: Any, logits: Tensor) -> None:
     """Hidden states may be as wide as a vocabulary: scores are named so, or as many as there are tokens."""
     layer = embedding_of_tokens(model)
     table: Any = None if layer is None else dict(model.module.named_modules())[layer.partition("@")[0]].weight
