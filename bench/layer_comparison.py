@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..brain_data.text_columns import text_column
 from ..errors import UserError
 from ..memory import require
 from .metrics.base import MetricResult, ScoringOptions
@@ -75,6 +76,8 @@ def compare_layers(
         )
     shown: Any = next(iter(activations.values())).attrs.get("left_out", {})
     said = {"context": _CONTEXTS[benchmark.card.context]} if model.modality == "language" else {}
+    if "text" in model.methods and (column := text_column(benchmark.dataset.stimuli)):
+        said["text"] = f"{model.methods['text']}; texts from the column {column!r}"
     return replace(
         found,
         left_out={**found.left_out, **shown},

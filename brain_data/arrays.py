@@ -13,10 +13,10 @@ from ..errors import UserError
 from .columns import unlike_neuroids
 from .recorded import LABELS, check_filled, is_blank
 from .stimulus_set import StimulusSet
+from .text_columns import TEXT_COLUMNS
 
 Columns = dict[str, npt.NDArray[Any]]
 
-TEXT_COLUMNS = ("sentence", "word", "text")
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _DIMS = ("presentation", "neuroid")
 

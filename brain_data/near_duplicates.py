@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .stimuli.pictures import background_of, opened
 from .stimulus_set import StimulusSet
+from .text_columns import text_column
 
 ALIKE_TEXTS, ALIKE_PICTURES = 0.8, 0.98
 """Jaccard index of the sets of three letters; Pearson r of 32 x 32 grey pixels."""
@@ -78,11 +79,13 @@ def alike(stimuli: StimulusSet, columns: Collection[str] = ()) -> Alike:
         What else is known of the stimuli, beside their own columns.
     """
     paths = getattr(stimuli, "stimulus_paths", None) or {}
-    column = next((name for name in ("sentence", "word", "text") if name in stimuli), None)
-    if paths and (column is None or "filename" in stimuli):
+    if paths and ("filename" in stimuli or text_column(stimuli) is None):
         shown = [Path(paths[key]) for key in stimuli["stimulus_id"]]
         return _alike_pictures(stimuli, shown) if all(path.is_file() for path in shown) else Alike()
-    if column is None or (column == "word" and {*map(str, stimuli.columns), *columns} & set(IN_CONTEXT)):
+    column = text_column(stimuli)
+    if column is None or (
+        column == "word" and {*map(str, stimuli.columns), *columns} & {*IN_CONTEXT, "sentence"}
+    ):
         return Alike()
     texts = [unicodedata.normalize("NFC", str(text)) for text in stimuli[column]]
     if column == "word":

@@ -13,8 +13,9 @@ import pandas as pd
 from ... import __version__
 from ...brain_data import list_datasets
 from ...brain_data.formats.brainio import to_assembly
+from ...brain_data.text_columns import text_column
 from ...errors import UserError, unknown
-from ...models.extraction.language_model import PASSAGE_COLUMNS, TEXT_COLUMNS, text_of
+from ...models.extraction.language_model import PASSAGE_COLUMNS, text_of
 from ..benchmark import Benchmark, load_benchmark
 from ..metrics.base import Floats, MetricResult, ScoringOptions
 from .metric_source import MetricSource, metric_source, normalized_by
@@ -109,7 +110,7 @@ def _content(
     benchmark: Benchmark, metric: MetricSource, identifier: str, target: str
 ) -> dict[str, "str | bytes | Path"]:
     data, domain = benchmark.dataset, benchmark.dataset.modality
-    text = None if domain == "vision" else next(one for one in TEXT_COLUMNS if one in data.stimuli)
+    text = None if domain == "vision" else text_column(data.stimuli)
     metric_result = _expected(benchmark, text)
     has_ceiling = metric_result.normalization != "none"
     record = "record_vision" if domain == "vision" else "record_language"

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
+from ...brain_data.text_columns import text_column
 from ...errors import UserError
 from .recording import Recording
 from .registries import nuisance_space
@@ -15,7 +16,6 @@ from .sampling import Sampling
 Floats = npt.NDArray[np.float64]
 
 _WIDTHS = 1.0, 2.0
-_TEXT = "sentence", "word", "text"
 
 
 @nuisance_space("position", "linear and quadratic position in the story or run, else in the order recorded")
@@ -49,7 +49,7 @@ def oasm(recorded: Recording, how: Sampling) -> Floats:
 def word_rate(recorded: Recording, how: Sampling) -> Floats:
     """Words between spaces."""
     del how
-    column = next((name for name in _TEXT if name in recorded.columns), None)
+    column = text_column(recorded.columns)
     if column is None:
         raise UserError(f"{recorded.name}: the stimuli have no text whose words could be counted")
     return np.array([[float(len(str(text).split()))] for text in recorded.columns[column]])

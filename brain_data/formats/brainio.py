@@ -17,6 +17,7 @@ from ..arrays import as_names
 from ..dataset import Dataset, Modality
 from ..recorded import SESSIONS
 from ..stimulus_set import StimulusSet
+from ..text_columns import text_column
 from .netcdf import contents, is_nwb, opened
 from .table import read_table
 
@@ -377,9 +378,10 @@ def _from_presentations(responses: xr.DataArray, modality: Modality) -> Stimulus
     rows = (
         pd.DataFrame(columns).drop_duplicates("stimulus_id").drop(columns="repetition").reset_index(drop=True)
     )
-    text = next((name for name in _TEXT if name in rows.columns), None)
     if modality == "vision":
         return StimulusSet(rows)
+    said = {name: rows[name] for name in _TEXT if name in rows.columns}
+    text = text_column(said) or next(iter(said), None)
     if text is None:
         raise UserError(f"the assembly holds no texts: expected a coordinate {' or '.join(map(repr, _TEXT))}")
     return StimulusSet(rows.assign(sentence=rows[text].astype(str)) if text != "word" else rows)

@@ -15,12 +15,13 @@ import xarray as xr
 from ...errors import UserError, unknown
 from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
 from ...install import KnownFile, verify_installed
-from ..arrays import TEXT_COLUMNS, as_names, ask_about_rdm, labeled
+from ..arrays import as_names, ask_about_rdm, labeled
 from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead, without_unseen
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
+from ..text_columns import TEXT_COLUMNS, text_column
 from .base import COORDINATES, NEUROID, TIMED, read_responses
 from .folder_writer import DESCRIPTION, quoted
 from .rdms import IN_A_FOLDER, own_rdms
@@ -296,12 +297,13 @@ def _stimuli(folder: Path, about: Description, columns: ColumnMap) -> tuple[Stim
     _filled(table, "stimulus_id", path)
     check_filled(dict(table), (f"row {line}" for line in range(2, len(table) + 2)), path.name)
     stimuli = StimulusSet(table)
-    text = next((column for column in TEXT_COLUMNS if column in table.columns), None)
-    is_language = text is not None and "filename" not in table.columns
+    is_text, is_picture = bool(set(TEXT_COLUMNS) & set(table.columns)), "filename" in table.columns
+    is_language = is_text and not is_picture
     modality: Modality = about.modality or ("language" if is_language else "vision")
     if not about.has_stimuli:
         return stimuli, modality
     if modality == "language":
+        text = text_column(table)
         if text is None:
             columns.check_of(table, path.name)
             raise UserError(f"{path} has no column 'sentence', 'word' or 'text' for a language data set")

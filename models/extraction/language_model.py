@@ -14,12 +14,12 @@ from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
 from .hooks import forward_order, run
+from .next_token import check_predicts, next_token_scores
 from .reading_manner import Manner, manner_of, same_draws
 from .readout import EVERYTHING, Readout
 from .signature import call_by_name
 from .texts import PASSAGE_COLUMNS as PASSAGE_COLUMNS
 from .texts import POOLINGS, WINDOWS, Encoder, Pooling, Shown, TokenSequence, left_out, passages
-from .texts import TEXT_COLUMNS as TEXT_COLUMNS
 from .texts import text_of as text_of
 from .torch_model import Network
 
@@ -320,13 +320,15 @@ class LanguageModel(Network):
         Raises
         ------
         UserError
-            For a network that gives no score for every token of its vocabulary (one without a language head).
+            For a network that gives no score for every token of its vocabulary (one without a language head), and for
+            one that sees the tokens that it predicts.
         """
+        check_predicts(self)
         values = np.full(len(stimuli), np.nan)
         for rows, batch in self._batches(stimuli, "none"):
             output = run(self.module, partial(self._forward, batch), self.lesions)
-            logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
-            if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[2] <= int(batch.ids.max()):
+            logits = next_token_scores(self.identifier, output, batch.ids.shape[1])
+            if logits.shape[2] <= int(batch.ids.max()):
                 raise UserError(
                     f"{self.identifier} gives no scores for the next token: load it with its language head"
                 )

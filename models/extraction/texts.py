@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...brain_data.text_columns import TEXT_COLUMNS, text_column
 from ...errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ POOLINGS = {
     "word-end": "the last token of each word, the mean over words where a text has several",
 }
 """How a text becomes one vector, in words."""
-TEXT_COLUMNS = ("sentence", "word", "text")
 PASSAGE_COLUMNS = ("passage", "story")
 _WORD = re.compile(r"\S+")
 WINDOWS = 4
@@ -287,14 +287,14 @@ def _ends(
 
 
 def text_of(stimuli: "StimulusSet") -> list[str]:
-    """The texts of a stimulus set, from its column ``sentence``, ``word`` or ``text``.
+    """The texts of a stimulus set, from its column ``sentence``, ``word`` or ``text``; see :func:`text_column`.
 
     Raises
     ------
     UserError
-        Without such a column, or for a text that is missing or empty.
+        Without such a column, for two of which it is not clear, or for a text that is missing or empty.
     """
-    column = next((name for name in TEXT_COLUMNS if name in stimuli.columns), None)
+    column = text_column(stimuli)
     if column is None:
         raise UserError(
             f"the stimulus set has no text: expected a column {' or '.join(map(repr, TEXT_COLUMNS))}"
@@ -309,16 +309,22 @@ def text_of(stimuli: "StimulusSet") -> list[str]:
 
 
 def passages(stimuli: "StimulusSet") -> list[list[int]]:
-    """The rows of each passage (or story), in the order of the table.
+    """The rows of each passage (or story), in the order of the table; where there is none, words' own sentence.
 
     Raises
     ------
     UserError
-        Without a column ``passage`` or ``story``.
+        Without a column ``passage`` or ``story``, or for a stimulus of none.
     """
     column = next((name for name in PASSAGE_COLUMNS if name in stimuli.columns), None)
+    if column is None and "sentence" in stimuli.columns and text_column(stimuli) == "word":
+        column = "sentence"
     if column is None:
         raise UserError("reading in context needs a column 'passage' or 'story' in the stimulus set")
+    empty = stimuli[column].isna() | (stimuli[column].astype(str).str.strip() == "")
+    blank = stimuli["stimulus_id"][empty].tolist()
+    if blank:
+        raise UserError(f"{len(blank)} stimuli have no {column!r} to be read in (first: {blank[0]!r})")
     rows: dict[object, list[int]] = {}
     for row, passage in enumerate(stimuli[column]):
         rows.setdefault(passage, []).append(row)

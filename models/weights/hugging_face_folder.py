@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
-from ...errors import NotAvailableError, UserError, first_line
+from ...errors import NotAvailableError, UserError, first_line, unknown
 from ...memory import require
 from ..extraction.precision import names
 
@@ -30,7 +30,8 @@ _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
-_ASKED = re.compile(r"(?P<name>.+)@(?P<dtype>float64|float32|float16|bfloat16|stored)")
+_PRECISIONS = ("float64", "float32", "float16", "bfloat16", "stored")
+_ASKED = re.compile(r"(?P<name>.+)@(?P<dtype>[^/@]+)")
 _COUNTS = re.compile(r"layer|depth|block|num_|^n_|heads|stage|expert")
 _REPEATED = re.compile(r"layers?$|depths?$|blocks?$")
 _MOST_REPEATED, _MOST_OF_A_KIND, _LARGEST = 2000, 10**6, 10**8
@@ -49,11 +50,14 @@ class Stored:
     n_tensors, n_values : int
     dtypes : tuple of dtype
         Of its floating-point tensors, the one that most values have first.
+    others : tuple of str
+        The tensors of whole or complex numbers.
     """
 
     n_tensors: int
     n_values: int
     dtypes: tuple[torch.dtype, ...]
+    others: tuple[str, ...] = ()
 
 
 def asked_dtype(name: str) -> tuple[str, torch.dtype | None]:
@@ -64,6 +68,8 @@ def asked_dtype(name: str) -> tuple[str, torch.dtype | None]:
     asked = None if Path(name).is_dir() else _ASKED.fullmatch(name)
     if asked is None:
         return name, torch.float32
+    if asked["dtype"] not in _PRECISIONS:
+        raise unknown("precision", asked["dtype"], _PRECISIONS, hint=f"known: {', '.join(_PRECISIONS)}")
     return asked["name"], None if asked["dtype"] == "stored" else getattr(torch, asked["dtype"])
 
 
@@ -117,7 +123,7 @@ def stored(folder: Path) -> Stored:
             "so save them with save_pretrained of transformers"
         )
     files = [whole] if whole.is_file() else sorted({folder / one for one in _shards(_json(index), index)})
-    n_tensors, values = 0, dict[torch.dtype | None, int]()
+    n_tensors, values, others = 0, dict[torch.dtype | None, int](), list[str]()
     for path in files:
         try:
             with safe_open(path, framework="pt") as weights:
@@ -125,6 +131,7 @@ def stored(folder: Path) -> Stored:
                     tensor = weights.get_slice(name)
                     n_tensors += 1
                     dtype = _DTYPES.get(tensor.get_dtype())
+                    others += [name] * (dtype is None)
                     values[dtype] = values.get(dtype, 0) + math.prod(tensor.get_shape())
         except FileNotFoundError as error:
             raise UserError(f"{folder} lacks {path.name}, which its index names: fetch it again") from error
@@ -133,7 +140,7 @@ def stored(folder: Path) -> Stored:
                 f"{path} is not a readable safetensors file ({first_line(error)}): fetch it again"
             ) from error
     floating = sorted((one for one in values if one is not None), key=lambda one: -values[one])
-    return Stored(n_tensors, sum(values.values()), tuple(floating))
+    return Stored(n_tensors, sum(values.values()), tuple(floating), tuple(others))
 
 
 def from_pretrained(
@@ -185,6 +192,8 @@ def from_pretrained(
             ),
         )
     _check_whole(network, place, found)
+    _check_blocks(network, place, found["unexpected_keys"])
+    _check_numbers(network, place, held)
     return network, "" if held is None else names(held.dtypes)
 
 
@@ -238,6 +247,48 @@ def _check_whole(network: nn.Module, place: str, found: dict[str, Any]) -> None:
         )
     if found.get("error_msgs"):
         raise UserError(f"hf:{place} cannot be loaded ({first_line(ValueError(found['error_msgs'][0]))})")
+
+
+def _check_blocks(network: nn.Module, place: str, unexpected: Iterable[str]) -> None:
+    """Refuse weights of blocks that follow on the network's own, which its settings leave out."""
+    last: dict[tuple[str, str], int] = {}
+    for name, _ in network.named_parameters(remove_duplicate=False):
+        for before, number, behind in _numbers(name):
+            last[before, behind] = max(last.get((before, behind), 0), number)
+    more = []
+    for name in unexpected:
+        parts = name.split(".")
+        suffixes = (".".join(parts[start:]) for start in range(len(parts)))
+        if any(number > last.get((a, b), number) for one in suffixes for a, number, b in _numbers(one)):
+            more.append(name)
+    if more:
+        raise UserError(
+            f"hf:{place} holds {len(more)} tensors of blocks that its config.json leaves out (first: "
+            f"{min(more, key=_in_order)!r}): mend config.json, or save the shorter network with save_pretrained"
+        )
+
+
+def _numbers(name: str) -> Iterator[tuple[str, int, str]]:
+    """Every number in a dotted name, with what stands before and behind it."""
+    parts = name.split(".")
+    for place, part in enumerate(parts):
+        if part.isdecimal() and place:
+            yield ".".join(parts[:place]), int(part), ".".join(parts[place + 1 :])
+
+
+def _check_numbers(network: nn.Module, place: str, held: Stored | None) -> None:
+    """Refuse whole or complex numbers where the network has real ones, but for those that come with their scale."""
+    config: Any = getattr(network, "config", None)
+    if held is None or getattr(config, "quantization_config", None) is not None:
+        return
+    own = {name for name, one in network.named_parameters() if one.is_floating_point()}
+    for name in held.others:
+        parts = name.split(".")
+        if parts[-1] == "weight" or any(".".join(parts[start:]) in own for start in range(len(parts))):
+            raise UserError(
+                f"hf:{place} holds whole or complex numbers for {name!r}, and its config.json has no "
+                "quantization_config that says what they stand for: save it in float32"
+            )
 
 
 def _unfilled(network: nn.Module) -> set[str]:

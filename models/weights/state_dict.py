@@ -26,6 +26,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         For a file that is absent, damaged, or would have to execute code to be read.
     """
     content = read_content(path)
+    both = [key for key in ("state_dict", "model") if _is_table_of_tensors(content.get(key))]
+    if len(both) > 1:
+        raise UserError(
+            f"{path} holds two networks, under {' and '.join(map(repr, both))}: save the one that is meant alone"
+        )
     for keys in _NESTED:
         inner: object = content
         for key in keys:
@@ -39,6 +44,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
+
+
+def _is_table_of_tensors(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(one, Tensor) for one in value.values())
 
 
 def read_content(path: Path) -> dict[str, object]:
@@ -107,7 +116,7 @@ def load_into(
     Raises
     ------
     UserError
-        Naming the first weight that is missing, unexpected, or of another shape.
+        Naming the first weight that is missing, unexpected, of another shape, or of numbers of another kind.
     """
     module.load_state_dict(fitting(module, weights, source, without=without), strict=False)
     return module.eval()
@@ -139,7 +148,22 @@ def fitting(
                 f"{source} does not fit {type(module).__name__}: {name!r} is {tuple(value.shape)}, "
                 f"not {tuple(own[name].shape)}"
             )
+        real = own[name].is_floating_point()
+        if real and not value.is_floating_point():
+            kind = (
+                "complex numbers"
+                if value.is_complex()
+                else f"whole numbers ({_dtype(value)}) without their scale"
+            )
+            raise UserError(
+                f"{source} does not fit {type(module).__name__}: {name!r} holds {kind}, where the network has real "
+                "ones: save it in float32"
+            )
     return weights
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _and_more(names: list[str]) -> str:

@@ -64,8 +64,29 @@ def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
     from ..extraction.language_model import LanguageModel
     from .hugging_face_parts import answering, blocks
 
+    _check_tokenizer(Path(place))
     tokenizer = _fetched(place, lambda: AutoTokenizer.from_pretrained(place, trust_remote_code=False))
     return answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
+
+
+_TOKENIZERS = (
+    "tokenizer*",
+    "vocab*",
+    "merges*",
+    "special_tokens_map.json",
+    "*.model",
+    "*.spm",
+    "*.tiktoken",
+    "*.bpe*",
+)
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """Refuse a folder of which no file is a tokenizer's: some kinds would be made without words."""
+    if folder.is_dir() and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
+        raise UserError(
+            f"hf:{folder} holds no tokenizer: save it beside the weights, with save_pretrained of transformers"
+        )
 
 
 def _vision(place: str, module: "nn.Module", identifier: str) -> "Network":

@@ -44,7 +44,8 @@ def test_the_class_of_the_saved_weights_changes_nothing(two_classes, own_data):
         methods = score.attrs["record"]["methods"]
         assert (
             methods["text"]
-            == "the last token of a text (default; causal network); of longer texts the last 512 tokens"
+            == "the last token of a text (default; causal network); of longer texts the last 512 tokens; texts from "
+            "the column 'sentence'"
         )
         assert methods["context"] == "each text alone"
 

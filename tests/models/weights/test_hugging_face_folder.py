@@ -267,3 +267,43 @@ def test_a_network_that_memory_does_not_hold_is_refused_before_it_is_read(tmp_pa
     with pytest.raises(UserError, match=r"would take about 0.6 GiB .* give hf:NAME@stored"):
         load_model(f"hf:{big}")
     assert load_model(f"hf:{big}@stored").layers
+
+
+def test_weights_of_more_blocks_than_the_settings_say_are_refused(folder):
+    change(folder, num_hidden_layers=2)
+    with pytest.raises(UserError, match=r"holds 9 tensors of blocks .* leaves out \(first: '.*layers\.2\."):
+        load_model(f"hf:{folder}")
+
+
+def test_a_shorter_network_that_was_saved_as_such_is_whole(tmp_path):
+    network = llama()
+    network.model.layers = network.model.layers[:2]
+    network.config.num_hidden_layers = 2
+    assert load_model(f"hf:{save(network, tmp_path / 'short')}").layers[-1] == "layers.1"
+
+
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32, torch.complex64])
+@pytest.mark.parametrize("part", ["layers.1.mlp.up_proj.weight", "norm.weight"])
+def test_numbers_without_their_scale_are_refused(folder, dtype, part):
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    name = next(one for one in weights if one.endswith(part))
+    weights[name] = (weights[name].detach() * 20).to(dtype)
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=rf"whole or complex numbers for '.*{part}'"):
+        load_model(f"hf:{folder}")
+
+
+def test_a_folder_without_a_tokenizer_says_so(tmp_path):
+    llama().save_pretrained(tmp_path / "llama")
+    with pytest.raises(UserError, match="holds no tokenizer"):
+        load_model(f"hf:{tmp_path / 'llama'}")
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"), [("int8", "float64, float32"), ("bf16", "bfloat16"), ("fp16", "float16")]
+)
+def test_an_unknown_precision_names_the_known(folder, precision, advice):
+    with pytest.raises(UserError, match=rf"'{precision}'.*{advice}"):
+        load_model(f"hf:{folder}@{precision}")

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.utils.prune
 from torch import nn
 
 from brodmann import UserError, load_model
 from brodmann.brain_data.stimulus_set import StimulusSet
-from brodmann.models.zoo.controls import draw_weights
+from brodmann.models import ImagePreprocessing, VisionModel
+from brodmann.models.zoo import controls
+from brodmann.models.zoo.controls import _copied, draw_weights
 
 NAME = "twin-language-topographic"
 
@@ -90,3 +93,97 @@ def test_a_static_embedding_is_the_mean_of_its_tokens_whatever_their_order(stimu
 def test_what_has_no_weights_or_no_embedding_is_refused(name, reason):
     with pytest.raises(UserError, match=reason):
         load_model(name)
+
+
+def _halves(layer):
+    """Knows how its weight is drawn, and not its bias."""
+
+    class Half(nn.Linear):
+        def reset_parameters(self):
+            nn.init.normal_(self.weight)
+            if getattr(self, "bias", None) is not None and not self.bias.any():
+                nn.init.normal_(self.bias)
+
+    return Half(20, 30)
+
+
+def _asks(layer):
+    """Wants to be told how its own are drawn."""
+
+    class Asks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.own = nn.Parameter(torch.randn(7))
+
+        def reset_parameters(self, spread):
+            self.own.fill_(spread)
+
+    return nn.Sequential(Asks(), layer)
+
+
+def _varies(values):
+    return bool((values != values.reshape(-1)[0]).any())
+
+
+KINDS = {
+    "plain": lambda layer: layer,
+    "old weight norm": nn.utils.weight_norm,
+    "old spectral norm": nn.utils.spectral_norm,
+    "weight norm": nn.utils.parametrizations.weight_norm,
+    "spectral norm": nn.utils.parametrizations.spectral_norm,
+    "pruned": lambda layer: nn.utils.prune.random_unstructured(layer, "weight", 0.5),
+    "knows some": _halves,
+    "asks": _asks,
+    "complex": lambda layer: nn.ParameterList([nn.Parameter(torch.randn(9, dtype=torch.complex64))]),
+    "bfloat16": lambda layer: layer.to(torch.bfloat16),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_parameter_that_varies_stays_as_it_was(kind):
+    torch.manual_seed(1)
+    network = nn.Sequential(KINDS[kind](nn.Linear(20, 30)))
+    module = _copied(network)
+    assert draw_weights(module, 3) == sum(map(_varies, network.parameters()))
+    for before, after in zip(network.parameters(), module.parameters(), strict=True):
+        assert before.shape == after.shape
+        assert not _varies(before) or torch.isclose(before, after).float().mean() < 0.5
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("kind", ["old spectral norm", "spectral norm"])
+def test_a_spectral_norm_divides_by_the_largest_singular_value_of_the_drawn_weights(kind):
+    torch.manual_seed(1)
+    module = nn.Sequential(KINDS[kind](nn.Linear(20, 30))).eval()
+    draw_weights(module, 3)
+    module(torch.randn(2, 20))
+    assert float(torch.linalg.svdvals(module[0].weight.detach())[0]) == pytest.approx(1, abs=0.01)
+
+
+class Packed(nn.Module):
+    """Whole numbers and their scale, as quantized files hold them."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("qweight", torch.arange(12, dtype=torch.int8).reshape(3, 4))
+        self.scale = nn.Parameter(torch.rand(3))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (
+            lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear}),
+            "packed",
+        ),
+        (lambda: nn.Sequential(Packed()), "'0.qweight' packed"),
+        (lambda: nn.Sequential(nn.Flatten()), "no weights to draw anew"),
+    ],
+)
+def test_a_network_whose_weights_cannot_be_drawn_is_refused(make, reason, monkeypatch):
+    network = VisionModel(make(), identifier="n", preprocess=ImagePreprocessing(8), layers=["0"], cache=False)
+    monkeypatch.setattr(controls, "_network", lambda name, what: network)
+    with pytest.raises(UserError, match=reason):
+        controls.untrained("n")
