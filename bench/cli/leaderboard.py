@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, Json, Runs, print_json
+from .common import SETTINGS, Json, Runs, print_json, say
 
 _BOARD = "A file, or postgresql://USER:PASSWORD@HOST/DATABASE; leaderboard.sqlite3 in the home by default."
 Board = Annotated[str | None, typer.Option("--board", help=_BOARD)]
@@ -86,13 +86,11 @@ def submit(
         print_json({**receipt.__dict__, "notes": notes})
         return
     state = "was here before: it counts once" if receipt.duplicate else "taken"
-    print(f"submission  {receipt.submission}, {state}")
-    print(
-        f"scores      {receipt.new} new, {receipt.replaced} in place of earlier ones, {receipt.known} known"
-    )
-    print(f"digest      {receipt.digest}")
+    say(f"submission  {receipt.submission}, {state}")
+    say(f"scores      {receipt.new} new, {receipt.replaced} in place of earlier ones, {receipt.known} known")
+    say(f"digest      {receipt.digest}")
     for note in notes:
-        print(f"note        {note}")
+        say(f"note        {note}")
 
 
 @leaderboard.command()
@@ -118,7 +116,7 @@ def serve(
     limits = Limits(reads_per_minute=reads, writes_per_minute=writes, max_bytes=megabytes << 20)
     with _listening(host, port) as listening:
         app = make_app(board, limits=limits, address=shown)
-        print(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
+        say(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
         config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_keep_alive=20)
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -137,7 +135,7 @@ def export(
     from ..leaderboard.web.static_site import write_site
 
     paths = write_site(open_board(board, create=False), folder, address=address)
-    print(f"site      {paths[0]}\nfiles     {len(paths)}")
+    say(f"site      {paths[0]}\nfiles     {len(paths)}")
 
 
 @leaderboard.command("import")
@@ -167,7 +165,7 @@ def import_(
         if receipt.duplicate
         else f"{receipt.new + receipt.replaced} scores"
     )
-    print(f"imported  {file.name}: {said}")
+    say(f"imported  {file.name}: {said}")
 
 
 @leaderboard.command("show")
@@ -221,7 +219,7 @@ def token(
     opened = open_board(board)
     with opened.change(shown=False):
         made = accounts.new_token(accounts.person(name, staff=staff), days=days)
-    print(made)
+    say(made)
 
 
 @leaderboard.command()
@@ -291,7 +289,7 @@ def revoke(
     opened = open_board(board, create=False)
     with opened.change(shown=False):
         accounts.revoke_token(identifier)
-    print(f"revoked   {identifier}")
+    say(f"revoked   {identifier}")
 
 
 @leaderboard.command()
@@ -315,7 +313,7 @@ def withdraw(
     except ValueError as error:
         raise UserError(f"the reason does not fit: {error}") from error
     n = opened.withdraw_submission(submission, opened.person(who or account_name()), said)
-    print(f"withdrawn {n} scores of submission {submission}")
+    say(f"withdrawn {n} scores of submission {submission}")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -353,14 +351,14 @@ def _show(document: dict[str, object], notes: list[str], *, as_json: bool) -> No
         print_json({"submission": document, "notes": notes})
         return
     for one in found.scores:
-        print(
+        say(
             f"{one.model}  on  {one.benchmark} (version {one.benchmark_version}): {one.score:.3f}, layer {one.layer}"
         )
-    print(
+    say(
         f"{len(found.models)} models, {len(found.scores)} scores, {len(found.layouts)} layouts; nothing was sent"
     )
     for note in notes:
-        print(f"note      {note}")
+        say(f"note      {note}")
 
 
 def _cell(value: float | None) -> str:

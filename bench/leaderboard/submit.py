@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UserError
+from ...files import parse_json
 from ..results.field_types import IDENTIFIER
 from .storage.board import Receipt
 from .storage.database import close_board, default_board, open_board
@@ -149,7 +150,7 @@ def _post(address: str, body: bytes) -> Receipt:
     for attempt in range(_ATTEMPTS):
         try:
             with opener.open(urllib.request.Request(url, body, headers), timeout=_TIMEOUT_S) as answer:
-                return _receipt(json.loads(answer.read(_MOST_ANSWER)), address)
+                return _receipt(parse_json(answer.read(_MOST_ANSWER)), address)
         except urllib.error.HTTPError as error:
             with error:
                 problem = _problem_of(error)
@@ -177,6 +178,6 @@ def _problem_of(error: urllib.error.HTTPError) -> str:
     if 300 <= error.code < 400:
         return f"it leads to {error.headers.get('Location', 'elsewhere')}; give that address"
     try:
-        return str(json.loads(error.read(_MOST_ANSWER))["error"])
+        return str(parse_json(error.read(_MOST_ANSWER))["error"])
     except (ValueError, KeyError, TypeError, OSError):
         return f"it answered {error.code}"
