@@ -1,4 +1,4 @@
-"""Kill brodmann at random moments: what is there afterwards is whole or absent, and the next run ends as an unkilled one.
+"""Kill brodmann at random moments: what is there is whole or absent, and the next run ends as an unkilled one.
 
 ``python kills.py --kills 100 --seed 0`` prints one JSON object. One process imports everything; every run is a fork of
 it, so that a kill costs little and lands in the work rather than in the imports.
@@ -24,15 +24,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 import pandas as pd
 import torch
-from boards import card, document, layout, score  # noqa: F401
+from boards import document
 from PIL import Image
-from records import world
 
 from brodmann.bench.brainscore_plugins import write_benchmark_plugin
 from brodmann.bench.leaderboard.submit import send
 from brodmann.bench.reports.collect import compare
 from brodmann.bench.reports.html import write_report
-from brodmann.bench.results.store import open_run
 from brodmann.brain_data.catalogue import add_dataset, is_installed, list_datasets, load_dataset
 from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import VisionModel
@@ -133,9 +131,10 @@ class Train:
 
 class Compare:
     def prepare(self, folder: Path) -> None:
-        run = open_run(folder / "run")
-        for number, (record, arrays) in enumerate(zip(*world(models=("alpha", "beta")), strict=True)):
-            run.keep(record | {"key": f"{number:064x}"}, arrays)
+        for model in ("pixels", "gabor-pyramid"):
+            brodmann.score(
+                model, "simulated-cortex.V1-ridge", run=folder / "run", n_bootstraps=20, n_permutations=19
+            )
 
     def run(self, folder: Path) -> None:
         write_report(compare([folder / "run"]), folder / "report", "brodmann compare run", vector=False)
@@ -153,10 +152,8 @@ class Export:
         add_dataset("mine", folder / "v1")
 
     def run(self, folder: Path) -> None:
-        if not (folder / "plugins" / "benchmark").exists():
-            names = list((folder / "plugins").glob("[!.]*"))
-            if not any(path.is_dir() for path in names):
-                write_benchmark_plugin("mine.region-pls", folder / "plugins", region="IT")
+        if not any(path.is_dir() for path in (folder / "plugins").glob("[!.]*")):  # it refuses what is there
+            write_benchmark_plugin("mine.region-pls", folder / "plugins", region="IT")
 
     def check(self, folder: Path) -> None:
         for path in (folder / "plugins").glob("[!.]*"):
