@@ -27,6 +27,7 @@ import torch
 from boards import document
 from PIL import Image
 
+import brodmann
 from brodmann.bench.brainscore_plugins import write_benchmark_plugin
 from brodmann.bench.leaderboard.submit import send
 from brodmann.bench.reports.collect import compare
