@@ -91,7 +91,7 @@ def write_plugin(folder: Path, kind: Kind, name: str, content: Content) -> tuple
         with whole_folder(root) as growing:
             for place, what in content.items():
                 _put(growing / inside / PurePosixPath(place), what)
-            packed = _packed(growing, name)
+            packed = _zip(growing, name)
             if was_there and archive.read_bytes() != packed:  # the same one alone is what a kill leaves
                 raise UserError(f"{archive} is there already: delete it, or write into another folder")
             write_bytes(archive, packed)
@@ -129,7 +129,7 @@ def _put(path: Path, what: "str | bytes | Path") -> None:
     path.write_bytes(what.encode() if isinstance(what, str) else what)
 
 
-def _packed(root: Path, name: str) -> bytes:
+def _zip(root: Path, name: str) -> bytes:
     """The zip; folders have entries of their own: the web form finds plugins by them."""
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as target:
