@@ -84,7 +84,7 @@ def _declared(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> i
             f"{path}: {entry.filename!r} is damaged: it says that it holds {count} numbers, and the file holds "
             f"{left} bytes of it"
         )
-    return int(count) * max(kind.itemsize, _NUMBER)
+    return int(count * max(kind.itemsize, _NUMBER))
 
 
 def require_for_hdf5(path: Path) -> None:
