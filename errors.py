@@ -4,12 +4,33 @@ Every mistake that a user can make ends in a :class:`UserError`: its text names 
 value, and what to do. The command line prints that line and leaves with exit code 2.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    """A text whose control characters are shown and not obeyed: escape codes, and signs that turn lines around."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter if _is_shown(letter) else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
+def _is_shown(letter: str) -> bool:
+    return letter in "\n\t" or (
+        unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and letter not in _TURNING
+    )
+
 
 class UserError(ValueError):
-    """A person's mistake, described in one line that says what to do about it."""
+    """A person's mistake, described in one line that says what to do about it; names in it carry no escape codes."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class NotAvailableError(UserError):

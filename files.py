@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from .errors import UserError
+from .places import put_folder, temporary_place
 
 _CHUNK = 1 << 20
+_TOO_DEEP, _DEEPEST = "it is nested too deeply", 64
 
 
 def home() -> Path:
@@ -53,21 +54,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     UserError
         Where the disk is full or the folder may not be written.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with temporary_place(path) as temporary:
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
@@ -98,22 +93,14 @@ def copy_file(source: Path, target: Path) -> None:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only when the block ends without an error.
 
-    A folder that was there before is replaced, and kept if the block fails.
+    A folder that was there before is replaced in one step, and kept if the block fails.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        temporary.chmod(0o755)
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        with temporary_place(path, is_folder=True) as temporary:
+            yield temporary
+            put_folder(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def unpack_zip(archive: Path, target: Path, *, max_bytes: int = 8 << 30) -> list[Path]:
@@ -160,6 +147,10 @@ def _check_members(archive: Path, members: Iterable[zipfile.ZipInfo], max_bytes:
         is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
         if name.is_absolute() or ".." in name.parts or "\\" in member.filename or is_link:
             raise UserError(f"{archive} holds {member.filename!r}, which would leave its folder: refused")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UserError(
+                f"{archive} is packed in a rare way ({member.filename!r}): pack it again as a plain zip"
+            )
         total += member.file_size
     if total > max_bytes:
         raise UserError(
@@ -167,21 +158,48 @@ def _check_members(archive: Path, members: Iterable[zipfile.ZipInfo], max_bytes:
         )
 
 
+def parse_json(raw: bytes | str) -> Any:
+    """What a JSON text says; a ValueError for one that says nothing, however deeply it is nested."""
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What a TOML text says; a ValueError for one that says nothing, or is nested too deeply."""
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return content
+    raise ValueError(_TOO_DEEP)
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; a damaged one is a :class:`UserError` that names it."""
     try:
-        return json.loads(path.read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return parse_json(path.read_bytes())
+    except ValueError as error:
         raise UserError(f"{path} is not readable JSON ({error}): delete it and run again") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; one that is absent or damaged is a :class:`UserError` that names it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -193,18 +211,16 @@ def remember(path: Path, make: Callable[[Path], None]) -> Path:
     sidecar = path.with_name(path.name + ".sha256")
     if path.exists() and sidecar.exists() and sidecar.read_text().strip() == sha256_file(path):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        make(temporary)
-        checksum = sha256_file(temporary)
-        sidecar.unlink(missing_ok=True)
-        temporary.replace(path)
+        with temporary_place(path) as temporary:
+            temporary.chmod(0o644)
+            make(temporary)
+            checksum = sha256_file(temporary)
+            sidecar.unlink(missing_ok=True)
+            temporary.replace(path)
         write_bytes(sidecar, checksum.encode())
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

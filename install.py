@@ -1,7 +1,6 @@
 """Files with a known checksum, brought from a folder or an address into a place of their own."""
 
 import hashlib
-import json
 import math
 import os
 import queue
@@ -20,8 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from .bounded import check_ends
 from .errors import NotAvailableError, UserError, first_line
-from .files import cannot_write, copy_file, digest_of, home, sha256_file, whole_folder, write_json
+from .files import cannot_write, copy_file, digest_of, home, parse_json, sha256_file, whole_folder, write_json
 from .progress import track
 
 _CHUNK = 1 << 20
@@ -123,7 +123,7 @@ def verify_installed(what: str, files: Sequence[KnownFile], target: Path, *, hin
 def _first_seen(folder: Path) -> dict[str, str]:
     """The sha256 of the files whose checksum no catalogue knows, from when they were installed."""
     try:
-        seen = json.loads((folder / _FIRST_SEEN).read_bytes())
+        seen = parse_json((folder / _FIRST_SEEN).read_bytes())
     except (OSError, ValueError):
         return {}
     return {str(name): str(digest) for name, digest in seen.items()} if isinstance(seen, dict) else {}
@@ -147,7 +147,7 @@ def remember_folder(path: Path, make: Callable[[Path], object]) -> Path:
 
 def _holds(folder: Path) -> bool:
     try:
-        checksums = json.loads((folder / _CHECKSUMS).read_bytes())
+        checksums = parse_json((folder / _CHECKSUMS).read_bytes())
         return isinstance(checksums, dict) and all(
             _checksum(folder / name, 64) == digest for name, digest in checksums.items()
         )
@@ -166,6 +166,7 @@ def _found(what: str, files: Sequence[KnownFile], source: Path) -> list[Path]:
         if path is None:
             missing.append(file.name)
         else:
+            check_ends(path)
             found.append(path)
     if missing:
         raise UserError(

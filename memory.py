@@ -9,6 +9,10 @@ OVERHEAD = 1 << 29
 """Half a GiB: libraries, labels of units, pages of files that are being read."""
 
 
+class NotEnoughMemory(UserError):
+    """Work that memory would not hold."""
+
+
 def available_bytes() -> int:
     """Memory that may be used: ``$BRODMANN_MEMORY_GB`` where set, else what the machine has free.
 
@@ -64,13 +68,13 @@ def require(n_bytes: int, what: str, *, remedy: str = "ask for fewer or smaller 
 
     Raises
     ------
-    UserError
+    NotEnoughMemory
         With the estimate, what is free, and what to do.
     """
     free = available_bytes()
     n_bytes += OVERHEAD
     if n_bytes > free:
-        raise UserError(
+        raise NotEnoughMemory(
             f"{what} would take about {n_bytes / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free: "
             f"{remedy}, or set BRODMANN_MEMORY_GB if you know better"
         )

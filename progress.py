@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
+from .errors import printable
+
 T = TypeVar("T")
 
 
@@ -31,9 +33,14 @@ def track(
 
     if total is None and isinstance(items, Sized):
         total = len(items) * weight
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total)
+        task = bar.add_task(printable(description), total=total)
         for item in items:
             yield item
             bar.advance(task, weight)

@@ -1,15 +1,15 @@
 """The catalogue: which data sets there are, and how they are brought here and loaded."""
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NotAvailableError, UserError, unknown
-from ..files import home
+from ..files import home, parse_toml
 from ..install import install_files, verify_installed
+from ..places import read_whole, restore
 from .card import DATASETS, DatasetCard
 
 if TYPE_CHECKING:
@@ -33,14 +33,17 @@ def dataset_card(name: str) -> DatasetCard:
     UserError
         For an unknown name, with the close matches.
     """
-    cards = _cards()
-    if name not in cards:
-        raise unknown(DATASETS.kind, name, cards, hint=DATASETS.hint)
-    return cards[name]
+    for _ in range(3):  # it may be on its way to its name
+        restore(_folder(name))
+        cards = _cards()
+        if name in cards:
+            return cards[name]
+    raise unknown(DATASETS.kind, name, cards, hint=DATASETS.hint)
 
 
 def is_installed(name: str) -> bool:
     """Whether a data set can be loaded without bringing anything."""
+    restore(_folder(name))
     return dataset_card(name).simulated or _folder(name).is_dir()
 
 
@@ -115,6 +118,10 @@ def load_dataset(name: str | Path) -> "Dataset":
         return load_folder(folder, folder.resolve().name)
     card = dataset_card(name)
     folder = _folder(card.identifier)
+    return read_whole(folder, lambda: _loaded(card, folder))
+
+
+def _loaded(card: DatasetCard, folder: Path) -> "Dataset":
     if card.own:
         from .formats.folder import load_folder
 
@@ -180,11 +187,11 @@ def _own() -> dict[str, DatasetCard]:
     cards = {}
     for path in sorted((home() / "data").glob(f"*/{_DESCRIPTION}")):
         name = path.parent.name
-        if name in DATASETS:
+        if name in DATASETS or name.startswith("."):  # of the catalogue, or not whole
             continue
         try:
-            entry = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+            entry = parse_toml(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             entry = {}  # it is still listed; loading it says what is wrong with the file
         plain = {key: value for key, value in entry.items() if key in known}
         plain = {"title": name, "modality": "vision"} | plain | {"regions": tuple(plain.get("regions", ()))}

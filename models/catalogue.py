@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import NotAvailableError, UserError, first_line
 from ..files import home
 from ..install import KnownFile, install_files, verify_installed
+from ..places import read_whole, restore
 from ..registry import Registry
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class ModelCard:
     @property
     def installed(self) -> bool:
         """Whether it can be loaded at once."""
+        restore(self.folder)
         return all((self.folder / file.name).is_file() for file in self.files)
 
 
@@ -164,6 +166,10 @@ def add_model(name: str, source: str | Path | None = None) -> Path:
 def load_catalogue_model(name: str) -> "Model":
     """A model of the catalogue, its weights verified."""
     model = MODELS[name]
+    return read_whole(model.card.folder, lambda: _loaded(name, model))
+
+
+def _loaded(name: str, model: KnownModel) -> "Model":
     if model.card.files:
         if not model.card.folder.is_dir():
             raise NotAvailableError(f"the weights of {name!r} are not installed: {_hint(name)}")

@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..bounded import read_npz
 from ..errors import UserError
+from ..memory import NotEnoughMemory
 
 Floats = npt.NDArray[np.float64]
 Unit = Literal["mm", "cell"]
@@ -182,8 +184,10 @@ def tdann_sheet(path: str | Path, layer: str) -> Sheet:
         For a file that cannot be read, lacks them, or whose numbers disagree.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as stored:
-            coordinates, dims = stored["coordinates"], stored["dims"]
+        stored = read_npz(Path(path))
+        coordinates, dims = stored["coordinates"], stored["dims"]
+    except NotEnoughMemory:
+        raise
     except (OSError, KeyError, ValueError) as reason:
         raise UserError(f"cannot read positions from {path}: {reason}") from None
     if int(np.prod(dims)) != len(coordinates):

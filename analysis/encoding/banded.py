@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from ...bounded import check_npz
 from ...correlation import pearson
 from ...errors import UserError, missing_extra
 from ...files import write_bytes
@@ -153,6 +154,7 @@ class VariancePartition:
         UserError
             For a file that is none, or damaged.
         """
+        check_npz(Path(path))
         try:
             with np.load(Path(path), allow_pickle=False) as kept:
                 names = tuple(str(name) for name in kept["names"])

@@ -5,12 +5,13 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Literal
 
 from ...errors import UserError
-from ...files import copy_file, whole_file, whole_folder
+from ...files import copy_file, whole_folder, write_bytes
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -80,19 +81,23 @@ def write_plugin(folder: Path, kind: Kind, name: str, content: Content) -> tuple
         Where something of that name is there already, the plugin is too large, or the folder cannot be written.
     """
     root, archive = folder / name, folder / f"{name}.zip"
-    for path in (root, archive):
-        if path.exists():
-            raise UserError(f"{path} is there already: delete it, or write into another folder")
+    if root.exists():
+        raise UserError(f"{root} is there already: delete it, or write into another folder")
     _check_size(content, name)
     _make(folder)
     inside = Path(kind) / name
+    was_there = archive.exists()
     try:
         with whole_folder(root) as growing:
             for place, what in content.items():
                 _put(growing / inside / PurePosixPath(place), what)
-            _zip(growing, archive, name)
+            packed = _zip(growing, name)
+            if was_there and archive.read_bytes() != packed:  # the same one alone is what a kill leaves
+                raise UserError(f"{archive} is there already: delete it, or write into another folder")
+            write_bytes(archive, packed)
     except BaseException:
-        archive.unlink(missing_ok=True)  # the folder could not be put beside it
+        if not was_there:
+            archive.unlink(missing_ok=True)  # the folder could not be put beside it
         raise
     return root / inside, archive
 
@@ -124,15 +129,17 @@ def _put(path: Path, what: "str | bytes | Path") -> None:
     path.write_bytes(what.encode() if isinstance(what, str) else what)
 
 
-def _zip(root: Path, archive: Path, name: str) -> None:
-    """Folders have entries of their own: the web form finds plugins by them."""
-    with whole_file(archive) as stream, zipfile.ZipFile(stream, "w") as target:
+def _zip(root: Path, name: str) -> bytes:
+    """The zip; folders have entries of their own: the web form finds plugins by them."""
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as target:
         for path in [root, *_below(root)]:
             inside = f"{name}/{path.relative_to(root).as_posix()}" if path != root else name
             entry = zipfile.ZipInfo(inside + "/" * path.is_dir(), _OLDEST)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = _FOLDER if path.is_dir() else _FILE
             target.writestr(entry, b"" if path.is_dir() else path.read_bytes())
+    return stream.getvalue()
 
 
 def _below(root: Path) -> Iterator[Path]:

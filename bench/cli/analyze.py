@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
-from .common import AllowStochastic, Json, print_json
+from .common import AllowStochastic, Json, print_json, say
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
@@ -133,7 +133,7 @@ def analyze(
         from .terminal import width
         from .topography_text import report_text
 
-        print(report_text(report, width=width()))
+        say(report_text(report, width=width()))
     _print_files(paths)
 
 
@@ -182,7 +182,7 @@ def dimensions(
         else f"Spearman r {rank['r']:.2f}, p {rank['p']:.2g} ({rank['permuted']})"
     )
     first = found["models"][0]
-    print(f"\n{rank['n']} models: {said}; {first['estimator']}, {first['n_samples']} stimuli each")
+    say(f"\n{rank['n']} models: {said}; {first['estimator']}, {first['n_samples']} stimuli each")
     _print_files(paths)
 
 
@@ -299,7 +299,7 @@ def _print_table(report: dict[str, Any]) -> None:
     title = f"{report['model']}, {report['stimuli']}: n = {report['layers'][0]['n_samples']}"
     table(title, *layers_rows(report))
     first = report["layers"][0]
-    print(
+    say(
         f"\ndimensions: participation ratio corrected for n ({first['estimator']}), in brackets that of these very "
         f"stimuli, at most {first['n_samples'] - 1}; I: Moran's, {report['weights']} neighbours; * q < 0.05 "
         f"over the whole table, against {report['permutations']} permuted layouts"
@@ -324,7 +324,7 @@ def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:
 def _print_files(paths: list[Path]) -> None:
     labels = {".png": "figure", ".json": "report", ".npz": "maps"}
     for path in paths:
-        print(f"{labels[path.suffix]:<10}{path}")
+        say(f"{labels[path.suffix]:<10}{path}")
 
 
 def _file_name(text: str) -> str:

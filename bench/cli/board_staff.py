@@ -77,7 +77,7 @@ def rename(old: Model, new: str, board: Board = None, who: As = None, reason: Re
 
     opened, staff = _staff(board, who)
     change.rename(opened, old, new, staff, reason)
-    print(f"renamed   {old} is {new}")
+    say(f"renamed   {old} is {new}")
 
 
 @amend.command()
@@ -90,7 +90,7 @@ def merge(name: Model, into: Model, board: Board = None, who: As = None, reason:
 
     opened, staff = _staff(board, who)
     n = change.merge(opened, name, into, staff, reason)
-    print(f"merged    {n} scores of {name} into {into}")
+    say(f"merged    {n} scores of {name} into {into}")
 
 
 @amend.command()
@@ -109,7 +109,7 @@ def correct(
 
     opened, staff = _staff(board, who)
     change.correct(opened, name, dict(_change(one) for one in changes), staff, reason)
-    print(f"corrected {', '.join(one.partition('=')[0] for one in changes)} of {name}")
+    say(f"corrected {', '.join(one.partition('=')[0] for one in changes)} of {name}")
 
 
 @amend.command()
@@ -122,7 +122,7 @@ def accept(score: Score, board: Board = None, who: As = None, reason: Reason = "
 
     opened, staff = _staff(board, who)
     change.accept(opened, score, staff, reason)
-    print(f"accepted  score {score}")
+    say(f"accepted  score {score}")
 
 
 @amend.command()
@@ -135,7 +135,7 @@ def hold(score: Score, board: Board = None, who: As = None, reason: Reason = "")
 
     opened, staff = _staff(board, who)
     change.hold(opened, score, staff, reason)
-    print(f"held      score {score}")
+    say(f"held      score {score}")
 
 
 @amend.command()
@@ -148,7 +148,7 @@ def ban(name: str, board: Board = None, who: As = None, reason: Reason = "") -> 
 
     opened, staff = _staff(board, who)
     n = change.ban(opened, name, staff, reason)
-    print(f"banned    {name}; {n} scores withdrawn")
+    say(f"banned    {name}; {n} scores withdrawn")
 
 
 @amend.command()
@@ -161,7 +161,7 @@ def unban(name: str, board: Board = None, who: As = None, reason: Reason = "") -
 
     opened, staff = _staff(board, who)
     change.unban(opened, name, staff, reason)
-    print(f"let in    {name}")
+    say(f"let in    {name}")
 
 
 def reproduce(
@@ -186,8 +186,8 @@ def reproduce(
     if as_json:
         print_json(dict(found.__dict__))
         return
-    print(f"score     {found.score}: {found.value:.4f} was submitted")
-    print(f"found     {found.again:.4f}, which {'agrees' if found.agrees else 'does not agree'}")
+    say(f"score     {found.score}: {found.value:.4f} was submitted")
+    say(f"found     {found.again:.4f}, which {'agrees' if found.agrees else 'does not agree'}")
 
 
 def declare_all(board: str | None, benchmarks: list[str]) -> None:
@@ -225,7 +225,7 @@ def _declare(
         return
     for one in said:
         state = "was declared before" if not one["new"] else f"{one['fit']} scores fit, {one['unfit']} do not"
-        print(f"declared  {one['benchmark']} version {one['version']} ({one['scale']}): {state}")
+        say(f"declared  {one['benchmark']} version {one['version']} ({one['scale']}): {state}")
 
 
 def _found(name: str, run: Path | None) -> Any:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ...errors import printable
+
 SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 
 Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
@@ -49,7 +51,12 @@ def print_card(card: dict[str, Any], as_json: bool) -> None:
     from .terminal import card_text
 
     shown = {name: value for name, value in card.items() if name != "loader"}
-    print(card_text(shown | {"files": [file["name"] for file in card.get("files", ())][:8]}))
+    say(card_text(shown | {"files": [file["name"] for file in card.get("files", ())][:8]}))
+
+
+def say(text: object = "", *, end: str = "\n", flush: bool = False) -> None:
+    """Print for a person; names carry no escape codes to the terminal."""
+    print(printable(str(text)), end=end, flush=flush)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Json, Runs, print_json
+from .common import Json, Runs, print_json, say
 
 
 class Width(StrEnum):
@@ -57,8 +57,6 @@ def compare(
         )
         return
     n_figures = sum(path.suffix == ".png" for path in paths)
-    print(
-        f"report    {paths[0]}\nfigures   {n_figures} in {folder / 'figures'}, each with its numbers as CSV"
-    )
+    say(f"report    {paths[0]}\nfigures   {n_figures} in {folder / 'figures'}, each with its numbers as CSV")
     for note in found.notes:
-        print(f"note      {note}")
+        say(f"note      {note}")

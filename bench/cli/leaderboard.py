@@ -10,7 +10,7 @@ import typer
 
 from ...errors import UserError
 from .board_staff import Board, amend, declare, declare_all
-from .common import SETTINGS, Json, Runs, print_json
+from .common import SETTINGS, Json, Runs, print_json, say
 
 To = Annotated[
     str | None,
@@ -88,13 +88,11 @@ def submit(
         print_json({**receipt.__dict__, "notes": notes})
         return
     state = "was here before: it counts once" if receipt.duplicate else "taken"
-    print(f"submission  {receipt.submission}, {state}")
-    print(
-        f"scores      {receipt.new} new, {receipt.replaced} in place of earlier ones, {receipt.known} known"
-    )
-    print(f"digest      {receipt.digest}")
+    say(f"submission  {receipt.submission}, {state}")
+    say(f"scores      {receipt.new} new, {receipt.replaced} in place of earlier ones, {receipt.known} known")
+    say(f"digest      {receipt.digest}")
     for note in notes:
-        print(f"note        {note}")
+        say(f"note        {note}")
 
 
 @leaderboard.command()
@@ -135,7 +133,7 @@ def serve(
     logging.basicConfig(handlers=[BoundedLog()], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with _listening(host, port) as listening:
         app = make_app(board, limits=limits, address=shown)
-        print(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
+        say(f"the board is at {shown}; stop it with Ctrl-C", flush=True)
         BoardServer(app, listening, max_bytes=limits.max_bytes, proxies=proxy or []).run()
 
 
@@ -153,7 +151,7 @@ def export(
     from ..leaderboard.web.static_site import write_site
 
     paths = write_site(open_board(board, create=False), folder, address=address)
-    print(f"site      {paths[0]}\nfiles     {len(paths)}")
+    say(f"site      {paths[0]}\nfiles     {len(paths)}")
 
 
 @leaderboard.command("import")
@@ -183,7 +181,7 @@ def import_(
         if receipt.duplicate
         else f"{receipt.new + receipt.replaced} scores"
     )
-    print(f"imported  {file.name}: {said}")
+    say(f"imported  {file.name}: {said}")
 
 
 @leaderboard.command("show")
@@ -237,7 +235,7 @@ def token(
     opened = open_board(board)
     with opened.change(shown=False):
         made = accounts.new_token(accounts.person(name, staff=staff), days=days)
-    print(made)
+    say(made)
 
 
 @leaderboard.command()
@@ -307,7 +305,7 @@ def revoke(
     opened = open_board(board, create=False)
     with opened.change(shown=False):
         accounts.revoke_token(identifier)
-    print(f"revoked   {identifier}")
+    say(f"revoked   {identifier}")
 
 
 @leaderboard.command()
@@ -331,7 +329,7 @@ def withdraw(
     except ValueError as error:
         raise UserError(f"the reason does not fit: {error}") from error
     n = opened.withdraw_submission(submission, opened.person(who or account_name()), said)
-    print(f"withdrawn {n} scores of submission {submission}")
+    say(f"withdrawn {n} scores of submission {submission}")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -369,14 +367,14 @@ def _show(document: dict[str, object], notes: list[str], *, as_json: bool) -> No
         print_json({"submission": document, "notes": notes})
         return
     for one in found.scores:
-        print(
+        say(
             f"{one.model}  on  {one.benchmark} (version {one.benchmark_version}): {one.score:.3f}, layer {one.layer}"
         )
-    print(
+    say(
         f"{len(found.models)} models, {len(found.scores)} scores, {len(found.layouts)} layouts; nothing was sent"
     )
     for note in notes:
-        print(f"note      {note}")
+        say(f"note      {note}")
 
 
 def _rank(rank: int | None, between: tuple[int, int] | None) -> str:

@@ -8,10 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import UserError
+from ...errors import UserError, printable
 from .analyze import analyze, dimensions
 from .board_staff import reproduce
-from .common import SETTINGS, AllowStochastic, From, Json, Name, Pattern, Run, plain, print_card, print_json
+from .common import (
+    SETTINGS,
+    AllowStochastic,
+    From,
+    Json,
+    Name,
+    Pattern,
+    Run,
+    plain,
+    print_card,
+    print_json,
+    say,
+)
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -71,6 +83,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, e.g. head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except RecursionError:
+        _stop("a file is nested too deeply to be read")
     except MemoryError:
         _stop("out of memory: ask for fewer bootstraps or permutations, or for smaller layers")
     except OSError as error:
@@ -78,7 +92,7 @@ def main() -> None:
 
 
 def _stop(message: str) -> None:
-    print(f"brodmann: {' '.join(message.split())}", file=sys.stderr)
+    print(f"brodmann: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -200,9 +214,9 @@ def score(
         return
     from .terminal import score_text, width
 
-    print(score_text(record, width=width()))
+    say(score_text(record, width=width()))
     if figure is not None:
-        print(f"figure    {figure}")
+        say(f"figure    {figure}")
 
 
 @app.command()
@@ -222,14 +236,14 @@ def demo(
 
     found = scores()
     for one in found:
-        print(score_text(one.attrs["record"], width=width()), end="\n\n")
+        say(score_text(one.attrs["record"], width=width()), end="\n\n")
     table(
         f"{len(found)} scores on SIMULATED data",
         ("benchmark, model", "score", "95 % interval", "ceiling", "p"),
         summary_rows([one.attrs["record"] for one in found]),
     )
     for path in draw(found, folder):
-        print(f"figure    {path}")
+        say(f"figure    {path}")
 
 
 @data.command("list")
@@ -304,13 +318,13 @@ def add_data(
         if as_json:
             print_json({"name": name, "folder": str(folder)})
         else:
-            print(f"{name} is installed in {folder}")
+            say(f"{name} is installed in {folder}")
         return
     said["folder"] = str(folder)
     if as_json:
         print_json(said)
     else:
-        print(found_text(said))
+        say(found_text(said))
 
 
 @benchmarks.command("list")
@@ -333,7 +347,7 @@ def list_all_benchmarks(pattern: Pattern = "*", as_json: Json = False) -> None:
 
     rows = [(c.identifier, "yes" if is_installed(c.dataset) else "no", c.description) for c in cards]
     table(f"{len(rows)} benchmarks", ("name", "here", "what"), rows)
-    print(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
+    say(f"\nand any DATASET.REGION-METRIC; metrics: {', '.join(METRICS)}")
 
 
 @benchmarks.command("info")
@@ -363,7 +377,7 @@ def add_own_benchmark(file: Annotated[Path, typer.Argument(help="A TOML file.")]
     """
     from ..benchmark import add_benchmark
 
-    print("declared: " + ", ".join(add_benchmark(file)))
+    say("declared: " + ", ".join(add_benchmark(file)))
 
 
 def _names(text: str | None) -> list[str] | None:

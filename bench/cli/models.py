@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, From, Json, Name, Pattern, plain, print_card, print_json
+from .common import SETTINGS, From, Json, Name, Pattern, plain, print_card, print_json, say
 
 if TYPE_CHECKING:
     from ...models.training.loop import Data
@@ -66,7 +66,7 @@ def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
     rows = [(c.identifier, c.modality, "yes" if c.installed else "no", c.title) for c in cards]
     table(f"{len(rows)} models", ("name", "modality", "here", "what"), rows)
     others = [f"{name}:{scheme.argument}" for name, scheme in SCHEMES.items()]
-    print(f"\nand any other: {', '.join(others)}, path/to/file.py:factory")
+    say(f"\nand any other: {', '.join(others)}, path/to/file.py:factory")
 
 
 @models.command("info")
@@ -97,8 +97,8 @@ def model_info(
     from .terminal import layers_text, width
 
     if rows:
-        print()
-        print(layers_text(rows, width=width()))
+        say()
+        say(layers_text(rows, width=width()))
 
 
 def _looked_at(name: str, every: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -131,7 +131,7 @@ def add_model(name: Name, source: From = None) -> None:
     """
     from ...models.catalogue import add_model as add
 
-    print(f"{name} is installed in {add(name, source)}")
+    say(f"{name} is installed in {add(name, source)}")
 
 
 def train(
@@ -189,9 +189,7 @@ def train(
         ("folder", *(n.replace("_", " ") for n in names)),
         rows,
     )
-    print(
-        f"\nlog, weights and card lie there; score one: brodmann score trained:{next(iter(cards))} BENCHMARK"
-    )
+    say(f"\nlog, weights and card lie there; score one: brodmann score trained:{next(iter(cards))} BENCHMARK")
 
 
 def twins(
@@ -252,8 +250,8 @@ def twins(
     title = f"{modality.value} twins, {seeds} seeds: mean and 95 % interval over seeds"
     table(title, ("measure", "topographic", "baseline", "difference", "p"), rows)
     said = next(iter(found["summary"].values()))["difference"]
-    print(f"\np: {said['permuted']}; at best {said['smallest_p']:.2g}")
-    print(f"\nfigure    {folder / 'twins.png'}\nnumbers   {folder / 'twins.json'}")
+    say(f"\np: {said['permuted']}; at best {said['smallest_p']:.2g}")
+    say(f"\nfigure    {folder / 'twins.png'}\nnumbers   {folder / 'twins.json'}")
 
 
 def lesion(
@@ -317,9 +315,7 @@ def lesion(
     n_found = len(found.units)
     title = f"{kind.value} {n_found} of {len(found.table)} units of {layer} that answer {target!r}"
     table(title, ("score", "whole", "lesion", "random", "p", "contiguous", "p"), lesion_rows(result))
-    print(
-        f"\ncontrols: {controls} draws of {n_found} other units each; mean and sd of the change; seed {seed}"
-    )
+    say(f"\ncontrols: {controls} draws of {n_found} other units each; mean and sd of the change; seed {seed}")
 
 
 def _has_language_head(model: Any, stimuli: Any) -> bool:

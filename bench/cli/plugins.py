@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import Json, Name, print_json
+from .common import Json, Name, print_json, say
 
 if TYPE_CHECKING:
     from ..brainscore_plugins import PluginFiles
@@ -99,11 +99,11 @@ def _check(files: "PluginFiles", model: str | None, python: Path | None, *, as_j
             }
         )
     else:
-        print(f"plugin    {files.plugin}\narchive   {files.archive}")
+        say(f"plugin    {files.plugin}\narchive   {files.archive}")
         for region, layer in files.layers.items():
-            print(f"layer     {region}: {layer}")
+            say(f"layer     {region}: {layer}")
         for note in files.notes:
-            print(f"note      {note}")
-        print(report.text())
+            say(f"note      {note}")
+        say(report.text())
     if not report.passed:
         raise UserError(f"the plugin in {files.plugin} did not pass its checks: do not send it")

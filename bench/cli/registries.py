@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import unknown
-from .common import Json, print_json
+from .common import Json, print_json, say
 
 KINDS = {
     "datasets": "brain_data.card:DATASETS",
@@ -49,7 +49,7 @@ def list_things(
     for one, things in listed.items():
         rows = [(thing["name"], thing["from"], thing["what"]) for thing in things]
         table(f"{len(rows)} {one}", ("name", "from", "what"), rows)
-        print()
+        say()
 
 
 def _things(place: str) -> Iterator[dict[str, str]]:

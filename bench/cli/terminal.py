@@ -7,6 +7,7 @@ from itertools import groupby
 from math import log2, prod
 from typing import Any
 
+from ...errors import printable
 from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
@@ -118,7 +119,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for i, column in enumerate(columns):
         grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(printable, row))
     Console(width=width(), highlight=False, markup=False).print(grid)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UserError
+from ...files import parse_json
 from ..results.field_types import IDENTIFIER
 from .storage.board import Receipt
 from .storage.database import close_board, default_board, open_board
@@ -144,7 +145,7 @@ def ask(address: str, path: str) -> Any:
     url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v1/{path}"
     try:
         with urllib.request.build_opener(_NoRedirects).open(url, timeout=_TIMEOUT_S) as answer:
-            return json.loads(answer.read(_MOST_ANSWER))
+            return parse_json(answer.read(_MOST_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
             raise UserError(f"{parts.hostname} refused the question: {_problem_of(error)}") from None
@@ -170,7 +171,7 @@ def _post(address: str, path: str, body: bytes) -> Any:
     for attempt in range(_ATTEMPTS):
         try:
             with opener.open(urllib.request.Request(url, body, headers), timeout=_TIMEOUT_S) as answer:
-                return json.loads(answer.read(_MOST_ANSWER))
+                return parse_json(answer.read(_MOST_ANSWER))
         except urllib.error.HTTPError as error:
             with error:
                 problem = _problem_of(error)
@@ -198,6 +199,6 @@ def _problem_of(error: urllib.error.HTTPError) -> str:
     if 300 <= error.code < 400:
         return f"it leads to {error.headers.get('Location', 'elsewhere')}; give that address"
     try:
-        return str(json.loads(error.read(_MOST_ANSWER))["error"])
+        return str(parse_json(error.read(_MOST_ANSWER))["error"])
     except (ValueError, KeyError, TypeError, OSError):
         return f"it answered {error.code}"

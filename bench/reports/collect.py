@@ -1,6 +1,5 @@
 """Compare stored results: gather records and reports from folders, and make every figure from them alone."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,9 @@ import pandas as pd
 
 from ...analysis.encoding.banded import VariancePartition
 from ...analysis.statistics.replicates import Replicates
+from ...bounded import read_npz
 from ...errors import UserError
+from ...files import parse_json
 from ..metrics.registries import METRICS, NORMALIZATIONS
 from ..results.store import Run, arrays_of, open_run
 from . import tables as tables
@@ -192,7 +193,7 @@ def _unknown(records: Sequence[Record]) -> Iterator[str]:
 def _report(path: Path) -> Record | None:
     """A layout report of a layer or a study of twins; None for anything else."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     if not isinstance(content, dict):
@@ -217,5 +218,4 @@ def maps_of(report: Record) -> dict[str, np.ndarray[Any, Any]]:
     kept = path.with_name(f"{path.stem}.maps.npz")
     if not kept.is_file():
         return {}
-    with np.load(kept, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    return read_npz(kept)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from ...bounded import read_npz
 from ...errors import UserError
 from ...files import digest_of, home, read_json, sha256_file, write_bytes, write_json
 from .field_types import reasons
@@ -96,8 +97,7 @@ def open_run(name: str | Path | None = None) -> Run:
 
 def arrays_of(record: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of a record: ``raw`` per neuroid or subject, ``ceiling`` per neuroid."""
-    with np.load(Path(record["file"]).with_suffix(".npz"), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    return read_npz(Path(record["file"]).with_suffix(".npz"))
 
 
 def record_of(score: "DataArray") -> Record:

@@ -1,6 +1,5 @@
 """Topographic networks against their baseline twins: layout, dimensionality, task, brain, cost of compression."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from ...analysis.spatial.morans_i import morans_i
 from ...analysis.statistics.paired_tests import paired_difference, t_interval
 from ...brain_data.stimuli.localizers import PICTURES, SENTENCES, localizer
 from ...errors import UserError
-from ...files import digest_of, write_json
+from ...files import digest_of, parse_json, write_json
 from ...models.extraction.readout import EVERYTHING, Readout
 from ...models.extraction.torch_model import Network
 from ...models.interventions import compression
@@ -125,7 +124,7 @@ def _measured(study: TwinStudy, recipe: Recipe, data: Data, folder: Path) -> dic
     path = folder / recipe.identifier / "measures.json"
     key = digest_of(_VERSION, recipe.key(data.digest), list(study.shares), study.benchmark, study.localizer)
     try:
-        known = json.loads(path.read_bytes())
+        known = parse_json(path.read_bytes())
         if known["key"] == key:
             return dict(known)
     except (OSError, ValueError, KeyError):

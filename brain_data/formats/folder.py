@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,8 +11,18 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from ...bounded import check_plain
 from ...errors import UserError, unknown
-from ...files import home, read_json, sha256_file, whole_folder, write_bytes, write_json
+from ...files import (
+    home,
+    parse_toml,
+    read_json,
+    read_toml,
+    sha256_file,
+    whole_folder,
+    write_bytes,
+    write_json,
+)
 from ...install import KnownFile, verify_installed
 from ..arrays import as_names, ask_about_rdm, labeled
 from ..columns import ColumnMap, lacking
@@ -95,6 +104,7 @@ def load_folder(folder: Path, identifier: str, columns: Mapping[str, str] | None
 def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}")
+    check_plain(folder)
     _verify(folder, identifier)
     about = _described(folder / DESCRIPTION)
     columns = ColumnMap(_merged(about.columns, said))
@@ -198,6 +208,12 @@ def install_folder(
 
 
 def _copy_all(folder: Path, target: Path) -> None:
+    needed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(target).free
+    if needed > free:
+        raise UserError(
+            f"{folder} takes {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free in {home()}"
+        )
     try:
         shutil.copytree(folder, target, dirs_exist_ok=True)
     except shutil.Error as error:
@@ -213,7 +229,7 @@ def _complete(path: Path, dataset: Dataset, columns: Mapping[str, str]) -> None:
         "regions": f"[{', '.join(map(quoted, dataset.regions))}]",
         "n_stimuli": str(len(dataset.stimuli)),
     }
-    described = tomllib.loads(said)
+    described = parse_toml(said)
     missing = [f"{key} = {value}\n" for key, value in known.items() if key not in described]
     pairs = [
         f"{quoted(ours)} = {quoted(theirs)}"
@@ -243,10 +259,7 @@ def _verify(folder: Path, name: str) -> None:
 def _described(path: Path) -> Description:
     if not path.exists():
         return Description()
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from error
+    content = read_toml(path)
     known = [entry.name for entry in fields(Description)]
     for key, value in content.items():
         if key not in known:

@@ -1,11 +1,13 @@
 """Variables by name, as MATLAB saves them up to v7."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...bounded import require_for, require_for_matlab
 from ...errors import UserError, first_line
 from ..columns import ColumnMap
 from .base import COORDINATES, Format, Parts, add_format
@@ -53,6 +55,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     """Variables as scipy gives them: matrices, cells and structs as arrays of two dims."""
     import scipy.io
 
+    require_for_matlab(path)
     try:
         content = scipy.io.loadmat(path)
     except NotImplementedError as error:
@@ -97,6 +100,7 @@ def _fields(value: Any, where: str) -> dict[str, Any] | None:
 def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
     """Numbers (presentation, neuroid), whole where they are stored sparsely."""
     if hasattr(value, "toarray"):
+        require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))
         value = value.toarray()
     _refuse_objects(value, where)
     if value.dtype == object:
@@ -113,6 +117,7 @@ def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
 def _column(value: Any, where: str) -> npt.NDArray[Any]:
     """A list of names or numbers; rows of a character matrix lose the spaces that MATLAB fills them up with."""
     if hasattr(value, "toarray"):
+        require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))
         value = value.toarray()
     _refuse_objects(value, where)
     values = np.asarray(value)

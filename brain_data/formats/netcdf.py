@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...bounded import require_for, require_for_hdf5
 from ...errors import UserError, first_line
+from ...memory import NotEnoughMemory
 from ..columns import ColumnMap
 from .base import COORDINATES, PRESENTATION, Format, Parts, add_format
 
@@ -63,9 +65,12 @@ def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> x
     UserError
         For a file that is damaged, or of another kind, which is named where it is known.
     """
+    require_for_hdf5(path)
     try:
         try:
             return _whole(path)
+        except NotEnoughMemory:
+            raise
         except (
             ValueError,
             TypeError,
@@ -73,6 +78,8 @@ def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> x
             KeyError,
         ):  # "scale_factor" may be a word for something else
             return _whole(path, mask_and_scale=False)
+    except NotEnoughMemory:
+        raise
     except (
         Exception
     ) as error:  # decoding trusts the attributes that a file has, and ends in errors of any kind
@@ -84,6 +91,7 @@ def opened(path: Path, kind: str = "netCDF", advice: str = "save it again") -> x
 
 def _whole(path: Path, **options: Any) -> xr.Dataset:
     with xr.open_dataset(path, **AS_STORED, **options) as stored:  # type: ignore[no-untyped-call]
+        require_for(path, 2 * sum(one.size * max(one.dtype.itemsize, 8) for one in stored.variables.values()))
         loaded: xr.Dataset = stored.load()
     return loaded
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...bounded import check_npz
 from ...errors import UserError, first_line
 from .base import Format, Parts, add_format
 from .texts_of_objects import texts_of
@@ -21,6 +22,7 @@ class Npz(Format):
         """The arrays of the file; texts that pandas kept as Python objects, too."""
         with path.open("rb") as stream:
             try:
+                check_npz(path, stream)
                 stored = np.load(stream, allow_pickle=False)
                 if isinstance(stored, np.ndarray):
                     raise UserError(

@@ -1,6 +1,7 @@
 """RDMs of one's own, in place of responses: of which region, subject and session each is, and what its numbers say."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,8 @@ def _array(group: Any, name: str, path: Path) -> npt.NDArray[Any] | None:
         return None
     if stored.is_virtual or stored.external:
         raise UserError(f"{path.name}: {name!r} lies in another file: refused; save it whole")
-    require(2 * stored.size * max(stored.dtype.itemsize, 8), f"reading {path.name}", remedy="save fewer RDMs")
+    numbers = 2 * stored.size + prod(stored.chunks or (0,))
+    require(numbers * max(stored.dtype.itemsize, 8), f"reading {path.name}", remedy="save fewer RDMs")
     return np.asarray(stored[()])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...bounded import require_for
 from ...errors import UserError, first_line
 
 _EXACT_BY_DEFAULT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
@@ -36,6 +37,7 @@ def read_table(
     UserError
         For a file that is no table, with the line where it stops being one.
     """
+    require_for(path, 8 * path.stat().st_size)
     try:
         names = _checked_names(path, separator)
         options: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """The activations cache: one array file a layer, whole, verified when it is opened, written row by row."""
 
-import json
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ...files import cannot_write, home, write_json
+from ...files import cannot_write, home, parse_json, write_json
 
 Values = npt.NDArray[Any]
 """float32, or float16 where a reading asks for half precision."""
@@ -38,7 +37,7 @@ def find(key: str) -> tuple[Values, dict[str, Any]] | None:
     if not path.exists() or not sidecar.exists():
         return None
     try:
-        notes = json.loads(sidecar.read_bytes())
+        notes = parse_json(sidecar.read_bytes())
         known = notes["crc32"]
     except (ValueError, KeyError, TypeError):
         return None

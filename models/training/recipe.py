@@ -1,6 +1,5 @@
 """What a training is: a network, its data, a strength of the topographic loss, a seed."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from torch import nn
 
 from ...errors import UserError
-from ...files import digest_of
+from ...files import digest_of, parse_json
 from ..architectures.gpt import GPT, GPTShape
 from ..architectures.resnet import BasicBlock, ResNet
 from ..sheet import Sheet, grid_sheet
@@ -205,7 +204,7 @@ class Card:
             For a file that is absent, or that no training wrote.
         """
         try:
-            content = json.loads(path.read_bytes())
+            content = parse_json(path.read_bytes())
             if content["format"] != FORMAT:
                 raise UserError(
                     f"{path} was written by another version of brodmann (format {content['format']})"

@@ -91,7 +91,7 @@ def test_the_shapes_of_a_result(name, world):
         np.testing.assert_array_equal(result.replicates.interval(), result.ci)
         assert result.replicates.n_samples > 3
         assert len(result.replicates.samples) > 3
-    assert result.ci[0] <= result.ci[1]
+    assert result.ci[0] <= result.ci[1] or np.isnan(result.ci).all()
     assert 1 / 40 <= result.p <= 1
     assert (result.n_stimuli, result.n_neuroids) == (N_STIMULI, N_NEUROIDS)
     assert {"interval", "p", "seed"} <= set(result.methods)
@@ -225,7 +225,8 @@ def test_a_score_comes_back_from_the_store_as_it_went(name, sentences, tmp_path)
     assert again.attrs["cached"]
     assert float(first) == float(again)
     np.testing.assert_array_equal(first.attrs["raw"].values, again.attrs["raw"].values)
-    for part in ("raw_value", "ci", "p", "layer", "layers", "normalisation"):
+    np.testing.assert_array_equal(first.attrs["ci"], again.attrs["ci"])
+    for part in ("raw_value", "p", "layer", "layers", "normalisation"):
         assert first.attrs[part] == again.attrs[part]
     assert first.attrs["record"]["metric"] == name
     assert first.attrs["record"]["benchmark"] == f"made-sentences.language-{name}"

@@ -1,0 +1,336 @@
+"""Files of strangers are bounded before they are read: by memory, by their folder, by how deep they are nested."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import run_brodmann
+
+from brodmann import UserError
+from brodmann.bounded import check_ends, check_npz, check_plain, read_npz
+from brodmann.brain_data.catalogue import add_dataset, list_datasets
+from brodmann.errors import printable
+from brodmann.files import read_json, read_toml
+
+N = 20
+GIB = 1 << 30
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Texts and responses that are read without a word."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = [{"stimulus_id": f"s{i}", "sentence": f"sentence number {i}"} for i in range(N)]
+    pd.DataFrame(rows).to_csv(folder / "stimuli.csv", index=False)
+    responses = np.random.default_rng(0).normal(size=(N, 5))
+    np.savez(folder / "responses.npz", responses=responses, stimulus_id=[f"s{i}" for i in range(N)])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+ADD = """
+import resource, sys
+from brodmann.bench.cli.main import app
+import brodmann.brain_data.formats.folder, scipy.io, h5py, netCDF4, xarray
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from brodmann import UserError
+from brodmann.brain_data.catalogue import add_dataset
+try:
+    add_dataset("mine", sys.argv[1])
+    print("taken")
+except UserError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def added(folder, gigabytes="1"):
+    """What ``data add`` says of a folder, and by how many MiB the most that its process held grew meanwhile."""
+    done = subprocess.run(
+        [sys.executable, "-c", ADD, str(folder)], capture_output=True, text=True,
+        env=os.environ | {"BRODMANN_MEMORY_GB": gigabytes},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, grown = done.stdout.splitlines()
+    return said, int(grown) / 1024
+
+
+def zeros_npy(stream, shape, n_bytes):
+    """An array whose header says `shape`, and so many bytes of zeros."""
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    for _ in range(n_bytes >> 24):
+        stream.write(bytes(1 << 24))
+
+
+def npz_bomb(path):
+    """3 MB that inflate to 3.1 GB."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("responses.npy", "w", force_zip64=True) as stream,
+    ):
+        zeros_npy(stream, (N, 3 * GIB // 8 // N), 3 * GIB)
+
+
+def npz_that_declares_more(path):
+    with zipfile.ZipFile(path, "w") as archive, archive.open("responses.npy", "w") as stream:
+        zeros_npy(stream, (N, 1 << 34), 1 << 24)
+
+
+def npz_of_rare_packing(path):
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive,
+        archive.open("responses.npy", "w") as stream,
+    ):
+        zeros_npy(stream, (N, (1 << 27) // 8 // N), 1 << 27)
+
+
+def netcdf_bomb(path):
+    import netCDF4
+
+    with netCDF4.Dataset(path, "w") as stored:
+        stored.createDimension("presentation", N)
+        stored.createDimension("neuroid", 1 << 28)
+        stored.createVariable(
+            "responses", "f8", ("presentation", "neuroid"), zlib=True, chunksizes=(1, 1 << 16)
+        )
+
+
+def netcdf_of_one_huge_chunk(path):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.create_dataset("responses", (1,), "f8", maxshape=(None,), chunks=(1 << 28,), compression="gzip")
+
+
+def matlab_bomb(path):
+    import zlib
+
+    n = 1 << 30
+    packer, size = zlib.compressobj(1), 8 * 5 + 16 + n
+    name = b"responses".ljust(16, b"\0")
+    head = struct.pack("<II", 14, size + 16)
+    head += struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, N, n // 8 // N)
+    head += struct.pack("<II", 1, 9) + name + struct.pack("<II", 9, n)
+    packed = packer.compress(head)
+    for _ in range(n >> 24):
+        packed += packer.compress(bytes(1 << 24))
+    packed += packer.flush()
+    text = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
+    path.write_bytes(text + struct.pack("<II", 15, len(packed)) + packed)
+
+
+def sparse_matrix(path):
+    import scipy.io
+    import scipy.sparse
+
+    scipy.io.savemat(path, {"responses": scipy.sparse.csc_matrix((1 << 20, 1 << 12))}, do_compression=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("responses.npz", npz_bomb, "GiB of memory"),
+        ("responses.npz", npz_that_declares_more, "says that it holds"),
+        ("responses.npz", npz_of_rare_packing, "packed in a rare way"),
+        ("responses.nc", netcdf_bomb, "GiB of memory"),
+        ("responses.nc", netcdf_of_one_huge_chunk, "GiB of memory"),
+        ("responses.mat", matlab_bomb, "GiB of memory"),
+        ("responses.mat", sparse_matrix, "GiB of memory"),
+    ],
+)
+def test_a_small_file_that_would_fill_memory_is_refused_before_it_does(folder, home, name, make, message):
+    (folder / "responses.npz").unlink()
+    make(folder / name)
+    assert (folder / name).stat().st_size < 1 << 25
+    said, grown = added(folder)
+    assert message in said
+    assert grown < 100  # MiB
+    assert not (home / "data" / "mine").exists()
+
+
+def test_what_fits_is_read_and_less_memory_refuses_it(folder):
+    values = np.random.default_rng(0).normal(size=(N, 400_000))
+    np.savez(folder / "responses.npz", responses=values, stimulus_id=[f"s{i}" for i in range(N)])
+    said, _ = added(folder, "0.6")
+    assert "responses.npz would take about 0.6 GiB" in said or "GiB of memory and 0.6 GiB are free" in said
+    assert added(folder, "8")[0] == "taken"
+
+
+def test_arrays_of_an_npz_come_back(tmp_path):
+    stored = {"a": np.arange(12.0).reshape(3, 4), "b": np.array(["x", "yy"]), "c": np.float32(1)}
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "a.npz", **stored)
+        for name, values in read_npz(tmp_path / "a.npz").items():
+            np.testing.assert_array_equal(values, stored[name])
+    check_npz(tmp_path / "absent.npz")  # whoever reads it says so
+
+
+def test_zips_that_share_their_bytes_count_each_time(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(40):
+            archive.writestr(f"{i}", bytes(1 << 24))
+    monkeypatch.setenv("BRODMANN_MEMORY_GB", "1")
+    with pytest.raises(UserError, match="GiB of memory"):
+        check_npz(tmp_path / "a.npz")
+
+
+def link_out(folder):
+    (folder / "more").symlink_to("/etc/hostname")
+
+
+def link_to_zeros(folder):
+    (folder / "stimuli.csv").unlink()
+    (folder / "stimuli.csv").symlink_to("/dev/zero")
+
+
+def link_in_a_circle(folder):
+    (folder / "again").symlink_to(folder)
+
+
+def link_to_nowhere(folder):
+    (folder / "gone").symlink_to(folder / "nothing")
+
+
+def pipe(folder):
+    (folder / "responses.npz").unlink()
+    os.mkfifo(folder / "responses.npz")
+
+
+def unix_socket(folder):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(os.path.relpath(folder / "talk"))
+
+
+def holes(folder):
+    with (folder / "notes.bin").open("wb") as stream:
+        stream.truncate(1 << 42)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (link_out, "more is a link out of its folder"),
+        (link_to_zeros, r"stimuli.csv is a link out of its folder \(/dev/zero\)"),
+        (link_in_a_circle, "again is a link to a folder"),
+        (link_to_nowhere, "gone is a link to nowhere"),
+        (pipe, r"responses.npz is a pipe \(FIFO\)"),
+        (unix_socket, "talk is a socket"),
+        (holes, r"notes.bin says that it has 4096.0 GiB, and 0.0 GiB are written \(a sparse file\): refused"),
+    ],
+)
+def test_a_folder_of_other_things_than_files_is_refused_and_nothing_copied(
+    folder, home, monkeypatch, spoil, message
+):
+    monkeypatch.chdir(folder)
+    spoil(folder)
+    with pytest.raises(UserError, match=message) as caught:
+        add_dataset("mine", folder)
+    assert "\n" not in str(caught.value)
+    assert not list(home.rglob("*.csv"))
+
+
+def test_links_inside_a_folder_are_followed(folder, home):
+    (folder / "kept").mkdir()
+    (folder / "stimuli.csv").rename(folder / "kept" / "table.csv")
+    (folder / "stimuli.csv").symlink_to(folder / "kept" / "table.csv")
+    add_dataset("mine", folder)
+    assert not (home / "data" / "mine" / "stimuli.csv").is_symlink()
+    check_plain(home / "data" / "mine")
+
+
+def test_a_file_that_is_written_has_no_holes(tmp_path):
+    (tmp_path / "zeros").write_bytes(bytes(1 << 27))
+    check_ends(tmp_path / "zeros")
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize("text", ["[" * DEEP, '{"a":' * DEEP, "[" * 900 + "]" * 900 + "x", "1" * 9000])
+def test_json_that_is_nested_too_deeply_is_one_line(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match="a.json is not readable JSON"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * DEEP,
+        "a = " + "[" * 300 + "]" * 300,
+        "[" + ".".join("a" * 300) + "]",
+        "a = " + "1" * 9000,
+    ],
+)
+def test_toml_that_is_nested_too_deeply_is_one_line_everywhere(tmp_path, folder, home, text):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(UserError, match="a.toml is not valid TOML"):
+        read_toml(tmp_path / "a.toml")
+    (folder / "dataset.toml").write_text(text)
+    with pytest.raises(UserError, match="dataset.toml is not valid TOML"):
+        add_dataset("mine", folder)
+    (home / "data" / "other").mkdir(parents=True)
+    (home / "data" / "other" / "dataset.toml").write_text(text)
+    assert "other" in [one.identifier for one in list_datasets()]
+
+
+def test_the_command_line_says_one_line_of_what_is_nested_too_deeply(tmp_path):
+    (tmp_path / "a.toml").write_text("a = " + "[" * DEEP)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "a.json").write_text("[" * DEEP)
+    for words in (
+        ("benchmarks", "add", tmp_path / "a.toml"),
+        ("compare", run, "--folder", tmp_path / "out"),
+        ("submit", run, "--dry-run"),
+    ):
+        done = run_brodmann(*words)
+        assert done.returncode == 2, (words, done)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2Jgood\u202edoog\x9b31m"
+
+
+def test_escape_codes_are_shown_and_not_obeyed():
+    shown = printable(ESCAPES)
+    assert not any(sign in shown for sign in "\x1b\x07\u202e\x9b")
+    assert printable("größe 脳\n\t▏") == "größe 脳\n\t▏"
+    assert "\x1b" not in str(UserError(f"no {ESCAPES}"))
+
+
+def test_names_of_strangers_never_reach_the_terminal_as_codes(folder, home):
+    table = pd.read_csv(folder / "stimuli.csv")
+    values = np.random.default_rng(0).normal(size=(N, 5))
+    np.savez(
+        folder / "responses.npz", responses=values, stimulus_id=table["stimulus_id"].to_numpy(str),
+        region=np.array([f"V1{ESCAPES}"] * 5),
+    )  # fmt: skip
+    (folder / "dataset.toml").write_text(f"title = {json.dumps(ESCAPES)}\nlicense = {json.dumps(ESCAPES)}\n")
+    for words in (
+        ("data", "add", "mine", "--from", folder),
+        ("data", "list"),
+        ("data", "info", "mine"),
+        ("data", "info", f"mine{ESCAPES}"),
+        ("score", "brain", "mine.V2-ridge"),
+        ("data", "add", "mine", "--from", f"{folder}{ESCAPES}"),
+    ):
+        done = run_brodmann(*words)
+        said = done.stdout + done.stderr
+        assert not any(sign in said for sign in "\x1b\x07\u202e\x9b"), (words, said)
+        assert "Traceback" not in said, said
