@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, Json, print_json
+from .common import SETTINGS, Json, print_json, say
 
 if TYPE_CHECKING:
     from ..leaderboard.storage.accounts import Person
