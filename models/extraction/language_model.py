@@ -226,6 +226,17 @@ class LanguageModel(Network):
         for sequences in self._planned(self._shown(stimuli, context))[skip:]:
             yield _rows(sequences), self._padded(sequences, self.manner.multiple)
 
+    def _backwards(self, batch: TextBatch, n_most: int) -> tuple[TextBatch, npt.NDArray[np.intp]]:
+        chosen = np.unique(np.linspace(0, len(batch.ids) - 1, n_most).astype(np.intp))[::-1].tolist()
+        source = batch.source.tolist()
+        texts = [i for i, one in enumerate(source) if one in chosen]
+        at, kept = torch.tensor(chosen, device=self.device), torch.tensor(texts, device=self.device)
+        new_source = torch.tensor([chosen.index(source[i]) for i in texts], device=self.device)
+        part = TextBatch(
+            batch.ids[at], batch.attention[at], new_source, batch.places[kept], batch.counted[kept]
+        )
+        return part, np.array(texts, dtype=np.intp)
+
     def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, Any]:
         """How many texts, with what stands before them, were longer than the model can read."""
         return left_out(self._shown(stimuli, context), self.max_tokens)
