@@ -14,6 +14,7 @@ from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
 from .hooks import forward_order, run
+from .layer_names import first_tensor
 from .reading_manner import Manner, manner_of, same_draws
 from .readout import EVERYTHING, Readout
 from .signature import call_by_name
@@ -132,7 +133,7 @@ class LanguageModel(Network):
         name, tokenizer, most = kept["identifier"], kept["tokenizer"], kept["max_tokens"]
         if "pooling" in settings:
             kept["_pooling"] = kept.pop("pooling")
-        if "module" in settings:
+        if {"module", "tokenizer", "layers", "lesions"} & set(settings):
             kept["_manner"] = {}
         if kept["_pooling"] is not None and kept["_pooling"] not in POOLINGS:
             raise UserError(f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}")
@@ -153,9 +154,13 @@ class LanguageModel(Network):
     def manner(self) -> Manner:
         """How the network reads: whether later tokens change earlier ones, whether padding changes anything."""
         if "manner" not in self._manner:
-            ids = self._encoder("last").tokens("", _PROBE).ids
+            encoder = self._encoder("last")
+            encoder.check_unpadded(_PROBE)
+            ids = self._probe_ids(encoder)
             try:
-                self._manner["manner"] = manner_of(self.module, self._answers, ids, self.max_tokens)
+                self._manner["manner"] = manner_of(
+                    self.module, self._answers, ids, self.max_tokens, self._layers
+                )
             except UserError:  # it cannot run: who asks for a layer is told why
                 return Manner()
         return self._manner["manner"]
@@ -186,8 +191,11 @@ class LanguageModel(Network):
     def _answers(self, sequences: Sequence[Sequence[int]], multiple: int) -> Mapping[str, Tensor]:
         """The outputs of the layers for token ids, random numbers the same every time."""
         batch = self._padded([TokenSequence(list(ids), [], []) for ids in sequences], multiple)
-        names = self._layers or forward_order(self.module, lambda: self._forward(batch), depth=2)
-        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(names, batch))
+        given: list[Any] = []  # by the network itself, the layer of no name
+        order = forward_order(self.module, lambda: given.append(self._forward(batch)), depth=2)
+        own = [""] if first_tensor(given[0]) else []
+        names = dict.fromkeys([*order, *self._layers, *own])
+        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(list(names), batch))
         return found
 
     def _tensors(self, names: Sequence[str], batch: TextBatch) -> Mapping[str, Tensor]:
@@ -348,8 +356,16 @@ class LanguageModel(Network):
             values[rows] = (total / real.sum(dim=1)).cpu().numpy()
         return values
 
+    def _probe_ids(self, encoder: Encoder) -> list[int]:
+        """Those of a short sentence, or any where the tokenizer knows other words only."""
+        try:
+            return encoder.tokens("", _PROBE).ids
+        except UserError:
+            return [1, 2, 1, 1, 2]
+
     def _probe(self) -> TextBatch:
-        return self._padded(self._encoder().alone([_PROBE]).sequences, self.manner.multiple)
+        ids = self._probe_ids(self._encoder())[-(self.max_tokens or 0) :]
+        return self._padded([TokenSequence(ids, [0], [[len(ids) - 1]])], self.manner.multiple)
 
     def _reading(self) -> list[object]:
         return [self.tokenizer, self.pooling, self.max_tokens]

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,18 +71,17 @@ class Reading(Model):
     ) -> tuple[dict[str, tuple[int, ...]], Look]:
         """Shapes per stimulus and what else there is to know, from one stimulus, or two.
 
-        Two pictures say whether a module is called as often for all. The last text of all batches is the longest, so
-        that a module which is called once a token is called several times; only where one is, another text is looked
-        at.
+        The last picture of the first batch is beside most others. The last text of all batches is the longest, so that
+        a module which is called once a token is called several times. Where one is, or where the pass asks for values
+        (a loop that ends by what is seen), another stimulus says whether it is as often for all.
         """
         if len(stimuli) == 0:
             raise UserError(f"{self.identifier}: the stimulus set is empty")
         look, shapes, counts = Look(), {}, []
         plan = self._plan(stimuli, "none") if ends else [np.array([0])]
-        texts = self.modality == "language"
-        ends_at = plan[-1] if texts or len(plan[0]) == 1 else plan[0]
-        rows = list(dict.fromkeys([int(plan[0][0]), int(ends_at[-1])]))
-        for row in rows[::-1] if texts else rows:
+        texts, asks = self.modality == "language", False
+        ends_at = (plan[-1][-1], plan[0][0]) if texts else (plan[0][-1], plan[0][0], plan[-1][-1])
+        for row in dict.fromkeys(map(int, ends_at)):
             batch = self._single(stimuli, row)
             recording = self._recorded(names, batch, first_look=True)
             self._check_answered(names, recording, stimuli["stimulus_id"].iloc[row])
@@ -90,7 +89,8 @@ class Reading(Model):
             look.alone[row] = {name: self._kept(recording.tensors[name], batch, name) for name in names}
             shapes = {name: tuple(kept.shape[1:]) for name, kept in look.alone[row].items()}
             counts.append({one: recording.calls(one) for one, _ in recording.order})
-            if texts and max(counts[0].values()) == 1:
+            asks |= recording.asks_values and not texts
+            if max(counts[0].values()) == 1 and not asks:
                 break
         empty = next((name for name, shape in shapes.items() if 0 in shape), None)
         if empty is not None:
@@ -98,8 +98,7 @@ class Reading(Model):
         look.varies = next((one for one in counts[0] if any(n[one] != counts[0][one] for n in counts)), "")
         asked = self._meant(names)
         look.counted = {one.module: counts[0][one.module] for one in asked.values() if one.call < 0}
-        alone = ends and max(map(len, plan)) == 1  # each call is a stimulus's own, and none is seen beside others
-        if not look.varies and all(n == 1 for n in look.counted.values()) and not (alone and look.counted):
+        if not look.varies and not asks and all(n == 1 for n in look.counted.values()):
             needed = {(one.module, max(one.call, 1)) for one in asked.values()}
             look.stop = Stop(*next(event for event in reversed(recording.order) if event in needed))
         for name, one in asked.items():
@@ -141,7 +140,6 @@ class Reading(Model):
         plan = self._plan(stimuli, context)
         first = next((i for i, rows in enumerate(plan) if not known(rows)), len(plan))
         n_passes, steady = self.readout.passes, False
-        whole = replace(look, stop=None)  # the first batch shows whether a module is called more often than alone
         shown = [self._batches(stimuli, context, skip=first) for _ in range(n_passes)]
         for planned in track(plan[first:], f"running {self.identifier}", total=len(plan) - first):
             kept: dict[str, Tensor] = {}
@@ -150,7 +148,7 @@ class Reading(Model):
                 with steadiness.seeded(self.device, *seeds) if n_passes > 1 else nullcontext():
                     rows, batch = next(batches)
                     before = [] if steady else steadiness.random_state(self.device)
-                    found = self._answer(names, batch, look if steady else whole, rows, stimuli)
+                    found = self._answer(names, batch, look, rows, stimuli)
                 kept = {
                     name: values / n_passes if i == 0 else kept[name] + values / n_passes
                     for name, values in found.items()
@@ -214,8 +212,8 @@ class Reading(Model):
     ) -> None:
         """Refuse a network whose answer is another one each time, or in another batch.
 
-        The first look and the first batch hold the same stimuli, so that this costs a pass of a few stimuli: some of
-        the batch once more, in the opposite order. `drawn` says that somebody drew random numbers meanwhile: then the
+        The first look and the first batch hold the same stimuli, so that this costs little: a few of a large
+        batch are shown once more, in the opposite order. `drawn` says that somebody drew random numbers meanwhile: then the
         whole batch is run again.
         """
         names = list(kept)
@@ -228,8 +226,9 @@ class Reading(Model):
                 stimulus = stimuli["stimulus_id"].iloc[int(rows[0])]
                 raise steadiness.random_error(self.identifier, layer, share, stimulus)
         self._check_backwards(kept, batch, look, rows, stimuli, within)
-        shared = [int(row) for row in rows[1:] if int(row) in look.alone and context == "none"]
-        for place in [0, *(rows.tolist().index(row) for row in shared)]:
+        first = {0} if self.modality == "language" else set()
+        last = {len(rows) - 1} if context == "none" else set()
+        for place in sorted(first | last):
             self._check_alone(kept, batch, look, rows, stimuli, context, within, place)
 
     def _check_backwards(
@@ -243,6 +242,8 @@ class Reading(Model):
     ) -> None:
         """Compare with a few of a batch's stimuli in the opposite order, in a batch of their own."""
         names, (part, places) = list(kept), self._backwards(batch, _SHOWN_AGAIN)
+        if len(rows) < 4 * _SHOWN_AGAIN or len(places) > len(rows) / 4:  # no small part of it
+            return
         again = partial(self._answer, names, part, look, rows[places], stimuli)
 
         def apart(kept: Mapping[str, Tensor]) -> tuple[str, float]:

@@ -272,7 +272,9 @@ class Network(Reading):
 
     @property
     def _made(self) -> Fingerprint:
-        beside = self._reading(), self.readout, self.lesions
+        beside = [self._reading(), self.readout, self.lesions]
+        if self.readout.passes > 1:  # such a network may depend on what is shown together
+            beside.append(self.batch_size)
         return network_fingerprint(type(self), self.module, *beside)
 
     def sizes(
