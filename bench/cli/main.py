@@ -10,7 +10,19 @@ import typer
 
 from ...errors import UserError
 from .analyze import analyze, dimensions
-from .common import SETTINGS, AllowStochastic, From, Json, Name, Pattern, Run, plain, print_card, print_json
+from .common import (
+    SETTINGS,
+    AllowStochastic,
+    BatchSize,
+    From,
+    Json,
+    Name,
+    Pattern,
+    Run,
+    plain,
+    print_card,
+    print_json,
+)
 from .compare import compare
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
@@ -142,6 +154,7 @@ def score(
         ),
     ] = None,
     allow_stochastic: AllowStochastic = False,
+    batch_size: BatchSize = None,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -167,7 +180,7 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half or allow_stochastic or text is not None:
+    if pool != "none" or project is not None or half or allow_stochastic or text is not None or batch_size:
         check_names(model, benchmark)
         from ...models import Readout, load_model
         from ...models.extraction.steadiness import PASSES
@@ -181,6 +194,12 @@ def score(
         if not isinstance(opened, LanguageModel):
             raise UserError(f"--text {text}: {model!r} is no network that reads text")
         opened = opened.replaced(pooling=text)
+    if batch_size is not None:
+        from ...models.extraction.torch_model import Network
+
+        if not isinstance(opened, Network):
+            raise UserError(f"--batch-size {batch_size}: {model!r} is no network, which has none")
+        opened = opened.replaced(batch_size=batch_size)
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
         beyond=spaces, folds=folds,

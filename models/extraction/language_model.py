@@ -1,7 +1,7 @@
 """Any torch module that reads text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +187,9 @@ class LanguageModel(Network):
                 f"{self.max_tokens - max(1, self.max_tokens // WINDOWS) + 1} tokens that end with it"
             )
         return super().methods | {"text": words, "passages": once}
+
+    def _read_as(self) -> str:
+        return replace(self.readout, pool="none").describe()  # a text has no space to pool over
 
     def _answers(self, sequences: Sequence[Sequence[int]], multiple: int) -> Mapping[str, Tensor]:
         """The outputs of the layers for token ids, random numbers the same every time."""
@@ -378,11 +381,22 @@ def _rows(sequences: Sequence[TokenSequence]) -> npt.NDArray[np.intp]:
     return np.array([row for one in sequences for row in one.rows], dtype=np.intp)
 
 
+_LIMITS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_seq_len")
+
+
 def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:
     """The most tokens that a model reads: some count positions that the tokenizer never uses."""
-    limits = (
-        getattr(getattr(module, "config", None), "max_position_embeddings", None),
-        getattr(tokenizer, "model_max_length", None),
-    )
+    config = getattr(module, "config", None)
+    limits = [getattr(config, name, None) for name in _LIMITS]
+    skipped = [  # positions begin behind that of padding
+        one.padding_idx + 1
+        for name, one in module.named_modules()
+        if isinstance(one, nn.Embedding) and "position" in name and one.padding_idx is not None
+        and one.num_embeddings in limits
+    ]  # fmt: skip
     known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
-    return min(known, default=None)
+    own = [limit - max(skipped, default=0) for limit in known]
+    theirs = getattr(tokenizer, "model_max_length", None)
+    if isinstance(theirs, int) and 0 < theirs < _NO_LIMIT:
+        own.append(theirs)
+    return min(own, default=None)

@@ -71,7 +71,7 @@ def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserE
     return UserError(
         f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by "
         f"{_percent(share)}): it normalizes over the batch, or reads padding; show each stimulus alone with "
-        f"batch_size=1, {_ALLOW} in these batches"
+        f"batch_size=1, --batch-size 1, {_ALLOW} in these batches"
     )
 
 
