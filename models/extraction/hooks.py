@@ -310,9 +310,7 @@ def _advice(error: str) -> str:
             "answer: give it running statistics"
         )
     if "index out of range in self" in error:
-        return (
-            ": a token or a position that has no embedding; for texts longer than the network reads, set max_tokens"
-        )
+        return ": a token or a position that has no embedding; for texts longer than the network reads, set max_tokens"
     return ""
 
 

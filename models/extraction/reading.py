@@ -94,7 +94,9 @@ class Reading(Model):
                 break
         empty = next((name for name, shape in shapes.items() if 0 in shape), None)
         if empty is not None:
-            raise UserError(f"layer {empty!r} of {self.identifier} has no units: it gives {shapes[empty]} a stimulus")
+            raise UserError(
+                f"layer {empty!r} of {self.identifier} has no units: it gives {shapes[empty]} a stimulus"
+            )
         look.varies = next((one for one in counts[0] if any(n[one] != counts[0][one] for n in counts)), "")
         asked = self._meant(names)
         look.counted = {one.module: counts[0][one.module] for one in asked.values() if one.call < 0}
@@ -212,9 +214,9 @@ class Reading(Model):
     ) -> None:
         """Refuse a network whose answer is another one each time, or in another batch.
 
-        The first look and the first batch hold the same stimuli, so that this costs little: a few of a large
-        batch are shown once more, in the opposite order. `drawn` says that somebody drew random numbers meanwhile: then the
-        whole batch is run again.
+        The first look and the first batch hold the same stimulus, so that this costs little: a few of a large batch are
+        shown once more, in the opposite order. `drawn` says that somebody drew random numbers meanwhile: then the whole
+        batch is run again.
         """
         names = list(kept)
         half = self.readout.half or own_dtype(self.module) in (torch.float16, torch.bfloat16)

@@ -222,7 +222,9 @@ class Encoder:
         if not text:
             return [], None
         try:
-            answer = self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
+            answer = (
+                self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
+            )
         except Exception as error:  # a person's own callable, such as one that does not know a word
             said = f"{type(error).__name__}: {first_line(error)}"
             raise UserError(f"{self.identifier}: the tokenizer fails for {text[:80]!r}: {said}") from error
