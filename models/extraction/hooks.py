@@ -202,9 +202,9 @@ def record(
 
     reading = [(modules[one], hook(one)) for one in wanted]
     watch = _Asked()
-    with suppress(_Enough), alone(module, interventions, reading), _evaluation(module):
-        with watch if look else nullcontext():
-            call()
+    watching = watch if look else nullcontext()
+    with suppress(_Enough), alone(module, interventions, reading), _evaluation(module), watching:
+        call()
     found.asks_values = watch.asked
     if not look:
         found.overwritten = _written(last)
