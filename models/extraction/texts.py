@@ -244,8 +244,8 @@ class Encoder:
         given: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
         if hasattr(given, "tolist"):
             given = given.tolist()
-        ids = list(given) if isinstance(given, Iterable) else [None]
-        if ids and isinstance(ids[0], Sequence | Iterable) and not isinstance(ids[0], str):
+        ids: list[Any] = list(given) if isinstance(given, Iterable) else [None]
+        if ids and isinstance(ids[0], Iterable) and not isinstance(ids[0], str):
             if len(ids) > 1:
                 raise UserError(
                     f"{self.identifier}: the tokenizer gives {len(ids)} rows of ids for one text: expected one"
