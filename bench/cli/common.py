@@ -28,6 +28,12 @@ AllowStochastic = Annotated[
         "without.",
     ),
 ]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Stimuli a forward pass; 1 for a network whose answer depends on what is shown together."
+    ),
+]
 
 
 def plain(card: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .board_staff import reproduce
 from .common import (
     SETTINGS,
     AllowStochastic,
+    BatchSize,
     From,
     Json,
     Name,
@@ -158,6 +159,7 @@ def score(
         ),
     ] = None,
     allow_stochastic: AllowStochastic = False,
+    batch_size: BatchSize = None,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -183,7 +185,7 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half or allow_stochastic or text is not None:
+    if pool != "none" or project is not None or half or allow_stochastic or text is not None or batch_size:
         check_names(model, benchmark)
         from ...models import Readout, load_model
         from ...models.extraction.steadiness import PASSES
@@ -197,6 +199,12 @@ def score(
         if not isinstance(opened, LanguageModel):
             raise UserError(f"--text {text}: {model!r} is no network that reads text")
         opened = opened.replaced(pooling=text)
+    if batch_size is not None:
+        from ...models.extraction.torch_model import Network
+
+        if not isinstance(opened, Network):
+            raise UserError(f"--batch-size {batch_size}: {model!r} is no network, which has none")
+        opened = opened.replaced(batch_size=batch_size)
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
         beyond=spaces, folds=folds,

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Lock, RLock
 from typing import Any, Protocol
@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from ...errors import UserError, first_line
-from .layer_names import first_tensor, layer_name, tensor_of, tensors_in
+from .layer_names import first_tensor, layer_name, plain, tensor_of, tensors_in, unusual
 from .programs import is_out_of_reach, uncompiled
 
 Hook = Callable[[nn.Module, Any, Any], Any]
@@ -92,7 +93,8 @@ def alone(
 def _changing(intervention: Intervention) -> Hook:
     def change(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
-            return (intervention.applied(output[0]), *output[1:])
+            parts = (intervention.applied(output[0]), *output[1:])
+            return type(output)._make(parts) if hasattr(output, "_make") else parts
         if not isinstance(output, Tensor):
             raise UserError(
                 f"layer {intervention.layer!r} gives a {type(output).__name__}, which cannot be lesioned"
@@ -130,12 +132,15 @@ class Recording:
         Of each module the tensors that it gave, by their places.
     overwritten : set of str
         The layers whose tensor was overwritten in place before the last module answered.
+    asks_values : bool
+        The pass made numbers of tensors, by which it may go another way for another stimulus; seen in a look.
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     order: list[tuple[str, int]] = field(default_factory=list)
     places: dict[str, list[str]] = field(default_factory=dict)
     overwritten: set[str] = field(default_factory=set)
+    asks_values: bool = False
 
     def calls(self, module: str) -> int:
         """How often a module was called."""
@@ -188,7 +193,7 @@ def record(
             found.order.append((one, calls[one]))
             for layer in wanted[one]:
                 if names[layer].call < 0 or names[layer].call == calls[one]:
-                    tensor = tensor_of(output, layer, names[layer])
+                    tensor = plain(tensor_of(output, layer, names[layer]), layer)
                     last[layer].append(_Kept.of(tensor, copy=layer in copied, beside=look))
             if stop == Stop(one, calls[one]):
                 raise _Enough
@@ -196,8 +201,11 @@ def record(
         return keep
 
     reading = [(modules[one], hook(one)) for one in wanted]
-    with suppress(_Enough), alone(module, interventions, reading), _evaluation(module):
+    watch = _Asked()
+    watching = watch if look else nullcontext()
+    with suppress(_Enough), alone(module, interventions, reading), _evaluation(module), watching:
         call()
+    found.asks_values = watch.asked
     if not look:
         found.overwritten = _written(last)
     else:
@@ -207,6 +215,25 @@ def record(
             found.tensors[layer] = kept[0].value
     last.clear()  # the frames of an early end may live on for a while
     return found
+
+
+class _Asked(TorchFunctionMode):
+    """Sees whether a pass makes numbers of tensors: ``if x.max() > 1``, ``range(n)``, ``x.item()``."""
+
+    asked = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        del types
+        self.asked |= getattr(func, "__name__", "") in _ASK
+        return func(*args, **(kwargs or {}))
+
+
+_ASK = (
+    "__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__", "is_nonzero", "item", "tolist",
+    "numpy", "equal", "allclose",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -249,6 +276,8 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
     """Evaluation without gradients; afterwards what trained trains on, whatever happens."""
     training = [(one, one.training) for one in module.modules()]
     module.eval()
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # its tensors have a length for each stimulus
     try:
         with torch.no_grad(), uncompiled(module):  # inference_mode would not count writes in place
             yield
@@ -256,7 +285,9 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
         raise
     # shapes that do not fit, no memory left, an argument that forward lacks, a token without an embedding
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise UserError(f"the forward pass of {type(module).__name__} failed: {first_line(error)}") from error
+        raise UserError(
+            f"the forward pass of {type(module).__name__} failed: {first_line(error)}{_advice(str(error))}"
+        ) from error
     except (
         AssertionError,
         AttributeError,
@@ -266,8 +297,21 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
         said = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"the forward pass of {type(module).__name__} failed: {said}") from error
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         for one, was_training in training:
             one.training = was_training
+
+
+def _advice(error: str) -> str:
+    """What some errors of torch mean here."""
+    if "more than 1 value per channel" in error:
+        return (
+            ": it normalizes over the batch (BatchNorm without running statistics), so that one stimulus alone has no "
+            "answer: give it running statistics"
+        )
+    if "index out of range in self" in error:
+        return ": a token or a position that has no embedding; for texts longer than the network reads, set max_tokens"
+    return ""
 
 
 def _modules(module: nn.Module) -> dict[str, nn.Module]:
@@ -291,9 +335,8 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
 
     def hook(name: str) -> Hook:
         def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) or (
-                isinstance(output, tuple) and output and isinstance(output[0], Tensor)
-            ):
+            first = output[0] if isinstance(output, tuple) and output else output
+            if isinstance(first, Tensor) and not unusual(first):
                 order.append(name)
 
         return note

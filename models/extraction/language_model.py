@@ -1,7 +1,7 @@
 """Any torch module that reads text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
 from .hooks import forward_order, run
+from .layer_names import first_tensor
 from .next_token import check_predicts, next_token_scores
 from .reading_manner import Manner, manner_of, same_draws
 from .readout import EVERYTHING, Readout
@@ -132,7 +133,7 @@ class LanguageModel(Network):
         name, tokenizer, most = kept["identifier"], kept["tokenizer"], kept["max_tokens"]
         if "pooling" in settings:
             kept["_pooling"] = kept.pop("pooling")
-        if "module" in settings:
+        if {"module", "tokenizer", "layers", "lesions"} & set(settings):
             kept["_manner"] = {}
         if kept["_pooling"] is not None and kept["_pooling"] not in POOLINGS:
             raise UserError(f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}")
@@ -153,9 +154,13 @@ class LanguageModel(Network):
     def manner(self) -> Manner:
         """How the network reads: whether later tokens change earlier ones, whether padding changes anything."""
         if "manner" not in self._manner:
-            ids = self._encoder("last").tokens("", _PROBE).ids
+            encoder = self._encoder("last")
+            encoder.check_unpadded(_PROBE)
+            ids = self._probe_ids(encoder)
             try:
-                self._manner["manner"] = manner_of(self.module, self._answers, ids, self.max_tokens)
+                self._manner["manner"] = manner_of(
+                    self.module, self._answers, ids, self.max_tokens, self._layers
+                )
             except UserError:  # it cannot run: who asks for a layer is told why
                 return Manner()
         return self._manner["manner"]
@@ -183,11 +188,17 @@ class LanguageModel(Network):
             )
         return super().methods | {"text": words, "passages": once}
 
+    def _read_as(self) -> str:
+        return replace(self.readout, pool="none").describe()  # a text has no space to pool over
+
     def _answers(self, sequences: Sequence[Sequence[int]], multiple: int) -> Mapping[str, Tensor]:
         """The outputs of the layers for token ids, random numbers the same every time."""
         batch = self._padded([TokenSequence(list(ids), [], []) for ids in sequences], multiple)
-        names = self._layers or forward_order(self.module, lambda: self._forward(batch), depth=2)
-        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(names, batch))
+        given: list[Any] = []  # by the network itself, the layer of no name
+        order = forward_order(self.module, lambda: given.append(self._forward(batch)), depth=2)
+        own = [""] if first_tensor(given[0]) else []
+        names = dict.fromkeys([*order, *self._layers, *own])
+        found: Mapping[str, Tensor] = same_draws(lambda: self._tensors(list(names), batch))
         return found
 
     def _tensors(self, names: Sequence[str], batch: TextBatch) -> Mapping[str, Tensor]:
@@ -225,6 +236,17 @@ class LanguageModel(Network):
     ) -> Iterator[tuple[npt.NDArray[np.intp], TextBatch]]:
         for sequences in self._planned(self._shown(stimuli, context))[skip:]:
             yield _rows(sequences), self._padded(sequences, self.manner.multiple)
+
+    def _backwards(self, batch: TextBatch, n_most: int) -> tuple[TextBatch, npt.NDArray[np.intp]]:
+        chosen = np.unique(np.linspace(0, len(batch.ids) - 1, n_most).astype(np.intp))[::-1].tolist()
+        source = batch.source.tolist()
+        texts = [i for i, one in enumerate(source) if one in chosen]
+        at, kept = torch.tensor(chosen, device=self.device), torch.tensor(texts, device=self.device)
+        new_source = torch.tensor([chosen.index(source[i]) for i in texts], device=self.device)
+        part = TextBatch(
+            batch.ids[at], batch.attention[at], new_source, batch.places[kept], batch.counted[kept]
+        )
+        return part, np.array(texts, dtype=np.intp)
 
     def _left_out(self, stimuli: "StimulusSet", context: Context) -> dict[str, Any]:
         """How many texts, with what stands before them, were longer than the model can read."""
@@ -339,8 +361,16 @@ class LanguageModel(Network):
             values[rows] = (total / real.sum(dim=1)).cpu().numpy()
         return values
 
+    def _probe_ids(self, encoder: Encoder) -> list[int]:
+        """Those of a short sentence, or any where the tokenizer knows other words only."""
+        try:
+            return encoder.tokens("", _PROBE).ids
+        except UserError:
+            return [1, 2, 1, 1, 2]
+
     def _probe(self) -> TextBatch:
-        return self._padded(self._encoder().alone([_PROBE]).sequences, self.manner.multiple)
+        ids = self._probe_ids(self._encoder())[-(self.max_tokens or 0) :]
+        return self._padded([TokenSequence(ids, [0], [[len(ids) - 1]])], self.manner.multiple)
 
     def _reading(self) -> list[object]:
         return [self.tokenizer, self.pooling, self.max_tokens]
@@ -353,11 +383,22 @@ def _rows(sequences: Sequence[TokenSequence]) -> npt.NDArray[np.intp]:
     return np.array([row for one in sequences for row in one.rows], dtype=np.intp)
 
 
+_LIMITS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_seq_len")
+
+
 def _own_limit(module: nn.Module, tokenizer: Any) -> int | None:
     """The most tokens that a model reads: some count positions that the tokenizer never uses."""
-    limits = (
-        getattr(getattr(module, "config", None), "max_position_embeddings", None),
-        getattr(tokenizer, "model_max_length", None),
-    )
+    config = getattr(module, "config", None)
+    limits = [getattr(config, name, None) for name in _LIMITS]
+    skipped = [  # positions begin behind that of padding
+        one.padding_idx + 1
+        for name, one in module.named_modules()
+        if isinstance(one, nn.Embedding) and "position" in name and one.padding_idx is not None
+        and one.num_embeddings in limits
+    ]  # fmt: skip
     known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
-    return min(known, default=None)
+    own = [limit - max(skipped, default=0) for limit in known]
+    theirs = getattr(tokenizer, "model_max_length", None)
+    if isinstance(theirs, int) and 0 < theirs < _NO_LIMIT:
+        own.append(theirs)
+    return min(own, default=None)

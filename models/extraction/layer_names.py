@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...errors import UserError, unknown
@@ -112,6 +113,34 @@ def tensor_of(output: Any, layer: str, name: LayerName) -> Tensor:
     raise UserError(f"layer {layer!r} gives {gives}: {advice}")
 
 
+def unusual(tensor: Tensor) -> str:
+    """What keeps a tensor from being read as numbers, in a word."""
+    if tensor.is_nested:
+        return "nested"
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return "batched (torch.func)"
+    if tensor.is_complex():
+        return "complex"
+    return "" if tensor.layout in (torch.strided, torch._mkldnn) else "sparse"  # type: ignore[attr-defined]
+
+
+def plain(tensor: Tensor, layer: str) -> Tensor:
+    """A tensor of ordinary numbers; a quantized one is made such.
+
+    Raises
+    ------
+    UserError
+        For one that is nested, complex or sparse.
+    """
+    if kind := unusual(tensor):
+        raise UserError(
+            f"layer {layer!r} gives a {kind} tensor, not one real number a unit: choose a layer before it or behind it"
+        )
+    if tensor.is_quantized:
+        return tensor.dequantize()
+    return tensor.to_dense() if tensor.is_mkldnn else tensor
+
+
 def first_tensor(output: Any) -> tuple[str, Tensor] | None:
     """Place and tensor of what is read where none is named: the first at the top, else the first inside."""
     for part in _parts(output):
@@ -130,12 +159,12 @@ def _walk(output: Any, place: str) -> Iterator[tuple[str, Tensor]]:
 def _at(output: Any, place: str) -> Tensor | None:
     if not place:
         return output if isinstance(output, Tensor) else None
-    for part in _parts(output):
-        for name in part.names:
-            if place == name or place.startswith(f"{name}."):
-                found = _at(part.value, place[len(name) + 1 :])
-                if found is not None:
-                    return found
+    named = [(name, rank, part.value) for part in _parts(output) for rank, name in enumerate(part.names)]
+    for name, _, value in sorted(named, key=lambda one: one[1]):  # a number that is a name is meant as one
+        if place == name or place.startswith(f"{name}."):
+            found = _at(value, place[len(name) + 1 :])
+            if found is not None:
+                return found
     return None
 
 

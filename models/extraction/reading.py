@@ -18,6 +18,7 @@ from ..model import Context, Model
 from . import steadiness
 from .hooks import Intervention, Recording, Stop, record
 from .layer_names import LayerName, layer_name
+from .precision import own_dtype
 from .readout import Readout
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.intp]
 _REPEATED = 4  # passes of a batch, where random numbers were drawn
+_SHOWN_AGAIN = 4  # stimuli of the first batch
 
 
 @dataclass
@@ -69,15 +71,17 @@ class Reading(Model):
     ) -> tuple[dict[str, tuple[int, ...]], Look]:
         """Shapes per stimulus and what else there is to know, from one stimulus, or two.
 
-        The last text of all batches is the longest, so that a module which is called once a token is called several
-        times. Where one is, the stimulus at the other end says whether it is as often for all.
+        The last picture of the first batch is beside most others. The last text of all batches is the longest, so that
+        a module which is called once a token is called several times. Where one is, or where the pass asks for values
+        (a loop that ends by what is seen), another stimulus says whether it is as often for all.
         """
         if len(stimuli) == 0:
             raise UserError(f"{self.identifier}: the stimulus set is empty")
         look, shapes, counts = Look(), {}, []
         plan = self._plan(stimuli, "none") if ends else [np.array([0])]
-        rows = list(dict.fromkeys([int(plan[0][0]), int(plan[-1][-1])]))
-        for row in rows[::-1] if self.modality == "language" else rows:
+        texts, asks = self.modality == "language", False
+        ends_at = (plan[-1][-1], plan[0][0]) if texts else (plan[0][-1], plan[0][0], plan[-1][-1])
+        for row in dict.fromkeys(map(int, ends_at)):
             batch = self._single(stimuli, row)
             recording = self._recorded(names, batch, first_look=True)
             self._check_answered(names, recording, stimuli["stimulus_id"].iloc[row])
@@ -85,12 +89,18 @@ class Reading(Model):
             look.alone[row] = {name: self._kept(recording.tensors[name], batch, name) for name in names}
             shapes = {name: tuple(kept.shape[1:]) for name, kept in look.alone[row].items()}
             counts.append({one: recording.calls(one) for one, _ in recording.order})
-            if max(counts[0].values()) == 1:
+            asks |= recording.asks_values and not texts
+            if max(counts[0].values()) == 1 and not asks:
                 break
+        empty = next((name for name, shape in shapes.items() if 0 in shape), None)
+        if empty is not None:
+            raise UserError(
+                f"layer {empty!r} of {self.identifier} has no units: it gives {shapes[empty]} a stimulus"
+            )
         look.varies = next((one for one in counts[0] if any(n[one] != counts[0][one] for n in counts)), "")
         asked = self._meant(names)
         look.counted = {one.module: counts[0][one.module] for one in asked.values() if one.call < 0}
-        if not look.varies and all(n == 1 for n in look.counted.values()):
+        if not look.varies and not asks and all(n == 1 for n in look.counted.values()):
             needed = {(one.module, max(one.call, 1)) for one in asked.values()}
             look.stop = Stop(*next(event for event in reversed(recording.order) if event in needed))
         for name, one in asked.items():
@@ -204,22 +214,76 @@ class Reading(Model):
     ) -> None:
         """Refuse a network whose answer is another one each time, or in another batch.
 
-        The first look and the first batch hold the same stimulus, so that this costs no pass as a rule. `drawn` says
-        that somebody drew random numbers meanwhile: then the whole batch is run again.
+        The first look and the first batch hold the same stimulus, so that this costs little: a few of a large batch are
+        shown once more, in the opposite order. `drawn` says that somebody drew random numbers meanwhile: then the whole
+        batch is run again.
         """
-        row, names = int(rows[0]), list(kept)
-        stimulus = stimuli["stimulus_id"].iloc[row]
-        within = steadiness.Tolerances(self.device, half=self.readout.half)
+        names = list(kept)
+        half = self.readout.half or own_dtype(self.module) in (torch.float16, torch.bfloat16)
+        within = steadiness.Tolerances(self.device, half=half)
         self._check_inputs(stimuli, rows, batch)
         for _ in range(_REPEATED if drawn else 0):
             layer, share = steadiness.difference(kept, self._answer(names, batch, look, rows, stimuli))
             if share > within.again:
+                stimulus = stimuli["stimulus_id"].iloc[int(rows[0])]
                 raise steadiness.random_error(self.identifier, layer, share, stimulus)
-        single = partial(self._answer, names, look=look, rows=rows[:1], stimuli=stimuli)
+        self._check_backwards(kept, batch, look, rows, stimuli, within)
+        first = {0} if self.modality == "language" else set()
+        last = {len(rows) - 1} if context == "none" else set()
+        for place in sorted(first | last):
+            self._check_alone(kept, batch, look, rows, stimuli, context, within, place)
+
+    def _check_backwards(
+        self,
+        kept: Mapping[str, Tensor],
+        batch: Any,
+        look: Look,
+        rows: Rows,
+        stimuli: "StimulusSet",
+        within: steadiness.Tolerances,
+    ) -> None:
+        """Compare with a few of a batch's stimuli in the opposite order, in a batch of their own."""
+        names, (part, places) = list(kept), self._backwards(batch, _SHOWN_AGAIN)
+        if len(rows) < 4 * _SHOWN_AGAIN or len(places) > len(rows) / 4:  # no small part of it
+            return
+        again = partial(self._answer, names, part, look, rows[places], stimuli)
+
+        def apart(kept: Mapping[str, Tensor]) -> tuple[str, float]:
+            some = {name: values[torch.from_numpy(places)] for name, values in kept.items()}
+            return steadiness.difference(some, again(), steadiness.NOTHING)
+
+        layer, share = apart(kept)
+        if share > within.elsewhere and within.rounded:
+            with steadiness.exact_products():
+                layer, share = apart(self._answer(names, batch, look, rows, stimuli))
+        if share > within.elsewhere:
+            stimulus = stimuli["stimulus_id"].iloc[int(rows[places[0]])]
+            noisy, by = steadiness.difference(again(), again())
+            if by <= within.again:  # noise now and then shows in the whole batch, if anywhere
+                noisy, by = steadiness.difference(kept, self._answer(names, batch, look, rows, stimuli))
+            if by > within.again:
+                raise steadiness.random_error(self.identifier, noisy, by, stimulus)
+            raise steadiness.batch_error(self.identifier, layer, share, stimulus)
+
+    def _check_alone(
+        self,
+        kept: Mapping[str, Tensor],
+        batch: Any,
+        look: Look,
+        rows: Rows,
+        stimuli: "StimulusSet",
+        context: Context,
+        within: steadiness.Tolerances,
+        place: int,
+    ) -> None:
+        """Compare a stimulus of a batch with itself alone."""
+        names, row = list(kept), int(rows[place])
+        stimulus = stimuli["stimulus_id"].iloc[row]
+        single = partial(self._answer, names, look=look, rows=rows[place : place + 1], stimuli=stimuli)
 
         def apart(alone: Mapping[str, Tensor] | None, kept: Mapping[str, Tensor] | None) -> tuple[str, float]:
             by_itself = alone or single(self._single(stimuli, row))
-            beside = self._beside(names, batch, look, rows, stimuli, context, kept)
+            beside = self._beside(names, batch, look, rows, stimuli, context, kept, place)
             return steadiness.difference(by_itself, beside, steadiness.NOTHING)
 
         layer, share = apart(look.alone.get(row), kept)
@@ -242,12 +306,13 @@ class Reading(Model):
         stimuli: "StimulusSet",
         context: Context,
         kept: Mapping[str, Tensor] | None,
+        place: int,
     ) -> dict[str, Tensor]:
-        """The answer to the first stimulus of a batch beside others; `kept` where it is known."""
+        """The answer to a stimulus of a batch beside others; `kept` where it is known."""
         if context == "none":
             answer = self._answer(names, batch, look, rows, stimuli) if kept is None else kept
-            return {name: values[:1] for name, values in answer.items()}
-        two = [int(rows[0]), int(rows[-1])]  # the batch holds other texts
+            return {name: values[place : place + 1] for name, values in answer.items()}
+        two = [int(rows[place]), int(rows[-1])]  # the batch holds other texts
         order, pair = next(self._batches(stimuli.iloc[two], "none"))
         answer = self._answer(names, pair, look, order, stimuli.iloc[two])
         place = order.tolist().index(0)
@@ -285,6 +350,10 @@ class Reading(Model):
         self, stimuli: "StimulusSet", context: Context, *, skip: int = 0
     ) -> Iterator[tuple[Rows, Any]]:
         """Rows of the stimuli and the network's input for them, without the first batches."""
+
+    @abstractmethod
+    def _backwards(self, batch: Any, n_most: int) -> tuple[Any, Rows]:
+        """A few of a batch's inputs, the last first, and the places of their stimuli in the batch."""
 
     @abstractmethod
     def _forward(self, batch: Any) -> Any:

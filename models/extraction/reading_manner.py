@@ -1,11 +1,13 @@
 """How a network reads a text, seen from what it does: does a later token change earlier ones, does padding."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+from ...errors import UserError
 
 Kind = Literal["causal", "bidirectional", "encoder-decoder", "recurrent"]
 Answers = Callable[[Sequence[Sequence[int]], int], Mapping[str, Tensor]]
@@ -13,6 +15,7 @@ Answers = Callable[[Sequence[Sequence[int]], int], Mapping[str, Tensor]]
 
 _RECURRENT = ("rwkv", "mamba", "mamba2", "falcon_mamba", "xlstm")
 _SAME = 1e-5  # of the largest value
+_ABOUT = 2e-2  # the same in half precision, in another batch
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,13 @@ class Manner:
     token_first: frozenset[str] = frozenset()
 
 
-def manner_of(module: nn.Module, answers: Answers, ids: Sequence[int], most: int | None) -> Manner:
+def manner_of(
+    module: nn.Module,
+    answers: Answers,
+    ids: Sequence[int],
+    most: int | None,
+    read: Collection[str] = (),
+) -> Manner:
     """Look at a network while it reads a few tokens.
 
     Parameters
@@ -50,14 +59,16 @@ def manner_of(module: nn.Module, answers: Answers, ids: Sequence[int], most: int
         Tokens of a text.
     most : int, optional
         Tokens that the network reads.
+    read : collection of str
+        The layers that must give a value a token where texts are read in one pass; by default all but the network's
+        own output, the layer of no name.
     """
     n = min(7, most or 7)
     some = (list(ids) * n)[:n]
     other = next((one for one in [*ids, *(abs(one - 1) for one in ids)] if one != some[-1]), some[-1])
     longer = (some * 2)[: min(n + 4, most or n + 4)]
     alone = answers([some], 1)
-    multiple = max((out.shape[1] for out in alone.values() if out.ndim == 3 and len(out) == 1), default=1)
-    multiple = multiple if multiple > n else 1
+    multiple = _multiple_of(alone, answers, some)
     if multiple > 1:
         alone = answers([some], multiple)
     width = -(-n // multiple) * multiple
@@ -66,13 +77,24 @@ def manner_of(module: nn.Module, answers: Answers, ids: Sequence[int], most: int
     )
     before = _by_text(alone, first, 1, width, n)
     changed = _by_text(answers([[*some[:-1], other]], multiple), first, 1, width, n)
-    whole = len(before) == len(alone)  # every layer gives values a token
-    causal = n > 1 and all(_same(before[name][0, :-1], changed[name][0, :-1]) for name in before)
+    whole = set(before) >= (set(read) or set(alone) - {""})  # every layer gives values a token
+    causal = n > 1 and bool(before) and all(
+        _same(before[name][0, :-1], changed[name][0, :-1]) for name in before
+    )  # fmt: skip
     width = -(-len(longer) // multiple) * multiple
     both = answers([some, longer], multiple)
     padded = _by_text(both, first, 2, width, n)
-    pads = all(_same(before[name][0], padded[name][0]) for name in before if name in padded) and all(
-        _same(alone[name][0], both[name][0]) for name in alone if name not in before and len(both[name]) == 2
+    second, by_itself = _by_text(both, first, 2, width, width), answers([longer], multiple)
+    unpadded = _by_text(by_itself, first, 1, width, width)
+    pads = (
+        all(_same(before[name][0], padded[name][0], about=True) for name in before if name in padded)
+        and all(_same(unpadded[name][0], second[name][1], about=True) for name in unpadded if name in second)
+        and all(
+            _same(one[name][0], both[name][place], about=True)
+            for place, one in enumerate((alone, by_itself))
+            for name in one
+            if name and name not in before and len(both[name]) == 2
+        )
     )
     return Manner(_kind(module, causal), causal and whole, pads, multiple, first)
 
@@ -83,17 +105,36 @@ def _by_text(
     """The first n tokens of the layers that give values a token."""
     turned = {name: out.transpose(0, 1) if name in first else out for name, out in found.items()}
     return {
-        name: out[:, :n].float()
+        name: out[:, :n]
         for name, out in turned.items()
         if out.ndim == 3 and out.shape[:2] == (n_texts, width)
     }
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _multiple_of(alone: Mapping[str, Tensor], answers: Answers, some: Sequence[int]) -> int:
+    """The number of tokens that a network fills a text up to, believed where it does so for other texts, too."""
+    n = len(some)
+    widths = {name: out.shape[1] for name, out in alone.items() if out.ndim == 3 and len(out) == 1}
+    found = max(widths.values(), default=1)
+    if found <= n:
+        return 1
+    wide = [name for name, width in widths.items() if width == found]
+    try:
+        shorter = answers([some[:-1] or some], 1)
+        longer = answers([(list(some) * found)[: found + 1]], 1)
+    except UserError:  # there are no more tokens than that: a table of positions
+        return 1
+    fills = all(shorter[name].shape[1] == found and longer[name].shape[1] == 2 * found for name in wide)
+    return found if fills else 1
+
+
+def _same(one: Tensor, other: Tensor, *, about: bool = False) -> bool:
+    """Whether two answers are one; `about` where sums were taken in another order, which tells in half precision."""
     if one.shape != other.shape or one.numel() == 0:
         return one.shape == other.shape
     largest = max(float(one.abs().max()), 1e-30)
-    return float((one.float() - other.float()).abs().max()) <= _SAME * largest
+    rounded = about and other.dtype in (torch.float16, torch.bfloat16)
+    return float((one.float() - other.float()).abs().max()) <= (_ABOUT if rounded else _SAME) * largest
 
 
 def _kind(module: nn.Module, causal: bool) -> Kind:

@@ -38,22 +38,22 @@ NOTHING = 1e-4
 def difference(
     one: Mapping[str, Tensor], other: Mapping[str, Tensor], least: float = 1e-30
 ) -> tuple[str, float]:
-    """The layer that differs most between two answers to one stimulus, and by which part of its size.
+    """The layer that differs most between two answers to a stimulus or several, and by which part of its size.
 
     Parameters
     ----------
     one, other : mapping of str to Tensor
-        Layer -> values of the one stimulus.
+        Layer -> values of each stimulus, of which the one counts that differs most.
     least : float
         What counts as the size of a layer whose values are smaller.
     """
     found = {}
     for layer, values in one.items():
-        a, b = values.double().flatten(), other[layer].double().flatten()
+        a, b = values.double().flatten(1), other[layer].double().flatten(1)
         if a.shape != b.shape:
             found[layer] = float("inf")
             continue
-        off = float((a - b).square().mean().sqrt())
+        off = float((a - b).square().mean(dim=1).max().sqrt())
         found[layer] = 0.0 if off < 1e-30 else off / max(float(a.square().mean().sqrt()), least)
     return max(found.items(), key=lambda pair: pair[1])
 
@@ -71,7 +71,7 @@ def batch_error(model: str, layer: str, share: float, stimulus: object) -> UserE
     return UserError(
         f"{model} answers stimulus {stimulus!r} differently alone than in a batch (layer {layer!r}: by "
         f"{_percent(share)}): it normalizes over the batch, or reads padding; show each stimulus alone with "
-        f"batch_size=1, {_ALLOW} in these batches"
+        f"batch_size=1, --batch-size 1, {_ALLOW} in these batches"
     )
 
 

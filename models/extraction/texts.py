@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...brain_data.text_columns import TEXT_COLUMNS, text_column
-from ...errors import UserError
+from ...errors import UserError, first_line
 
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
@@ -220,24 +221,68 @@ class Encoder:
     def _ids(self, text: str) -> tuple[list[int], list[tuple[int, int]] | None]:
         if not text:
             return [], None
-        answer = self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
+        try:
+            answer = (
+                self.tokenizer(text, return_offsets_mapping=True) if self._offsets else self.tokenizer(text)
+            )
+        except Exception as error:  # a person's own callable, such as one that does not know a word
+            said = f"{type(error).__name__}: {first_line(error)}"
+            raise UserError(f"{self.identifier}: the tokenizer fails for {text[:80]!r}: {said}") from error
         known = answer.get("offset_mapping") if self._offsets and hasattr(answer, "get") else None
-        return self._ids_of(answer), None if known is None else [
-            (int(start), int(end)) for start, end in known
-        ]
+        ids = self._ids_of(answer)
+        if known is None:
+            return ids, None
+        known = known.tolist() if hasattr(known, "tolist") else list(known)
+        if len(known) == 1 != len(ids):
+            known = known[0]
+        mask = _mask_of(answer, len(known))
+        return ids, [(int(start), int(end)) for (start, end), real in zip(known, mask, strict=True) if real]
 
     def _ids_of(self, answer: Any) -> list[int]:
+        """The ids of real tokens, without padding."""
         named = isinstance(answer, Mapping) or hasattr(answer, "input_ids")
         given: Any = answer["input_ids"] if named else getattr(answer, "ids", answer)
-        ids: list[Any] = given.reshape(-1).tolist() if hasattr(given, "reshape") else list(given)
-        if ids and isinstance(ids[0], list):  # a batch of one
-            ids = ids[0]
-        if not all(isinstance(one, int) for one in ids):
+        if hasattr(given, "tolist"):
+            given = given.tolist()
+        ids: list[Any] = list(given) if isinstance(given, Iterable) else [None]
+        if ids and isinstance(ids[0], Iterable) and not isinstance(ids[0], str):
+            if len(ids) > 1:
+                raise UserError(
+                    f"{self.identifier}: the tokenizer gives {len(ids)} rows of ids for one text: expected one"
+                )
+            ids = list(ids[0].tolist() if hasattr(ids[0], "tolist") else ids[0])
+        if not all(isinstance(one, Integral) for one in ids):
             raise UserError(
                 f"{self.identifier}: the tokenizer gives {type(answer).__name__} for a text: "
                 "expected token ids, or a mapping with input_ids"
             )
-        return ids
+        return [int(one) for one, real in zip(ids, _mask_of(answer, len(ids)), strict=True) if real]
+
+    def check_unpadded(self, text: str) -> None:
+        """Refuse a tokenizer that fills a text up with padding and does not say so."""
+        try:
+            one, other = self._ids(text)[0], self._ids(" ".join([text] * 2))[0]
+        except UserError:  # it does not know the words: the person's own may be known
+            return
+        if len(one) == len(other) and one[-2:] == other[-2:] and len(one) > 1 and one[-2] == one[-1]:
+            raise UserError(
+                f"{self.identifier}: the tokenizer fills every text up to {len(one)} tokens, which would be read as "
+                "text: let it give ids without padding, or a mapping with input_ids and attention_mask"
+            )
+
+
+def _mask_of(answer: Any, n_tokens: int) -> list[bool]:
+    """Which tokens of an answer are real, by its attention mask; all where it has none."""
+    named = isinstance(answer, Mapping) or hasattr(answer, "attention_mask")
+    mask: Any = getattr(answer, "attention_mask", None)
+    if mask is None and named and hasattr(answer, "get"):
+        mask = answer.get("attention_mask")
+    if mask is None:
+        return [True] * n_tokens
+    flags = list(mask.tolist() if hasattr(mask, "tolist") else mask)
+    if len(flags) == 1 and isinstance(flags[0], Iterable):
+        flags = list(flags[0])
+    return [bool(flag) for flag in flags] if len(flags) == n_tokens else [True] * n_tokens
 
 
 def left_out(shown: Shown, most: int | None) -> dict[str, Any]:

@@ -249,7 +249,7 @@ class Network(Reading):
     def methods(self) -> dict[str, Any]:
         """See :attr:`Model.methods`: how layers are pooled, projected or changed, where they are."""
         said: dict[str, Any] = {}
-        if words := self.readout.describe():
+        if words := self._read_as():
             said["reading"] = words
         if self.lesions:
             said["lesions"] = len(self.lesions)
@@ -270,9 +270,15 @@ class Network(Reading):
                 said[topic] = "; ".join(f"{', '.join(layers)}: {words}" for words, layers in by_words.items())
         return said
 
+    def _read_as(self) -> str:
+        """What is kept of a layer, in words."""
+        return self.readout.describe()
+
     @property
     def _made(self) -> Fingerprint:
-        beside = self._reading(), self.readout, self.lesions
+        beside = [self._reading(), self.readout, self.lesions]
+        if self.readout.passes > 1:  # such a network may depend on what is shown together
+            beside.append(self.batch_size)
         return network_fingerprint(type(self), self.module, *beside)
 
     def sizes(
@@ -365,7 +371,7 @@ class Network(Reading):
             f"{sum(one.numel() for one in self.module.parameters()):,} parameters",
             describe_layers(self._layers) if self._layers else "layers not looked for yet",
             self.device.type,
-            self.readout.describe(),
+            self._read_as(),
             f"lesions: {len(self.lesions)}" if self.lesions else "",
         ]
         return f"{type(self).__name__}({', '.join(filter(None, facts))})"

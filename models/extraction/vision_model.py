@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...brain_data.stimuli import pictures
-from ...errors import UserError
+from ...errors import UserError, first_line
 from ..model import Context
 from ..sheet import Sheet
 from .precision import own_dtype
@@ -124,7 +124,15 @@ class VisionModel(Network):
         stimulus, background = stimuli["stimulus_id"].iloc[row], pictures.background_of(stimuli, row)
         path = (stimuli.stimulus_paths or {})[stimulus]
         with pictures.opened(path, f"stimulus {stimulus!r}", background) as picture:
-            pixels = self.preprocess(picture)
+            try:
+                pixels = self.preprocess(picture)
+            except UserError:
+                raise
+            except Exception as error:  # a person's own callable
+                raise UserError(
+                    f"preprocess of {self.identifier} fails for stimulus {stimulus!r}: "
+                    f"{type(error).__name__}: {first_line(error)}"
+                ) from error
         if not isinstance(pixels, Tensor) or pixels.ndim != 3:
             shape = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
             raise UserError(
@@ -154,6 +162,10 @@ class VisionModel(Network):
             again = self._load(stimuli, int(row)).to(self.device)
             if not torch.allclose(again, shown, rtol=1e-4, atol=1e-6, equal_nan=True):
                 raise input_error(self.identifier, stimuli["stimulus_id"].iloc[int(row)])
+
+    def _backwards(self, batch: Tensor, n_most: int) -> tuple[Tensor, npt.NDArray[np.intp]]:
+        places = np.unique(np.linspace(0, len(batch) - 1, n_most).astype(np.intp))[::-1].copy()
+        return batch[torch.from_numpy(places).to(batch.device)], places
 
     def _forward(self, batch: Tensor) -> Any:
         return call_by_name(self.module, {"pixel_values": batch.to(own_dtype(self.module))})

@@ -96,6 +96,18 @@ def test_the_command_line_chooses_the_readout(own_data, capsys):
         app(["score", "pixels", "simulated-cortex.V1-ridge", "--text", "mean"], standalone_mode=False)
 
 
+def test_the_command_line_shows_each_stimulus_alone(own_data, capsys, monkeypatch):
+    shown = []
+    inner = LanguageModel._forward
+    monkeypatch.setattr(
+        LanguageModel, "_forward", lambda self, batch: shown.append(len(batch.ids)) or inner(self, batch)
+    )
+    app(["score", "random-transformer", LANGUAGE, "--layers", "blocks.1", "--bootstraps", "0", "--permutations", "0",
+         "--json", "--batch-size", "3"], standalone_mode=False)  # fmt: skip
+    assert json.loads(capsys.readouterr().out)["layers"]
+    assert max(shown) == 3
+
+
 def test_a_tokenizer_of_another_network_is_one_line():
     from transformers import GPT2Config, GPT2Model
 
