@@ -73,7 +73,8 @@ class PredictionMap:
 
         def predicted(penalty: int, members: Tensor) -> Tensor:
             at_penalty = torch.tensordot(self.weights[penalty].float(), self.basis, dims=1)
-            return at_penalty @ reduced[members].T + mean[members].T
+            at_test: Tensor = at_penalty @ reduced[members].T
+            return at_test + mean[members].T
 
         return predicted
 

@@ -8,7 +8,7 @@ from .base import Recognized, Weights, channel_sheets, count, filled, matrix
 
 KIND = "CCT"
 _HEAD_WIDTH = 64
-_CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
+_CIFAR_MEAN, _CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def fits(weights: Weights) -> bool:
@@ -44,7 +44,7 @@ def recognize(weights: Weights, path: Path) -> Recognized:
         network,
         ["tokenizer", *(name for block in blocks for name in (f"{block}.linear1", block))],
         lambda layout: channel_sheets(network, expanded, layout),
-        ImagePreprocessing(size, interpolation="bicubic", **_CIFAR)
+        ImagePreprocessing(size, mean=_CIFAR_MEAN, std=_CIFAR_STD, interpolation="bicubic")
         if small
         else ImagePreprocessing(size, resize=round(size * 256 / 224), interpolation="bicubic"),
     )
