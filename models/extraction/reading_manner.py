@@ -113,19 +113,17 @@ def _by_text(
 
 def _multiple_of(alone: Mapping[str, Tensor], answers: Answers, some: Sequence[int]) -> int:
     """The number of tokens that a network fills a text up to, believed where it does so for other texts, too."""
-    n = len(some)
     widths = {name: out.shape[1] for name, out in alone.items() if out.ndim == 3 and len(out) == 1}
-    found = max(widths.values(), default=1)
-    if found <= n:
-        return 1
-    wide = [name for name, width in widths.items() if width == found]
-    try:
-        shorter = answers([some[:-1] or some], 1)
-        longer = answers([(list(some) * found)[: found + 1]], 1)
-    except UserError:  # there are no more tokens than that: a table of positions
-        return 1
-    fills = all(shorter[name].shape[1] == found and longer[name].shape[1] == 2 * found for name in wide)
-    return found if fills else 1
+    for found in sorted({width for width in widths.values() if width > len(some)}):
+        wide = [name for name, width in widths.items() if width == found]
+        try:
+            shorter = answers([some[:-1] or some], 1)
+            longer = answers([(list(some) * found)[: found + 1]], 1)
+        except UserError:  # there are no more tokens than that: a table of positions
+            continue
+        if all(shorter[name].shape[1] == found and longer[name].shape[1] == 2 * found for name in wide):
+            return found
+    return 1
 
 
 def _same(one: Tensor, other: Tensor, *, about: bool = False) -> bool:
