@@ -96,7 +96,7 @@ def test_the_commands_of_the_gallery(tmp_path, monkeypatch):
     assert [words[0] for words in typed] == ["score", "analyze", "compare"]
     quick = {
         "score": ["--bootstraps", "0", "--permutations", "0"],
-        "analyze": ["--permutations", "9", "--contrast", "face"],
+        "analyze": ["--permutations", "99", "--contrast", "face"],
         "compare": ["--no-pdf"],
     }
     for words in typed:
