@@ -84,7 +84,7 @@ def input_error(model: str, stimulus: object) -> UserError:
 
 
 def _percent(share: float) -> str:
-    return "more than 1000 %" if share > 10 else f"{100 * share:.2g} %"
+    return "more than 1000 %" if share > 10 else f"{100 * share:.3g} %"
 
 
 @contextmanager
