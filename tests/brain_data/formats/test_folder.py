@@ -522,7 +522,7 @@ def test_an_installed_folder_is_described_and_its_files_are_remembered(folder):
 def test_an_installation_that_fails_keeps_the_old_one(folder, brodmann_home):
     brodmann.add_dataset("kept", folder)
     (folder / "gone").symlink_to(folder / "nowhere")
-    with pytest.raises(UserError, match=r"cannot copy .*gone \(1 in all\): .*No such file"):
+    with pytest.raises(UserError, match="gone is a link to nowhere: refused"):
         brodmann.add_dataset("kept", folder)
     assert brodmann.load_dataset("kept").regions == ["V1", "IT"]
     assert not list((brodmann_home / "data").glob(".kept*"))
