@@ -74,14 +74,6 @@ class Basis:
         """Divide by eigenvalue + penalty, the penalty one number or one a target."""
         return projected / (self.eigenvalues[:, None] + np.asarray(alpha) * self.mean_eigenvalue)
 
-    def left_out_residuals(self, targets: Floats, alpha: npt.ArrayLike) -> Floats:
-        """Leave-one-out residuals of the training rows, e_i / (1 - h_ii), per target at its penalty."""
-        centered = targets - targets.mean(axis=0)
-        fitted = self.to_train @ self.shrink(self.project(centered), alpha)
-        leverage = (self.to_train * self.from_train) @ self.shrink(np.ones((len(self.eigenvalues), 1)), alpha)
-        residuals: Floats = (centered - fitted) / np.maximum(1 - leverage - 1 / len(targets), 1e-3)
-        return residuals
-
 
 class DualFeatures:
     """More features than stimuli: everything from the Gram matrix.

@@ -69,11 +69,6 @@ def only_staff(who: Person) -> None:
         raise Refused("only who runs this board can do that", 403)
 
 
-def declare_unchecked(instance: Any, declared: Declaration, who: int) -> None:
-    """A declaration of scores that come from elsewhere, with nothing to hold them against."""
-    DeclarationRow.create(instance=instance, at=now(), user=who, card=declared.model_dump())
-
-
 def _instance(declared: Declaration, who: Person) -> Any:
     kind = brainscore.BenchmarkType.get_or_none(brainscore.BenchmarkType.identifier == declared.benchmark)
     if kind is None:
