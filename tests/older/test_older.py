@@ -177,7 +177,11 @@ def test_the_arrays_of_a_run_are_read():
 
 def test_the_differences_between_models_are_those_of_then():
     table = brodmann.compare([RUN]).differences.set_index("benchmark")
-    assert list(table.index) == [HUMAN, NETWORK, f"{IT}-ridge"]  # beside the brain itself no model is better or worse
+    assert list(table.index) == [
+        HUMAN,
+        NETWORK,
+        f"{IT}-ridge",
+    ]  # beside the brain itself no model is better or worse
     row = table.loc[HUMAN]
     assert (row["better"], row["other"]) == ("twin-vision-topographic", "pixels")
     assert row["difference"] == pytest.approx(0.03408750834673735, rel=1e-12)
