@@ -1,0 +1,92 @@
+"""What a format of whole recordings is, and the registry of those that there are."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from ...errors import UserError, unknown
+from ...registry import Registry
+from ..imported import Imported, ReadOptions
+
+
+class RecordingFormat(ABC):
+    """A form in which laboratories keep recordings; the first line of each one's docstring says which.
+
+    Its module imports what reads the files inside its methods: every listing imports it.
+
+    Attributes
+    ----------
+    name : str
+    takes : tuple of str
+        The options of :class:`.imported.ReadOptions` that it understands.
+    package, extra : str
+        What must be installed to read it, and the extra that installs it: ``pip install 'brodmann[EXTRA]'``.
+    """
+
+    name: ClassVar[str]
+    takes: ClassVar[tuple[str, ...]] = ()
+    package: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+
+    @abstractmethod
+    def recognizes(self, path: Path) -> bool:
+        """Whether a file or folder is of this format: by its content, in a moment, without raising."""
+
+    @abstractmethod
+    def read(self, path: Path, options: ReadOptions) -> Imported:
+        """What was recorded; large arrays stay where they are until they are asked for.
+
+        Raises
+        ------
+        UserError
+            In one line, with the place, for what is damaged, does not fit, or has to be said by an option.
+        """
+
+
+RECORDING_FORMATS: Registry[RecordingFormat] = Registry(
+    "format of recordings", __package__ or "", "brodmann.recordings"
+)
+
+
+def add_recording_format(kind: type[RecordingFormat]) -> type[RecordingFormat]:
+    """A class decorator that registers a format."""
+    RECORDING_FORMATS.register(kind.name, kind(), kind.__module__)
+    return kind
+
+
+def recognized(path: Path, name: str | None = None) -> RecordingFormat | None:
+    """The format of a file or folder; None where none recognizes it.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        The format that a person says it is.
+
+    Raises
+    ------
+    UserError
+        Where several do: the line says how to choose.
+    """
+    if name is not None:
+        return RECORDING_FORMATS[name]
+    found = [one for one in RECORDING_FORMATS.values() if one.recognizes(path)]
+    if len(found) > 1:
+        names = " or ".join(one.name for one in found)
+        raise UserError(f"{path} may be {names}: say which by --format")
+    return found[0] if found else None
+
+
+def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> Imported:
+    """What a format reads, after a look at whether it understands the options.
+
+    Raises
+    ------
+    UserError
+        For an option that this format has not, and whatever the format raises.
+    """
+    for name in options.given():
+        if name not in kind.takes:
+            known = [f"--{one.replace('_', '-')}" for one in kind.takes]
+            raise unknown(f"option of {kind.name}", f"--{name.replace('_', '-')}", known)
+    return kind.read(path, options)
