@@ -1,4 +1,4 @@
-"""What a file format gives of a laboratory's recording: the contract between readers and the data set that is written."""
+"""What a file format gives of a recording: the contract between its readers and the data set that is written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields

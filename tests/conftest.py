@@ -34,6 +34,12 @@ def test_weights() -> Path:
     return _real_folder("BRODMANN_TEST_WEIGHTS", "weights")
 
 
+@pytest.fixture(scope="session")
+def test_signals() -> Path:
+    """The folder of recordings in the layouts of laboratories, small and true, and of some real ones."""
+    return _real_folder("BRODMANN_TEST_SIGNALS", "signals")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def brodmann_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home that lives as long as the test run and is nobody's own."""
