@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,7 @@ import pandas as pd
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from .dataset import Modality
-
-Kind = Literal["trials", "series"]
+    from .dataset import Kind, Modality
 
 
 class Numbers(Protocol):
@@ -104,7 +102,7 @@ class Imported:
     time_bins: pd.DataFrame | None = None
     pictures: Mapping[str, Path] = field(default_factory=dict)
     modality: "Modality | None" = None
-    kind: Kind = "trials"
+    kind: "Kind" = "trials"
     tr: float | None = None
     confounds: pd.DataFrame | None = None
     good: npt.NDArray[np.bool_] | None = None
