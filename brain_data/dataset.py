@@ -208,7 +208,7 @@ class Dataset:
         shown = "stimuli" if self.has_stimuli else "conditions, whose stimuli are not included"
         lines = [f"Dataset {self.identifier!r}: {kind}", f"  {len(self.stimuli)} {shown}"]
         if self.responses is not None:
-            lines.append(f"  {_recorded(self.responses)}")
+            lines.append(f"  {_recorded(self.responses, self.tr)}")
         for region, rdm in self.rdms.items():
             lines.append(
                 f"  RDMs of {region}: {', '.join(_counted(rdm.sizes[dim], str(dim)) for dim in rdm.dims[:2])}"
@@ -236,6 +236,30 @@ class Dataset:
             others = {reason: n for reason, n in everywhere.items() if reason not in counted}
             chosen.attrs["left_out"] = others | dict(by_region.get(name, {}))
         return chosen
+
+    def trials(self, region: str | None = None) -> xr.DataArray:
+        """The responses of one region, or of all, where there is one number a trial and neuroid.
+
+        Raises
+        ------
+        UserError
+            For a series, several time bins, RDMs alone.
+        """
+        if self.responses is None:
+            raise UserError(f"{self.identifier} holds RDMs alone, no responses")
+        if self.kind == "series":
+            raise UserError(
+                f"{self.identifier} is a series, samples in time of a run: this needs responses to trials"
+            )
+        found = self.responses if region is None else self.region(region)
+        if "time_bin" not in found.dims:
+            return found
+        if found.sizes["time_bin"] > 1:
+            raise UserError(
+                f"{self.identifier} has {described_bins(found)}, which are not averaged unasked: add it with "
+                f"--window A,B, or take Dataset.window(A, B)"
+            )
+        return found.isel(time_bin=0, drop=True)
 
     def window(self, start: float, end: float) -> "Dataset":
         """The same with one response a trial: the mean of the time bins that lie from `start` to `end`, in ms.
@@ -293,13 +317,16 @@ class Dataset:
         return digest_of(*parts)
 
 
-def _recorded(responses: xr.DataArray) -> str:
-    """Neuroids by region, repetitions and subjects, in a line."""
+def _recorded(responses: xr.DataArray, tr: float | None) -> str:
+    """Neuroids by region, repetitions (or runs and samples) and subjects, in a line."""
     regions = pd.Series(responses["region"].values).value_counts(sort=False)
     each = ", ".join(f"{region} {n}" for region, n in regions.items())
     repeated = pd.Series(responses["stimulus_id"].values).value_counts()
     least, most = int(repeated.min()), int(repeated.max())
     times = _counted(most, "repetition") if least == most else f"{least} to {most} repetitions"
+    if tr is not None:
+        n_runs = len(set(responses["run"].values.tolist()))
+        times = f"{_counted(n_runs, 'run')}, {len(responses)} samples {tr:g} s apart"
     parts = [f"{_counted(responses.sizes['neuroid'], 'neuroid')} ({each})", times]
     if "time_bin" in responses.dims:
         parts.append(described_bins(responses))
