@@ -95,6 +95,8 @@ class Imported:
         What was read and how, a line each, for people.
     left_out : mapping of str to int
         Reason -> how many.
+    published_ceilings : mapping of str to mapping
+        Region -> ``value`` (units of r) and ``source``, as :class:`.card.DatasetCard` has them.
     """
 
     stimuli: pd.DataFrame
@@ -114,6 +116,7 @@ class Imported:
     images: Mapping[str, Path] = field(default_factory=dict)
     said: Sequence[str] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def _option(words: str, metavar: str = "TEXT") -> Any:
@@ -168,6 +171,7 @@ class ReadOptions:
     array: str | None = _option("The array inside a file, such as /group/name or struct.field.", "NAME")
     surface: str | None = _option("The mesh of a hemisphere's vertices.", "L=FILE,R=FILE")
     units: str | None = _option("What a response value is.")
+    zscore: str | None = _option("Of betas: each neuroid's mean and sd taken out.", "session|none")
 
     def given(self) -> dict[str, str]:
         """Those that were said."""
