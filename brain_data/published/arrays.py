@@ -145,9 +145,15 @@ def zscored(values: Numbers, sessions: npt.NDArray[Any]) -> Computed:
     ----------
     values : Numbers
     sessions : array of shape (n_presentations, )
-        The rows of a session follow each other.
+
+    Raises
+    ------
+    UserError
+        Where the rows of a session do not follow each other.
     """
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
+    if len(starts) != len(set(sessions.tolist())):
+        raise UserError("the trials of a session do not follow each other: leave out --zscore")
     bounds = [*starts.tolist(), len(sessions)]
     known: dict[int, tuple[Floats, Floats]] = {}
 
