@@ -116,7 +116,7 @@ class Fetcher:
         hint = f"brodmann data add {card.identifier} --from FOLDER"
         address = card.options.get("address")
         if address is None:
-            reason = card.access or "it has no public address"
+            reason = card.access or f"get it from {card.source}"
             raise NotAvailableError(f"{card.identifier!r} is not downloaded: {reason}; then: {hint}")
         names = self.kind.wanted(options)
         files = [KnownFile(name, None, address.format(name=name)) for name in names]

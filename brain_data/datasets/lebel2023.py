@@ -69,9 +69,13 @@ Morgenthal, Allyson and Tang, Jerry and Xu, Lixiang and Huth, Alexander G.},
         """The responses of the people asked for to the stories asked for, their words, and the lengths of the stories."""
         known = list(self.card.options["subjects"])
         if options.subject is None:
-            raise UserError(f"say whose stories to download by --subject: {', '.join(known)} (about 3 GB each)")
+            raise UserError(
+                f"say whose stories to download by --subject: {', '.join(known)} (about 3 GB each)"
+            )
         subjects = chosen("subject", options.names("subject"), known, "subject")
         stories = options.names("run") or list(_STORIES)
-        responses = [f"derivative/preprocessed_data/{one}/{story}.hf5" for one in subjects for story in stories]
+        responses = [
+            f"derivative/preprocessed_data/{one}/{story}.hf5" for one in subjects for story in stories
+        ]
         grids = [f"derivative/TextGrids/{story}.TextGrid" for story in stories]
         return [*responses, *grids, "derivative/respdict.json"]

@@ -98,7 +98,9 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
 def _files(path: Path, options: ReadOptions) -> dict[str, list[Path]]:
     """Subject -> its files."""
     found: dict[str, dict[str, Path]] = {}
-    for file in sorted(one for place in ("", "func/", "fmri/sub-*/func/") for one in path.glob(f"{place}sub-*_bold.h5")):
+    for file in sorted(
+        one for place in ("", "func/", "fmri/sub-*/func/") for one in path.glob(f"{place}sub-*_bold.h5")
+    ):
         matched = _FILE.fullmatch(file.name)
         if matched:
             found.setdefault(matched[1], {})[matched[2]] = file
@@ -120,7 +122,9 @@ def _films(paths: list[Path]) -> dict[tuple[str, int], tuple[Path, str, int, str
             for key in sorted(file):
                 matched = _KEY.fullmatch(key)
                 if matched is None:
-                    raise UserError(f"{path}: {key!r} names no film: expected ses-001_task-s01e02a or the like")
+                    raise UserError(
+                        f"{path}: {key!r} names no film: expected ses-001_task-s01e02a or the like"
+                    )
                 stored = stored_array(file, key, (2,))
                 if stored.shape[1] != N_PARCELS:
                     raise UserError(f"{path}: {key!r} has shape {stored.shape}: not {N_PARCELS} parcels")
@@ -131,7 +135,9 @@ def _films(paths: list[Path]) -> dict[tuple[str, int], tuple[Path, str, int, str
     return found
 
 
-def _samples(path: Path, key: str, parcels: npt.NDArray[np.int64], first: int, last: int, which: slice) -> Any:
+def _samples(
+    path: Path, key: str, parcels: npt.NDArray[np.int64], first: int, last: int, which: slice
+) -> Any:
     with hdf5(path) as file:
         return stored_array(file, key, (2,))[first:last][:, parcels[which]]
 
@@ -140,9 +146,15 @@ def _parcels(options: ReadOptions) -> tuple[npt.NDArray[np.int64], npt.NDArray[A
     """The parcels that are taken, the region of each, and what was done."""
     if options.labels is None:
         if options.region is not None:
-            raise UserError("the files do not name the parcels: --region needs --labels, the table of Schaefer's atlas")
+            raise UserError(
+                "the files do not name the parcels: --region needs --labels, the table of Schaefer's atlas"
+            )
         everywhere = np.full(N_PARCELS, "cortex", object)
-        return np.arange(N_PARCELS), everywhere, ["parcels have no names here (--labels names them): region 'cortex'"]
+        return (
+            np.arange(N_PARCELS),
+            everywhere,
+            ["parcels have no names here (--labels names them): region 'cortex'"],
+        )
     path = Path(options.labels).expanduser()
     if not path.is_file():
         raise UserError(f"no labels at {path}")
@@ -179,7 +191,9 @@ def _words(
     if not found and folder is None:
         return {}, "no stimuli/transcripts: the films are listed without their words"
     if missing:
-        raise UserError(f"{root} has no transcript of {len(missing)} of {len(films)} films (first: {missing[0]})")
+        raise UserError(
+            f"{root} has no transcript of {len(missing)} of {len(films)} films (first: {missing[0]})"
+        )
     words = {film: _transcript(found[film]) for film in films}
     return words, f"{sum(map(len, words.values()))} words of {root}"
 
@@ -189,12 +203,16 @@ def _transcript(path: Path) -> pd.DataFrame:
     table = read_table(path, columns, separator="\t")
     absent = [name for name in columns if name not in table.columns]
     if absent:
-        raise UserError(f"{path} has no column {absent[0]!r} (it has: {', '.join(map(str, table.columns[:8]))})")
+        raise UserError(
+            f"{path} has no column {absent[0]!r} (it has: {', '.join(map(str, table.columns[:8]))})"
+        )
     rows: list[tuple[str, float, float]] = []
     for number, cells in enumerate(zip(*(table[name] for name in columns), strict=True), start=2):
         said, onsets, durations = (_listed(cell, f"{path}, row {number}") for cell in cells)
         if not len(said) == len(onsets) == len(durations):
-            raise UserError(f"{path}, row {number}: {len(said)} words, {len(onsets)} onsets, {len(durations)} durations")
+            raise UserError(
+                f"{path}, row {number}: {len(said)} words, {len(onsets)} onsets, {len(durations)} durations"
+            )
         times = [(float(a), float(a) + float(b)) for a, b in zip(onsets, durations, strict=True)]
         rows += [(str(word), a, b) for word, (a, b) in zip(said, times, strict=True)]
     if not rows:

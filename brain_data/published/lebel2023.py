@@ -55,7 +55,11 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     UserError
         For what is missing, damaged, or does not fit.
     """
-    root = next(one for name in ("derivative", "derivatives", "") if (one := path / name).joinpath("preprocessed_data").is_dir())
+    root = next(
+        one
+        for name in ("derivative", "derivatives", "")
+        if (one := path / name).joinpath("preprocessed_data").is_dir()
+    )
     responses = root / "preprocessed_data"
     everybody = sorted(one.name for one in responses.iterdir() if any(one.glob("*.hf5")))
     wanted = options.names("subject")
@@ -65,11 +69,15 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     heard = sorted(set.intersection(*listed))
     stories = chosen("story", options.names("run"), heard, "run")
     if not stories:
-        raise UserError(f"{responses}: {' and '.join(subjects)} heard no story in common: add them one by one")
+        raise UserError(
+            f"{responses}: {' and '.join(subjects)} heard no story in common: add them one by one"
+        )
     words, silent = _words(root, stories, options)
     told = [story for story in stories if story in words]
     lengths = _lengths(root / "respdict.json")
-    files = {story: [_story(responses / one / f"{story}.hf5", options.array) for one in subjects] for story in told}
+    files = {
+        story: [_story(responses / one / f"{story}.hf5", options.array) for one in subjects] for story in told
+    }
     n_voxels = [one.n_voxels for one in next(iter(files.values()))]
     runs: list[Run] = []
     for story, each in files.items():
@@ -82,14 +90,18 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         last_word_before_end(words[story], runs[-1], TR, f"the words of {story}", _SLACK_S)
     table = stories_table(words, runs, TR)
     repeated = sorted({one.story for one in runs if one.repetition})
-    table["split"] = ["test" if one in repeated or one == "wheretheressmoke" else "train" for one in table["story"]]
+    table["split"] = [
+        "test" if one in repeated or one == "wheretheressmoke" else "train" for one in table["story"]
+    ]
     unshared = len(set.union(*listed)) - len(heard)
     left_out = {"stories that not every subject heard": unshared, "stories without words": len(silent)}
     return Imported(
         stimuli=table,
         values=stacked(runs, n_voxels),
         presentations=presentations(runs, TR),
-        neuroids=pd.concat([_neuroids(*one) for one in zip(subjects, n_voxels, strict=True)], ignore_index=True),
+        neuroids=pd.concat(
+            [_neuroids(*one) for one in zip(subjects, n_voxels, strict=True)], ignore_index=True
+        ),
         modality="language",
         kind="series",
         tr=TR,
@@ -98,7 +110,9 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         said=[
             f"{', '.join(subjects)}: {len(told)} stories, {len(runs)} runs, {sum(one.n for one in runs)} samples of {TR:g} s",
             f"the first sample of a run is at {FIRST_S:g} s of its story: 10 samples were cut at each end by the authors",
-            "counted against respdict.json" if lengths else "no respdict.json: lengths were held against the words alone",
+            "counted against respdict.json"
+            if lengths
+            else "no respdict.json: lengths were held against the words alone",
             f"repeated: {', '.join(repeated) or 'none'}",
         ],
         left_out={reason: n for reason, n in left_out.items() if n},
@@ -118,7 +132,9 @@ def _words(root: Path, stories: list[str], options: ReadOptions) -> tuple[dict[s
         told = {story: textgrid_words(one, options.events) for story, one in paths.items() if one.is_file()}
     found = {story: told[story] for story in stories if story in told}
     if not found:
-        raise UserError(f"{root / 'TextGrids'} has words of none of the {len(stories)} stories (first: {stories[0]})")
+        raise UserError(
+            f"{root / 'TextGrids'} has words of none of the {len(stories)} stories (first: {stories[0]})"
+        )
     return found, [story for story in stories if story not in found]
 
 
@@ -142,16 +158,22 @@ def _story(path: Path, array: str | None) -> _Story:
             repeats = stored_array(file, _REPEATS, (3,))
             n_repeats = repeats.shape[0]
             if repeats.shape[1:] != (n, n_voxels):
-                raise UserError(f"{path}: {_REPEATS} has shape {repeats.shape}, {name} has {stored.shape}: they differ")
+                raise UserError(
+                    f"{path}: {_REPEATS} has shape {repeats.shape}, {name} has {stored.shape}: they differ"
+                )
     return _Story(path, name, n_repeats, n, n_voxels)
 
 
-def _check(story: str, each: list[_Story], n_voxels: list[int], subjects: list[str], lengths: dict[str, int]) -> None:
+def _check(
+    story: str, each: list[_Story], n_voxels: list[int], subjects: list[str], lengths: dict[str, int]
+) -> None:
     for one, n, subject in zip(each, n_voxels, subjects, strict=True):
         if one.n_voxels != n:
             raise UserError(f"{one.path} has {one.n_voxels} voxels, {subject}'s other stories have {n}")
         if one.n != each[0].n:
-            raise UserError(f"{one.path} has {one.n} samples, {subjects[0]}'s has {each[0].n}: not the same story")
+            raise UserError(
+                f"{one.path} has {one.n} samples, {subjects[0]}'s has {each[0].n}: not the same story"
+            )
     if lengths and story not in lengths:
         raise UserError(f"respdict.json does not name {story!r}: its samples cannot be counted")
     if lengths and each[0].n != lengths[story] - N_CUT:

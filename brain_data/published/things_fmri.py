@@ -65,7 +65,9 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     stimuli = trials.iloc[rows].drop_duplicates("stimulus").reset_index(drop=True)
     pictures, pictures_said = _pictures(stimuli, options.stimuli)
     counts = presentations["stimulus_id"].value_counts()
-    table = pd.DataFrame({"stimulus_id": [_stem(one) for one in stimuli["stimulus"]], "split": stimuli["trial_type"]})
+    table = pd.DataFrame(
+        {"stimulus_id": [_stem(one) for one in stimuli["stimulus"]], "split": stimuli["trial_type"]}
+    )
     if "concept" in stimuli.columns:
         table["category"] = stimuli["concept"].astype(str)
     if pictures:
@@ -93,12 +95,16 @@ def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} is missing: it lies beside the responses")
     table = read_table(path, ("stimulus", "concept", "trial_type"))
-    unnamed = [column for column in table.columns if not str(column).strip() or str(column).startswith("Unnamed")]
+    unnamed = [
+        column for column in table.columns if not str(column).strip() or str(column).startswith("Unnamed")
+    ]
     table = table.drop(columns=unnamed)
     needed = ("stimulus", "trial_type", "session") if "Stimulus" in path.name else ("voxel_id",)
     absent = [name for name in needed if name not in table.columns]
     if absent:
-        raise UserError(f"{path} has no column {absent[0]!r} (it has: {', '.join(map(str, table.columns[:8]))})")
+        raise UserError(
+            f"{path} has no column {absent[0]!r} (it has: {', '.join(map(str, table.columns[:8]))})"
+        )
     return table
 
 
@@ -111,7 +117,9 @@ def _betas(path: Path, trials: pd.DataFrame, voxels: pd.DataFrame) -> tuple[str,
             raise UserError(f"{path} holds {', '.join(groups) or 'nothing'}: not one data frame of pandas")
         group = file[frames[0]]
         if b"table" in _kind(group):
-            raise UserError(f"{path} is in PyTables' table format: save it again by to_hdf(..., format='fixed')")
+            raise UserError(
+                f"{path} is in PyTables' table format: save it again by to_hdf(..., format='fixed')"
+            )
         blocks = [name for name in group if name.startswith("block") and name.endswith("_values")]
         stored = {name: stored_array(group, name, (2,)) for name in blocks}
         wide = [name for name, one in stored.items() if one.shape[1] > 1 and one.dtype.kind == "f"]
@@ -122,13 +130,21 @@ def _betas(path: Path, trials: pd.DataFrame, voxels: pd.DataFrame) -> tuple[str,
         ids = [one for name, one in stored.items() if name != wide[0] and one.shape[1] == 1]
         numbers = betas[:, 0] if leading == 1 else ids[0][:, 0] if len(ids) == 1 else None
         if leading not in (0, 1) or (leading == 1 and ids):
-            raise UserError(f"{path} has {betas.shape[1]} trials, and StimulusMetadata.csv lists {len(trials)}")
+            raise UserError(
+                f"{path} has {betas.shape[1]} trials, and StimulusMetadata.csv lists {len(trials)}"
+            )
         if len(betas) != len(voxels):
             raise UserError(f"{path} has {len(betas)} voxels, and VoxelMetadata.csv lists {len(voxels)}")
         if numbers is not None and not np.array_equal(numbers, voxels["voxel_id"].to_numpy(float)):
-            raise UserError(f"{path} and VoxelMetadata.csv list their voxels in another order: fetch them again")
-    if "trial_id" in trials.columns and not np.array_equal(trials["trial_id"].to_numpy(float), np.arange(len(trials))):
-        raise UserError(f"{path.parent}: the trials of StimulusMetadata.csv are not in the order of the responses")
+            raise UserError(
+                f"{path} and VoxelMetadata.csv list their voxels in another order: fetch them again"
+            )
+    if "trial_id" in trials.columns and not np.array_equal(
+        trials["trial_id"].to_numpy(float), np.arange(len(trials))
+    ):
+        raise UserError(
+            f"{path.parent}: the trials of StimulusMetadata.csv are not in the order of the responses"
+        )
     return f"{frames[0]}/{wide[0]}", leading
 
 
@@ -203,7 +219,9 @@ def _neuroids(
     wanted = options.names("region")
     if wanted is None:
         listed = ", ".join(regions[:12]) + (", ..." if len(regions) > 12 else "")
-        raise UserError(f"{subject} has the regions {listed}: say which by --region; 'all' takes all {len(voxels)} voxels")
+        raise UserError(
+            f"{subject} has the regions {listed}: say which by --region; 'all' takes all {len(voxels)} voxels"
+        )
     names = np.full(len(voxels), "", object)
     taken = [] if wanted == ["all"] else chosen("region", wanted, regions, "region")
     n_twice = 0
@@ -261,7 +279,10 @@ def _in_mm(table: pd.DataFrame, mask: str | None, said: list[str]) -> pd.DataFra
 def _pictures(stimuli: pd.DataFrame, folder: str | None) -> tuple[dict[str, Path], str]:
     """Stimulus id -> picture in THINGS' folder, by concept or flat."""
     if folder is None:
-        return {}, "no pictures: THINGS' folder of them is named by --stimuli; without it models can be shown nothing"
+        return (
+            {},
+            "no pictures: THINGS' folder of them is named by --stimuli; without it models can be shown nothing",
+        )
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise UserError(f"no folder at {root}")
@@ -269,7 +290,9 @@ def _pictures(stimuli: pd.DataFrame, folder: str | None) -> tuple[dict[str, Path
     found, missing = {}, []
     for name, concept in zip(stimuli["stimulus"].astype(str), concepts, strict=True):
         stem = Path(name).stem.rsplit("_", 1)[0]
-        places = [root / one / name for one in ("", concept, stem)] + [root / "object_images" / concept / name]
+        places = [root / one / name for one in ("", concept, stem)] + [
+            root / "object_images" / concept / name
+        ]
         inside = [one for one in places if one.is_file() and one.resolve().is_relative_to(root.resolve())]
         if inside:
             found[_stem(name)] = inside[0]

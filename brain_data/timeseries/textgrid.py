@@ -83,7 +83,9 @@ def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:
     likely = [name for name in tiers if name.strip().lower() in ("word", "words")]
     name = tier if tier is not None else likely[0] if len(likely) == 1 else next(iter(tiers), "")
     if name not in tiers or (tier is None and len(likely) != 1 and len(tiers) != 1):
-        raise UserError(f"{path} has the tiers {', '.join(tiers) or 'none'}: say which holds the words by --events")
+        raise UserError(
+            f"{path} has the tiers {', '.join(tiers) or 'none'}: say which holds the words by --events"
+        )
     table = tiers[name].rename(columns={"text": "word"})
     table["word"] = table["word"].str.strip()
     spoken = ~table["word"].str.lower().str.strip("{}").str.strip().isin(NO_WORDS)
@@ -139,7 +141,10 @@ def check_words(words: pd.DataFrame, place: str) -> pd.DataFrame:
     for wrong, what in (
         (~np.isfinite(times).all(axis=1), "has no time"),
         (duration < 0, "ends before it begins"),
-        (np.r_[False, (np.diff(times[:, 0]) < 0) & (stories[1:] == stories[:-1])], "begins before the one above it"),
+        (
+            np.r_[False, (np.diff(times[:, 0]) < 0) & (stories[1:] == stories[:-1])],
+            "begins before the one above it",
+        ),
     ):
         if wrong.any():
             row = int(wrong.argmax())
