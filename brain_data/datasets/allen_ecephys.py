@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class AllenEcephys(PublishedRecording):
     """Visual coding of the Allen Institute: session_ID/session_ID.nwb, one session at a time.
 
-    A session is an NWB file: the format ``nwb`` reads it, with the natural scenes as trials and ``frame`` as their picture
-    unless the options say otherwise. The names of the table and of its columns are those of the institute's own
-    documentation; no true session was seen.
+    A session is an NWB file: the format ``nwb`` reads it, with the natural scenes as trials and ``frame`` as their
+    picture unless the options say otherwise. The names of the table and of its columns are those of the institute's
+    own documentation; no true session was seen.
     """
 
     name = "allen-ecephys"

@@ -11,11 +11,34 @@ if TYPE_CHECKING:
     from ..imported import Imported, ReadOptions
 
 _STORIES = (
-    "adollshouse adventuresinsayingyes alternateithicatom avatar buck exorcism eyespy fromboyhoodtofatherhood hangtime "
-    "haveyoumethimyet howtodraw inamoment itsabox legacy life myfirstdaywiththeyankees naked odetostepfather sloth souls "
-    "stagefright swimmingwithastronauts thatthingonmyarm theclosetthatateeverything tildeath undertheinfluence "
-    "wheretheressmoke"
-).split()
+    "adollshouse",
+    "adventuresinsayingyes",
+    "alternateithicatom",
+    "avatar",
+    "buck",
+    "exorcism",
+    "eyespy",
+    "fromboyhoodtofatherhood",
+    "hangtime",
+    "haveyoumethimyet",
+    "howtodraw",
+    "inamoment",
+    "itsabox",
+    "legacy",
+    "life",
+    "myfirstdaywiththeyankees",
+    "naked",
+    "odetostepfather",
+    "sloth",
+    "souls",
+    "stagefright",
+    "swimmingwithastronauts",
+    "thatthingonmyarm",
+    "theclosetthatateeverything",
+    "tildeath",
+    "undertheinfluence",
+    "wheretheressmoke",
+)
 """The 26 stories and the test story that all eight people heard."""
 
 
@@ -66,7 +89,7 @@ Morgenthal, Allyson and Tang, Jerry and Xu, Lixiang and Huth, Alexander G.},
         return read(path, options, self.about())
 
     def wanted(self, options: "ReadOptions") -> list[str]:
-        """The responses of the people asked for to the stories asked for, their words, and the lengths of the stories."""
+        """Responses of the people asked for to the stories asked for, and what is said in these."""
         known = list(self.card.options["subjects"])
         if options.subject is None:
             raise UserError(

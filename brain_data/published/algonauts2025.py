@@ -1,8 +1,9 @@
 """Algonauts 2025: one HDF5 file a person and task, in it one array (sample, 1000 parcels) a film.
 
-Its keys are ``ses-001_task-s01e02a``, and ``..._run-1`` where a film was seen twice. A sample comes every 1.49 s, the first
-with the film [known from the challenge's kit, not checked against a true clock]. Words, where they are there, lie in
-``stimuli/transcripts/*/*/*_s01e02a.tsv``: a row a sample with lists of words, onsets and durations.
+Its keys are ``ses-001_task-s01e02a``, and ``..._run-1`` where a film was seen twice. A sample comes every
+1.49 s, the first with the film [known from the challenge's kit, not checked against a true clock]. Words,
+where they are there, lie in ``stimuli/transcripts/*/*/*_s01e02a.tsv``: a row a sample with lists of words,
+onsets and durations.
 """
 
 import ast
@@ -86,7 +87,8 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         blocks="run",
         about={**about, "space": "MNI152NLin2009cAsym"},
         said=[
-            f"{', '.join(subjects)}: {len(runs)} runs of {len(wanted)} films, {sum(one.n for one in runs)} samples of {TR} s",
+            f"{', '.join(subjects)}: {len(runs)} runs of {len(wanted)} films, "
+            f"{sum(one.n for one in runs)} samples of {TR} s",
             "the first sample of a run is at 0 s of its film",
             *said,
             words_said,

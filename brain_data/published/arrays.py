@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,7 +176,7 @@ def zscored(values: Numbers, sessions: npt.NDArray[Any]) -> Computed:
     def get(rows: slice, neuroids: slice) -> Floats:
         start, stop, step = rows.indices(len(sessions))
         taken = np.array(values[slice(start, stop), neuroids], np.float32)
-        for number, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for number, (first, last) in enumerate(pairwise(bounds)):
             if start < last and stop > first:
                 mean, sd = of_session(number)
                 part = slice(max(first - start, 0), min(last, stop) - start)

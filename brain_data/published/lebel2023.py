@@ -1,10 +1,11 @@
 """LeBel 2023 (ds003020): one HDF5 file a person and story, and a TextGrid a story.
 
-``derivative/preprocessed_data/UTS03/STORY.hf5`` holds one array (sample, voxel), called ``data`` or otherwise, and for the
-test story ``individual_repeats`` (repetition, sample, voxel). Samples come every 2 s; the story begins 10 s after the scan.
-As released, responses lack the first 10 samples and the last 10 of the scan, whose length ``respdict.json`` names: the
-first sample that is left is 10 s into the story. That holds for the true counts known here (291 of 311 for
-``wheretheressmoke``); every other story's count is checked and a difference refused.
+``derivative/preprocessed_data/UTS03/STORY.hf5`` holds one array (sample, voxel), called ``data`` or
+otherwise, and for the test story ``individual_repeats`` (repetition, sample, voxel). Samples come every 2 s;
+the story begins 10 s after the scan. As released, responses lack the first 10 samples and the last 10 of the
+scan, whose length ``respdict.json`` names: the first sample that is left is 10 s into the story. That holds
+for the true counts known here (291 of 311 for ``wheretheressmoke``); every other story's count is checked and
+a difference refused.
 """
 
 from collections.abc import Mapping
@@ -45,8 +46,8 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     ----------
     path : Path
     options : ReadOptions
-        ``subject``; ``run``, the stories; ``events``, the tier of the TextGrids that holds the words; ``stimuli``, a table
-        of words in their place; ``array``, the array of a file that holds several.
+        ``subject``; ``run``, the stories; ``events``, the tier of the TextGrids that holds the words; ``stimuli``,
+        a table of words in their place; ``array``, the array of a file that holds several.
     about : mapping
         What the card says.
 
@@ -108,8 +109,9 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         blocks="story",
         about=about,
         said=[
-            f"{', '.join(subjects)}: {len(told)} stories, {len(runs)} runs, {sum(one.n for one in runs)} samples of {TR:g} s",
-            f"the first sample of a run is at {FIRST_S:g} s of its story: 10 samples were cut at each end by the authors",
+            f"{', '.join(subjects)}: {len(told)} stories, {len(runs)} runs, "
+            f"{sum(one.n for one in runs)} samples of {TR:g} s",
+            f"the first sample of a run is at {FIRST_S:g} s of its story: the authors cut 10 samples at each end",
             "counted against respdict.json"
             if lengths
             else "no respdict.json: lengths were held against the words alone",
@@ -178,8 +180,8 @@ def _check(
         raise UserError(f"respdict.json does not name {story!r}: its samples cannot be counted")
     if lengths and each[0].n != lengths[story] - N_CUT:
         raise UserError(
-            f"{each[0].path} has {each[0].n} samples: respdict.json says {lengths[story]}, of which {N_CUT} are cut, so it "
-            f"must have {lengths[story] - N_CUT}"
+            f"{each[0].path} has {each[0].n} samples: respdict.json says {lengths[story]}, of which {N_CUT} are "
+            f"cut, so it must have {lengths[story] - N_CUT}"
         )
 
 

@@ -1,9 +1,10 @@
 """Narratives (ds002345): a story heard by many people, each with an onset of their own.
 
-``derivatives/afni-nosmooth/sub-001/func/sub-001_task-pieman_run-1_space-fsaverage6_hemi-L_desc-clean.func.gii`` has an array
-a sample of 1.5 s; ``sub-001/func/..._events.tsv`` says when the story began in that run; ``stimuli/gentle/STORY/align.json`` has
-the words, aligned by gentle, on the story's own clock. Layout, columns and the list of scans to leave out
-(``code/scan_exclude.json``) are those of the authors' code; no true recording was seen.
+``derivatives/afni-nosmooth/sub-001/func/sub-001_task-pieman_run-1_space-fsaverage6_hemi-L_desc-clean.func.gii``
+has an array a sample of 1.5 s; ``sub-001/func/..._events.tsv`` says when the story began in that run;
+``stimuli/gentle/STORY/align.json`` has the words, aligned by gentle, on the story's own clock. Layout,
+columns and the list of scans to leave out (``code/scan_exclude.json``) are those of the authors' code; no
+true recording was seen.
 """
 
 import re
@@ -49,8 +50,8 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     ----------
     path : Path
     options : ReadOptions
-        ``task``, the story; ``subject``; ``space``; ``events``, which of several stories of a run, from 1; ``stimuli``, the
-        ``align.json`` of its words; ``tr``.
+        ``task``, the story; ``subject``; ``space``; ``events``, which of several stories of a run, from 1; ``stimuli``,
+        the ``align.json`` of its words; ``tr``.
     about : mapping
         What the card says.
 
@@ -98,7 +99,8 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         blocks="run",
         about={**about, "space": space},
         said=[
-            f"{task}: {len(people)} people, {len(runs)} runs of {runs[0].n} samples of {tr:g} s, {pipeline.name}, {space}",
+            f"{task}: {len(people)} people, {len(runs)} runs, {sum(one.n for one in runs)} samples of {tr:g} s; "
+            f"{pipeline.name}, {space}",
             f"the story began {' or '.join(f'{one:g}' for one in onsets)} s into the scans: subtracted from each",
             words_said,
         ],
@@ -239,8 +241,8 @@ def _runs(scans: list[_Scan], task: str, tr: float) -> tuple[list[Run], list[str
             shift[subject] = round(samples)
             if abs(samples - shift[subject]) > _OFF_GRID:
                 raise UserError(
-                    f"{subject}'s story began {one.onset_s:g} s into the scan, {scans[0].subject}'s {reference:g} s: not whole "
-                    "samples apart: add them one by one (--subject)"
+                    f"{subject}'s story began {one.onset_s:g} s into the scan, {scans[0].subject}'s {reference:g} s: "
+                    "not whole samples apart: add them one by one (--subject)"
                 )
             left, right = unpacked.series(one.left), unpacked.series(one.right)
             if len(left) != len(right):

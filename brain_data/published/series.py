@@ -67,7 +67,7 @@ def stacked(runs: Sequence[Run], n_neuroids: Sequence[int]) -> Computed:
 
 
 def presentations(runs: Sequence[Run], tr: float) -> pd.DataFrame:
-    """One row a sample: ``stimulus_id`` (the story), ``time``, ``run``, ``repetition`` and, where known, ``session``."""
+    """One row a sample: ``stimulus_id`` (the story), ``time``, ``run``, ``repetition``, ``session`` where known."""
     parts = [
         pd.DataFrame(
             {

@@ -1,9 +1,9 @@
 """THINGS-fMRI's table format: responses as pandas' HDF, one row a voxel, and two CSV tables beside it.
 
-``sub-01_ResponseData.h5`` holds one data frame in PyTables' fixed format: `voxel_id` and one column a trial, in the order
-of ``sub-01_StimulusMetadata.csv``. The names of the columns are pickled in it and never read; their number and order are
-checked by the two tables. ``sub-01_VoxelMetadata.csv`` has the voxel's place in the image (no mm), noise ceilings in % of
-variance, and one column a region with 0 and 1.
+``sub-01_ResponseData.h5`` holds one data frame in PyTables' fixed format: `voxel_id` and one column a trial,
+in the order of ``sub-01_StimulusMetadata.csv``. The names of the columns are pickled in it and never read;
+their number and order are checked by the two tables. ``sub-01_VoxelMetadata.csv`` has the voxel's place in
+the image (no mm), noise ceilings in % of variance, and one column a region with 0 and 1.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     path : Path
         The folder of the tables, or the one above ``betas_csv``.
     options : ReadOptions
-        ``subject``; ``region``, columns of the voxels' table, or ``all``; ``session``; ``events``, ``train`` or ``test``;
-        ``stimuli``, the folder of THINGS' pictures; ``mask``, the image whose voxels they are, for positions in mm.
+        ``subject``; ``region``, columns of the voxels' table, or ``all``; ``session``; ``events``, ``train`` or
+        ``test``; ``stimuli``, the folder of THINGS' pictures; ``mask``, the image whose voxels they are, for mm.
     about : mapping
         What the card says.
 
@@ -214,7 +214,7 @@ def _neuroids(
     regions = [
         str(name)
         for name in voxels.columns
-        if name not in _NO_REGION and set(pd.unique(voxels[name]).tolist()) <= {0, 1, True, False}
+        if name not in _NO_REGION and set(pd.unique(voxels[name]).tolist()) <= {0, 1}
     ]
     wanted = options.names("region")
     if wanted is None:
