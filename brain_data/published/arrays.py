@@ -1,11 +1,14 @@
 """Numbers that stay on disk until they are asked for: HDF5 files, images, betas within their sessions."""
 
+import shutil
+import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import h5py
@@ -85,7 +88,9 @@ def opened_image(path: Path) -> Any:
         Where it cannot be read.
     """
     try:
-        return nibabel.load(path)  # type: ignore[attr-defined]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # nibabel leaves FreeSurfer's files open
+            return nibabel.load(path)  # type: ignore[attr-defined]
     except Exception as error:  # nibabel raises whatever its parsers do
         raise UserError(f"{path} is no image that can be read ({first_line(error)})") from error
 
@@ -186,6 +191,21 @@ def zscored(values: Numbers, sessions: npt.NDArray[Any]) -> Computed:
     return Computed((values.shape[0], values.shape[1]), get)
 
 
+class Scratch:
+    """A folder under the home that is made when it is needed, and goes with this."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    def folder(self) -> Path:
+        """Where it is."""
+        if self._path is None:
+            home().mkdir(parents=True, exist_ok=True)
+            self._path = Path(mkdtemp(prefix=".made-", dir=home()))
+            weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+        return self._path
+
+
 class MadeFiles(Mapping[str, Path]):
     """Files that are made when they are asked for, in a folder that lives as long as this.
 
@@ -199,14 +219,10 @@ class MadeFiles(Mapping[str, Path]):
 
     def __init__(self, names: Mapping[str, str], make: Callable[[str, Path], object]) -> None:
         self._names, self._make = dict(names), make
-        self._folder: TemporaryDirectory[str] | None = None
+        self._scratch = Scratch()
 
     def __getitem__(self, key: str) -> Path:
-        name = self._names[key]
-        if self._folder is None:
-            home().mkdir(parents=True, exist_ok=True)
-            self._folder = TemporaryDirectory(prefix=".made-", dir=home())
-        path = Path(self._folder.name) / name
+        path = self._scratch.folder() / self._names[key]
         if not path.exists():
             self._make(key, path)
         return path

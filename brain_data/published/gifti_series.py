@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree.ElementTree import ParseError, iterparse
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError, first_line
-from ...files import home
+from .arrays import Scratch
 
 _KINDS = {
     "NIFTI_TYPE_FLOAT32": "f4",
@@ -76,7 +75,7 @@ class Unpacked:
     """Series of surfaces as (sample, vertex) on disk, each unpacked when it is first asked for."""
 
     def __init__(self) -> None:
-        self._folder: TemporaryDirectory[str] | None = None
+        self._scratch = Scratch()
         self._known: dict[Path, npt.NDArray[np.float32]] = {}
 
     def series(self, path: Path) -> npt.NDArray[np.float32]:
@@ -88,10 +87,7 @@ class Unpacked:
             Where its arrays differ in size.
         """
         if path not in self._known:
-            if self._folder is None:
-                home().mkdir(parents=True, exist_ok=True)
-                self._folder = TemporaryDirectory(prefix=".made-", dir=home())
-            plain = Path(self._folder.name) / f"{len(self._known)}.f4"
+            plain = self._scratch.folder() / f"{len(self._known)}.f4"
             n, n_vertices = 0, 0
             with plain.open("wb") as out:
                 for array in arrays_of(path):

@@ -109,7 +109,7 @@ def pictures_of(root: Path, names: "pd.Series[Any]") -> Mapping[str, Path]:
         stored = stored_array(file, "imgBrick", (4,))
         if stored.dtype != np.uint8 or stored.shape[-1] != 3 or stored.shape[0] <= last:
             raise UserError(
-                f"{path}: imgBrick has shape {stored.shape} ({stored.dtype}): it must be 8-bit colors, to {last} at least"
+                f"{path}: imgBrick has shape {stored.shape} ({stored.dtype}): it must be 8-bit colors and reach {last}"
             )
 
     def make(name: str, target: Path) -> None:
