@@ -10,7 +10,7 @@ from ..registry import Registry
 
 if TYPE_CHECKING:
     from .dataset import Dataset, Modality
-    from .imported import ReadOptions
+    from .read_options import ReadOptions
 
 
 @dataclass(frozen=True)

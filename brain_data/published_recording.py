@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from ..bounded import check_plain
 from ..errors import NotAvailableError, UserError, unknown
 from ..files import digest_of, home
 from ..install import KnownFile, install_files, verify_installed
 from .card import DATASETS, DatasetCard, DatasetEntry
 from .formats.recording import RecordingFormat, add_recording_format, read_recording
+from .read_options import ReadOptions
 
 if TYPE_CHECKING:
     from .dataset import Dataset
-    from .imported import Imported, ReadOptions
+    from .imported import Imported
 
 
 class PublishedRecording(RecordingFormat):
@@ -31,7 +33,7 @@ class PublishedRecording(RecordingFormat):
     card: ClassVar[DatasetCard]
     layout: ClassVar[str]
 
-    def wanted(self, options: "ReadOptions") -> list[str]:
+    def wanted(self, options: ReadOptions) -> list[str]:
         """The names of the files to download for these options, under the address of the card.
 
         Raises
@@ -89,28 +91,29 @@ class Fetcher:
         NotAvailableError
             Where the files have to be agreed to first, or cannot be downloaded.
         """
-        from .imported import ReadOptions
-        from .importing import import_recording
+        from .importing import install_recording
 
         options = options or ReadOptions()
         if source is not None:
-            import_recording(self.kind.card.identifier, self.read(source, options))
+            install_recording(self.kind.card.identifier, self.read(source, options))
             return
         folder = self.downloaded(options)
-        import_recording(self.kind.card.identifier, self.read(folder, options))
+        install_recording(self.kind.card.identifier, self.read(folder, options))
         shutil.rmtree(folder, ignore_errors=True)
 
-    def read(self, source: Path, options: "ReadOptions") -> "Imported":
+    def read(self, source: Path, options: ReadOptions) -> "Imported":
         """What a folder holds."""
         if not source.exists():
             raise UserError(f"no folder at {source}")
+        if source.is_dir():
+            check_plain(source, absent=True)
         if not self.kind.recognizes(source):
             raise UserError(
                 f"{source} is not laid out as {self.kind.name!r} is: it has no {self.kind.layout}"
             )
         return read_recording(source, options, self.kind)
 
-    def downloaded(self, options: "ReadOptions") -> Path:
+    def downloaded(self, options: ReadOptions) -> Path:
         """A folder of the published layout with what these options need; kept until it is installed."""
         card = self.kind.card
         hint = f"brodmann data add {card.identifier} --from FOLDER"

@@ -7,7 +7,8 @@ from ..card import DatasetCard
 from ..published_recording import PublishedRecording, add_published
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 _FILES = "sub-*_atlas-Schaefer18_parcel-1000Par7Net*_bold.h5"
 

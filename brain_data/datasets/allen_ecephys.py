@@ -10,7 +10,8 @@ from ..formats.recording import RECORDING_FORMATS, read_recording
 from ..published_recording import PublishedRecording, add_card, chosen, only
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 
 @add_card

@@ -16,7 +16,7 @@ from ..card import DatasetCard, dataset, files_beside
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
-    from ..imported import ReadOptions
+    from ..read_options import ReadOptions
     from ..timeseries.block_patterns import Floats, Patterns, Run
 
 VERSION = 1

@@ -8,7 +8,8 @@ from ..card import DatasetCard
 from ..published_recording import PublishedRecording, add_published, chosen
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 _STORIES = (
     "adollshouse",

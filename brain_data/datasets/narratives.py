@@ -7,7 +7,8 @@ from ..card import DatasetCard
 from ..published_recording import PublishedRecording, add_published
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 
 @add_published

@@ -8,7 +8,8 @@ from ..card import DATASETS
 from ..formats.recording import RecordingFormat, add_recording_format
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 _FILE = "assy_Pereira2018_*.nc"
 _TASKS = ("243sentences", "384sentences")

@@ -8,7 +8,8 @@ from ..card import DatasetCard
 from ..published_recording import PublishedRecording, add_published
 
 if TYPE_CHECKING:
-    from ..imported import Imported, ReadOptions
+    from ..imported import Imported
+    from ..read_options import ReadOptions
 
 _ARCHIVE = "43635873"
 _MOST_UNPACKED = 120 << 30

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..imported import Imported, ReadOptions
+from ..imported import Imported
 from ..published_recording import chosen, only
+from ..read_options import ReadOptions
 from .arrays import Floats, in_pieces, opened_image, zscored
 from .nsd_betas import N_TRIALS, reader, trial_shape
 from .nsd_design import Design, pictures_of

@@ -13,8 +13,8 @@ import pandas as pd
 from nibabel.affines import apply_affine
 
 from ...errors import UserError
-from ..imported import ReadOptions
 from ..published_recording import chosen
+from ..read_options import ReadOptions
 from .arrays import MadeFiles, from_image, opened_image
 from .nsd_betas import trial_shape
 

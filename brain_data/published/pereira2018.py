@@ -7,8 +7,9 @@ import pandas as pd
 
 from ..card import DatasetCard
 from ..formats.brainio import from_brainio
-from ..imported import Imported, ReadOptions
+from ..imported import Imported
 from ..published_recording import chosen
+from ..read_options import ReadOptions
 
 
 def read(path: Path, options: ReadOptions, card: DatasetCard) -> Imported:

@@ -18,8 +18,9 @@ from nibabel.affines import apply_affine
 
 from ...errors import UserError
 from ..formats.table import read_table
-from ..imported import Computed, Imported, ReadOptions
+from ..imported import Computed, Imported
 from ..published_recording import chosen, only
+from ..read_options import ReadOptions
 from .arrays import Floats, from_image, hdf5, opened_image, stored_array, zscored
 
 _RESPONSES = "_ResponseData.h5"
