@@ -150,14 +150,16 @@ def chosen(what: str, wanted: list[str] | None, known: list[str], flag: str) -> 
 
 
 def only(what: str, names: list[str], flag: str) -> str:
-    """The one that there is.
+    """The one that there is; `what` they are is said in the plural.
 
     Raises
     ------
     UserError
         Where there are several: the line says how to choose.
     """
-    if len(names) != 1:
+    if not names:
+        raise UserError(f"there are no {what}")
+    if len(names) > 1:
         listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        raise UserError(f"there are {len(names)} {what}s ({listed}): say which by --{flag}")
+        raise UserError(f"there are {len(names)} {what} ({listed}): say which by --{flag}")
     return names[0]

@@ -64,7 +64,7 @@ Graddis, Nile and Heller, Greggory and Ramirez, Tamina K. and Choi, Hannah and L
         """The session that was asked for, as NWB is read."""
         found = _sessions(path)
         session = only(
-            "session", chosen("session", options.names("session"), list(found), "session"), "session"
+            "sessions", chosen("session", options.names("session"), list(found), "session"), "session"
         )
         usual = {"events": "natural_scenes_presentations", "stimulus_column": "frame"}
         given = options.given()

@@ -153,7 +153,7 @@ def _lengths(path: Path) -> dict[str, int]:
 def _story(path: Path, array: str | None) -> _Story:
     with hdf5(path) as file:
         flat = arrays_in(file, (2,))
-        name = only(f"array of {path}", chosen("array", [array] if array else None, flat, "array"), "array")
+        name = only(f"arrays in {path}", chosen("array", [array] if array else None, flat, "array"), "array")
         stored = stored_array(file, name, (2,))
         n, n_voxels = stored.shape
         n_repeats = 0

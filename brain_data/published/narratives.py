@@ -64,10 +64,10 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     pipeline = _pipeline(path)
     found = _found(pipeline)
     task = only(
-        "story", chosen("story", options.names("task"), sorted({one[1] for one in found}), "task"), "task"
+        "stories", chosen("story", options.names("task"), sorted({one[1] for one in found}), "task"), "task"
     )
     spaces = sorted({one[3] for one in found if one[1] == task})
-    space = only("space", chosen("space", options.names("space"), spaces, "space"), "space")
+    space = only("spaces", chosen("space", options.names("space"), spaces, "space"), "space")
     tr = _tr(path, task, options)
     files = {(s, run): file for (s, t, run, where), file in found.items() if t == task and where == space}
     wanted = options.names("subject")
@@ -173,7 +173,7 @@ def _scan(path: Path, subject: str, task: str, run: int, left: Path, options: Re
         )
     numbers = [str(one + 1) for one in range(len(stories))]
     picked = only(
-        f"stories in {events.name} and row",
+        f"stories in {events.name}",
         chosen("story", options.names("events"), numbers, "events"),
         "events",
     )

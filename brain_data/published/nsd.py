@@ -99,14 +99,14 @@ def _place(path: Path, options: ReadOptions) -> tuple[Place, list[str]]:
     subjects = [one for one in _folders(folder) if one.startswith("subj")]
     if not subjects:
         raise UserError(f"{folder} holds no subject (subj01, ...)")
-    subject = only("subject", chosen("subject", options.names("subject"), subjects, "subject"), "subject")
+    subject = only("subjects", chosen("subject", options.names("subject"), subjects, "subject"), "subject")
     spaces = _folders(folder / subject)
-    space = only("space", chosen("space", options.names("space"), spaces, "space"), "space")
+    space = only("spaces", chosen("space", options.names("space"), spaces, "space"), "space")
     versions = _folders(folder / subject / space)
     asked = None if options.betas is None else [f"betas_{options.betas.removeprefix('betas_')}"]
     if asked is None and _BEST in versions:
         asked = [_BEST]
-    version = only("GLM", chosen("GLM", asked, versions, "betas"), "betas")
+    version = only("GLMs", chosen("GLM", asked, versions, "betas"), "betas")
     return Place(path, subject, space, folder / subject / space / version), [f"{subject}, {space}, {version}"]
 
 

@@ -50,7 +50,7 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
     subjects = sorted(one.name.removesuffix(_RESPONSES) for one in folder.glob(f"sub-*{_RESPONSES}"))
     wanted = options.names("subject")
     asked = None if wanted is None else [f"sub-{one.removeprefix('sub-').zfill(2)}" for one in wanted]
-    subject = only("subject", chosen("subject", asked, subjects, "subject"), "subject")
+    subject = only("subjects", chosen("subject", asked, subjects, "subject"), "subject")
     trials, voxels = (_table(folder / f"{subject}_{name}Metadata.csv") for name in ("Stimulus", "Voxel"))
     file = folder / f"{subject}{_RESPONSES}"
     place, leading = _betas(file, trials, voxels)
