@@ -1,5 +1,6 @@
 """The order of conditions that GLMsingle keeps beside its betas, and arrays of HDF5 files that can be trusted."""
 
+import re
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from .trial_table import Trials, find_trials, read_trials, separator_of
 if TYPE_CHECKING:
     import h5py
 
+GLMSINGLE_FILE = re.compile(r"(TYPE[A-D]_[A-Z_]+)\.(hdf5|h5|mat|npy)", re.IGNORECASE)
 _LARGE, _DENSEST = 1 << 28, 200
 
 

@@ -1,6 +1,5 @@
 """Single-trial betas as GLMsingle writes them: HDF5 of its Python, v7.3 of its MATLAB."""
 
-import re
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,7 +13,7 @@ from ...errors import UserError, first_line
 from ..atlases import regions_of
 from ..imported import Imported, Numbers, ReadOptions
 from ..volumes import Grid, Image, inside_of, open_image
-from .condition_order import stored_array, trials_of
+from .condition_order import GLMSINGLE_FILE, stored_array, trials_of
 from .masked_volumes import Masked, WithMask, good_of, room
 from .nifti import neuroids_of, space_of
 from .recording import RecordingFormat, add_recording_format
@@ -23,7 +22,6 @@ from .trial_table import shown_in, subject_of
 if TYPE_CHECKING:
     import h5py
 
-_FILE = re.compile(r"(TYPE[A-D]_[A-Z_]+)\.(hdf5|h5|mat|npy)", re.IGNORECASE)
 _BEST = "TYPED"
 _PYTHON, _MATLAB = "betasmd", "modelmd"
 _BLOCK = 1 << 26
@@ -48,8 +46,8 @@ class GLMsingle(RecordingFormat):
     def recognizes(self, path: Path) -> bool:
         """A file named as GLMsingle names them, or a folder with one."""
         if path.is_dir():
-            return any(_FILE.fullmatch(one.name) and one.is_file() for one in path.iterdir())
-        return path.is_file() and _FILE.fullmatch(path.name) is not None
+            return any(GLMSINGLE_FILE.fullmatch(one.name) and one.is_file() for one in path.iterdir())
+        return path.is_file() and GLMSINGLE_FILE.fullmatch(path.name) is not None
 
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """Betas in the order of the trials, at the voxels of the mask."""
@@ -122,7 +120,7 @@ def _file(path: Path, wanted: str | None) -> tuple[Path, list[str]]:
     if path.is_file():
         found = [path]
     else:
-        found = sorted(one for one in path.iterdir() if _FILE.fullmatch(one.name) and one.is_file())
+        found = sorted(one for one in path.iterdir() if GLMSINGLE_FILE.fullmatch(one.name) and one.is_file())
     readable = [one for one in found if one.suffix.lower() != ".npy"]
     if not readable:
         raise UserError(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ...errors import UserError
+from ...errors import UserError, unknown
 from ..arrays import as_names
 from ..imported import Imported, ReadOptions
 from .npz import Npz
@@ -17,6 +17,7 @@ _OF_STIMULI = ("stimulus_id", "stimulus", "stimuli", "conds", "conditions", "con
 _OF_REGIONS = ("region", "regions", "roi", "rois")
 _OTHERS = ("repetition", "run", "session")
 _POSITIONS = ("x", "y", "z")
+_OF_OTHERS = {".nii", ".gz", ".gii", ".nwb", ".fif", ".h5", ".hdf5", ".hf5", ".npy", ".vhdr", ".edf"}
 _OWN = ("stimuli.csv", "dataset.toml")
 
 
@@ -33,28 +34,23 @@ class NamedArrays(RecordingFormat):
             return path.suffix.lower() == ".npz"
         if not path.is_dir() or any((path / one).exists() for one in _OWN):
             return False
-        return sum(one.suffix.lower() == ".npz" for one in path.iterdir()) == 1
+        endings = [one.suffix.lower() for one in path.iterdir()]
+        return endings.count(".npz") == 1 and not _OF_OTHERS & set(endings)
 
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """The arrays, each by the option that names it, else by the only one that fits."""
         if path.is_dir():
             path = next(one for one in path.iterdir() if one.suffix.lower() == ".npz")
-        held = {
-            name: np.squeeze(array) if array.ndim > 2 else array for name, array in Npz().read(path).items()
-        }
+        held = Npz().read(path)
         name = _responses(held, options, path)
-        values, said = (
-            held[name],
-            [f"{path.name}: {name}, {held[name].shape[0]} rows of {held[name].shape[1]} columns"],
-        )
-        others = {one: np.ravel(array) for one, array in held.items() if one != name and _is_list(array)}
-        n_rows, n_columns = values.shape
-        of_rows = {one: array for one, array in others.items() if len(array) == n_rows}
-        of_columns = {one: array for one, array in others.items() if len(array) == n_columns}
+        values = held[name]
+        lists = {one: np.ravel(array) for one, array in held.items() if one != name and _is_list(array)}
+        of_rows = {one: array for one, array in lists.items() if len(array) == values.shape[0]}
+        of_columns = {one: array for one, array in lists.items() if len(array) == values.shape[1]}
         rows = _chosen(of_rows, options.stimulus_column, _OF_STIMULI, "--stimulus-column", "rows", path)
         if rows is None:
             raise UserError(
-                f"{path.name} names no stimuli: an array of {n_rows} names is needed (it has "
+                f"{path.name} names no stimuli: an array of {len(values)} names is needed (it has "
                 f"{', '.join(held)}): say which by --stimulus-column"
             )
         regions = _chosen(of_columns, options.region_column, _OF_REGIONS, "--region-column", "columns", path)
@@ -62,51 +58,66 @@ class NamedArrays(RecordingFormat):
             raise UserError(
                 f"{path.name}: {rows!r} may name rows or columns: say by --stimulus-column and --region-column"
             )
-        ids = pd.Series(as_names(of_rows[rows])).astype(str).str.strip()
-        said.append(f"stimuli: the array {rows}")
-        presentations = pd.DataFrame({"stimulus_id": ids})
-        for one in _OTHERS:
-            if one in of_rows:
-                presentations[one] = of_rows[one] if one == "repetition" else of_rows[one].astype(str)
-        if "repetition" not in presentations:
-            presentations["repetition"] = ids.groupby(ids).cumcount()
-        neuroids = pd.DataFrame({"neuroid_id": [f"n{i:05d}" for i in range(n_columns)]})
-        if "neuroid_id" in of_columns:
-            neuroids["neuroid_id"] = of_columns["neuroid_id"].astype(str)
-        for one in _POSITIONS:
-            if one in of_columns:
-                neuroids[one] = of_columns[one]
-        if options.subject:
-            neuroids["subject"] = options.subject
-        keep: slice | npt.NDArray[np.intp] = slice(None)
-        if regions is not None:
-            neuroids["region"] = of_columns[regions].astype(str)
-            said.append(f"regions: the array {regions}")
-            if options.region is not None:
-                wanted = set(options.names("region") or [])
-                known = list(dict.fromkeys(neuroids["region"]))
-                absent = wanted - set(known)
-                if absent:
-                    raise UserError(
-                        f"{path.name} has no region {sorted(absent)[0]!r}, but {', '.join(known)}"
-                    )
-                keep = np.flatnonzero(neuroids["region"].isin(wanted).to_numpy())
-                neuroids = neuroids.iloc[keep].reset_index(drop=True)
-        elif options.region is not None:
-            neuroids["region"] = options.region
-        about = {"units": options.units or "", "space": options.space or ""}
+        presentations = _presentations(of_rows, rows)
+        neuroids, keep = _neuroids(of_columns, regions, values.shape[1], options, path)
         used = {name, rows, regions, *_OTHERS, *_POSITIONS, "neuroid_id"}
         unread = [one for one in held if one not in used]
-        if unread:
-            said.append(f"not read: {', '.join(unread)}")
+        said = [
+            f"{path.name}: {name}, {values.shape[0]} rows of {values.shape[1]} columns",
+            f"stimuli: the array {rows}",
+        ]
+        said += [f"regions: the array {regions}"] if regions else []
+        said += [f"not read: {', '.join(unread)}"] if unread else []
+        about = {"units": options.units or "", "space": options.space or ""}
         return Imported(
-            stimuli=pd.DataFrame({"stimulus_id": list(dict.fromkeys(ids))}),
-            values=values[:, keep],
+            stimuli=pd.DataFrame({"stimulus_id": list(dict.fromkeys(presentations["stimulus_id"]))}),
+            values=values if len(keep) == values.shape[1] else values[:, keep],
             presentations=presentations,
             neuroids=neuroids,
             about={one: words for one, words in about.items() if words},
             said=said,
         )
+
+
+def _presentations(of_rows: dict[str, npt.NDArray[Any]], rows: str) -> pd.DataFrame:
+    ids = pd.Series(as_names(of_rows[rows])).astype(str).str.strip()
+    table = pd.DataFrame({"stimulus_id": ids, "repetition": ids.groupby(ids).cumcount()})
+    for one in _OTHERS:
+        if one in of_rows:
+            table[one] = of_rows[one] if one == "repetition" else of_rows[one].astype(str)
+    return table
+
+
+def _neuroids(
+    of_columns: dict[str, npt.NDArray[Any]], regions: str | None, n: int, options: ReadOptions, path: Path
+) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    """What is known of each column, and the columns to take."""
+    names = (
+        of_columns["neuroid_id"].astype(str)
+        if "neuroid_id" in of_columns
+        else [f"n{i:05d}" for i in range(n)]
+    )
+    table = pd.DataFrame({"neuroid_id": names})
+    for axis in _POSITIONS:
+        if axis in of_columns:
+            table[axis] = of_columns[axis]
+    if options.subject:
+        table["subject"] = options.subject
+    keep = np.arange(n)
+    if regions is None:
+        if options.region is not None:
+            table["region"] = options.region
+        return table, keep
+    table["region"] = of_columns[regions].astype(str)
+    wanted = options.names("region")
+    if wanted is None:
+        return table, keep
+    known = dict.fromkeys(table["region"])
+    absent = [one for one in wanted if one not in known]
+    if absent:
+        raise unknown(f"region of {path.name}", absent[0], known)
+    keep = np.flatnonzero(table["region"].isin(wanted).to_numpy())
+    return table.iloc[keep].reset_index(drop=True), keep
 
 
 def _responses(held: dict[str, npt.NDArray[Any]], options: ReadOptions, path: Path) -> str:

@@ -15,6 +15,7 @@ from ...errors import UserError
 from ..atlases import regions_of, stem_of
 from ..imported import Imported, ReadOptions
 from ..volumes import Image, check_grid, is_image, open_image
+from .condition_order import GLMSINGLE_FILE
 from .masked_volumes import Masked, WithMask, mask_voxels, read_masked
 from .recording import RecordingFormat, add_recording_format
 from .runs_in_time import stories_of, tr_of
@@ -23,6 +24,7 @@ from .trial_table import Trials, find_trials, read_trials, shown_in, subject_of
 _MASK = re.compile(r"(.*[_-])?(brain_?)?mask", re.IGNORECASE)
 _FILE_COLUMNS = ("filename", "file", "image", "beta", "nifti")
 _NOT_HERE = ("dataset_description.json", "responses.npz", "responses.nc", "responses.csv", "responses.mat")
+_OF_NSD = re.compile(r"betas_session\d+\.hdf5")
 _MANY = 6
 _RESAMPLE = "--resample nearest takes each voxel's nearest"
 VOXEL_COLUMNS = ("i", "j", "k")
@@ -44,7 +46,10 @@ class Nifti(RecordingFormat):
             return is_image(path)
         if not path.is_dir() or any((path / one).exists() for one in _NOT_HERE):
             return False
-        return any(is_image(one) for one in path.iterdir())
+        names = [one.name for one in path.iterdir()]
+        if any(GLMSINGLE_FILE.fullmatch(one) or _OF_NSD.fullmatch(one) for one in names):
+            return False
+        return any(is_image(path / one) for one in names)
 
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """Volumes at the voxels of the mask, and the table beside them."""
