@@ -23,6 +23,7 @@ SAME_PLACE = 1e-3
 _LONGEST_HEADER = 540
 _LARGE, _DENSEST = 1 << 28, 200
 """From this many bytes on, a file that is packed more than so many times is no recording."""
+_SPARE = 1 << 24
 _TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 _TO_S = {"unknown": 1.0, "sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _OF_CIFTI = range(3000, 3100)
@@ -129,6 +130,8 @@ class Image:
                             "copy it again"
                         )
                     yield self.scaled(np.frombuffer(raw, self.dtype))
+                if self.is_packed and len(stream.read(_SPARE)) == _SPARE:  # at its end the checksum is looked at
+                    raise UserError(f"{self.path} holds more than its header says: refused; save it again")
             except (OSError, EOFError, zlib.error) as error:
                 raise UserError(f"{self.path} is damaged ({_said(error)}): copy it again") from error
 
@@ -136,7 +139,8 @@ class Image:
         """The only volume, (x, y, z)."""
         if self.n_volumes != 1:
             raise UserError(f"{self.path} has {self.n_volumes} volumes: one is needed here")
-        return next(self.volumes()).reshape(self.grid.shape, order="F")
+        (only,) = self.volumes()
+        return only.reshape(self.grid.shape, order="F")
 
 
 def is_image(path: Path) -> bool:
