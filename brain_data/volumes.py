@@ -47,11 +47,13 @@ class Grid:
 
     def places(self, voxels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Positions in mm, ``(n, 3)``, of voxels by their indices, ``(n, 3)``."""
-        return voxels @ self.affine[:3, :3].T + self.affine[:3, 3]
+        found: npt.NDArray[np.float64] = voxels @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return found
 
     def voxels(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Voxel indices, not rounded, of positions in mm."""
-        return (places - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        found: npt.NDArray[np.float64] = (places - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        return found
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class Image:
                             "copy it again"
                         )
                     yield self.scaled(np.frombuffer(raw, self.dtype))
-                if self.is_packed and len(stream.read(_SPARE)) == _SPARE:  # at its end the checksum is looked at
+                if (
+                    self.is_packed and len(stream.read(_SPARE)) == _SPARE
+                ):  # at its end the checksum is looked at
                     raise UserError(f"{self.path} holds more than its header says: refused; save it again")
             except (OSError, EOFError, zlib.error) as error:
                 raise UserError(f"{self.path} is damaged ({_said(error)}): copy it again") from error
@@ -209,7 +213,7 @@ def inside_of(image: Image) -> npt.NDArray[np.bool_]:
         raise UserError(
             f"{image.path.name} holds {len(kinds)} different numbers, and a mask only 0 and another: {what}"
         )
-    inside = values != 0
+    inside: npt.NDArray[np.bool_] = values != 0
     if not inside.any():
         raise UserError(f"{image.path.name} is an empty mask: no voxel of it is above 0")
     return inside
@@ -221,8 +225,8 @@ def write_image(path: Path, volume: npt.NDArray[Any], like: Image, words: str = 
 
     from ..places import temporary_place
 
-    header: Any = nibabel.Nifti1Header()
-    made: Any = nibabel.Nifti1Image(volume, like.grid.affine, header)
+    kind: Any = nibabel.Nifti1Image
+    made = kind(volume, like.grid.affine)
     code = {"MNI152": _MNI, "Talairach": _TALAIRACH}.get(like.space, 2 if like.placed else 0)
     made.set_sform(like.grid.affine, code=code)
     made.set_qform(like.grid.affine, code=code, strip_shears=True)

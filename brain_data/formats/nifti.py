@@ -229,7 +229,7 @@ def _voxels(
     regions = regions_of(options, voxels, grid, of, folder)
     voxels, columns = voxels[regions.inside], regions.columns[regions.inside].reset_index(drop=True)
     masked = read_masked(chosen.images, voxels, taken, varying=mask is None)
-    kept = pd.MultiIndex.from_arrays(voxels.T).get_indexer(pd.MultiIndex.from_arrays(masked.voxels.T))
+    kept = pd.MultiIndex.from_arrays([*voxels.T]).get_indexer(pd.MultiIndex.from_arrays([*masked.voxels.T]))
     said += [*regions.said, f"{len(masked.voxels)} of {len(voxels)} voxels kept"]
     return masked, columns.iloc[kept].reset_index(drop=True), said, dict(regions.left_out) | masked.left_out
 

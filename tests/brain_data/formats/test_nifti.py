@@ -28,7 +28,10 @@ def save(path, values, affine=AFFINE, code=2, tr=None, dtype=None):
 
 
 def table(folder, n=TRIALS, name="trials.tsv", **columns):
-    rows = {"stimulus_id": [f"im{i // 3:03d}" for i in range(n)], "run": [i % 3 + 1 for i in range(n)]} | columns
+    rows = {
+        "stimulus_id": [f"im{i // 3:03d}" for i in range(n)],
+        "run": [i % 3 + 1 for i in range(n)],
+    } | columns
     pd.DataFrame(rows).to_csv(folder / name, sep="\t", index=False)
 
 
@@ -107,7 +110,9 @@ def test_the_real_series_enters(test_signals):
     assert found.neuroids[["x", "y", "z"]].iloc[0].tolist() == [32.0, -40.0, 0.0]
 
 
-@pytest.mark.parametrize(("dtype", "slope"), [(np.int16, 0.25), (np.int16, None), (np.float64, None), (">f4", None)])
+@pytest.mark.parametrize(
+    ("dtype", "slope"), [(np.int16, 0.25), (np.int16, None), (np.float64, None), (">f4", None)]
+)
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 def test_numbers_of_every_kind_mean_what_nibabel_says(tmp_path, inside, dtype, slope, ending):
     stored = np.random.default_rng(1).integers(-900, 900, (*SHAPE, TRIALS))
@@ -128,7 +133,11 @@ def test_blocks_are_what_they_are_in_the_whole(folder, values, inside):
     (folder / "betas.nii.gz").unlink()
     found = read(folder)
     whole = values[inside > 0].T
-    for rows, columns in ((slice(2, 7), slice(3, 9)), (slice(0, 1), slice(None)), (slice(11, 12), slice(0, 1))):
+    for rows, columns in (
+        (slice(2, 7), slice(3, 9)),
+        (slice(0, 1), slice(None)),
+        (slice(11, 12), slice(0, 1)),
+    ):
         assert np.asarray(found.values[rows, columns]).tolist() == whole[rows, columns].tolist()
 
 
@@ -154,7 +163,9 @@ def test_a_large_image_stays_on_disk(tmp_path):
     assert peak < 26e6 < 4 * np.prod(shape)
 
 
-def test_what_is_packed_and_large_is_unpacked_once_to_a_file_without_a_name(folder, values, inside, monkeypatch):
+def test_what_is_packed_and_large_is_unpacked_once_to_a_file_without_a_name(
+    folder, values, inside, monkeypatch
+):
     monkeypatch.setattr("brodmann.brain_data.formats.masked_volumes._IN_MEMORY", 0)
     found = read(folder)
     (folder / "betas.nii.gz").unlink()
@@ -251,7 +262,9 @@ def test_pictures_are_found_by_their_column_and_by_the_ids(folder, tmp_path_fact
     for i in range(4):
         (place / f"im{i:03d}.png").write_bytes(b"x")
     found = read(folder, stimuli=str(place))
-    assert {name: path.name for name, path in found.pictures.items()} == {f"im{i:03d}": f"im{i:03d}.png" for i in range(4)}
+    assert {name: path.name for name, path in found.pictures.items()} == {
+        f"im{i:03d}": f"im{i:03d}.png" for i in range(4)
+    }
     assert found.stimuli["filename"].tolist() == [f"im{i:03d}.png" for i in range(4)]
     (place / "im002.png").unlink()
     refused(folder, "1 of 4 stimuli have no picture .*'im002'", stimuli=str(place))
@@ -306,7 +319,12 @@ def test_a_series_of_several_runs_with_the_words_that_were_heard(tmp_path, value
     for run in ("alice", "bob"):
         save(tmp_path / f"task-{run}_bold.nii.gz", values, tr=1.5)
     save(tmp_path / "mask.nii.gz", inside)
-    words = {"story": ["alice", "alice", "bob"], "word": ["a", "b", "c"], "onset": [0, 1, 2], "offset": [1, 2, 3]}
+    words = {
+        "story": ["alice", "alice", "bob"],
+        "word": ["a", "b", "c"],
+        "onset": [0, 1, 2],
+        "offset": [1, 2, 3],
+    }
     pd.DataFrame(words).to_csv(tmp_path / "words.csv", index=False)
     found = read(tmp_path, series="yes", array="task-*", stimuli="words.csv")
     assert found.tr == 1.5
@@ -355,7 +373,10 @@ class TestBroken:
         moved = AFFINE.copy()
         moved[0, 3] += 1
         save(folder / "mask.nii.gz", inside, moved)
-        refused(folder, "mask.nii.gz lies elsewhere than betas.nii.gz: their affines differ by up to 1: --resample")
+        refused(
+            folder,
+            "mask.nii.gz lies elsewhere than betas.nii.gz: their affines differ by up to 1: --resample",
+        )
 
     def test_almost_the_same_affine_is_the_same(self, folder, inside):
         moved = AFFINE.copy()
@@ -438,7 +459,9 @@ class TestBroken:
         header.set_data_dtype(np.float64)
         header["vox_offset"] = 352
         (folder / "betas.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 1_000_000))
-        refused(folder, "would unpack from [0-9,]+ to 82,320,000,000,352 bytes, which no recording does: refused")
+        refused(
+            folder, "would unpack from [0-9,]+ to 82,320,000,000,352 bytes, which no recording does: refused"
+        )
 
     def test_a_small_header_before_an_endless_file(self, folder):
         path = folder / "betas.nii.gz"
@@ -462,7 +485,11 @@ class TestBroken:
 
     def test_a_series_without_a_tr(self, tmp_path, values):
         path = save(tmp_path / "bold.nii", values, tr=0)
-        refused(path, "bold.nii says nothing of the time from volume to volume: say it by --tr, in s", series="yes")
+        refused(
+            path,
+            "bold.nii says nothing of the time from volume to volume: say it by --tr, in s",
+            series="yes",
+        )
         assert read(path, series="yes", tr="2").tr == 2.0
 
     def test_a_tr_that_the_files_do_not_agree_on(self, tmp_path, values):
