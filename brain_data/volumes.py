@@ -52,7 +52,8 @@ class Grid:
 
     def voxels(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Voxel indices, not rounded, of positions in mm."""
-        found: npt.NDArray[np.float64] = (places - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        back: npt.NDArray[np.float64] = np.linalg.inv(self.affine)
+        found: npt.NDArray[np.float64] = places @ back[:3, :3].T + back[:3, 3]
         return found
 
 
