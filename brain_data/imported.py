@@ -93,6 +93,8 @@ class Imported:
         What was read and how, a line each, for people.
     left_out : mapping of str to int
         Reason -> how many.
+    published_ceilings : mapping of str to mapping
+        Region -> ``value`` (units of r) and ``source``, as :class:`.card.DatasetCard` has them.
     """
 
     stimuli: pd.DataFrame
@@ -112,3 +114,4 @@ class Imported:
     images: Mapping[str, Path] = field(default_factory=dict)
     said: Sequence[str] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

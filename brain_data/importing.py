@@ -169,7 +169,11 @@ def _description(imported: Imported, columns: xr.Dataset, stimuli: StimulusSet) 
         "n_subjects": len(people) or None,
         "regions": list(dict.fromkeys(columns["region"].values.tolist())),
     }
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in said.items() if value not in (None, ""))
+    lines = [f"{key} = {_toml(value)}\n" for key, value in said.items() if value not in (None, "")]
+    for region, ceiling in imported.published_ceilings.items():  # tables come last
+        lines += [f"\n[published_ceilings.{quoted(region)}]\n"]
+        lines += [f"{key} = {_toml(ceiling[key])}\n" for key in ("value", "source") if key in ceiling]
+    return "".join(lines)
 
 
 def _toml(value: Any) -> str:

@@ -64,6 +64,7 @@ class ReadOptions:
     array: str | None = _option("The array inside a file, such as /group/name or struct.field.", "NAME")
     surface: str | None = _option("The mesh of a hemisphere's vertices.", "L=FILE,R=FILE")
     units: str | None = _option("What a response value is.")
+    zscore: str | None = _option("Of betas: each neuroid's mean and sd taken out.", "session|none")
 
     def given(self) -> dict[str, str]:
         """Those that were said."""

@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ...bounded import check_plain
 from ...errors import UserError, unknown
 from ...registry import Registry
-from ..imported import Imported, ReadOptions
+from ..read_options import ReadOptions
+
+if TYPE_CHECKING:  # a listing of data sets imports this, and must not import pandas
+    from ..imported import Imported
 
 
 class RecordingFormat(ABC):
@@ -34,7 +37,7 @@ class RecordingFormat(ABC):
         """Whether a file or folder is of this format: by its content, in a moment, without raising."""
 
     @abstractmethod
-    def read(self, path: Path, options: ReadOptions) -> Imported:
+    def read(self, path: Path, options: ReadOptions) -> "Imported":
         """What was recorded; large arrays stay where they are until they are asked for.
 
         Raises
@@ -78,7 +81,7 @@ def recognized(path: Path, name: str | None = None) -> RecordingFormat | None:
     return found[0] if found else None
 
 
-def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> Imported:
+def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> "Imported":
     """What a format reads, after a look at whether it understands the options.
 
     Raises
@@ -95,7 +98,7 @@ def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> I
 
 def read_path(
     path: Path, options: ReadOptions | None = None, name: str | None = None
-) -> tuple[RecordingFormat, Imported]:
+) -> "tuple[RecordingFormat, Imported]":
     """The format of a file or folder, and what it reads there.
 
     Raises
