@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +149,13 @@ def seen_trials(events: pd.DataFrame, sampling: Sampling, hrf: str) -> npt.NDArr
 
 
 def beta_series(
-    series: npt.NDArray[np.floating], events: pd.DataFrame, sampling: Sampling, *, hrf: str, method: Method, scaled: bool
+    series: npt.NDArray[Any],
+    events: pd.DataFrame,
+    sampling: Sampling,
+    *,
+    hrf: str,
+    method: Method,
+    scaled: bool,
 ) -> Iterator[tuple[slice, Floats]]:
     """One beta a trial, by nilearn's first-level GLM, for some neuroids at a time.
 
@@ -182,8 +188,8 @@ def beta_series(
         (design_matrix(events.assign(trial_type=shown), sampling, hrf), wanted)
         for shown, wanted in _models(names, method)
     ]
-    for design, wanted in designs:
-        _check_rank(design, wanted)
+    for design, _ in designs:
+        _check_rank(design, len(events))
     width = max(1, _BLOCK_BYTES // (8 * max(len(series), 1)))
     for start in range(0, series.shape[1], width):
         neuroids = slice(start, min(start + width, series.shape[1]))
@@ -201,7 +207,7 @@ def _models(names: list[str], method: Method) -> Iterator[tuple[list[str], list[
         yield [one if one == name else _OTHERS for one in names], [name]
 
 
-def _check_rank(design: pd.DataFrame, wanted: Sequence[str]) -> None:
+def _check_rank(design: pd.DataFrame, n_trials: int) -> None:
     n_samples, n_columns = design.shape
     if n_samples <= n_columns:
         raise UserError(
@@ -213,6 +219,6 @@ def _check_rank(design: pd.DataFrame, wanted: Sequence[str]) -> None:
     if rank < n_columns:
         raise UserError(
             f"the {n_columns} columns of a GLM are only {rank} independent ones: trials at the same time, or confounds "
-            f"that follow from each other, cannot be told apart ({len(wanted)} trials; see --stimulus-column, "
+            f"that follow from each other, cannot be told apart ({n_trials} trials; see --stimulus-column, "
             "--confounds)"
         )

@@ -89,13 +89,18 @@ def bold_files(root: Path) -> Iterator[BidsFile]:
     for func in _FUNC:
         for path in sorted(root.glob(f"{func}/*_bold.*")):
             found = parsed(path)
-            if found is not None and found.extension in IMAGES and "sub" in found.entities:
+            if found is not None and _is_bold(path):
                 yield found
+
+
+def _is_bold(path: Path) -> bool:
+    found = parsed(path)
+    return found is not None and found.extension in IMAGES and "sub" in found.entities
 
 
 def has_bold(root: Path) -> bool:
     """Whether there is any BOLD image, in a moment."""
-    return next(bold_files(root), None) is not None
+    return any(_is_bold(path) for func in _FUNC for path in root.glob(f"{func}/*_bold.*"))
 
 
 def image_folders(root: Path) -> list[Path]:
@@ -106,8 +111,10 @@ def image_folders(root: Path) -> list[Path]:
 
 
 def is_derivative(root: Path) -> bool:
-    """Whether ``dataset_description.json`` says that a pipeline made it."""
-    return description(root).get("DatasetType") == "derivative"
+    """Whether a pipeline made the images: by ``dataset_description.json``, or by their names."""
+    if description(root).get("DatasetType") == "derivative":
+        return True
+    return any(not one.entities.keys().isdisjoint(_OF_DERIVATIVES) for one in bold_files(root))
 
 
 def description(root: Path) -> dict[str, Any]:
@@ -154,7 +161,9 @@ def checked(path: Path, root: Path) -> Path:
     return path
 
 
-def inherited(root: Path, folder: Path, suffix: str, extension: str, entities: Mapping[str, str]) -> list[Path]:
+def inherited(
+    root: Path, folder: Path, suffix: str, extension: str, entities: Mapping[str, str]
+) -> list[Path]:
     """The files that hold of an image, from the top of the data set down to its folder: the last one counts most.
 
     Parameters
@@ -210,7 +219,11 @@ def raw_folder(files: BoldFiles, raw: Path) -> Path:
 
 
 def of_subjects(
-    found: Iterable[BidsFile], *, subjects: Sequence[str] | None, sessions: Sequence[str] | None, runs: Sequence[str] | None
+    found: Iterable[BidsFile],
+    *,
+    subjects: Sequence[str] | None,
+    sessions: Sequence[str] | None,
+    runs: Sequence[str] | None,
 ) -> list[BidsFile]:
     """Those of the subjects, sessions and runs that were asked for.
 
@@ -220,7 +233,11 @@ def of_subjects(
         For one that is not there.
     """
     left = list(found)
-    for key, kind, wanted in (("sub", "subject", subjects), ("ses", "session", sessions), ("run", "run", runs)):
+    for key, kind, wanted in (
+        ("sub", "subject", subjects),
+        ("ses", "session", sessions),
+        ("run", "run", runs),
+    ):
         if wanted is None:
             continue
         there = {_label(one.entities[key], key) for one in left if key in one.entities}
@@ -280,11 +297,14 @@ def of_space(found: Sequence[BidsFile], space: str | None) -> list[BidsFile]:
     if len(fits) > 1:
         raise UserError(f"the images are in spaces {', '.join(fits)}: say which by --space")
     left = [one for one in found if one.space in fits]
-    kinds = sorted({one.extension for one in left if one.extension not in (".nii", ".nii.gz")} | (
-        {".nii.gz"} if any(one.extension in (".nii", ".nii.gz") for one in left) else set()
-    ))
+    kinds = sorted(
+        {one.extension for one in left if one.extension not in (".nii", ".nii.gz")}
+        | ({".nii.gz"} if any(one.extension in (".nii", ".nii.gz") for one in left) else set())
+    )
     if len(kinds) > 1:
-        raise UserError(f"the images in space {fits[0]} are of kinds {' and '.join(kinds)}: leave one kind in the folder")
+        raise UserError(
+            f"the images in space {fits[0]} are of kinds {' and '.join(kinds)}: leave one kind in the folder"
+        )
     return left
 
 
@@ -310,7 +330,8 @@ def runs_of(found: Sequence[BidsFile], root: Path) -> list[BoldFiles]:
         hemispheres = [one.entities.get("hemi", "") for one in files]
         if len(set(hemispheres)) < len(files):
             raise UserError(
-                f"sub-{subject} has {len(files)} images of {run}: {files[0].path.name} and {files[1].path.name}: keep one"
+                f"sub-{subject} has {len(files)} images of {run}, {files[0].path.name} and {files[1].path.name}: "
+                "keep one"
             )
         if files[0].extension == ".func.gii" and not set(hemispheres) <= {"L", "R"}:
             raise UserError(f"{files[0].path.name} does not say its hemisphere (hemi-L, hemi-R)")

@@ -41,7 +41,9 @@ def scratch(shape: tuple[int, ...]) -> tuple["np.memmap[Any, np.dtype[np.float32
         path = folder / "responses"
         with path.open("wb") as stream:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(stream.fileno(), 0, n_bytes)  # a full disk is an error here, and a crash later
+                os.posix_fallocate(
+                    stream.fileno(), 0, n_bytes
+                )  # a full disk is an error here, and a crash later
             else:
                 stream.truncate(n_bytes)
         values: Any = np.memmap(path, np.float32, "r+", shape=shape)
