@@ -85,7 +85,7 @@ def _require(path: Path, n_bytes: int) -> None:
 
 def _check_size(path: Path, image: Any) -> None:
     """Refuse an image that says it holds more than its file can."""
-    n_bytes = int(np.prod([float(length) for length in image.shape]) * image.header.get_data_dtype().itemsize)
+    n_bytes = int(np.prod([float(length) for length in image.shape]) * image.get_data_dtype().itemsize)
     size = path.stat().st_size
     if n_bytes > size * (_DENSEST if path.suffix == ".gz" else 1):
         raise UserError(
@@ -165,14 +165,24 @@ class Volumes(BoldImage):
         check_grid(self.path, self.grid, self.affine, other)
 
     def _blocks(self) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-        import nibabel
-
         step = max(1, _BLOCK_BYTES // (8 * int(np.prod(self.grid))))
-        with reading(self.path, "NIfTI image"):
-            numbers = nibabel.load(self.path, keep_file_open=True).dataobj  # type: ignore[attr-defined]
+        with reading(self.path, "NIfTI image"), _to_the_end(self.path) as image:
             for start in range(0, self.n_samples, step):
                 samples = slice(start, min(start + step, self.n_samples))
-                yield samples, np.asanyarray(numbers[..., samples])
+                yield samples, np.asanyarray(image.dataobj[..., samples])
+
+
+@contextmanager
+def _to_the_end(path: Path) -> Iterator[Any]:
+    """A NIfTI image whose file is read once and to its end, where packed files have their check sum."""
+    import nibabel
+    from nibabel.openers import ImageOpener
+
+    kind: Any = type(nibabel.load(path))
+    with ImageOpener(path) as stream:
+        yield kind.from_file_map(kind.make_file_map({"image": stream}))
+        while stream.read(1 << 20):
+            pass
 
 
 def check_grid(path: Path, shape: tuple[int, ...], affine: Floats, image: Volumes) -> None:
@@ -203,10 +213,7 @@ def read_mask(path: Path, image: Volumes) -> npt.NDArray[np.bool_]:
     UserError
         For one on another grid, and one without a voxel.
     """
-    import nibabel
-
-    with reading(path, "NIfTI image"):
-        stored: Any = nibabel.load(path)
+    with reading(path, "NIfTI image"), _to_the_end(path) as stored:
         shape = stored.shape[:3] if stored.shape[3:] in ((), (1,)) else stored.shape
         check_grid(path, shape, np.asarray(stored.affine, dtype=np.float64), image)
         _check_size(path, stored)

@@ -125,7 +125,8 @@ def confounds_of(run: BoldFiles, n_samples: int, chosen: Strategy) -> Confounds:
             )
         return Confounds(None, np.ones(n_samples, dtype=bool), has_table=False)
     if path is not None:
-        rows = sum(1 for _ in checked(path, run.root).open("rb")) - 1
+        with checked(path, run.root).open("rb") as stream:
+            rows = sum(1 for line in stream if line.strip()) - 1
         if rows != n_samples:
             raise UserError(f"{path} has {rows} rows and the image of its run {n_samples} samples")
     table, sample_mask = _loaded(run, path, chosen)
