@@ -18,13 +18,13 @@ from .recording import RecordingFormat, add_recording_format
 from .surface_samples import (
     TAKES,
     Sampled,
-    as_imported,
     entities_of,
     regions_of,
     run_of,
     surfaces_of,
     vertex_neuroids,
 )
+from .surface_shown import as_imported
 
 _ENDINGS = (".dtseries.nii", ".dscalar.nii", ".ptseries.nii", ".pscalar.nii")
 _SIDES = {"CIFTI_STRUCTURE_CORTEX_LEFT": "L", "CIFTI_STRUCTURE_CORTEX_RIGHT": "R"}

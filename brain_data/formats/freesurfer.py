@@ -14,7 +14,8 @@ from ...errors import UserError
 from ..imported import Computed, Imported, Numbers, ReadOptions
 from .freesurfer_files import is_curvature
 from .recording import RecordingFormat, add_recording_format
-from .surface_samples import TAKES, as_imported, sampled_files
+from .surface_samples import TAKES, sampled_files
+from .surface_shown import as_imported
 
 _HEADER = 284
 _KINDS = {0: ">u1", 1: ">i4", 3: ">f4", 4: ">i2", 10: ">u2"}

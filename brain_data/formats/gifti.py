@@ -10,7 +10,8 @@ from ...errors import UserError
 from ..gifti_arrays import GiftiFile, is_gifti, open_gifti
 from ..imported import Computed, Imported, Numbers, ReadOptions
 from .recording import RecordingFormat, add_recording_format
-from .surface_samples import TAKES, as_imported, sampled_files
+from .surface_samples import TAKES, sampled_files
+from .surface_shown import as_imported
 
 _NO_SAMPLES = {"POINTSET", "TRIANGLE", "LABEL"}
 
@@ -64,7 +65,8 @@ def _opened(path: Path) -> Numbers:
         raise UserError(f"{path} holds arrays of unlike surfaces: {', '.join(map(str, sorted(shapes)))}")
     if len(next(iter(shapes))) != 1:
         raise UserError(
-            f"{path} holds an array of the shape {next(iter(shapes))}: one array a sample is read, a number a vertex each"
+            f"{path} holds an array of the shape {next(iter(shapes))}: one array a sample is read, "
+            "a number a vertex each"
         )
     return _lazy(file)
 
