@@ -82,6 +82,24 @@ def _sampled(path: Path, options: ReadOptions) -> Sampled:
     )
 
 
+def cortex_maps(path: Path, options: ReadOptions) -> tuple[list[str], Numbers, pd.DataFrame, dict[str, int]]:
+    """Names of the rows, the rows, their grayordinates, and the vertices of each hemisphere's whole surface."""
+    from nibabel.cifti2 import ParcelsAxis, ScalarAxis
+
+    image, rows, columns = _opened(path)
+    if isinstance(columns, ParcelsAxis):
+        raise UserError(f"{path} holds parcels: they lie on no mesh")
+    table, _, _ = _grayordinates(columns, options, "")
+    names = _names(rows.name) if isinstance(rows, ScalarAxis) else []
+    whole = {side: int(columns.nvertices[name]) for name, side in _SIDES.items() if name in columns.nvertices}
+    return (
+        names or [f"{path.name.split('.')[0]}-{i}" for i in range(len(rows))],
+        _lazy(image, path),
+        table,
+        whole,
+    )
+
+
 def _opened(path: Path) -> tuple[Any, Any, Any]:
     """The image and its two axes."""
     import nibabel
