@@ -392,17 +392,22 @@ def stitched(grid: Sequence[Sequence[Numbers]], dtype: Any = np.float32) -> Comp
     return Computed((int(rows[-1]), int(columns[-1])), get, np.dtype(dtype))
 
 
-def picked(values: Numbers, columns: npt.NDArray[np.intp]) -> Numbers:
-    """Some of the neuroids of an array that stays where it is."""
-    if np.array_equal(columns, np.arange(values.shape[1])):
+def picked(
+    values: Numbers, columns: npt.NDArray[np.intp], rows: npt.NDArray[np.intp] | None = None
+) -> Numbers:
+    """Some of the neuroids, and of the rows, of an array that stays where it is."""
+    lines = np.arange(values.shape[0]) if rows is None else rows
+    if np.array_equal(columns, np.arange(values.shape[1])) and np.array_equal(
+        lines, np.arange(values.shape[0])
+    ):
         return values
 
-    def get(rows: slice, neuroids: slice) -> npt.NDArray[Any]:
-        here = columns[neuroids]
-        if not len(here):
-            return np.empty((len(range(*rows.indices(values.shape[0]))), 0), values.dtype)
-        low = int(here.min())
-        block: npt.NDArray[Any] = values[rows, slice(low, int(here.max()) + 1)][:, here - low]
-        return block
+    def get(asked_rows: slice, neuroids: slice) -> npt.NDArray[Any]:
+        here, there = columns[neuroids], lines[asked_rows]
+        if not len(here) or not len(there):
+            return np.empty((len(there), len(here)), values.dtype)
+        top, left = int(there.min()), int(here.min())
+        block: npt.NDArray[Any] = values[slice(top, int(there.max()) + 1), slice(left, int(here.max()) + 1)]
+        return block[there - top][:, here - left]
 
-    return Computed((values.shape[0], len(columns)), get, np.dtype(values.dtype))
+    return Computed((len(lines), len(columns)), get, np.dtype(values.dtype))

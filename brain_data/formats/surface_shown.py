@@ -1,19 +1,20 @@
 """What was shown while vertices were sampled: a trial a sample, or samples in time of stories and films."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...errors import UserError, unknown
+from ...errors import UserError
 from ..imported import Imported, ReadOptions
+from .runs_in_time import stories_of
 from .surface_samples import Sampled, in_region, picked
-from .table import read_table
+from .trial_table import Trials, find_trials, read_trials, shown_in
 
-_BESIDE = ("filename", "stim_file", "sentence", "word", "category")
+_NO = ("no", "false", "0")
 
 
 def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
@@ -24,170 +25,116 @@ def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
     UserError
         Where it is not said which, or the table does not fit.
     """
-    series = options.series is not None and options.series.lower() not in ("no", "false", "0")
-    if series:
+    if options.series is not None and options.series.lower() not in _NO:
         return _series(sampled, options)
-    if options.events is None and not sampled.names:
+    folder = _folder(sampled.path)
+    table = find_trials(folder, options) if options.events or sampled.path.is_dir() else None
+    if table is None and not sampled.names:
         raise UserError(
             f"{sampled.path} holds {sampled.n} {sampled.what}s and does not say what they are: say --events FILE (a "
-            "row of the table for each, with stimulus_id), or --series yes with --stimuli FILE (samples in time)"
+            "row of the table for each, with stimulus_id), or --series yes (samples in time, of --stimuli FILE)"
         )
-    return _trials(sampled, options)
-
-
-def _made(sampled: Sampled, options: ReadOptions, said: Sequence[str], **parts: Any) -> Imported:
-    columns = in_region(sampled.neuroids, options)
-    neuroids = sampled.neuroids.iloc[columns].reset_index(drop=True)
-    about = dict(sampled.about) | ({"units": options.units} if options.units else {})
-    return Imported(
-        values=picked(sampled.values, columns),
-        neuroids=neuroids,
-        about=about,
-        surfaces=sampled.surfaces,
-        said=[*sampled.said, *said],
-        left_out=dict(sampled.left_out),
-        **parts,
-    )
-
-
-def _trials(sampled: Sampled, options: ReadOptions) -> Imported:
-    if options.events is None:
-        table = pd.DataFrame({"stimulus_id": list(sampled.names)})
-        column, source = "stimulus_id", f"the names of the {sampled.what}s"
-    else:
-        path = Path(options.events).expanduser()
-        table, column = _events(path, options), options.stimulus_column or "stimulus_id"
-        source = path.name
-    if column not in table:
-        raise UserError(
-            f"{source} has no column {column!r} (it has: {', '.join(map(str, table.columns))}): say which names the "
-            "stimulus by --stimulus-column"
-        )
-    if len(table) != sampled.n:
-        raise UserError(
-            f"{source} has {len(table)} rows, and {sampled.path} holds {sampled.n} {sampled.what}s: one row for each "
-            "is needed (samples in time are read with --series yes)"
-        )
-    if len(table) < 2:
+    if sampled.n < 2:
         raise UserError(
             f"{sampled.path} holds one {sampled.what}: a static map is no recording of stimuli; look at it with "
             "brodmann analyze FILE --surface L=MESH"
         )
-    empty = table[column].isna() | (table[column].astype(str).str.strip() == "")
-    if empty.any():
+    if table is None:
+        names = pd.DataFrame({"stimulus_id": list(sampled.names)})
+        trials = Trials(names, sampled.path.name, [f"stimuli: the names of the {sampled.what}s"])
+    else:
+        trials = read_trials(table, options)
+    return _trials(sampled, trials, options)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _made(
+    sampled: Sampled, options: ReadOptions, said: Sequence[str], rows: Any = None, **parts: Any
+) -> Imported:
+    columns = in_region(sampled.neuroids, options)
+    return Imported(
+        values=picked(sampled.values, columns, rows),
+        neuroids=sampled.neuroids.iloc[columns].reset_index(drop=True),
+        about=dict(sampled.about) | ({"units": options.units} if options.units else {}),
+        surfaces=sampled.surfaces,
+        said=[*sampled.said, *said],
+        **parts,
+    )
+
+
+def _trials(sampled: Sampled, trials: Trials, options: ReadOptions) -> Imported:
+    if len(trials.table) != sampled.n:
         raise UserError(
-            f"{source}: {int(empty.sum())} rows name no stimulus (first: row {int(empty.to_numpy().argmax())})"
+            f"{trials.name} has {len(trials.table)} rows, and {sampled.path} holds {sampled.n} {sampled.what}s: one row "
+            "for each is needed (samples in time are read with --series yes)"
         )
-    table = table.rename(columns={column: "stimulus_id"}).drop(columns="subject", errors="ignore")
-    table["stimulus_id"] = table["stimulus_id"].astype(str)
     if len(sampled.runs) > 1:
-        table = _with_runs(table, sampled, source)
-    stimuli, kept = _stimuli_of(table, options)
-    pictures = _pictures(stimuli, options)
-    said = [f"{sampled.n} {sampled.what}s, a trial each, of {len(stimuli)} stimuli by {source}"]
-    return _made(sampled, options, said, stimuli=stimuli, presentations=kept, pictures=pictures)
+        trials = replace(trials, table=_with_runs(trials, sampled))
+    shown = shown_in(trials, options, _folder(sampled.path))
+    rows = np.flatnonzero(trials.taken)
+    left_out = {"trials without a stimulus": sampled.n - len(rows)} if len(rows) < sampled.n else {}
+    said = [f"{len(rows)} {sampled.what}s, a trial each, by {trials.name}", *shown.said]
+    return _made(
+        sampled, options, said, rows, stimuli=shown.stimuli, presentations=shown.presentations,
+        pictures=shown.pictures, left_out=dict(sampled.left_out) | left_out,
+    )  # fmt: skip
 
 
-def _events(path: Path, options: ReadOptions) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"--events: there is no file {path}")
-    texts = ("stimulus_id", options.stimulus_column or "stimulus_id", "run", "session", "story", "run_name")
-    separator = "\t" if path.suffix in (".tsv", ".txt") else ","
-    return read_table(path, texts, separator=separator, missing=("n/a",))
-
-
-def _with_runs(table: pd.DataFrame, sampled: Sampled, source: str) -> pd.DataFrame:
+def _with_runs(trials: Trials, sampled: Sampled) -> pd.DataFrame:
     """The table with the runs of the files; where it names runs of its own, they must be as many rows each."""
     names = np.repeat(list(sampled.runs), list(sampled.runs.values()))
-    if "run" in table:
-        pairs = pd.DataFrame({"file": names, "said": table["run"].astype(str)}).drop_duplicates()
+    if "run" in trials.table:
+        pairs = pd.DataFrame({"file": names, "said": trials.table["run"].astype(str)})
+        if "session" in trials.table:
+            pairs["said"] = trials.table["session"].astype(str) + " " + pairs["said"]
+        pairs = pairs.drop_duplicates()
         if pairs["file"].duplicated().any():
             first = pairs["file"][pairs["file"].duplicated()].iloc[0]
+            lengths = ", ".join(f"{run}: {n}" for run, n in sampled.runs.items())
             raise UserError(
-                f"{source}: the rows of the file of {first} name several runs: the rows must stand in the order of the "
-                f"files ({', '.join(f'{run}: {n}' for run, n in sampled.runs.items())})"
+                f"{trials.name}: the rows of the run {first!r} name several runs: its rows must stand in the order of "
+                f"the files ({lengths})"
             )
-    return table.assign(run=names)
-
-
-def _stimuli_of(table: pd.DataFrame, options: ReadOptions) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The stimuli, with the columns that are the same whenever one is shown; and the presentations with the others."""
-    constant = [
-        name
-        for name in table.columns
-        if name not in ("stimulus_id", "run", "session", "repetition", "onset", "duration", "time")
-        and (table.groupby("stimulus_id")[name].nunique(dropna=False) == 1).all()
-        and (name in _BESIDE or table["stimulus_id"].duplicated().any() or table[name].dtype == object)
-    ]
-    stimuli = table[["stimulus_id", *constant]].drop_duplicates("stimulus_id").reset_index(drop=True)
-    path = None if options.stimuli is None else Path(options.stimuli).expanduser()
-    if path is not None and path.is_file():
-        separator = "\t" if path.suffix in (".tsv", ".txt") else ","
-        described = read_table(path, ("stimulus_id",), separator=separator, missing=("n/a",))
-        if "stimulus_id" not in described:
-            raise UserError(
-                f"{path} has no column 'stimulus_id' (it has: {', '.join(map(str, described.columns))})"
-            )
-        absent = sorted(set(stimuli["stimulus_id"]) - set(described["stimulus_id"]))
-        if absent:
-            raise UserError(
-                f"{path} does not describe {len(absent)} stimuli that were shown (first: {absent[0]!r})"
-            )
-        more = described[[name for name in described if name == "stimulus_id" or name not in stimuli]]
-        stimuli = stimuli.merge(more.drop_duplicates("stimulus_id"), on="stimulus_id", how="left")
-    elif path is not None and not path.is_dir():
-        raise UserError(f"--stimuli: there is no file or folder {path}")
-    return stimuli, table.drop(columns=constant)
-
-
-def _pictures(stimuli: pd.DataFrame, options: ReadOptions) -> dict[str, Path]:
-    """Stimulus -> picture, of the folder that ``--stimuli`` names; nothing that lies outside of it."""
-    folder = None if options.stimuli is None else Path(options.stimuli).expanduser()
-    if folder is None or not folder.is_dir():
-        return {}
-    column = next((name for name in ("filename", "stim_file") if name in stimuli), "stimulus_id")
-    root, found = folder.resolve(), {}
-    for name, file in zip(stimuli["stimulus_id"], stimuli[column], strict=True):
-        path = (root / str(file)).resolve()
-        if not path.is_relative_to(root):
-            raise UserError(f"the picture {file!r} of {name!r} lies outside of {folder}: refused")
-        if not path.is_file():
-            beside = sorted(root.glob(f"{re.sub(r'[^A-Za-z0-9_-]', '?', str(file))}.*"))
-            if len(beside) != 1:
-                raise UserError(f"{folder} holds no picture {file!r} of the stimulus {name!r}")
-            path = beside[0]
-        found[str(name)] = path
-    return found
+    return (
+        trials.table.assign(run=names)
+        .drop(columns="session", errors="ignore")
+        .assign(**({"session": trials.table["session"]} if "session" in trials.table else {}))
+    )
 
 
 def _series(sampled: Sampled, options: ReadOptions) -> Imported:
     tr = _tr(sampled, options)
-    if options.stimuli is None or not Path(options.stimuli).expanduser().is_file():
-        raise UserError(
-            "a series needs --stimuli FILE, a row a word or frame with story, onset and offset (or duration) in s"
-        )
-    path = Path(options.stimuli).expanduser()
-    table = _stimulus_times(path)
-    stories = list(dict.fromkeys(table["story"]))
-    shown = _stories_of_runs(sampled, stories, options, path)
-    rows = [
-        pd.DataFrame({"stimulus_id": shown[run], "run": run, "time": sampled.start + np.arange(n) * tr})
-        for run, n in sampled.runs.items()
-    ]
-    for run, n in sampled.runs.items():
-        late = float(table.loc[table["story"] == shown[run], "onset"].max())
-        if late > (n + 1) * tr:
+    runs, lengths = list(sampled.runs), [n * tr for n in sampled.runs.values()]
+    table, stories, said = stories_of(runs, lengths, _folder(sampled.path), options)
+    for name in ("onset", "offset"):
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+        bad = ~np.isfinite(table[name].to_numpy())
+        if bad.any():
+            raise UserError(f"{options.stimuli}: {name} is no number in row {int(bad.argmax())}")
+    if (table["offset"] < table["onset"]).any():
+        row = int((table["offset"] < table["onset"]).to_numpy().argmax())
+        raise UserError(f"{options.stimuli}: row {row} ends before it begins")
+    for run, story, length in zip(runs, stories, lengths, strict=True):
+        late = float(table.loc[table["story"] == story, "onset"].max())
+        if late > sampled.start + length + tr:
             raise UserError(
-                f"{path.name}: {shown[run]!r} goes on until {late:g} s, and {run} ends at {n * tr:g} s ({n} "
-                f"{sampled.what}s, TR {tr:g} s): onsets outside the run"
+                f"onsets outside the run: {story!r} goes on until {late:g} s, and {run} ends at "
+                f"{sampled.start + length:g} s ({sampled.runs[run]} {sampled.what}s, TR {tr:g} s)"
             )
+    rows = [
+        pd.DataFrame({"stimulus_id": story, "run": run, "time": sampled.start + np.arange(n) * tr})
+        for (run, n), story in zip(sampled.runs.items(), stories, strict=True)
+    ]
     said = [
-        f"{sampled.n} samples in time of {len(sampled.runs)} runs, TR {tr:g} s, the first one of a run at "
-        f"{sampled.start:g} s"
+        f"{sampled.n} samples in time of {len(runs)} runs, TR {tr:g} s, the first of a run at {sampled.start:g} s",
+        *said,
     ]
     return _made(
         sampled, options, said, stimuli=table, presentations=pd.concat(rows, ignore_index=True), kind="series", tr=tr,
-        blocks="run",
+        blocks="run", left_out=dict(sampled.left_out),
     )  # fmt: skip
 
 
@@ -195,70 +142,9 @@ def _tr(sampled: Sampled, options: ReadOptions) -> float:
     said = options.numbers("tr", 1)
     if said is None and sampled.tr is None:
         raise UserError(f"{sampled.path} does not say how far apart its samples are: say --tr S")
-    tr = sampled.tr if said is None else said[0]
-    assert tr is not None
+    tr = float(sampled.tr if said is None else said[0])  # type: ignore[arg-type]
     if not 0 < tr < 3600:
         raise UserError(f"the time from sample to sample must be above 0 s, not {tr:g}: say --tr S")
     if sampled.tr is not None and abs(tr - sampled.tr) > 1e-3 * sampled.tr:
         raise UserError(f"--tr {tr:g} is not what {sampled.path} says: {sampled.tr:g} s")
-    return float(tr)
-
-
-def _stimulus_times(path: Path) -> pd.DataFrame:
-    table = read_table(
-        path, ("stimulus_id", "story", "word"), separator="\t" if path.suffix == ".tsv" else ","
-    )
-    if "offset" not in table and {"onset", "duration"} <= set(table.columns):
-        table["offset"] = table["onset"] + table["duration"]
-    lacking = [name for name in ("story", "onset", "offset") if name not in table]
-    if lacking:
-        raise UserError(
-            f"{path} has no column {lacking[0]!r} (it has: {', '.join(map(str, table.columns))}): a series needs "
-            "story, onset and offset (or duration)"
-        )
-    for name in ("onset", "offset"):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        if not np.isfinite(numbers.to_numpy(float)).all():
-            raise UserError(
-                f"{path}: {name} is no number on row {int((~np.isfinite(numbers)).to_numpy().argmax())}"
-            )
-        table[name] = numbers.astype(float)
-    if (table["offset"] < table["onset"]).any():
-        raise UserError(
-            f"{path}: row {int((table['offset'] < table['onset']).to_numpy().argmax())} ends before it begins"
-        )
-    if "stimulus_id" not in table:
-        count = table.groupby("story").cumcount()
-        table.insert(
-            0, "stimulus_id", [f"{story}-{i:05d}" for story, i in zip(table["story"], count, strict=True)]
-        )
-    return table
-
-
-def _stories_of_runs(
-    sampled: Sampled, stories: Sequence[str], options: ReadOptions, path: Path
-) -> dict[str, str]:
-    """Run -> the story that it heard."""
-    runs = list(sampled.runs)
-    if options.events is not None:
-        table = _events(Path(options.events).expanduser(), options)
-        column = options.stimulus_column or "story"
-        if not {"run", column} <= set(table.columns):
-            raise UserError(f"{options.events}: of a series, --events has the columns run and {column}")
-        said = dict(zip(table["run"].astype(str), table[column].astype(str), strict=True))
-        absent = next((run for run in runs if run not in said), None)
-        if absent is not None:
-            raise unknown(f"run in {options.events}", absent, said)
-        strange = next((said[run] for run in runs if said[run] not in stories), None)
-        if strange is not None:
-            raise unknown(f"story in {path}", strange, stories)
-        return {run: said[run] for run in runs}
-    if len(stories) == 1:
-        return dict.fromkeys(runs, stories[0])
-    by_name = {run: [one for one in stories if one in run] for run in runs}
-    if all(len(found) == 1 for found in by_name.values()):
-        return {run: found[0] for run, found in by_name.items()}
-    raise UserError(
-        f"{path} tells of {len(stories)} stories ({', '.join(stories[:3])}), and it is not said which one the run "
-        f"{runs[0]!r} heard: say --events FILE with the columns run and story"
-    )
+    return tr
