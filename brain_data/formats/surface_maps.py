@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 SurfaceMap = dict[str, Floats]
 """Hemisphere -> a number for every vertex of its mesh, NaN where there is none."""
 _MOST_MAPS = 64
+_ENDINGS = (".csv", ".txt", ".tsv", ".npy", ".mgz", ".mgh", ".gii", ".shape", ".func", ".nii", ".dscalar")
 _MISSING = {"", "NA", "n/a", "nan", "NaN", "None"}
 
 
@@ -41,7 +42,7 @@ def read_surface_maps(path: Path, counts: Mapping[str, int]) -> tuple[dict[str, 
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}")
-    stem = path.name.split(".")[0] if side_of(path.name) is None else path.name.removesuffix(".gz")
+    stem = map_name(path)
     if path.name.endswith((".dscalar.nii", ".dtseries.nii")):
         return _of_cifti(path, counts)
     columns = _columns(path, stem, 2 * sum(counts.values()))
@@ -52,6 +53,14 @@ def read_surface_maps(path: Path, counts: Mapping[str, int]) -> tuple[dict[str, 
         found[name], assumed = _split(values, counts, path)
         said += [assumed] if assumed and assumed not in said else []
     return found, said
+
+
+def map_name(path: Path) -> str:
+    """The name of a file without the endings that say what kind it is."""
+    name = path.name.removesuffix(".gz")
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def _columns(path: Path, stem: str, most: int) -> dict[str, Floats]:

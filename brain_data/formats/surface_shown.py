@@ -68,8 +68,8 @@ def _made(
 def _trials(sampled: Sampled, trials: Trials, options: ReadOptions) -> Imported:
     if len(trials.table) != sampled.n:
         raise UserError(
-            f"{trials.name} has {len(trials.table)} rows, and {sampled.path} holds {sampled.n} {sampled.what}s: one row "
-            "for each is needed (samples in time are read with --series yes)"
+            f"{trials.name} has {len(trials.table)} rows, and {sampled.path} holds {sampled.n} {sampled.what}s: one "
+            "row for each is needed (samples in time are read with --series yes)"
         )
     if len(sampled.runs) > 1:
         trials = replace(trials, table=_with_runs(trials, sampled))
@@ -98,11 +98,7 @@ def _with_runs(trials: Trials, sampled: Sampled) -> pd.DataFrame:
                 f"{trials.name}: the rows of the run {first!r} name several runs: its rows must stand in the order of "
                 f"the files ({lengths})"
             )
-    return (
-        trials.table.assign(run=names)
-        .drop(columns="session", errors="ignore")
-        .assign(**({"session": trials.table["session"]} if "session" in trials.table else {}))
-    )
+    return trials.table.assign(run=names)
 
 
 def _series(sampled: Sampled, options: ReadOptions) -> Imported:
