@@ -21,6 +21,7 @@ SUFFIXES = (".nii", ".nii.gz")
 SAME_PLACE = 1e-3
 """Affines that differ by no more than this, in mm, are the same."""
 _LONGEST_HEADER = 540
+_PIECE = 1 << 20
 _LARGE, _DENSEST = 1 << 28, 200
 """From this many bytes on, a file that is packed more than so many times is no recording."""
 _SPARE = 1 << 24
@@ -133,6 +134,8 @@ class Image:
                             "copy it again"
                         )
                     yield self.scaled(np.frombuffer(raw, self.dtype))
+                while self.is_packed and stream.read(_PIECE):
+                    pass  # to the end, where the check sum is
                 if (
                     self.is_packed and len(stream.read(_SPARE)) == _SPARE
                 ):  # at its end the checksum is looked at

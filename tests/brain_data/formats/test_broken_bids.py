@@ -235,18 +235,18 @@ def no_bold(place):
 
 
 BROKEN = {
-    "truncated": (cut, {}, r"run-2.*_bold.nii.gz is not a readable NIfTI image"),
-    "truncated, unpacked": (cut_unpacked, {}, r"is not whole: it says that it holds 5,760 bytes .* has 3,000"),
-    "damaged": (damage, {}, r"run-2.*_bold.nii.gz is not a readable NIfTI image"),
-    "elsewhere": (move, {}, r"lies elsewhere than .*run-1.*: their affines differ by up to 1.5 mm"),
-    "no affine": (flatten_affine, {}, r"run-2.* is not a readable NIfTI|affine cannot be turned around"),
-    "another grid": (other_grid, {}, r"has a grid of 4 x 3 x 1 voxels and .* one of 4 x 3 x 2"),
-    "no series": (one_volume, {}, r"is no series of volumes: its shape is 4 x 3 x 2"),
+    "truncated": (cut, {}, r"run-2.*_bold.nii.gz is damaged \(it is cut off\)"),
+    "truncated, unpacked": (cut_unpacked, {}, r"is cut off: its header says 6,112 bytes, and it has 3,000"),
+    "damaged": (damage, {}, r"run-2.*_bold.nii.gz is damaged \(CRC check failed"),
+    "elsewhere": (move, {}, r"lies elsewhere than .*run-1.*: their affines differ by up to 1.5: bring"),
+    "no affine": (flatten_affine, {}, r"run-2.* is not a readable NIfTI image \(its affine is damaged"),
+    "another grid": (other_grid, {}, r"run-2.* is of shape 4 x 3 x 1, and .*run-1.* of 4 x 3 x 2"),
+    "no series": (one_volume, {}, r"is no series of volumes: it holds one"),
     "NaN volumes": (nan_volumes, {}, r"run-2.*: 2 of 60 samples hold no number \(first: sample 5\)"),
     "NaN volumes of a series": (nan_volumes, {"series": "yes"}, r"2 of 60 samples hold no number"),
     "one run without its mean": (centered, {}, r"run-2.* lacks the mean of its signal, unlike the runs before"),
-    "mask of another shape": (small_mask, {}, r"brain_mask.nii.gz has a grid of 4 x 3 x 1 voxels"),
-    "empty mask": (empty_mask, {}, r"brain_mask.nii.gz is a mask without a voxel"),
+    "mask of another shape": (small_mask, {}, r"brain_mask.nii.gz is of shape 4 x 3 x 1"),
+    "empty mask": (empty_mask, {}, r"brain_mask.nii.gz is an empty mask"),
     "no mask": (no_mask, {}, r"there is no mask beside .*: name one by --mask FILE"),
     "events in ms": (milliseconds, {}, r"6 of 6 events are outside of their run, which ends at 120.98 s"),
     "no onset": (no_onset, {}, r"events.tsv has no columns 'onset' and 'duration', but 'start', 'duration'"),
@@ -297,7 +297,7 @@ BROKEN = {
     "betas of a series": (None, {"series": "yes", "betas": "all"}, r"--betas is of responses to trials"),
     "option of another format": (None, {"band": "70,150"}, r"unknown option of bids '--band'"),
     "no such mask": (None, {"mask": "nowhere.nii"}, r"--mask nowhere.nii: there is no such file"),
-    "mesh of volumes": (None, {"surface": "L=nowhere.gii"}, r"--surface must be L=FILE,R=FILE with files that exist"),
+    "mesh of volumes": (None, {"surface": "L=nowhere.gii"}, r"--surface: there is no file nowhere.gii"),
     "TR below 0": (None, {"tr": "-2"}, r"--tr must be seconds above 0"),
 }  # fmt: skip
 
@@ -347,11 +347,11 @@ def other_step(place):
 @pytest.mark.parametrize(
     ("spoil", "space", "options", "expected"),
     [
-        (short_hemisphere, "fsaverage5", {}, r"hemi-L.* has 60 samples and its right hemisphere 50"),
-        (cut_gifti, "fsaverage5", {}, r"hemi-L.*func.gii is not a readable GIFTI image"),
+        (short_hemisphere, "fsaverage5", {}, r"hemi-L.* has 60 samples and that of the right hemisphere 50"),
+        (cut_gifti, "fsaverage5", {}, r"hemi-L.*func.gii cannot be read as GIFTI"),
         (no_hemisphere, "fsaverage5", {}, r"does not say its hemisphere \(hemi-L, hemi-R\)"),
-        (cut_cifti, "fsLR", {}, r"dtseries.nii is not whole: it says that it holds"),
-        (volumes_as_cifti, "fsLR", {}, r"dtseries.nii is not a readable CIFTI image"),
+        (cut_cifti, "fsLR", {}, r"dtseries.nii is cut off: by its header it has"),
+        (volumes_as_cifti, "fsLR", {}, r"dtseries.nii is a NIfTI file without CIFTI's description"),
         (other_step, "fsLR", {}, r"JSON files say a TR of 0.72 s and its header 2 s: say which by --tr"),
         (None, "fsLR", {"mask": "brain"}, r"--mask is of volumes, and these are surfaces"),
     ],

@@ -9,13 +9,13 @@ import pandas as pd
 
 from ...errors import UserError, unknown
 from ...progress import track
-from ..imported import Imported, ReadOptions
-from .beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
-from .bids_neuroids import check_alike, neuroids_of, take_structures
-from .bids_runs import Recording, Run, take_masks
-from .bold_images import Floats32, Volumes
-from .event_tables import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
-from .scratch import scratch
+from ..imported import Imported, Numbers, ReadOptions
+from ..timeseries.beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
+from .bids_events import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
+from .bids_images import Floats32, Volumes
+from .bids_neuroids import Neuroids, neuroids_of
+from .bids_runs import Recording, Run
+from .masked_volumes import WithMask, room
 
 _KEYS = ["stimulus_id", "run", "shown"]
 """What makes presentations of two subjects the same: the stimulus, the run, and how often it came in it before."""
@@ -37,7 +37,7 @@ _BLOCK_BYTES = 1 << 26
 
 
 def read_trials(recording: Recording, options: ReadOptions) -> Imported:
-    """One response a trial, by :func:`.beta_series.beta_series`.
+    """One response a trial, by :func:`..timeseries.beta_series.beta_series`.
 
     Raises
     ------
@@ -49,12 +49,10 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     column = stimulus_column(_tables(recording), options.stimulus_column)
     trials = {id(run): _trials(run, recording, column, hrf, left_out) for run in recording.runs}
     presentations, rows = _matched(recording, trials, left_out)
-    take_masks(recording, options)
-    take_structures(recording, options.region)
-    check_alike(recording)
-    neuroids, places, meshes = neuroids_of(recording, options)
-    values, folder = scratch((len(presentations), len(neuroids)))
-    scaled = _fill(values, recording, trials, rows, places, hrf, method)
+    neuroids = neuroids_of(recording, options, left_out)
+    values = empty_responses((len(presentations), len(neuroids.table)))
+    scaled = _fill(values, recording, trials, rows, neuroids, hrf, method)
+    kept, images = with_mask(values, recording, neuroids)
     stimuli, pictures = _stimuli(recording, trials, presentations, options)
     drop = [name for name in stimuli.columns if name in presentations and name != "stimulus_id"]
     units = "% signal change" if scaled else "as in the images"
@@ -62,13 +60,13 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     drifts = "fMRIPrep's cosines" if recording.strategy.has_drifts else "cosines up to 1/128 Hz"
     return Imported(
         stimuli=stimuli,
-        values=values,
+        values=kept,
         presentations=presentations.drop(columns=["shown", *drop]),
-        neuroids=neuroids,
+        neuroids=neuroids.table,
         pictures=pictures,
         about=recording.about | {"units": options.units or units},
-        surfaces=meshes,
-        images=mask_image(recording, folder),
+        surfaces=neuroids.surfaces,
+        images=images,
         said=[
             *recording.said,
             f"{len(presentations)} presentations of {len(stimuli)} stimuli, which {column!r} names",
@@ -170,14 +168,14 @@ def _fill(
     recording: Recording,
     trials: dict[int, pd.DataFrame],
     rows: dict[int, npt.NDArray[np.intp]],
-    places: dict[str, slice],
+    neuroids: Neuroids,
     hrf: str,
     method: Method,
 ) -> bool:
     """Write the betas of one run after the other; whether they are % signal change."""
     scaled: bool | None = None
     for run in track(recording.runs, "GLM of each run"):
-        series = checked_series(run)
+        series = checked_series(run, neuroids)
         means, varies = _summary(series, run.confounds.kept)
         here = bool(np.nanmedian(means) >= _HAS_MEAN)
         if scaled is not None and here != scaled:
@@ -193,7 +191,7 @@ def _fill(
         table, wanted = table[seen].reset_index(drop=True), wanted[seen]
         if table.empty:
             continue
-        start = places[run.files.subject].start
+        start = neuroids.columns[run.files.subject].start
         there = wanted >= 0
         sampling = sampling_of(run, recording)
         try:
@@ -218,7 +216,7 @@ def _summary(
     return means, varies & np.isfinite(means)
 
 
-def checked_series(run: Run) -> Floats32:
+def checked_series(run: Run, neuroids: Neuroids) -> Floats32:
     """The samples of a run in memory.
 
     Raises
@@ -226,7 +224,7 @@ def checked_series(run: Run) -> Floats32:
     UserError
         Where a sample that is to be used holds no number at all.
     """
-    series = run.image.series()
+    series = run.image.series(neuroids.places[run.files.subject])
     empty = run.confounds.kept & np.array([not np.isfinite(sample).any() for sample in series])
     if empty.any():
         raise UserError(
@@ -276,13 +274,19 @@ def stimulus_folder(recording: Recording, options: ReadOptions) -> Path:
     return folder
 
 
-def mask_image(recording: Recording, folder: Path) -> dict[str, Path]:
-    """The image of the voxels that the neuroids are, of one subject."""
-    image = recording.runs[0].image
-    if len(recording.by_subject) > 1 or not isinstance(image, Volumes):
-        return {}
-    import nibabel
+def empty_responses(shape: tuple[int, int]) -> Floats32:
+    """Float32 numbers, all NaN, on the disk where they are many; gone with their last holder."""
+    values: Floats32 = room(shape, np.dtype(np.float32))
+    values.fill(np.nan)
+    return values
 
-    path = folder / "mask.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(image.mask.astype(np.uint8), image.affine), path)  # type: ignore[no-untyped-call]
-    return {"mask": path}
+
+def with_mask(values: Floats32, recording: Recording, neuroids: Neuroids) -> tuple[Numbers, dict[str, Path]]:
+    """The responses and, of voxels of one subject, the image of these voxels, which lasts as long."""
+    run = recording.runs[0]
+    if len(neuroids.places) > 1 or not isinstance(run.image, Volumes):
+        return values, {}
+    grid = run.image.grid
+    voxels = np.array(np.unravel_index(neuroids.places[run.files.subject], grid.shape)).T
+    held = WithMask(values, voxels, run.image.image)
+    return held, {"mask": held.mask}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import ReadOptions
+from .bids_events import read_events
 from .bids_files import (
     BidsFile,
     BoldFiles,
@@ -23,15 +24,12 @@ from .bids_files import (
     of_space,
     of_subjects,
     of_task,
-    parsed,
     raw_entities,
     raw_folder,
     runs_of,
     sidecar,
 )
-from .block_patterns import bright
-from .bold_images import BoldImage, Volumes, open_bold, read_mask
-from .event_tables import read_events
+from .bids_images import BoldImage, open_bold
 from .fmriprep_confounds import Confounds, Strategy, confounds_of, strategy
 
 _SAME_TR = 1e-3
@@ -254,62 +252,6 @@ def _start_time(files: BoldFiles, meta: Mapping[str, Any], tr: float, said: list
             said.append(line)
         return tr / 2
     return 0.0
-
-
-def take_masks(recording: Recording, options: ReadOptions) -> None:
-    """Give the voxels of each subject their mask: a file, the pipeline's brain, or where raw BOLD is bright.
-
-    A voxel is in the brain of a subject where it is in every run's.
-
-    Raises
-    ------
-    UserError
-        For grids that differ, and where there is no mask.
-    """
-    for subject, runs in recording.by_subject.items():
-        images = [run.image for run in runs if isinstance(run.image, Volumes)]
-        if not images:
-            if options.mask is not None:
-                raise UserError("--mask is of volumes, and these are surfaces: leave it out")
-            return
-        for image in images[1:]:
-            image.check_like(images[0])
-        if options.mask not in (None, "brain"):
-            path = Path(str(options.mask))
-            if not path.is_file():
-                raise UserError(f"--mask {path}: there is no such file ('brain' takes the recording's own)")
-            mask = read_mask(path, images[0])
-        elif recording.is_raw:
-            mask = bright(np.array([image.mean() for image in images]))
-        else:
-            mask = np.logical_and.reduce([read_mask(_brain(run.files), images[0]) for run in runs])
-        if not mask.any():
-            raise UserError(
-                f"no voxel of sub-{subject} is in the brain of every run: name a mask by --mask FILE"
-            )
-        for image in images:
-            image.take(mask)
-    if options.mask in (None, "brain"):
-        how = (
-            "above half the median brightness in every run"
-            if recording.is_raw
-            else "in the pipeline's mask of every run"
-        )
-        recording.said.append(f"voxels: the brain ({how}); others by --mask FILE")
-
-
-def _brain(files: BoldFiles) -> Path:
-    image = files.first
-    own = {key: value for key, value in image.entities.items() if key != "desc"}
-    for path in sorted(image.path.parent.glob("*_desc-brain_mask.nii*")):
-        one = parsed(path)
-        if one is None or one.space != image.space:
-            continue
-        if {key: value for key, value in one.entities.items() if key != "desc"}.items() <= own.items():
-            return checked(path, files.root)
-    raise UserError(
-        f"there is no mask beside {image.path} (..._desc-brain_mask.nii.gz): name one by --mask FILE"
-    )
 
 
 def _about(raw: Path, root: Path, space: str) -> dict[str, str]:

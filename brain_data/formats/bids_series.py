@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,10 @@ from ...errors import UserError
 from ...files import digest_of
 from ...progress import track
 from ..imported import Imported, ReadOptions
-from .bids_neuroids import check_alike, neuroids_of, take_structures
-from .bids_runs import Recording, Run, take_masks
-from .bids_trials import checked_series, mask_image, stimulus_folder
-from .event_tables import PICTURES, check_inside, pictures_of, stimulus_column, trials_of
-from .scratch import scratch
+from .bids_events import PICTURES, check_inside, pictures_of, stimulus_column, trials_of
+from .bids_neuroids import neuroids_of
+from .bids_runs import Recording, Run
+from .bids_trials import checked_series, empty_responses, stimulus_folder, with_mask
 
 _TAKEN = ("stimulus_id", "story", "onset", "offset", "duration", "filename", "subject")
 
@@ -37,19 +36,17 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
     column = _column(recording, options)
     words, shown = _stories(runs[0], column)
     _check_clocks(runs, column)
-    take_masks(recording, options)
-    take_structures(recording, options.region)
-    check_alike(recording)
-    neuroids, places, meshes = neuroids_of(recording, options)
+    neuroids = neuroids_of(recording, options, left_out)
     presentations = _samples(runs[0], shown)
-    values, folder = scratch((len(presentations), len(neuroids)))
+    values = empty_responses((len(presentations), len(neuroids.table)))
     for subject in track(runs, "reading each subject"):
         start = 0
         for run in subject:
-            place = places[run.files.subject]
-            values[start : start + run.image.n_samples, place] = checked_series(run)
+            place = neuroids.columns[run.files.subject]
+            values[start : start + run.image.n_samples, place] = checked_series(run, neuroids)
             start += run.image.n_samples
-    pictures: dict[str, Any] = {}
+    kept, images = with_mask(values, recording, neuroids)
+    pictures: dict[str, Path] = {}
     if column and "filename" in words:
         folder_of = stimulus_folder(recording, options)
         found, absent = pictures_of(list(dict.fromkeys(words["filename"])), folder_of)
@@ -68,9 +65,9 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
     n_stories = words["story"].nunique()
     return Imported(
         stimuli=words,
-        values=values,
+        values=kept,
         presentations=presentations,
-        neuroids=neuroids,
+        neuroids=neuroids.table,
         pictures=pictures,
         kind="series",
         tr=recording.runs[0].tr,
@@ -78,8 +75,8 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
         good=good,
         blocks="run",
         about=recording.about | {"units": options.units or "as in the images"},
-        surfaces=meshes,
-        images=mask_image(recording, folder),
+        surfaces=neuroids.surfaces,
+        images=images,
         said=[
             *recording.said,
             f"{len(presentations)} samples in time of {len(runs[0])} runs, {n_stories} stories or films with "
