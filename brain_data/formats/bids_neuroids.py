@@ -18,7 +18,7 @@ from .bids_files import BoldFiles, checked, parsed
 from .bids_images import Grayordinates, Places, Vertices, Volumes
 from .bids_runs import Recording, Run
 from .cifti import grayordinates
-from .nifti import RESAMPLE, voxels_of_mask
+from .nifti import RESAMPLE, VOXEL_COLUMNS, voxels_of_mask
 from .surface_samples import regions_of as regions_of_vertices
 from .surface_samples import surfaces_of, vertex_neuroids
 
@@ -58,9 +58,7 @@ def neuroids_of(recording: Recording, options: ReadOptions, left_out: Counter[st
     for subject, runs in recording.by_subject.items():
         _check_alike(runs)
         table, places[subject] = _of_subject(subject, runs, recording, options, left_out)
-        if "neuroid_id" not in table:
-            table.insert(0, "neuroid_id", [f"{i:0{len(str(len(table)))}d}" for i in range(len(table))])
-        table["neuroid_id"] = f"sub-{subject}." + table["neuroid_id"].astype(str)
+        table["neuroid_id"] = f"sub-{subject}." + table["neuroid_id"]
         table["subject"] = f"sub-{subject}"
         columns[subject] = slice(start, start + len(table))
         start += len(table)
@@ -132,8 +130,11 @@ def _voxels(
     grid = images[0].grid
     found = regions_of(options, voxels, grid, images[0].path.name, recording.raw)
     voxels = voxels[found.inside]
-    table = found.columns[found.inside].reset_index(drop=True)
+    table = pd.DataFrame({"neuroid_id": ["-".join(map(str, one)) for one in voxels.tolist()]})
     table[list("xyz")] = grid.places(voxels)
+    table[list(VOXEL_COLUMNS)] = voxels
+    regions = found.columns[found.inside].reset_index(drop=True)
+    table = pd.concat([table, regions.drop(columns=[one for one in table if one in regions])], axis=1)
     left_out.update(found.left_out)
     recording.said.extend(line for line in found.said if line not in recording.said)
     return table, np.ravel_multi_index(tuple(voxels.T), grid.shape).astype(np.intp)

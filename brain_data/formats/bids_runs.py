@@ -133,6 +133,8 @@ def open_recording(path: Path, options: ReadOptions) -> Recording:
         )
     files = runs_of(of_space(found, options.space), root)
     said: list[str] = []
+    if options.events is not None and not Path(options.events).is_dir():
+        said.append(f"events of every run: {options.events}")
     runs = [_open(one, raw, options, chosen, said) for one in files]
     space = files[0].first.space
     recording = Recording(raw, runs, chosen, is_raw, said, _about(raw, root, "" if is_raw else space))

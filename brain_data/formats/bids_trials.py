@@ -49,6 +49,9 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     column = stimulus_column(_tables(recording), options.stimulus_column)
     trials = {id(run): _trials(run, recording, column, hrf, left_out) for run in recording.runs}
     presentations, rows = _matched(recording, trials, left_out)
+    n_impulses = sum(int((one["duration"] == 0).sum()) for one in trials.values())
+    if n_impulses:
+        recording.said.append(f"{n_impulses} trials have no duration, and are modeled as impulses")
     neuroids = neuroids_of(recording, options, left_out)
     values = empty_responses((len(presentations), len(neuroids.table)))
     scaled = _fill(values, recording, trials, rows, neuroids, hrf, method)

@@ -130,6 +130,7 @@ def test_neuroids_are_where_the_mask_says(folder):
     found = read(folder[0], subject="02")
     expected = nibabel.affines.apply_affine(AFFINE, np.argwhere(MASK))
     np.testing.assert_allclose(found.neuroids[list("xyz")], expected)
+    np.testing.assert_array_equal(found.neuroids[list("ijk")], np.argwhere(MASK))
     mask = nibabel.load(found.images["mask"])
     np.testing.assert_array_equal(np.asarray(mask.dataobj) > 0, MASK)
     np.testing.assert_allclose(mask.affine, AFFINE)
@@ -485,6 +486,19 @@ def test_trials_that_their_run_does_not_show_and_events_without_a_stimulus_are_c
         "trials too early or late in their run to be seen": 1,
     }
     assert sorted(found.stimuli["stimulus_id"]) == sorted(events["stim_file"])
+
+
+def test_trials_without_a_duration_are_impulses_and_one_table_may_be_of_all_runs(tmp_path):
+    for run in (1, 2):
+        write_run(tmp_path / "study", "01", run, events=events_of(1))
+    table = events_of(1).astype({"duration": object}).assign(duration=["n/a", "0", 1.5, 1.5, 1.5, 1.5])
+    table.to_csv(tmp_path / "all.tsv", sep="\t", index=False)
+    found = read(tmp_path / "study", events=str(tmp_path / "all.tsv"))
+    assert "4 trials have no duration, and are modeled as impulses" in found.said
+    assert f"events of every run: {tmp_path / 'all.tsv'}" in found.said
+    assert found.presentations["stimulus_id"].tolist() == table["stim_file"].tolist() * 2
+    with pytest.raises(UserError, match="--events nowhere.tsv: there is no such file or folder"):
+        read(tmp_path / "study", events="nowhere.tsv")
 
 
 def test_sessions_are_parts_of_the_runs_names_and_can_be_chosen(tmp_path):
