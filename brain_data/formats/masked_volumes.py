@@ -1,5 +1,6 @@
 """The voxels of volumes as a table (volume, voxel): looked through once, what is broken left out and counted."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -119,6 +120,8 @@ def room(shape: tuple[int, int], kind: np.dtype[Any]) -> npt.NDArray[Any]:
         )
     with tempfile.TemporaryFile(dir=place) as stream:
         stream.truncate(n_bytes)
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up later ends the process
+            os.posix_fallocate(stream.fileno(), 0, n_bytes)
         return np.memmap(stream, kind, "r+", 0, shape)
 
 
