@@ -30,7 +30,7 @@ class ReadOptions:
     )
     atlas: str | None = _option(
         "Regions: images by number, masks of one region each, a folder of these, or a name of nilearn, e.g. "
-        "schaefer_2018:n_rois=100.",
+        "schaefer_2018:n_rois=100; of surfaces L=FILE,R=FILE.",
         "FILE,...",
     )
     labels: str | None = _option(
