@@ -18,7 +18,7 @@ def export_map(
     to: Annotated[
         Path,
         typer.Option(
-            help="The image, .nii or .nii.gz, with ceilings beside it; a surface, .shape.gii, in a file a hemisphere; or "
+            help="An image, .nii or .nii.gz, with ceilings beside it; a surface, .shape.gii, a file a hemisphere; or "
             "a page that turns, .html.",
             metavar="FILE",
         ),

@@ -373,7 +373,7 @@ def scores_on_cortex(
     shown = cortex_of_scores(table, space, title, surfaces)
     if shown is None:
         raise UserError(
-            f"{record['benchmark']} has no places on cortex: vertices with their mesh (--surface), or voxels in MNI space "
+            f"{record['benchmark']} has no places on cortex: vertices with a mesh (--surface), or voxels in MNI space, "
             "are needed"
         )
     if target.name.endswith(".html"):
