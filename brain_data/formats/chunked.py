@@ -210,7 +210,7 @@ def _write_coordinates(
                 file.createVariable(name, plain.dtype, (dim,), fill_value=False)[:] = plain
             else:
                 texts = np.array(["" if pd.isna(one) else str(one) for one in values.tolist()], object)
-                file.createVariable(name, str, (dim,))[:] = texts  # type: ignore[type-var]
+                file.createVariable(name, str, (dim,))[:] = texts
 
 
 def is_chunked(path: Path) -> bool:
