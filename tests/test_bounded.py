@@ -1,5 +1,6 @@
 """Files of strangers are bounded before they are read: by memory, by their folder, by how deep they are nested."""
 
+import gzip
 import json
 import os
 import socket
@@ -15,8 +16,9 @@ import pytest
 from command_line import run_brodmann
 
 from brodmann import UserError
-from brodmann.bounded import check_ends, check_npz, check_plain, read_npz
+from brodmann.bounded import check_ends, check_npz, check_plain, read_npz, require_for_nifti
 from brodmann.brain_data.catalogue import add_dataset, list_datasets
+from brodmann.brain_data.timeseries.block_patterns import read_image
 from brodmann.errors import printable
 from brodmann.files import read_json, read_toml
 
@@ -168,6 +170,121 @@ def test_what_fits_is_read_and_less_memory_refuses_it(folder):
     said, _ = added(folder, "0.6")
     assert "responses.npz would take about 0.6 GiB" in said or "GiB of memory and 0.6 GiB are free" in said
     assert added(folder, "8")[0] == "taken"
+
+
+READ = """
+import resource, sys
+from pathlib import Path
+import nibabel
+from brodmann import UserError
+from brodmann.brain_data.timeseries.block_patterns import read_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print("of shape", read_image(Path(sys.argv[1]))[0].shape)
+except UserError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def image_read(path, gigabytes="1"):
+    """What reading a NIfTI image says, and by how many MiB its process grew."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(path)], capture_output=True, text=True,
+        env=os.environ | {"BRODMANN_MEMORY_GB": gigabytes},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, grown = done.stdout.splitlines()
+    return said, int(grown) / 1024
+
+
+def nifti(shape, kind=np.int16, version=1, **fields):
+    """The header of an image, and the four bytes after it that say that nothing extends it."""
+    import nibabel
+
+    header = (nibabel.Nifti1Header if version == 1 else nibabel.Nifti2Header)()
+    header.set_data_dtype(kind)
+    header.set_data_shape(shape)
+    header["vox_offset"] = header.single_vox_offset
+    for name, value in fields.items():
+        header[name] = value
+    return header.binaryblock + bytes(4)
+
+
+def extended(before, *sizes):
+    """A header that says how long its extensions are, with the first bytes of each."""
+    head = bytearray(nifti((4, 4, 4), vox_offset=before))
+    head[348] = 1
+    return bytes(head) + b"".join(struct.pack("<ii", size, 0) for size in sizes)
+
+
+def zeros_after(head, n_bytes):
+    """A gzip of a header and so many bytes of zeros."""
+
+    def make(path):
+        with gzip.open(path, "wb", compresslevel=1) as stream:
+            stream.write(head)
+            for _ in range(n_bytes >> 24):
+                stream.write(bytes(1 << 24))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (zeros_after(nifti((1 << 10, 1 << 10, 1 << 10)), 2 * GIB), "GiB of memory"),
+        (zeros_after(nifti((1 << 10, 1 << 10, 1 << 10), version=2), 0), "GiB of memory"),
+        (zeros_after(nifti((1 << 40, 1 << 20, 1 << 20), version=2), 0), "GiB of memory"),
+        (zeros_after(nifti((300, 300, 300)), 0), "says that it holds 54,000,000 bytes of numbers"),
+        (zeros_after(nifti((-1, 1, 1), glmin=1 << 30), 0), "GiB of memory"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=1e30), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=float("nan")), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=1 << 31), GIB), "GiB of memory"),
+        (zeros_after(nifti((4, 4, 4), dim=[3, -4, 4, 4, 1, 1, 1, 1]), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), datatype=77), 0), "numbers of kind 77"),
+        (zeros_after(extended(416, (1 << 31) - 16), GIB), "an extension of its header is damaged"),
+        (zeros_after(extended(416, 0), GIB), "an extension of its header is damaged"),
+        (zeros_after(extended(0, 1 << 30), GIB), "an extension of its header is damaged"),
+        (zeros_after(b"no image", GIB), "it does not begin as one"),
+        (lambda path: path.write_bytes(b""), "is not a readable NIfTI image"),
+        (lambda path: path.write_bytes(gzip.compress(nifti((4, 4, 4)) + bytes(range(128)))[:-40]), "not a readable"),
+    ],
+)  # fmt: skip
+def test_a_small_image_that_would_fill_memory_is_refused_before_it_does(tmp_path, make, message):
+    make(tmp_path / "bold.nii.gz")
+    assert (tmp_path / "bold.nii.gz").stat().st_size < 1 << 24
+    said, grown = image_read(tmp_path / "bold.nii.gz")
+    assert message in said
+    assert "bold.nii.gz" in said
+    assert grown < 100  # MiB
+
+
+def test_an_image_that_is_not_packed_holds_no_more_than_its_file(tmp_path):
+    (tmp_path / "bold.nii").write_bytes(nifti((300, 300, 300)) + bytes(1000))
+    with pytest.raises(
+        UserError, match="says that it holds 54,000,000 bytes of numbers, and has 1,352 bytes"
+    ):
+        require_for_nifti(tmp_path / "bold.nii")
+    (tmp_path / "bold.mgz").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"neither \.nii nor \.nii\.gz"):
+        require_for_nifti(tmp_path / "bold.mgz")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_image_that_fits_is_read_and_less_memory_refuses_it(tmp_path, name, version):
+    import nibabel
+
+    values = np.arange(64 * 64 * 64 * 12, dtype=np.int16).reshape(64, 64, 64, 12)
+    image = (nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image)(values, np.diag([2, 2, 2, 1]))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"a note of some length"))
+    nibabel.save(image, tmp_path / name)
+    found, affine = read_image(tmp_path / name)
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(affine, np.diag([2, 2, 2, 1]))
+    assert "GiB of memory and 0.5 GiB are free" in image_read(tmp_path / name, "0.51")[0]
+    assert image_read(tmp_path / name, "0.6")[0] == "of shape (64, 64, 64, 12)"
 
 
 def test_arrays_of_an_npz_come_back(tmp_path):
