@@ -230,24 +230,29 @@ def check_plain(folder: Path) -> None:
     for here, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(here, name)
-            kind = path.lstat().st_mode
-            if stat.S_ISLNK(kind):
-                _check_link(path, root)
-            elif not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                raise UserError(f"{path} is {_called(kind)}, not a file: refused")
-            if path.is_file():
-                check_ends(path)
+            if path.is_symlink():
+                check_plain_file(path, root)
+            elif not path.is_dir():
+                _check_file(path)
 
 
-def _check_link(path: Path, root: Path) -> None:
+def check_plain_file(path: Path, root: Path | None = None) -> None:
+    """Raise a UserError for a device, a pipe, a file without an end; with a `root`, for a file outside of it."""
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} is a link to nowhere: refused") from error
-    if not target.is_relative_to(root):
+    if root is not None and not target.is_relative_to(root.resolve()):
         raise UserError(f"{path} is a link out of its folder ({target}): refused; put the file itself there")
-    if not target.is_file():
-        raise UserError(f"{path} is a link to {_called(target.stat().st_mode)}: refused")
+    _check_file(path)
+
+
+def _check_file(path: Path) -> None:
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind):
+        link = "a link to " if path.is_symlink() else ""
+        raise UserError(f"{path} is {link}{_called(kind)}, not a file: refused")
+    check_ends(path)
 
 
 def _called(kind: int) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from .bounded import check_ends
+from .bounded import check_plain_file
 from .errors import NotAvailableError, UserError, first_line
 from .files import cannot_write, copy_file, digest_of, home, parse_json, sha256_file, whole_folder, write_json
 from .progress import track
@@ -162,11 +162,11 @@ def _found(what: str, files: Sequence[KnownFile], source: Path) -> list[Path]:
     found, missing = [], []
     for file in files:
         places = (source / file.name, source / PurePosixPath(file.name).name)
-        path = next((place for place in places if place.is_file()), None)
+        path = next((place for place in places if os.path.lexists(place) and not place.is_dir()), None)
         if path is None:
             missing.append(file.name)
         else:
-            check_ends(path)
+            check_plain_file(path, None if file.digest else source)  # its checksum says what it is
             found.append(path)
     if missing:
         raise UserError(

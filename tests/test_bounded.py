@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import run_brodmann
+from PIL import Image
 
 from brodmann import UserError
 from brodmann.bounded import check_ends, check_npz, check_plain, read_npz, require_for_nifti
@@ -44,11 +45,15 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+PEAK = """
+def peak():  # of this program alone: what getrusage says begins with what its parent held
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
 ADD = """
-import resource, sys
+import sys
 from brodmann.bench.cli.main import app
 import brodmann.brain_data.formats.folder, scipy.io, h5py, netCDF4, xarray
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 from brodmann import UserError
 from brodmann.brain_data.catalogue import add_dataset
 try:
@@ -56,19 +61,24 @@ try:
     print("taken")
 except UserError as error:
     print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
-def added(folder, gigabytes="1"):
-    """What ``data add`` says of a folder, and by how many MiB the most that its process held grew meanwhile."""
+def said_and_grown(script, path, gigabytes):
+    """What a script says of a path, and by how many MiB the most that its process held grew meanwhile."""
     done = subprocess.run(
-        [sys.executable, "-c", ADD, str(folder)], capture_output=True, text=True,
+        [sys.executable, "-c", PEAK + script, str(path)], capture_output=True, text=True,
         env=os.environ | {"BRODMANN_MEMORY_GB": gigabytes},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said, grown = done.stdout.splitlines()
     return said, int(grown) / 1024
+
+
+def added(folder, gigabytes="1"):
+    """What ``data add`` says of a folder, and by how many MiB the process grew."""
+    return said_and_grown(ADD, folder, gigabytes)
 
 
 def zeros_npy(stream, shape, n_bytes):
@@ -173,29 +183,23 @@ def test_what_fits_is_read_and_less_memory_refuses_it(folder):
 
 
 READ = """
-import resource, sys
+import sys
 from pathlib import Path
 import nibabel
 from brodmann import UserError
 from brodmann.brain_data.timeseries.block_patterns import read_image
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 try:
     print("of shape", read_image(Path(sys.argv[1]))[0].shape)
 except UserError as error:
     print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
 def image_read(path, gigabytes="1"):
-    """What reading a NIfTI image says, and by how many MiB its process grew."""
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(path)], capture_output=True, text=True,
-        env=os.environ | {"BRODMANN_MEMORY_GB": gigabytes},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    said, grown = done.stdout.splitlines()
-    return said, int(grown) / 1024
+    """What reading a NIfTI image says, and by how many MiB the process grew."""
+    return said_and_grown(READ, path, gigabytes)
 
 
 def nifti(shape, kind=np.int16, version=1, **fields):
@@ -285,6 +289,46 @@ def test_an_image_that_fits_is_read_and_less_memory_refuses_it(tmp_path, name, v
     np.testing.assert_array_equal(affine, np.diag([2, 2, 2, 1]))
     assert "GiB of memory and 0.5 GiB are free" in image_read(tmp_path / name, "0.51")[0]
     assert image_read(tmp_path / name, "0.6")[0] == "of shape (64, 64, 64, 12)"
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from PIL import Image
+from brodmann import UserError
+from brodmann.brain_data.stimuli import pictures
+Image.init()
+before = peak()
+try:
+    with pictures.opened(Path(sys.argv[1])) as picture:
+        print("of size", picture.size)
+except UserError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.png", "L"),
+        ("a.gif", "L"),
+        ("a.tiff", "L"),
+        ("a.webp", "RGB"),
+        ("a.bmp", "1"),
+        ("a.jpeg", "L"),
+    ],
+)
+def test_a_small_picture_that_would_fill_memory_is_refused_before_it_does(tmp_path, name, mode):
+    packed = {"compression": "tiff_adobe_deflate"} if name == "a.tiff" else {}
+    Image.new(mode, (8000, 8000)).save(tmp_path / name, **packed)
+    assert (tmp_path / name).stat().st_size < 1 << 23
+    said, grown = said_and_grown(LOOK, tmp_path / name, "0.6")
+    assert f"{name} (8000 x 8000) takes about 1953 MiB to read and 614 MiB are free" in said
+    assert grown < 30  # MiB
+    said, grown = said_and_grown(LOOK, tmp_path / name, "4")
+    assert said == "of size (8000, 8000)"
+    assert 100 < grown < 1953
 
 
 def test_arrays_of_an_npz_come_back(tmp_path):

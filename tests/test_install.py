@@ -159,6 +159,70 @@ def test_one_wrong_file_and_nothing_is_installed(source, tmp_path, spoil, messag
     verify_installed("it", FILES, target, hint=HINT)  # what was there before is still whole
 
 
+UNKNOWN = [KnownFile("deep/big.bin"), KnownFile("small.txt")]
+
+
+def endless(folder: Path) -> None:
+    with (folder / "deep" / "big.bin").open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+def pipe(folder: Path) -> None:
+    (folder / "deep" / "big.bin").unlink()
+    os.mkfifo(folder / "deep" / "big.bin")
+
+
+def device(folder: Path) -> None:
+    (folder / "deep" / "big.bin").unlink()
+    (folder / "deep" / "big.bin").symlink_to("/dev/zero")
+
+
+def nowhere(folder: Path) -> None:
+    (folder / "deep" / "big.bin").unlink()
+    (folder / "deep" / "big.bin").symlink_to(folder / "gone")
+
+
+def linked(folder: Path) -> None:
+    (folder / "deep" / "big.bin").rename(folder.parent / "big.bin")
+    (folder / "deep" / "big.bin").symlink_to(folder.parent / "big.bin")
+
+
+def in_a_linked_folder(folder: Path) -> None:
+    (folder / "deep").rename(folder.parent / "deep")
+    (folder / "deep").symlink_to(folder.parent / "deep")
+
+
+@pytest.mark.parametrize("files", [FILES, UNKNOWN])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (endless, r"big.bin says that it has 1024.0 GiB, and 0.0 GiB are written"),
+        (pipe, r"big.bin is a pipe \(FIFO\), not a file: refused"),
+        (device, r"big.bin is a link (to a device|out of its folder)"),
+        (nowhere, "big.bin is a link to nowhere: refused"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused(source, tmp_path, files, spoil, message):
+    spoil(source)
+    with pytest.raises(UserError, match=message) as caught:
+        add(files, tmp_path / "target", source=source)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("spoil", [linked, in_a_linked_folder])
+def test_a_link_out_of_the_folder_is_followed_only_where_a_checksum_says_what_it_must_hold(
+    source, tmp_path, spoil
+):
+    spoil(source)
+    with pytest.raises(UserError, match="big.bin is a link out of its folder"):
+        add(UNKNOWN, tmp_path / "target", source=source)
+    assert not (tmp_path / "target").exists()
+    add(FILES, tmp_path / "target", source=source)
+    assert (tmp_path / "target" / "deep" / "big.bin").read_bytes() == CONTENT
+    assert not (tmp_path / "target" / "deep" / "big.bin").is_symlink()
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no folder at .*nowhere"):
         add(FILES, tmp_path / "target", source=tmp_path / "nowhere")
