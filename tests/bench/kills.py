@@ -46,7 +46,7 @@ from brodmann.models.training import loop
 from brodmann.models.training.recipe import Recipe
 from brodmann.models.training.texts import corpus
 
-STRAY = re.compile(r"\..+\.[a-z0-9_]{8}\.(partial|aside)")
+STRAY = re.compile(r"\..+\.(partial|aside)")
 N = 40
 
 
@@ -219,7 +219,7 @@ def state(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.name.endswith((".lock", "-wal", "-shm")) or not path.is_file():
+        if path.name.endswith(("-wal", "-shm")) or not path.is_file():
             continue
         if path.suffix == ".sqlite":
             found[name] = tables(path)
