@@ -154,7 +154,7 @@ def test_a_hundred_kills():
     assert sum(kind["landed"] for kind in kinds) == 100
     assert min(kind["landed"] for kind in kinds) >= 12
     assert sum(kind["with_partial"] for kind in kinds) >= 30
-    assert told["kinds"]["submit"]["with_log"] >= 6  # SQLite's own half-written state
+    assert told["kinds"]["submit"]["with_log"] >= 3  # SQLite's own half-written state
 
 
 def kills(n, seed):
