@@ -125,7 +125,7 @@ def require_for_nifti(path: Path) -> None:
         is_packed = path.suffix.lower() == ".gz"
         if not path.name.lower().endswith((".nii", ".nii.gz")):
             raise ValueError("it is named neither .nii nor .nii.gz")
-        with ImageOpener(path) as stream:
+        with ImageOpener(str(path)) as stream:
             head = stream.read(_HEADER)
             header = _nifti_header(head)
             before, count = _announced(header)
@@ -135,6 +135,8 @@ def require_for_nifti(path: Path) -> None:
             if before + stored > size * (_DENSEST if is_packed else 1):
                 raise ValueError(f"it says that it holds {stored:,} bytes of numbers, and has {size:,} bytes")
             _check_extensions(header, head + stream.read(max(before - len(head), 0)), before)
+    except UserError:
+        raise
     except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
         raise UserError(f"{path} is not a readable NIfTI image ({first_line(error)})") from error
 
@@ -170,9 +172,9 @@ def _check_extensions(header: Any, head: bytes, before: int) -> None:
     place = header.sizeof_hdr + 4
     if head[place - 4 : place - 3] in (b"", b"\0"):
         return
-    order = "little" if header.endianness == "<" else "big"
+    is_little = header.endianness == "<"
     while (left := before - place) >= 16 or left < 0:
-        size = int.from_bytes(head[place : place + 4], order, signed=True)
+        size = int.from_bytes(head[place : place + 4], "little" if is_little else "big", signed=True)
         if not 8 <= size <= left:
             raise ValueError("an extension of its header is damaged")
         place += size
