@@ -149,6 +149,7 @@ def test_killed_runs_leave_what_is_whole_and_the_next_ends_as_an_unkilled_one(se
 def test_a_hundred_kills():
     """At least twelve of each kind of work, thirty while a file or folder under a temporary name is there."""
     told = kills(100, 1)
+    print(json.dumps(told))
     assert told["wrong"] == []
     kinds = told["kinds"].values()
     assert sum(kind["landed"] for kind in kinds) == 100
