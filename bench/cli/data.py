@@ -176,3 +176,25 @@ def add_data(
         print_json(said)
     else:
         say(found_text(said))
+
+
+@data.command("report")
+def report_data(
+    name: Annotated[str, typer.Argument(help="As the list shows it, or a folder.")],
+    to: Annotated[Path | None, typer.Option(help="The folder of the page; NAME-report by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page on a recording: stimuli, coverage, reliability, signal to noise, what was left out.
+
+    For example:  brodmann data report simulated-cortex
+    """
+    from ...brain_data.catalogue import load_dataset
+    from ..reports.recording_report import write_recording_report
+
+    dataset = load_dataset(name)
+    folder = Path(f"{dataset.identifier}-report") if to is None else to.expanduser()
+    paths = write_recording_report(dataset, folder, f"brodmann data report {name}")
+    if as_json:
+        print_json({"files": [str(path) for path in paths]})
+    else:
+        say(f"open {paths[0]}")
