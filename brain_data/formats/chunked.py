@@ -198,7 +198,7 @@ def _write_coordinates(
 ) -> None:
     import netCDF4
 
-    written = {str(name): (one.dims[0], one.values) for name, one in columns.coords.items()}
+    written = {str(name): (str(one.dims[0]), one.values) for name, one in columns.coords.items()}
     for name in () if time_bins is None else ("time_bin_start", "time_bin_end"):
         written[name] = ("time_bin", time_bins[name].to_numpy(np.float64))  # type: ignore[index]
     with netCDF4.Dataset(path, "a") as file:
@@ -210,7 +210,7 @@ def _write_coordinates(
                 file.createVariable(name, plain.dtype, (dim,), fill_value=False)[:] = plain
             else:
                 texts = np.array(["" if pd.isna(one) else str(one) for one in values.tolist()], object)
-                file.createVariable(name, str, (dim,))[:] = texts
+                file.createVariable(name, str, (dim,))[:] = texts  # type: ignore[type-var]
 
 
 def is_chunked(path: Path) -> bool:
