@@ -38,9 +38,9 @@ class Matlab(Format):
                 held = inside | held
         named = columns.of_arrays(held, path.name)
         return {
-            name: _matrix(value, f"{path.name}: {name}")
+            name: matrix_of(value, f"{path.name}: {name}")
             if name == "responses"
-            else _column(value, f"{path.name}: {name}")
+            else column_of(value, f"{path.name}: {name}")
             for name, value in named.items()
         }
 
@@ -114,7 +114,7 @@ def _fields(value: Any, where: str) -> dict[str, Any] | None:
     return found
 
 
-def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
+def matrix_of(value: Any, where: str) -> npt.NDArray[Any]:
     """Numbers (presentation, neuroid), whole where they are stored sparsely."""
     if hasattr(value, "toarray"):
         require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))
@@ -131,7 +131,7 @@ def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
     return np.asarray(value)
 
 
-def _column(value: Any, where: str) -> npt.NDArray[Any]:
+def column_of(value: Any, where: str) -> npt.NDArray[Any]:
     """A list of names or numbers; rows of a character matrix lose the spaces that MATLAB fills them up with."""
     if hasattr(value, "toarray"):
         require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))

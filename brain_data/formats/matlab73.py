@@ -22,7 +22,12 @@ _LARGE = 1 << 20
 """From so many bytes on, numbers may stay in the file."""
 _DEEPEST, _MOST = 32, 1 << 22
 """Cells in cells, and values in all: references cost nothing to write, and may name one another."""
-_NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+_NUMBERS = (
+    "double",
+    "single",
+    "logical",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
 Above = tuple[tuple[int, int], ...]
 
 
@@ -106,9 +111,13 @@ class _Reader:
         place = address(node)
         self.n_values += 1
         if place in above or len(above) > _DEEPEST:
-            raise UserError(f"{self.path.name}: {where} refers to itself, or is nested without an end: save it again")
+            raise UserError(
+                f"{self.path.name}: {where} refers to itself, or is nested without an end: save it again"
+            )
         if self.n_values > _MOST:
-            raise UserError(f"{self.path.name} holds more than {_MOST} cells and fields: save matrices in their place")
+            raise UserError(
+                f"{self.path.name} holds more than {_MOST} cells and fields: save matrices in their place"
+            )
         kind = _text(node.attrs.get(_CLASS, b""))
         if int(node.attrs.get(_OBJECT, 0)):
             return MatlabOpaque(kind)
@@ -162,7 +171,9 @@ class _Reader:
         arrays = [one for one, is_array in read.values() if is_array]
         shape = arrays[0].shape if len(arrays) == len(read) else (1, 1)
         if any(one.shape != shape for one in arrays) or (arrays and len(arrays) < len(read)):
-            raise UserError(f"{self.path.name}: the fields of {where} are of different lengths: save it again")
+            raise UserError(
+                f"{self.path.name}: the fields of {where} are of different lengths: save it again"
+            )
         struct = np.empty(shape, [(name, object) for name in names])
         for name, (one, is_array) in read.items():
             if is_array:
@@ -198,7 +209,9 @@ class _Reader:
             check_stored(one, self.path)
             self._require(8 * one.size)
         try:
-            return csc_matrix((parts["data"][()], parts["ir"][()].astype(np.int64), starts.astype(np.int64)), shape)
+            return csc_matrix(
+                (parts["data"][()], parts["ir"][()].astype(np.int64), starts.astype(np.int64)), shape
+            )
         except (ValueError, IndexError) as error:
             raise UserError(f"{self.path.name}: the sparse matrix {where} is damaged ({error})") from error
 

@@ -42,8 +42,8 @@ def stimuli_beside(ids: Sequence[str], said: str | None, trials: pd.DataFrame | 
     ids : sequence of str
         Stimulus of each presentation.
     said : str or None
-        ``--stimuli``: a table (CSV or TSV with ``stimulus_id``, and ``filename``, ``sentence`` or ``word``), or a folder
-        that holds one called ``stimuli.csv``, or pictures that are called as the stimuli are.
+        ``--stimuli``: a table (CSV or TSV with ``stimulus_id``, and ``filename``, ``sentence`` or ``word``), or a
+        folder that holds one called ``stimuli.csv``, or pictures that are called as the stimuli are.
     trials : DataFrame, optional
         What is known of each presentation; of it, texts that are the same in all presentations of a stimulus are
         the stimulus' where `said` is None.
@@ -121,7 +121,9 @@ def _named_pictures(path: Path, table: pd.DataFrame) -> dict[str, Path]:
         pictures[one] = place
     absent = [place for place in pictures.values() if not place.is_file()]
     if absent:
-        raise UserError(f"{len(absent)} of {len(pictures)} pictures are not in {folder} (first: {absent[0].name})")
+        raise UserError(
+            f"{len(absent)} of {len(pictures)} pictures are not in {folder} (first: {absent[0].name})"
+        )
     return pictures
 
 
