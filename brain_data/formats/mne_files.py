@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,8 @@ _BEGINS = {
     ".fif": b"\x00\x00\x00\x64", ".gz": b"\x1f\x8b", ".vhdr": b"Brain", ".edf": b"0       ", ".bdf": b"\xffBIOSEMI",
 }  # fmt: skip
 _LATER = re.compile(r"(?:(?<=epo)|(?<=raw)|(?<=meg)|(?<=eeg))-\d+\.fif(\.gz)?$|_split-(?!0*1_)\d+_")
+_SPOILED = re.compile(r"[Ii]nvalid tag|corrupted|truncated")
+"""What MNE warns of, and reads on."""
 _EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$")
 
 
@@ -58,15 +62,19 @@ class Opened:
 @contextmanager
 def quietly(path: Path) -> Iterator[None]:
     """Whatever MNE answers a damaged file with, as one line; its advice on names of files is left out."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
             yield
-    except UserError:
-        raise
-    except Exception as error:  # struct's, zlib's, numpy's and MNE's own
-        said = first_line(error)
-        raise UserError(f"{path} is damaged or cut short ({said}): save or download it again") from error
+            spoiled = [str(one.message) for one in heard if _SPOILED.search(str(one.message))]
+            if spoiled:
+                raise ValueError(spoiled[0])
+        except UserError:
+            raise
+        except Exception as error:  # struct's, zlib's, numpy's and MNE's own
+            clear_frames(error.__traceback__)  # which hold files open
+            said = first_line(error)
+            raise UserError(f"{path} is damaged or cut short ({said}): save or download it again") from error
 
 
 def looks_like(path: Path) -> bool:
@@ -129,7 +137,7 @@ def _open_one(path: Path) -> Opened:
         raise UserError(
             f"{path.name} is a later part of a split recording: give the first part, the others are found"
         )
-    quiet: dict[str, Any] = {"preload": False, "verbose": "ERROR"}
+    quiet: dict[str, Any] = {"preload": False, "verbose": "WARNING"}
     with quietly(path):
         if name.endswith(".vhdr"):
             _check_brainvision(path)
@@ -142,16 +150,24 @@ def _open_one(path: Path) -> Opened:
             try:
                 raw = mne.io.read_raw_fif(path, allow_maxshield="yes", **quiet)
                 _check_inside([Path(one) for one in raw.filenames if one is not None], path)
+                raw.get_data(start=raw.n_times - 1, verbose="ERROR")  # the end is there
                 return Opened(path, _run(path), raw, False)
             except ValueError as error:
                 if "No raw data" not in str(error):
                     raise
         epochs = mne.read_epochs(path, proj=False, **quiet)
-        containers = getattr(epochs, "_raw", None) or []
-        _check_inside(
-            [Path(str(getattr(one.fid, "name", path))) for one in containers if hasattr(one, "fid")], path
-        )
-        return Opened(path, _run(path), epochs, True)
+        streams = [one.fid for one in getattr(epochs, "_raw", None) or [] if hasattr(one, "fid")]
+        _check_inside([Path(str(getattr(one, "name", path))) for one in streams], path)
+        opened = Opened(path, _run(path), epochs, True)
+        finalize(opened, _close, streams)  # MNE leaves it to the collector, which may take the files first
+        if len(epochs):
+            epochs.get_data(item=[len(epochs) - 1], verbose="ERROR")  # the end is there
+        return opened
+
+
+def _close(streams: Sequence[Any]) -> None:
+    for one in streams:
+        one.close()
 
 
 def _check_inside(parts: Sequence[Path], path: Path) -> None:

@@ -208,6 +208,7 @@ def _read(span: Span, first: int, last: int, step: int, channels: Indices) -> Fl
 def _steps_of(mine: Sequence[tuple[Span, int]], step: int) -> Callable[[Floats], Floats]:
     def cut(signal: Floats) -> Floats:
         pieces = [signal[s.start : s.start + n * step].reshape(n, step).mean(axis=1) for s, n in mine]
-        return np.concatenate(pieces)[:, None]
+        steps: Floats = np.concatenate(pieces)[:, None]
+        return steps
 
     return cut

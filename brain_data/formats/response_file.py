@@ -54,10 +54,9 @@ def _tree(parts: Parts) -> Branch:
 def _held(name: str, values: npt.NDArray[Any]) -> Held:
     if values.dtype.kind in "fiub":
         return Held(name, "numbers", values.shape, lambda: values, lambda: values)
-    kind = "texts" if values.dtype.kind in "UO" else "other"
-    return Held(
-        name, kind, values.shape, lambda: values, what="" if kind == "texts" else f"of {values.dtype}"
-    )
+    if values.dtype.kind in "UO":
+        return Held(name, "texts", values.shape, lambda: values)
+    return Held(name, "other", values.shape, lambda: values, what=f"of {values.dtype}")
 
 
 def _of_table(path: Path, options: ReadOptions) -> tuple[Parts, tuple[str, ...]]:
