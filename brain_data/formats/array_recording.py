@@ -15,7 +15,7 @@ from ..arrays import as_names
 from ..imported import Computed, Imported, Numbers, ReadOptions
 from .base import NEUROID, TIMED
 from .named_arrays import Branch, Held, array_of, columns_at, find, held_in, listed
-from .presentation_table import file_beside, of_one_subject, presentations_of
+from .presentation_table import file_beside, of_one_subject, presentations_of, with_own_runs
 from .stimuli_beside import read_stimulus_table, stimuli_beside
 
 TAKES = (
@@ -74,7 +74,7 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
             f"{path.name}: {held} has {values.shape[2]} time bins, and {0 if bins is None else len(bins)} are said"
         )
     of_trials, of_neuroids = _sorted_columns(file, beside, len(trials), n_neuroids)
-    trials = pd.concat([trials, pd.DataFrame(of_trials, index=trials.index)], axis=1)
+    trials = with_own_runs(pd.concat([trials, pd.DataFrame(of_trials, index=trials.index)], axis=1))
     trials, rows, subject = of_one_subject(
         trials, options.subject if SUBJECT_OF not in of_neuroids else None, path.name
     )

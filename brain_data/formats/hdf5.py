@@ -12,7 +12,7 @@ from ...bounded import require_for
 from ...errors import UserError
 from ..imported import Computed, Imported, Numbers, ReadOptions
 from .array_recording import TAKES, recording_of
-from .hdf5_nodes import address, check_stored, is_hdf5, members, opened, spoiled
+from .hdf5_nodes import address, check_stored, closed_on_error, is_hdf5, members, opened, spoiled
 from .named_arrays import Branch, Held
 from .recording import RECORDING_FORMATS, RecordingFormat, add_recording_format
 
@@ -35,7 +35,9 @@ class Hdf5(RecordingFormat):
         """The array that is named, or the only one; it stays in the file."""
         if not path.is_file():
             raise UserError(f"{path} is no file: the format hdf5 is one .h5 file")
-        return recording_of(arrays_of(path), path, options)
+        file = opened(path)
+        with closed_on_error(file):
+            return recording_of(arrays_of(file, path), path, options)
 
 
 def is_plain_file(path: Path, suffixes: tuple[str, ...]) -> bool:
@@ -51,7 +53,7 @@ def known_better(path: Path, *general: str) -> bool:
     return any(one.recognizes(path) for name, one in RECORDING_FORMATS.items() if name not in general)
 
 
-def arrays_of(path: Path) -> Branch:
+def arrays_of(file: Any, path: Path) -> Branch:
     """The arrays of a file by group, none of them read yet.
 
     Raises
@@ -59,7 +61,6 @@ def arrays_of(path: Path) -> Branch:
     UserError
         For a damaged file, links out of it, groups that hold themselves, and more arrays than anybody would name.
     """
-    file = opened(path)
     with spoiled(path):
         return _branch(file, path, (), [0])
 

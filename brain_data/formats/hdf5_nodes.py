@@ -48,6 +48,16 @@ def opened(path: Path) -> Any:
         return h5py.File(path, "r")
 
 
+@contextmanager
+def closed_on_error(file: Any) -> Iterator[None]:
+    """Close a file where what is read from it fails, so that it can be written anew."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
+
+
 def members(group: Any, path: Path) -> Iterator[tuple[str, Any]]:
     """Groups and arrays of a group by name; links that leave the file are refused.
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ...bounded import require_for
 from ...errors import UserError
-from .hdf5_nodes import address, check_stored, is_hdf5, members, opened, spoiled
+from .hdf5_nodes import address, check_stored, closed_on_error, is_hdf5, members, opened, spoiled
 
 _MAGIC = b"MATLAB "
 _CLASS, _EMPTY, _SPARSE, _OBJECT, _FIELDS = (
@@ -21,7 +21,7 @@ _CLASS, _EMPTY, _SPARSE, _OBJECT, _FIELDS = (
 _LARGE = 1 << 20
 """From so many bytes on, numbers may stay in the file."""
 _DEEPEST, _MOST = 32, 1 << 22
-"""Cells in cells, and values in all: references cost nothing to write, and may name one another."""
+"""Cells in cells, and values in all: references may name one another."""
 _NUMBERS = (
     "double",
     "single",
@@ -89,12 +89,15 @@ def load(path: Path, *, large_stay: bool = False) -> dict[str, Any]:
     """
     file = opened(path)
     reader = _Reader(file, path, large_stay)
-    with spoiled(path):
-        return {
+    with closed_on_error(file), spoiled(path):
+        found = {
             name: reader.value(node, name, ())
             for name, node in members(file, path)
             if not name.startswith("#")
         }
+    if not large_stay:
+        file.close()
+    return found
 
 
 class _Reader:
@@ -102,22 +105,27 @@ class _Reader:
 
     def __init__(self, file: Any, path: Path, large_stay: bool) -> None:
         self.file, self.path, self.large_stay = file, path, large_stay
-        self.n_values = self.n_bytes = 0
+        self.n_bytes = 0
+        self.decoded: dict[tuple[int, int], Any] = {}
 
     def value(self, node: Any, where: str, above: Above) -> Any:
-        """A variable, field or cell; `above` are the places it lies in."""
-        import h5py
-
+        """A variable, field or cell; `above` are the places it lies in. What many refer to is decoded once."""
         place = address(node)
-        self.n_values += 1
         if place in above or len(above) > _DEEPEST:
             raise UserError(
                 f"{self.path.name}: {where} refers to itself, or is nested without an end: save it again"
             )
-        if self.n_values > _MOST:
-            raise UserError(
-                f"{self.path.name} holds more than {_MOST} cells and fields: save matrices in their place"
-            )
+        if place not in self.decoded:
+            if len(self.decoded) > _MOST:
+                raise UserError(
+                    f"{self.path.name} holds more than {_MOST} cells and fields: save matrices in their place"
+                )
+            self.decoded[place] = self._decoded(node, where, place, above)
+        return self.decoded[place]
+
+    def _decoded(self, node: Any, where: str, place: tuple[int, int], above: Above) -> Any:
+        import h5py
+
         kind = _text(node.attrs.get(_CLASS, b""))
         if int(node.attrs.get(_OBJECT, 0)):
             return MatlabOpaque(kind)
@@ -208,12 +216,13 @@ class _Reader:
         for one in parts.values():
             check_stored(one, self.path)
             self._require(8 * one.size)
+        entries = parts["data"][()], parts["ir"][()].astype(np.int64), starts.astype(np.int64)
         try:
-            return csc_matrix(
-                (parts["data"][()], parts["ir"][()].astype(np.int64), starts.astype(np.int64)), shape
-            )
+            matrix = csc_matrix(entries, shape)
+            matrix.check_format(full_check=True)
         except (ValueError, IndexError) as error:
             raise UserError(f"{self.path.name}: the sparse matrix {where} is damaged ({error})") from error
+        return matrix
 
     def _require(self, n_bytes: int) -> None:
         self.n_bytes += n_bytes

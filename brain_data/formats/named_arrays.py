@@ -125,8 +125,8 @@ def array_of(tree: Branch, place: str | None, path: Path) -> tuple[Branch, Held,
             f"{path.name}: {place} is a group, not an array; it holds {inside}: name one of them by --array"
         )
     if node.kind != "numbers":
-        what = (
-            node.what or {"texts": "an array of texts", "table": f"a table ({_columns_of(node)})"}[node.kind]
+        what = node.what or (
+            "an array of texts" if node.kind == "texts" else f"a table ({_columns_of(node)})"
         )
         raise UserError(f"{path.name}: {node.place} is {what}: --array must name an array of numbers")
     return next(branch for branch, _, one in everything if one is node), node, True

@@ -48,10 +48,10 @@ def presentations_of(table: pd.DataFrame, column: str | None, where: str) -> pd.
         )
     rest = table.drop(columns=[one for one in ("stimulus_id",) if one in table.columns])
     ids = pd.Series(as_names(table[chosen].to_numpy()), index=table.index, name="stimulus_id", dtype=object)
-    return _with_own_runs(pd.concat([ids, rest], axis=1))
+    return with_own_runs(pd.concat([ids, rest], axis=1))
 
 
-def _with_own_runs(trials: pd.DataFrame) -> pd.DataFrame:
+def with_own_runs(trials: pd.DataFrame) -> pd.DataFrame:
     """``run`` and ``session`` as texts; runs that are numbered anew in every session get its name."""
     for name in {"run", "session"} & set(trials.columns):
         trials[name] = as_names(trials[name].to_numpy())

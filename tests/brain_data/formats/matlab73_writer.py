@@ -30,6 +30,7 @@ class Writer:
         self.path = path
         self.file = h5py.File(path, "w", userblock_size=512)
         self.refs = self.file.create_group("#refs#")
+        self.n_refs = 0
 
     def __enter__(self):
         return self
@@ -94,7 +95,8 @@ class Writer:
         return self.called(made, "char")
 
     def reference(self, value):
-        return self.write(self.refs, f"c{len(self.refs)}", value).ref
+        self.n_refs += 1
+        return self.write(self.refs, f"c{self.n_refs}", value).ref
 
     @staticmethod
     def called(made, kind):

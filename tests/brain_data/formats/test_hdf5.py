@@ -35,6 +35,7 @@ def path(tmp_path) -> Path:
 
 
 def write(path: Path, **arrays):
+    path.unlink(missing_ok=True)  # it may still be read
     with h5py.File(path, "w") as file:
         for name, value in arrays.items():
             file[name.replace("__", "/")] = value
@@ -54,8 +55,15 @@ def test_the_only_array_needs_no_name(test_signals):
 
 
 def test_named_arrays_and_lists_beside_them(path):
-    write(path, session__rates=VALUES, session__image=IDS, session__run=np.repeat([1, 2], 6), session__area=list("aabbb"),
-          other__noise=np.zeros((4, 4)), session__depth=np.arange(T) * 0.1)  # fmt: skip
+    write(
+        path,
+        session__rates=VALUES,
+        session__image=IDS,
+        session__run=np.repeat([1, 2], 6),
+        session__area=list("aabbb"),
+        other__noise=np.zeros((4, 4)),
+        session__depth=np.arange(T) * 0.1,
+    )
     refused(
         path,
         r"holds several arrays: /other/noise \(4 x 4\), /session/rates \(12 x 5\); say which .* by --array",
@@ -152,7 +160,8 @@ def itself(file):
 
 
 def group_loop(file):
-    file.create_group("a/b")["up"] = file["a"]
+    inner = file.create_group("a/b")
+    inner["up"] = file["a"]
 
 
 def compound(file):
@@ -167,23 +176,41 @@ def unwritten(file):
 @pytest.mark.parametrize(
     ("make", "message", "said"),
     [
-        (lambda file: file.create_group("a"), "holds no array of numbers in two dimensions; it holds none", {}),
-        (lambda file: file.create_dataset("ids", data=IDS), r"no array of numbers in two dimensions; it holds /ids \(12\)", {}),
+        (
+            lambda file: file.create_group("a"),
+            "holds no array of numbers in two dimensions; it holds none",
+            {},
+        ),
+        (
+            lambda file: file.create_dataset("ids", data=IDS),
+            r"no array of numbers in two .* it holds /ids \(12\)",
+            {},
+        ),
         (vlen, r"/responses is an array of objects \(lists of different lengths\)", {"array": "responses"}),
-        (compound, "/responses is a compound array of x, y: --array must name an array of numbers", {"array": "responses"}),
+        (compound, "/responses is a compound array of x, y: --array must name", {"array": "responses"}),
         (virtual, "has its numbers in other files: refused", {}),
-        (lambda file: file.update({"x": h5py.ExternalLink("/etc/passwd", "/x")}) if hasattr(file, "update") else
-         file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/x")), "/x is a link into another file .*: refused", {}),
+        (
+            lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/x")),
+            "/x is a link into another file .*: refused",
+            {},
+        ),
         (lambda file: file.__setitem__("x", h5py.SoftLink("/nothing")), "/x is a link to nowhere", {}),
         (itself, "the group /a.* holds itself", {}),
         (group_loop, "the group /a.* holds itself", {}),
         (unwritten, "says that it holds 100000000000 values, and none was written", {}),
         (lambda file: file.create_dataset("responses", data=VALUES + 1j), "holds no array of numbers", {}),
-        (lambda file: file.create_dataset("responses", data=np.zeros((2, 3, 4, 5))), "not of 4 dimensions", {}),
-        (lambda file: file.create_dataset("responses", data=np.full((1, 1), file.ref, h5py.ref_dtype)),
-         "is an array of references to others", {"array": "responses"}),
+        (
+            lambda file: file.create_dataset("responses", data=np.zeros((2, 3, 4, 5))),
+            "not of 4 dimensions",
+            {},
+        ),
+        (
+            lambda file: file.create_dataset("responses", data=np.full((1, 1), file.ref, h5py.ref_dtype)),
+            "is an array of references to others",
+            {"array": "responses"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_broken_files_are_one_line(path, make, message, said):
     with h5py.File(path, "w") as file:
         make(file)

@@ -54,9 +54,15 @@ def epochs(
         {"stimulus_id": IDS[:n], "word": [f"w{one}" for one in IDS[:n]], "run": np.arange(n) // 6}
     )
     made = mne.EpochsArray(
-        data, info(kinds, rate), events, tmin=-0.1, event_id=event_id, baseline=baseline, verbose="ERROR",
+        data,
+        info(kinds, rate),
+        events,
+        tmin=-0.1,
+        event_id=event_id,
+        baseline=baseline,
+        verbose="ERROR",
         metadata=table if metadata else None,
-    )  # fmt: skip
+    )
     made.info["bads"] = list(bads)
     made.save(path, fmt="double", overwrite=True, verbose="ERROR")
     return made.get_data(copy=True), made.times
@@ -90,13 +96,29 @@ def edf(path: Path, signals, rates, labels, annotations=()):
     def fields(values, size):
         return b"".join(str(one).ljust(size)[:size].encode() for one in values)
 
-    header = b"".join([
-        b"0".ljust(8), b"X X X X".ljust(80), b"Startdate 01-JAN-2020 X X X".ljust(80), b"01.01.2010.00.00",
-        str(256 * (n + 1)).encode().ljust(8), (b"EDF+C" if annotations else b"").ljust(44), str(seconds).encode().ljust(8),
-        b"1".ljust(8), str(n).encode().ljust(4),
-        fields(names, 16), fields([""] * n, 80), fields(["uV"] * n, 8), fields([-1000] * n, 8), fields([1000] * n, 8),
-        fields([-32768] * n, 8), fields([32767] * n, 8), fields([""] * n, 80), fields(counts, 8), fields([""] * n, 32),
-    ])  # fmt: skip
+    header = b"".join(
+        [
+            b"0".ljust(8),
+            b"X X X X".ljust(80),
+            b"Startdate 01-JAN-2020 X X X".ljust(80),
+            b"01.01.2010.00.00",
+            str(256 * (n + 1)).encode().ljust(8),
+            (b"EDF+C" if annotations else b"").ljust(44),
+            str(seconds).encode().ljust(8),
+            b"1".ljust(8),
+            str(n).encode().ljust(4),
+            fields(names, 16),
+            fields([""] * n, 80),
+            fields(["uV"] * n, 8),
+            fields([-1000] * n, 8),
+            fields([1000] * n, 8),
+            fields([-32768] * n, 8),
+            fields([32767] * n, 8),
+            fields([""] * n, 80),
+            fields(counts, 8),
+            fields([""] * n, 32),
+        ]
+    )
     body = b""
     for k in range(seconds):
         for signal, rate in zip(signals, rates, strict=True):
@@ -173,8 +195,12 @@ def test_a_column_of_words_names_and_is_the_stimulus(tmp_path):
     got = read(tmp_path / "a-epo.fif", window="0,100", stimulus_column="word")
     assert got.presentations["stimulus_id"].tolist() == [f"w{one}" for one in IDS]
     assert set(got.presentations["run"]) == {"0", "1"}
-    refused(tmp_path / "a-epo.fif", "unknown column of metadata of a-epo.fif 'wrod': did you mean 'word'", window="0,100",
-            stimulus_column="wrod")  # fmt: skip
+    refused(
+        tmp_path / "a-epo.fif",
+        "unknown column of metadata of a-epo.fif 'wrod': did you mean 'word'",
+        window="0,100",
+        stimulus_column="wrod",
+    )
 
 
 def test_names_of_events_are_ids_and_their_codes_are_not(tmp_path):
@@ -193,8 +219,13 @@ def test_names_of_events_are_ids_and_their_codes_are_not(tmp_path):
     got = read(path, window="0,100", events="trials.csv", stimulus_column="image")
     assert got.presentations["stimulus_id"].tolist() == IDS
     pd.DataFrame({"image": IDS[:5]}).to_csv(tmp_path / "trials.csv", index=False)
-    refused(path, "trials.csv has 5 rows, but a-epo.fif has 12 epochs", window="0,100", events="trials.csv",
-            stimulus_column="image")  # fmt: skip
+    refused(
+        path,
+        "trials.csv has 5 rows, but a-epo.fif has 12 epochs",
+        window="0,100",
+        events="trials.csv",
+        stimulus_column="image",
+    )
 
 
 def test_the_table_may_list_epochs_that_were_dropped(tmp_path):
@@ -238,8 +269,11 @@ def test_bad_and_other_channels_are_left_out_and_counted(tmp_path):
     )
     refused(path, "all 1 channels that were asked for are marked bad", window="0,100", channels="E1")
     epochs(path, kinds=["mag", "mag", "grad", "grad", "eeg"])
-    refused(path, r"channels of several kinds: mag \(2\), grad \(2\), eeg \(1\); say which to take by --channels",
-            window="0,100")  # fmt: skip
+    refused(
+        path,
+        r"channels of several kinds: mag \(2\), grad \(2\), eeg \(1\); say which to take by --channels",
+        window="0,100",
+    )
     got = read(path, window="0,100", channels="meg")
     assert got.neuroids["channel_kind"].tolist() == ["mag", "mag", "grad", "grad"]
     assert (got.about["units"], got.about["technique"]) == ("T, T/m", "MEG")
@@ -248,8 +282,12 @@ def test_bad_and_other_channels_are_left_out_and_counted(tmp_path):
         "E3",
         "E4",
     ]
-    refused(path, "unknown kind or name of channels of a-epo.fif 'gard': did you mean 'grad'", window="0,100",
-            channels="gard")  # fmt: skip
+    refused(
+        path,
+        "unknown kind or name of channels of a-epo.fif 'gard': did you mean 'grad'",
+        window="0,100",
+        channels="gard",
+    )
 
 
 def test_positions_are_in_mm(tmp_path):
@@ -298,8 +336,13 @@ def test_a_continuous_recording_is_cut_at_the_onsets_of_a_table(tmp_path):
         rtol=1e-5,
     )
     events_table(tmp_path / "e.tsv", [1000.0, 2500.0])
-    refused(tmp_path / "a_raw.fif", r"2 of 2 events lie outside of a_raw.fif, which lasts from 0 to 20 s \(first: onset "
-            r"1000\): onsets are in s", events=table, window="0,100")  # fmt: skip
+    refused(
+        tmp_path / "a_raw.fif",
+        r"2 of 2 events lie outside of a_raw.fif, which lasts from 0 to 20 s \(first: onset "
+        r"1000\): onsets are in s",
+        events=table,
+        window="0,100",
+    )
 
 
 def test_a_recording_that_was_cropped_keeps_its_clock(tmp_path):
@@ -325,8 +368,11 @@ def test_edf_with_annotations(tmp_path):
     ]
     np.testing.assert_allclose(got.values[:, :], truth, atol=2e-8)
     edf(tmp_path / "b.edf", signals, [200] * 3, NAMES[:3])
-    refused(tmp_path / "b.edf", r"b.edf has no annotations that say what was shown: give a table .* by --events FILE",
-            window="0,100")  # fmt: skip
+    refused(
+        tmp_path / "b.edf",
+        r"b.edf has no annotations that say what was shown: give a table .* by --events FILE",
+        window="0,100",
+    )
     edf(tmp_path / "c.edf", signals, [200] * 3, NAMES[:3], [(1.0, "12"), (2.0, "13")])
     refused(tmp_path / "c.edf", r"event codes alone \(12, 13\) are no stimulus ids", window="0,100")
     whole = (tmp_path / "a.edf").read_bytes()
@@ -340,8 +386,11 @@ def test_channels_of_several_rates_are_not_stretched_to_one(tmp_path):
     rng = np.random.default_rng(0)
     signals = [rng.normal(size=2000), rng.normal(size=2000), rng.normal(size=1000)]
     edf(tmp_path / "a.edf", signals, [200, 200, 100], NAMES[:3], [(1.0, "cat")])
-    refused(tmp_path / "a.edf", r"different sampling rates \(E2 and others\): take those of one rate by --channels",
-            window="0,100")  # fmt: skip
+    refused(
+        tmp_path / "a.edf",
+        r"different sampling rates \(E2 and others\): take those of one rate by --channels",
+        window="0,100",
+    )
     assert read(tmp_path / "a.edf", window="0,100", channels="E0,E1").values.shape == (1, 2)
 
 
@@ -509,19 +558,42 @@ def test_amplitudes_are_made_before_epochs_are_cut(tmp_path):
 
 
 def test_bands_that_the_signal_cannot_hold(tmp_path):
-    raw, data = continuous(rate=250.0)
+    raw, _ = continuous(rate=250.0)
     raw.save(tmp_path / "a_raw.fif", verbose="ERROR")
     table = events_table(tmp_path / "e.tsv", [1.0, 2.0])
-    refused(tmp_path / "a_raw.fif", "a band up to 150 Hz needs more than 300 samples a second, and there are 250",
-            events=table, window="0,100", band="high-gamma", line="50")  # fmt: skip
-    refused(tmp_path / "a_raw.fif", "say the frequency of the mains by --line 50 or --line 60", events=table,
-            window="0,100", band="30,80")  # fmt: skip
-    refused(tmp_path / "a_raw.fif", "a band goes from a frequency above 0 Hz to a higher one", events=table,
-            window="0,100", band="80,30", line="50")  # fmt: skip
+    refused(
+        tmp_path / "a_raw.fif",
+        "a band up to 150 Hz needs more than 300 samples a second, and there are 250",
+        events=table,
+        window="0,100",
+        band="high-gamma",
+        line="50",
+    )
+    refused(
+        tmp_path / "a_raw.fif",
+        "say the frequency of the mains by --line 50 or --line 60",
+        events=table,
+        window="0,100",
+        band="30,80",
+    )
+    refused(
+        tmp_path / "a_raw.fif",
+        "a band goes from a frequency above 0 Hz to a higher one",
+        events=table,
+        window="0,100",
+        band="80,30",
+        line="50",
+    )
     raw, _ = continuous(rate=1000.0)
     raw.filter(None, 120.0, picks="all", verbose="ERROR").save(tmp_path / "b_raw.fif", verbose="ERROR")
-    refused(tmp_path / "b_raw.fif", "was low-passed at 120 Hz before it was saved: there is no band up to 150 Hz",
-            events=table, window="0,100", band="high-gamma", line="50")  # fmt: skip
+    refused(
+        tmp_path / "b_raw.fif",
+        "was low-passed at 120 Hz before it was saved: there is no band up to 150 Hz",
+        events=table,
+        window="0,100",
+        band="high-gamma",
+        line="50",
+    )
 
 
 def test_a_channel_with_nan_has_no_amplitude_and_the_others_have(tmp_path):
@@ -555,11 +627,21 @@ def test_the_continuous_signal_is_a_series_of_stories(tmp_path):
         }
     )
     words.to_csv(tmp_path / "words.csv", index=False)
-    got = read(tmp_path / "a_raw.fif", series="yes", tr="0.1", events="e.csv", stimulus_column="story",
-               stimuli=str(tmp_path / "words.csv"))  # fmt: skip
+    got = read(
+        tmp_path / "a_raw.fif",
+        series="yes",
+        tr="0.1",
+        events="e.csv",
+        stimulus_column="story",
+        stimuli=str(tmp_path / "words.csv"),
+    )
     assert got.values.shape == (160, N_CHANNELS)
-    truth = np.concatenate([data[:, int(a * RATE) : int(b * RATE)].reshape(N_CHANNELS, -1, 20).mean(axis=2).T
-                            for a, b in ((2, 7), (10, 16), (20, 25))])  # fmt: skip
+    truth = np.concatenate(
+        [
+            data[:, int(a * RATE) : int(b * RATE)].reshape(N_CHANNELS, -1, 20).mean(axis=2).T
+            for a, b in ((2, 7), (10, 16), (20, 25))
+        ]
+    )
     np.testing.assert_allclose(got.values[:, :], truth, rtol=1e-5)
     np.testing.assert_allclose(got.values[45:70, 1:3], truth[45:70, 1:3], rtol=1e-5)
     rows = got.presentations
@@ -572,8 +654,12 @@ def test_the_continuous_signal_is_a_series_of_stories(tmp_path):
     assert rows["time"].tolist()[:3] == pytest.approx([0.0, 0.1, 0.2])
     assert (~got.good).sum() == 10
     assert got.left_out == {"samples outside of stories": int(14 * RATE)}
-    refused(tmp_path / "a_raw.fif", r"--tr 0.007: 1.4 samples are no whole number: there is one every 0.005 s",
-            series="yes", tr="0.007")  # fmt: skip
+    refused(
+        tmp_path / "a_raw.fif",
+        r"--tr 0.007: 1.4 samples are no whole number: there is one every 0.005 s",
+        series="yes",
+        tr="0.007",
+    )
 
 
 def test_pictures_come_from_a_folder(tmp_path):

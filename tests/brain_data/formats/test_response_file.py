@@ -53,8 +53,12 @@ def test_a_table_enters_with_its_stimuli_beside(tmp_path, name, separator):
     refused(path, "which stimulus .* is not said")
     refused(path, "--channels n9 is no column of numbers", stimulus_column="image", channels="n9")
     stimuli.iloc[:3].to_csv(tmp_path / "stimuli.csv", index=False)
-    refused(path, "3 presentations show stimuli that .* does not list \\(first: 'im3'", stimulus_column="image",
-            stimuli=str(tmp_path / "stimuli.csv"))  # fmt: skip
+    refused(
+        path,
+        "3 presentations show stimuli that .* does not list \\(first: 'im3'",
+        stimulus_column="image",
+        stimuli=str(tmp_path / "stimuli.csv"),
+    )
 
 
 def test_arrays_by_name_and_pictures_in_a_folder(tmp_path):
@@ -78,7 +82,7 @@ def test_broken_files_are_one_line(tmp_path):
     refused(tmp_path / "a.csv", "line 2 has 3 fields")
     (tmp_path / "b.csv").write_text("stimulus_id,note\nim0,x\n")
     refused(tmp_path / "b.csv", "has no column of numbers that may be a neuroid: name them by --channels")
-    (tmp_path / "c.npz").write_bytes(b"PK nothing")
+    (tmp_path / "c.npz").write_bytes(b"PK\x03\x04 nothing")
     refused(tmp_path / "c.npz", "is damaged or not an .npz file")
     table(stimulus_id=[*IDS[:2], "", *IDS[3:]]).to_csv(tmp_path / "d.csv", index=False)
     refused(tmp_path / "d.csv", r"1 of 12 trials have no stimulus_id \(first: row 3\)")
