@@ -64,7 +64,8 @@ class Mne(RecordingFormat):
             ]
         trials = pd.concat([trials for trials, _ in parts], ignore_index=True)
         _count(left_out, [cuts for _, cuts in parts])
-        trials, kept, subject = of_one_subject(trials, subject, path.name)
+        trials, kept, found = of_one_subject(trials, options.subject, path.name)
+        subject = found or subject
         if not len(kept):
             raise UserError(f"{path.name}: no trial is left ({_reasons(left_out)})")
         all_cuts = _kept([cuts for _, cuts in parts], kept)

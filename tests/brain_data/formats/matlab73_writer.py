@@ -52,6 +52,10 @@ class Writer:
             made.attrs["MATLAB_class"] = np.bytes_("struct")
             for field, one in value.items():
                 self.write(made, field, one)
+            names = np.empty(len(value), object)
+            for place, field in enumerate(value):
+                names[place] = np.array(list(field), "S1")
+            made.attrs.create("MATLAB_fields", names, dtype=h5py.vlen_dtype(np.dtype("S1")))
             return made
         if isinstance(value, list):  # a column of cells
             made = group.create_dataset(

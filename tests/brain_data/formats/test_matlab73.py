@@ -88,6 +88,28 @@ def test_every_class_comes_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(got["cube"], np.arange(24.0).reshape(2, 3, 4))
 
 
+def test_numbers_and_texts_are_what_mat73_reads(tmp_path):
+    mat73 = pytest.importorskip("mat73")
+    path = tmp_path / "a.mat"
+    save(
+        path,
+        d=VALUES,
+        b=VALUES > 3,
+        text="größe €",
+        one={"zeta": VALUES, "alpha": {"y": "z"}},
+        names=["ab", "c"],
+    )
+    ours, theirs = loaded(path), mat73.loadmat(str(path))
+    for name in ("d", "b"):
+        np.testing.assert_array_equal(ours[name], theirs[name])
+        assert ours[name].dtype == theirs[name].dtype
+    assert ours["text"].tolist() == [theirs["text"]]
+    assert ours["one"].dtype.names == ("zeta", "alpha")
+    np.testing.assert_array_equal(ours["one"]["zeta"][0, 0], theirs["one"]["zeta"])
+    assert ours["one"]["alpha"][0, 0]["y"][0, 0].tolist() == [theirs["one"]["alpha"]["y"]]
+    assert [one.item() for one in ours["names"].ravel()] == np.ravel(theirs["names"]).tolist()
+
+
 def test_both_versions_decode_to_the_same(tmp_path):
     """scipy writes v5; the same variables as v7.3."""
     variables = {"x": VALUES, "one": {"a": VALUES, "b": "text"}, "flag": VALUES > 2}

@@ -438,6 +438,66 @@ def test_files_of_a_folder_are_runs_and_must_be_alike(tmp_path):
     assert len(read(tmp_path, window="0,100", subject="01").presentations) == 4
 
 
+def test_a_split_recording_stays_in_its_folder(tmp_path):
+    """The name of the next part is data of a stranger."""
+    raw, _ = continuous(seconds=100.0, rate=1000.0)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    raw.save(inside / "a_raw.fif", split_size="3MB", fmt="double", verbose="ERROR")
+    whole = read(inside / "a_raw.fif", series="yes")
+    assert whole.values.shape == (100_000, N_CHANNELS)
+    np.testing.assert_allclose(whole.values[70_000:80_000, :], raw.get_data()[:, 70_000:80_000].T, rtol=1e-6)
+    spoiled = (inside / "a_raw.fif").read_bytes()
+    assert spoiled.count(b"a_raw-1.fif") == 1
+    (inside / "a_raw.fif").write_bytes(spoiled.replace(b"a_raw-1.fif", b"../braw.fif"))
+    (inside / "a_raw-1.fif").rename(tmp_path / "braw.fif")
+    refused(inside / "a_raw.fif", r"goes on in .*braw.fif, out of its folder: refused", series="yes")
+
+
+def test_the_subject_of_the_metadata_wins_over_the_name_of_the_file(tmp_path):
+    path = tmp_path / "sub-07_task-x_epo.fif"
+    epochs(path)
+    made = mne.read_epochs(path, verbose="ERROR")
+    made.metadata = made.metadata.assign(subject=["s1"] * 7 + ["s2"] * 5)
+    made.save(path, overwrite=True, verbose="ERROR")
+    refused(path, r"has rows of 2 subjects \(s1, s2\): say which by --subject", window="0,100")
+    got = read(path, window="0,100", subject="s2")
+    assert got.values.shape == (5, N_CHANNELS)
+    np.testing.assert_array_equal(
+        got.values[1:3, :], read(path, window="0,100", subject="s2").values[:, :][1:3]
+    )
+    assert set(got.neuroids["subject"]) == {"s2"}
+    assert "subject" not in got.presentations
+
+
+def test_bdf_has_24_bits(tmp_path):
+    rng = np.random.default_rng(0)
+    signals = [100 * rng.normal(size=2000).clip(-4, 4) for _ in range(2)]
+    edf(tmp_path / "a.edf", signals, [200] * 2, NAMES[:2])
+    header = bytearray((tmp_path / "a.edf").read_bytes()[: 256 * 3])
+    header[:8] = b"\xffBIOSEMI"
+    for place, limit in ((120, b"-8388608"), (128, b"8388607 ")):
+        header[256 + 2 * place : 256 + 2 * (place + 8)] = 2 * limit
+    body = b"".join(
+        np.rint((one[200 * k : 200 * (k + 1)] + 1000) / 2000 * (2**24 - 1) - 2**23).astype("<i4").tobytes()
+        for k in range(10)
+        for one in signals
+    )
+    packed = np.frombuffer(body, np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    (tmp_path / "b.bdf").write_bytes(bytes(header) + packed)
+    got = read(tmp_path / "b.bdf", window="0,100", events=events_table(tmp_path / "e.tsv", [1.0, 4.0]))
+    np.testing.assert_allclose(
+        got.values[:, :], [[1e-6 * one[k : k + 20].mean() for one in signals] for k in (200, 800)], atol=1e-10
+    )
+    (tmp_path / "b.bdf").write_bytes(bytes(header) + packed[:-900])
+    refused(
+        tmp_path / "b.bdf",
+        "b.bdf is cut short: it says 10 records and holds 9.2",
+        window="0,100",
+        events="e.tsv",
+    )
+
+
 def test_truncated_and_foreign_files_are_one_line(tmp_path):
     path = tmp_path / "a-epo.fif"
     epochs(path)
