@@ -198,3 +198,32 @@ def report_data(
         print_json({"files": [str(path) for path in paths]})
     else:
         say(f"open {paths[0]}")
+
+
+@data.command("convert")
+@with_read_options
+def convert_data(
+    source: Annotated[
+        str, typer.Argument(help="A data set as the list shows it, or recordings in a known format.")
+    ],
+    options: ReadOptions,
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    form: Annotated[
+        str, typer.Option("--as", help="folder, or a format that is written: brodmann list recordings.")
+    ] = "folder",
+    file_format: Format = None,
+) -> None:
+    """Write a data set, or recordings, in another format.
+
+    For example:
+
+      brodmann data convert my-recordings --to there --as brainio
+
+      brodmann data convert session.nwb --to there --events trials --stimulus-column stimulus_id
+    """
+    from ...brain_data.converting import convert
+
+    written = convert(source, to.expanduser(), form, options, file_format)
+    say(f"{source} is written to {to} as {form}")
+    for line in written:
+        say(line)

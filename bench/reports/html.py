@@ -94,7 +94,14 @@ def write_report(
             if pdf is not None:
                 write_bytes(files_of["pdf"], pdf)
                 paths.append(files_of["pdf"])
-            figures.append(_shown(panel, pictures))
+            beside = {
+                f"figures/{file_name(panel.name)[:80]}.{ending}": content
+                for ending, content in (panel.beside() if panel.beside else {}).items()
+            }
+            for name, content in beside.items():
+                write_bytes(folder / name, content)
+                paths.append(folder / name)
+            figures.append(_shown(panel, pictures) | {"beside": list(beside)})
     comparison.notes.extend(notes)
     write_bytes(folder / "scores.csv", csv_of(comparison.scores))
     write_bytes(folder / "differences.csv", csv_of(comparison.differences))

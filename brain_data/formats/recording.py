@@ -12,6 +12,9 @@ from ..read_options import ReadOptions
 if TYPE_CHECKING:  # a listing of data sets imports this, and must not import pandas
     from ..imported import Imported
 
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+
 
 class RecordingFormat(ABC):
     """A form in which laboratories keep recordings; the first line of each one's docstring says which.
@@ -23,12 +26,15 @@ class RecordingFormat(ABC):
     name : str
     takes : tuple of str
         The options of :class:`.imported.ReadOptions` that it understands.
+    writes : bool
+        Whether data sets can be written in it: ``brodmann data convert``.
     package, extra : str
         What must be installed to read it, and the extra that installs it: ``pip install 'brodmann[EXTRA]'``.
     """
 
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
+    writes: ClassVar[bool] = False
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
 
@@ -45,6 +51,17 @@ class RecordingFormat(ABC):
         UserError
             In one line, with the place, for what is damaged, does not fit, or has to be said by an option.
         """
+
+    def write(self, dataset: "Dataset", path: Path) -> None:
+        """Write a data set so that :meth:`read` gives it back; a format that has this says so by `writes`.
+
+        Raises
+        ------
+        UserError
+            Where the format has no place for something that the data set holds.
+        """
+        written = ", ".join(one.name for one in RECORDING_FORMATS.values() if one.writes)
+        raise UserError(f"{self.name} is read, not written: folder, {written} are")
 
 
 RECORDING_FORMATS: Registry[RecordingFormat] = Registry(
