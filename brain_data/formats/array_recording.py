@@ -1,6 +1,5 @@
 """A recording out of one file that names its arrays: which are the responses, which the stimuli, which way they lie."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -17,6 +16,7 @@ from .base import NEUROID, TIMED
 from .named_arrays import Branch, Held, array_of, columns_at, find, held_in, listed
 from .presentation_table import file_beside, of_one_subject, presentations_of, with_own_runs
 from .stimuli_beside import read_stimulus_table, stimuli_beside
+from .story_words import one_story, story_words
 
 TAKES = (
     "array", "events", "stimuli", "stimulus_column", "region", "region_column", "subject", "bins", "series", "tr",
@@ -357,42 +357,4 @@ def _stories(file: _File) -> tuple[pd.DataFrame, str]:
     story = file.path.name.split(".")[0]
     if file.options.stimuli is None:
         return pd.DataFrame({"stimulus_id": [story], "story": [story], "onset": [0.0]}), story
-    return one_story(read_words(file.options.stimuli), story, file.options.stimuli)
-
-
-def read_words(said: str) -> pd.DataFrame:
-    """A table of words or frames with ``onset`` and ``offset`` in s, and ``stimulus_id``, made where there is none.
-
-    Raises
-    ------
-    UserError
-        For no such file, or a table without these.
-    """
-    path = Path(said)
-    if not path.is_file():
-        raise UserError(
-            f"--stimuli {said}: of a series it is a table of words or frames, and there is no such file"
-        )
-    table = read_stimulus_table(path)
-    for name in ("onset", "offset"):
-        if name not in table.columns:
-            raise unknown(f"column: {path.name} needs", name, map(str, table.columns))
-    if "stimulus_id" not in table.columns:
-        table.insert(0, "stimulus_id", [f"{place:06d}" for place in range(len(table))])
-    return table
-
-
-def one_story(table: pd.DataFrame, story: str, said: str) -> tuple[pd.DataFrame, str]:
-    """The rows of one story of a table, and its name: the one that `story` names, or the only one there is."""
-    if "story" not in table.columns:
-        return table.assign(story=story), story
-    there: Sequence[str] = list(dict.fromkeys(table["story"].astype(str)))
-    if story not in there and len(there) > 1:
-        raise unknown(
-            f"story of {said}",
-            story,
-            there,
-            hint=f"there are {', '.join(there[:8])}: call the file after one",
-        )
-    chosen = story if story in there else there[0]
-    return table[table["story"].astype(str) == chosen].reset_index(drop=True), chosen
+    return one_story(story_words(file.options.stimuli), story, file.options.stimuli)

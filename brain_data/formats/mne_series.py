@@ -11,10 +11,10 @@ import pandas as pd
 
 from ...errors import UserError, unknown
 from ..imported import Computed, Numbers, ReadOptions
-from .array_recording import one_story, read_words
 from .mne_events import annotated, bad_segments, of_continuous
 from .mne_files import Opened
 from .mne_signals import Band, Floats, Indices, made_once, samples
+from .story_words import one_story, story_words
 
 _PIECE = 1 << 27
 
@@ -146,7 +146,7 @@ def _stimuli(spans: Sequence[Span], options: ReadOptions) -> tuple[pd.DataFrame,
         return pd.DataFrame(
             {"stimulus_id": stories, "story": stories, "onset": 0.0, "offset": list(lasts.values())}
         ), names
-    table = read_words(options.stimuli)
+    table = story_words(options.stimuli)
     if "story" in table.columns and len(set(names)) > 1:
         known = list(dict.fromkeys(table["story"].astype(str)))
         for name in names:
