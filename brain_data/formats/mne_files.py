@@ -302,7 +302,8 @@ def channels_of(
         bad, or have different sampling rates.
     """
     info = opened[0].data.info
-    names, kinds = list(info["ch_names"]), info.get_channel_types()
+    with quietly(opened[0].path):
+        names, kinds = list(info["ch_names"]), info.get_channel_types()
     bads = set().union(*(one.data.info["bads"] for one in opened))
     wanted = _wanted(options.names("channels"), names, kinds, opened[0].path.name)
     picks = [place for place in wanted if names[place] not in bads]
