@@ -29,7 +29,7 @@ _BEGINS = {
     ".fif": b"\x00\x00\x00\x64", ".gz": b"\x1f\x8b", ".vhdr": b"Brain", ".edf": b"0       ", ".bdf": b"\xffBIOSEMI",
 }  # fmt: skip
 _LATER = re.compile(r"(?:(?<=epo)|(?<=raw)|(?<=meg)|(?<=eeg))-\d+\.fif(\.gz)?$|_split-(?!0*1_)\d+_")
-_SPOILED = re.compile(r"[Ii]nvalid tag|corrupted|truncated")
+_SPOILED = re.compile(r"[Ii]nvalid tag|possibly corrupted")
 """What MNE warns of, and reads on."""
 _EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$")
 

@@ -247,5 +247,11 @@ def test_a_story_of_words(path, tmp_path):
     got = read(path, series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv"))
     assert got.stimuli["word"].tolist() == ["x", "y"]
     assert set(got.presentations["stimulus_id"]) == {"a"}
+    (tmp_path / "words.TextGrid").write_text(
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n4\n<exists>\n1\n"IntervalTier"\n"words"\n0\n4\n3\n'
+        '0\n1\n"x"\n1\n3\n"sp"\n3\n4\n"y"\n'
+    )
+    got = read(path, series="yes", tr="1.5", stimuli=str(tmp_path / "words.TextGrid"))
+    assert got.stimuli[["word", "onset", "story"]].to_numpy().tolist() == [["x", 0.0, "a"], ["y", 3.0, "a"]]
     words.drop(columns="offset").to_csv(tmp_path / "words.csv", index=False)
     refused(path, "words.csv needs 'offset'", series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv"))

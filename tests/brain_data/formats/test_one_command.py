@@ -1,5 +1,7 @@
 """One command from a laboratory's file to a data set: what was recorded is what is loaded, and can be scored."""
 
+import sys
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -8,7 +10,9 @@ from command_line import run_brodmann
 
 from brodmann.brain_data import load_dataset
 from brodmann.brain_data.catalogue import add_dataset
+from brodmann.brain_data.formats.recording import recognized
 from brodmann.brain_data.imported import ReadOptions
+from brodmann.errors import NotAvailableError
 
 from .matlab73_writer import save
 
@@ -73,6 +77,17 @@ def test_epochs_are_a_data_set_with_time_bins(tmp_path):
     assert got.responses["time_bin_start"].values.tolist() == list(range(-100, 300, 50))
     assert got.units == "T"
     assert (got.modality, got.stimuli["word"].tolist()) == ("language", words[:20])
+
+
+def test_without_mne_one_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mne", None)
+    path = tmp_path / "a_raw.fif"
+    path.write_bytes(b"\x00\x00\x00\x64" + bytes(100))
+    assert recognized(path).name == "mne"
+    with pytest.raises(
+        NotAvailableError, match=r"reading a_raw.fif needs the package 'mne': pip install 'brodmann\[mne\]'"
+    ):
+        added("absent", path, window="0,100")
 
 
 def test_what_is_missing_is_asked_for_in_one_line_and_then_it_enters(tmp_path):
