@@ -184,13 +184,13 @@ def _stories(runs: Sequence[Run], column: str) -> tuple[pd.DataFrame, list[tuple
         if key not in stories:
             name = str(table["stimulus_id"].iloc[0]) if len(table) == 1 else run.name
             stories[key] = name
-            words.append(_words(table, name))
+            words.append(_words(table, name, column))
         shown.append((stories[key], times[key], began))
         times[key] += 1
     return pd.concat(words, ignore_index=True), shown
 
 
-def _words(table: pd.DataFrame, story: str) -> pd.DataFrame:
+def _words(table: pd.DataFrame, story: str, column: str) -> pd.DataFrame:
     labels = [name for name in table.columns if name not in _TAKEN]
     ids = [story] if len(table) == 1 else [f"{story}.{i:0{len(str(len(table)))}d}" for i in range(len(table))]
     found = pd.DataFrame(
@@ -202,7 +202,7 @@ def _words(table: pd.DataFrame, story: str) -> pd.DataFrame:
         }
     )
     if len(table) > 1:
-        found["shown"] = table["stimulus_id"]
+        found[column] = table["stimulus_id"]
         if _are_pictures(table["stimulus_id"]):
             found["filename"] = table["stimulus_id"]
     found[labels] = table[labels]

@@ -10,6 +10,7 @@ import pandas as pd
 from ...errors import UserError, unknown
 from ...progress import track
 from ..imported import Imported, Numbers, ReadOptions
+from ..text_columns import TEXT_COLUMNS
 from ..timeseries.beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
 from .bids_events import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
 from .bids_images import Floats32, Volumes
@@ -57,6 +58,8 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     scaled = _fill(values, recording, trials, rows, neuroids, hrf, method)
     kept, images = with_mask(values, recording, neuroids)
     stimuli, pictures = _stimuli(recording, trials, presentations, options)
+    if column in TEXT_COLUMNS:
+        stimuli.insert(1, column, stimuli["stimulus_id"])
     drop = [name for name in stimuli.columns if name in presentations and name != "stimulus_id"]
     units = "% signal change" if scaled else "as in the images"
     columns = "a column" if method == "all" else "a GLM"

@@ -431,6 +431,23 @@ def test_samples_in_time(folder):
     assert found.stimuli["stimulus_id"].is_unique
 
 
+def test_words_are_texts_that_models_can_be_shown(tmp_path):
+    words = ["the", "cat", "sat", "on", "the", "mat"]
+    events = events_of(1).drop(columns="stim_file").assign(word=words, trial_type="word")
+    write_run(tmp_path, "01", 1, events=events)
+    found = read(tmp_path, stimulus_column="word")
+    assert (
+        found.stimuli["word"].tolist() == found.stimuli["stimulus_id"].tolist() == list(dict.fromkeys(words))
+    )
+    assert found.presentations["repetition"].tolist() == [0, 0, 0, 0, 1, 0]
+    series = read(tmp_path, stimulus_column="word", series="yes")
+    assert series.stimuli["word"].tolist() == words
+    assert series.stimuli["stimulus_id"].tolist() == [f"run-1.{i}" for i in range(6)]
+    assert (
+        read(tmp_path, series="yes").stimuli["word"].tolist() == words
+    )  # where trial_type names the stimulus
+
+
 def test_a_run_of_one_row_is_a_story_on_its_own_clock_and_may_come_again(tmp_path):
     for run in (1, 2):
         story = pd.DataFrame({"onset": [10.0 + run], "duration": [100.0], "stim_file": ["stories/pie.wav"]})
