@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
@@ -21,7 +21,6 @@ SUFFIXES = (".nii", ".nii.gz")
 SAME_PLACE = 1e-3
 """Affines that differ by no more than this, in mm, are the same."""
 _LONGEST_HEADER = 540
-_PIECE = 1 << 20
 _LARGE, _DENSEST = 1 << 28, 200
 """From this many bytes on, a file that is packed more than so many times is no recording."""
 _SPARE = 1 << 24
@@ -113,12 +112,8 @@ class Image:
             return stored.astype(self.kind)
         return (stored * np.float64(self.slope) + self.inter).astype(self.kind)
 
-    def mapped(self) -> npt.NDArray[Any]:
-        """Of an image that is not packed, the stored numbers (voxel, volume) on disk; voxels with x the fastest."""
-        return np.memmap(self.path, self.dtype, "r", self.before, (self.n_voxels, self.n_volumes), order="F")
-
-    def volumes(self) -> Iterator[Floats]:
-        """Each volume in turn, (voxel,), with x the fastest.
+    def volumes(self, numbers: Iterable[int] | None = None) -> Iterator[Floats]:
+        """Each volume in turn, (voxel,), with x the fastest; or some, by number, of an image that is not packed.
 
         Raises
         ------
@@ -129,7 +124,9 @@ class Image:
         with closing(_opened(self.path)) as stream:
             try:
                 stream.seek(self.before)
-                for number in range(self.n_volumes):
+                for number in range(self.n_volumes) if numbers is None else numbers:
+                    if numbers is not None:
+                        stream.seek(self.before + int(number) * n_bytes)
                     raw = stream.read(n_bytes)
                     if len(raw) < n_bytes:
                         raise UserError(
@@ -137,8 +134,6 @@ class Image:
                             "copy it again"
                         )
                     yield self.scaled(np.frombuffer(raw, self.dtype))
-                while self.is_packed and stream.read(_PIECE):
-                    pass  # to the end, where the check sum is
                 if (
                     self.is_packed and len(stream.read(_SPARE)) == _SPARE
                 ):  # at its end the checksum is looked at
@@ -288,7 +283,7 @@ def _of_header(path: Path, header: Any) -> Image:
         raise ValueError("its numbers are colors or complex")
     before = float(header["vox_offset"]) or float(header.sizeof_hdr + 4)
     affine = np.asarray(header.get_best_affine(), np.float64)
-    across, along = header.get_xyzt_units()
+    across, along = _units(header)
     affine[:3] *= _TO_MM.get(across, 1.0)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ValueError("its affine is damaged: voxels of no size")
@@ -311,6 +306,14 @@ def _of_header(path: Path, header: Any) -> Image:
         before=int(before),
         timed=along in _TO_S and along != "unknown",
     )
+
+
+def _units(header: Any) -> tuple[str, str]:
+    try:
+        across, along = header.get_xyzt_units()
+    except KeyError:
+        raise ValueError(f"its header is damaged: units {int(header['xyzt_units'])} are not known") from None
+    return str(across), str(along)
 
 
 def _check_size(image: Image) -> None:

@@ -181,13 +181,12 @@ class _Tally:
 
 def _on_disk(image: Image, numbers: npt.NDArray[np.intp], flat: npt.NDArray[np.intp]) -> Computed:
     """Of one image that is not packed: volumes and voxels as they are asked for."""
-    stored = image.mapped()
 
     def get(rows: slice, neuroids: slice) -> Floats:
         volumes, places = numbers[rows], flat[neuroids]
         found = np.empty((len(volumes), len(places)), image.kind)
-        for row, number in enumerate(volumes):
-            found[row] = image.scaled(stored[:, number][places])
+        for row, volume in enumerate(image.volumes(volumes.tolist())):
+            found[row] = volume[places]
         return found
 
     return Computed((len(numbers), len(flat)), get, image.kind)

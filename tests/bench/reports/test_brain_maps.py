@@ -12,9 +12,10 @@ from command_line import run_brodmann
 from brodmann.bench import score
 from brodmann.bench.benchmark import make_benchmark
 from brodmann.bench.reports.brain_maps import record_at, scores_to_nifti
-from brodmann.brain_data import Dataset
+from brodmann.brain_data import Dataset, load_dataset
 from brodmann.brain_data.formats.recording import read_recording, recognized
 from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
 from brodmann.errors import UserError
 
 AFFINE = np.array([[-2.0, 0, 0, 40], [0, 2, 0, -60], [0, 0, 2.5, -10], [0, 0, 0, 1]])
@@ -46,19 +47,9 @@ def recorded(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(recorded):
     folder, _ = recorded
-    found = read_recording(folder, ReadOptions(), recognized(folder))
-    values = np.asarray(found.values[slice(None), slice(None)], np.float64)
-    table = found.neuroids
-    made = Dataset.from_arrays(
-        "betas",
-        values.reshape(WORDS, REPEATS, -1),
-        found.stimuli,
-        region="temporal",
-        positions=table[["x", "y", "z"]].to_numpy(),
-    )
-    object.__setattr__(made, "mask", found.images["mask"])
-    made.truth["kept open"] = found  # the mask lasts as long as what was read
-    return made
+    found = read_recording(folder, ReadOptions(region="temporal"), recognized(folder))
+    install_recording("betas", found)
+    return load_dataset("betas")
 
 
 @pytest.fixture(scope="module")
@@ -160,34 +151,23 @@ def test_a_score_without_values_of_neuroids(dataset, tmp_path):
     refused("has no score of its own for each neuroid", found, dataset, tmp_path / "map.nii")
 
 
-def test_the_command(dataset, recorded, tmp_path):
-    """A folder of one's own with positions, a score by the command line, and its map."""
+def test_the_command(recorded, tmp_path):
+    """From a folder of betas to a score and its map, by the command line alone."""
     folder, kept = recorded
-    own = tmp_path / "own"
-    own.mkdir()
-    pd.DataFrame(dataset.stimuli)[["stimulus_id", "sentence"]].to_csv(own / "stimuli.csv", index=False)
-    responses = dataset.responses
-    np.savez(
-        own / "responses.npz", responses=responses.values, stimulus_id=responses["stimulus_id"].values.astype(str),
-        repetition=responses["repetition"].values, **{axis: responses[axis].values for axis in "xyz"},
-    )  # fmt: skip
     home = {"BRODMANN_HOME": str(tmp_path / "home")}
-    done = run_brodmann("data", "add", "mapped", "--from", own, **home)
+    done = run_brodmann("data", "add", "mapped", "--from", folder, "--region", "temporal", **home)
     assert done.returncode == 0, done.stderr
+    assert "1 voxels without a number (NaN) in any volume" in done.stdout
     words = ("--run", tmp_path / "run", "--bootstraps", "0", "--permutations", "0", "--json")
-    done = run_brodmann("score", "word-length-frequency", "mapped.region-ridge", *words, **home)
+    done = run_brodmann("score", "word-length-frequency", "mapped.temporal-ridge", *words, **home)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
-    target = ("--to", tmp_path / "map.nii.gz")
-    missing = run_brodmann("export-map", record["file"], *target, **home)
-    assert missing.returncode == 2
-    assert missing.stderr.startswith("brodmann: mapped keeps no image of its voxels: give one by --mask")
-    done = run_brodmann("export-map", record["file"], *target, "--mask", folder / "mask.nii.gz", **home)
+    done = run_brodmann("export-map", record["file"], "--to", tmp_path / "map.nii.gz", **home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].split() == ["scores", str(tmp_path / "map.nii.gz")]
     volume = np.asarray(nibabel.load(tmp_path / "map.nii.gz").dataobj)
     raw = np.load(str(record["file"]).replace(".json", ".npz"))["raw"]
     assert volume[kept].tolist() == raw.tolist()
-    nowhere = run_brodmann("export-map", tmp_path / "nothing.json", *target, **home)
+    nowhere = run_brodmann("export-map", tmp_path / "nothing.json", "--to", tmp_path / "m.nii", **home)
     assert nowhere.returncode == 2
     assert "no record at" in nowhere.stderr
