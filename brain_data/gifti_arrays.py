@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 from xml.parsers.expat import ExpatError, ParserCreate
 
 import numpy as np
@@ -120,7 +120,7 @@ def _decoded(text: bytes, one: GiftiArray) -> npt.NDArray[Any]:
         if len(numbers) != n:
             raise ValueError(f"it says that it holds {n} numbers, and {len(numbers)} stand there")
         return numbers.astype(one.dtype.newbyteorder("="))
-    raw, size = base64.b64decode(text), n * one.dtype.itemsize
+    raw, size = base64.b64decode(b"".join(text.split()), validate=True), n * one.dtype.itemsize
     if one.packing == "GZipBase64Binary":
         if size > _MOST_INFLATED * len(raw) + _CHUNK:
             raise ValueError(f"it says that it holds {n} numbers, and its {len(raw)} bytes cannot")
@@ -200,7 +200,7 @@ def _opened(path: Path) -> IO[bytes]:
     stream = path.open("rb")
     if stream.read(2) == b"\x1f\x8b":
         stream.close()
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     stream.seek(0)
     return stream
 

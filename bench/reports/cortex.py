@@ -194,18 +194,19 @@ def cortex_figure(cortex: Cortex, *, dark: bool = False) -> "Figure":
 def gifti_bytes(cortex: Cortex, side: str) -> bytes:
     """A hemisphere's numbers as a GIFTI file (``.shape.gii``), NaN where a vertex has none."""
     import nibabel
-    from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
+    library: Any = nibabel.gifti
     about = {"Name": cortex.title, "Quantity": cortex.quantity}
-    array: Any = GiftiDataArray(
+    array = library.GiftiDataArray(
         np.asarray(cortex.values[side], np.float32), intent="NIFTI_INTENT_SHAPE", datatype="NIFTI_TYPE_FLOAT32",
-        meta=GiftiMetaData(about),
+        meta=library.GiftiMetaData(about),
     )  # fmt: skip
-    image: Any = GiftiImage(
+    image = library.GiftiImage(
         darrays=[array],
-        meta=GiftiMetaData(about | {"AnatomicalStructurePrimary": f"Cortex{SIDE_NAMES[side].capitalize()}"}),
+        meta=library.GiftiMetaData(
+            about | {"AnatomicalStructurePrimary": f"Cortex{SIDE_NAMES[side].capitalize()}"}
+        ),
     )
-    assert isinstance(image, nibabel.GiftiImage)
     return bytes(image.to_bytes())
 
 
