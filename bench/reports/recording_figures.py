@@ -84,11 +84,9 @@ def presentations(dataset: Dataset, covered: pd.DataFrame, style: Style) -> "Fig
         counts = pd.Series(dataset.responses["stimulus_id"].values).value_counts()
         times = counts.value_counts().sort_index()
         if dataset.kind == "series":
-            first.barh(
-                [shortened(str(one)) for one in counts.index[:12]],
-                counts.to_numpy()[:12],
-                color=style.color(""),
-            )
+            names = [shortened(str(one)) for one in counts.index[:12]]
+            first.barh(names, counts.to_numpy()[:12], color=_BARS, height=0.6)
+            first.set_ylim(-1, max(len(names), 3))
             first.set_xlabel("samples of each story or film")
         else:
             first.bar(times.index.astype(str)[:40], times.to_numpy()[:40], color=_BARS, width=0.6)

@@ -270,7 +270,7 @@ def _check_times(runs: list[_Run], words: pd.DataFrame, tr: float) -> None:
         if len(late):
             raise UserError(
                 f"run {run.name!r} ends at {last:g} s, but {len(late)} words of {run.story!r} begin later "
-                f"(first: {late['word'].iloc[0]!r} at {late['onset'].iloc[0]:g} s): look at tr, first_sample, and the words' unit"
+                f"(first: {late['word'].iloc[0]!r} at {late['onset'].iloc[0]:g} s): look at tr, first_sample and units"
             )
 
 
