@@ -181,16 +181,23 @@ def test_a_voxel_that_is_not_in_every_runs_brain_is_not_taken(tmp_path):
     assert len(read(tmp_path).neuroids) == 15
 
 
-def test_a_voxel_that_is_constant_in_a_run_has_no_number_in_it(tmp_path):
+@pytest.mark.parametrize("series", ["no", "yes"])
+def test_a_voxel_that_is_constant_or_nan_in_a_run_is_left_out_and_counted(tmp_path, series):
     write_run(tmp_path, "01", 1)
     write_run(tmp_path, "01", 2)
+    whole = read(tmp_path, series=series)
     path = next((tmp_path / "derivatives").rglob("*run-2*_bold.nii.gz"))
-    series = nibabel.load(path).get_fdata().reshape(24, -1).T.astype(np.float32)
-    series[:, np.flatnonzero(MASK)[3]] = 500
-    save_volumes(path, series)
-    missing = np.isnan(numbers(read(tmp_path)))
-    assert missing[6:, 3].all()
-    assert missing.sum() == 6
+    bold = nibabel.load(path).get_fdata().reshape(24, -1).T.astype(np.float32)
+    bold[:, np.flatnonzero(MASK)[3]] = 500
+    bold[7, np.flatnonzero(MASK)[5]] = np.nan
+    save_volumes(path, bold)
+    found = read(tmp_path, series=series)
+    assert found.left_out == {"voxels or vertices that do not vary, or hold no number, in some run": 2}
+    kept = [i for i in range(16) if i not in (3, 5)]
+    np.testing.assert_array_equal(numbers(found), numbers(whole)[:, kept])
+    assert found.neuroids["neuroid_id"].tolist() == whole.neuroids["neuroid_id"].iloc[kept].tolist()
+    mask = np.asarray(nibabel.load(found.images["mask"]).dataobj) > 0
+    np.testing.assert_array_equal(np.argwhere(mask), found.neuroids[list("ijk")])
 
 
 def first_level(path, events, *, columns, confounds=None, sample_mask=None, drift="cosine", mask=MASK):
