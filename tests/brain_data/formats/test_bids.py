@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import FirstLevelModel
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
+from PIL import Image
 
 import brodmann
 from brodmann import UserError
@@ -20,6 +21,7 @@ from brodmann.brain_data.datasets.haxby2001 import CATEGORIES, slice_runs
 from brodmann.brain_data.formats.bids import Bids
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
 from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
 from brodmann.brain_data.timeseries.block_patterns import bright_voxels, patterns
 from brodmann.files import home
 
@@ -638,3 +640,24 @@ def test_the_responses_leave_the_disk_with_the_last_one_who_holds_them(folder):
     gc.collect()
     assert not mask.parent.exists()
     assert {path for path in home().rglob("*") if "haxby" not in str(path)} == before
+
+
+@pytest.mark.parametrize("series", ["no", "yes"])
+def test_it_becomes_a_data_set(folder, series, tmp_path):
+    place = shutil.copytree(folder[0], tmp_path / "study")
+    found = read(place, series=series, subject="01", confounds="wm_csf")
+    for path in found.pictures.values():
+        Image.new("RGB", (8, 8), (int(path.stem[2:]) * 40, 0, 0)).save(path)
+    install_recording("tiny-study", found)
+    dataset = brodmann.load_dataset("tiny-study")
+    assert dataset.kind == found.kind
+    np.testing.assert_array_equal(dataset.responses.values, numbers(found))
+    assert dataset.responses["run"].values.tolist() == found.presentations["run"].tolist()
+    assert dataset.responses["stimulus_id"].values.tolist() == found.presentations["stimulus_id"].tolist()
+    np.testing.assert_allclose(dataset.responses["x"].values, found.neuroids["x"])
+    np.testing.assert_array_equal(np.asarray(nibabel.load(dataset.mask).dataobj) > 0, MASK)
+    if series == "yes":
+        assert dataset.tr == TR
+        np.testing.assert_allclose(dataset.responses["time"].values, found.presentations["time"])
+        np.testing.assert_array_equal(dataset.good, found.good)
+        np.testing.assert_allclose(dataset.confounds, found.confounds)
