@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..bounded import require_for
 from ..errors import NotAvailableError, UserError, first_line, unknown
-from .formats.table import read_table
 from .imported import ReadOptions
 from .volumes import SUFFIXES, Grid, Image, check_grid, is_image, open_image
 
@@ -272,7 +272,7 @@ def read_labels(path: Path) -> pd.DataFrame:
         return _color_table(path)
     if suffix not in _TABLES:
         raise UserError(f"{path.name}: names of regions are read from {', '.join(_TABLES)}")
-    table = read_table(path, _NAME_COLUMNS, separator="\t" if suffix == ".tsv" else ",")
+    table = _texts(path, "\t" if suffix == ".tsv" else ",")
     by_name = {str(name).lower(): str(name) for name in table.columns}
     number = next((by_name[one] for one in _NUMBER_COLUMNS if one in by_name), None)
     name = next((by_name[one] for one in _NAME_COLUMNS if one in by_name), None)
@@ -287,6 +287,22 @@ def read_labels(path: Path) -> pd.DataFrame:
         ),
         path,
     )
+
+
+def _texts(path: Path, separator: str) -> pd.DataFrame:
+    """A table whose cells stay as they are written, but for columns of numbers."""
+    require_for(path, 8 * path.stat().st_size)
+    try:
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
+        )
+    except (OSError, ValueError) as error:  # pandas' and Unicode's own are ValueErrors
+        raise UserError(f"{path} cannot be read as a table: {first_line(error)}") from error
+    for name in table.columns:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if numbers.notna().all() and str(name).lower() not in _NAME_COLUMNS:
+            table[name] = numbers
+    return table
 
 
 def _color_table(path: Path) -> pd.DataFrame:

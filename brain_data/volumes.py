@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
@@ -23,6 +23,7 @@ SAME_PLACE = 1e-3
 _LONGEST_HEADER = 540
 _LARGE, _DENSEST = 1 << 28, 200
 """From this many bytes on, a file that is packed more than so many times is no recording."""
+_SPARE = 1 << 24
 _TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 _TO_S = {"unknown": 1.0, "sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _OF_CIFTI = range(3000, 3100)
@@ -46,11 +47,14 @@ class Grid:
 
     def places(self, voxels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Positions in mm, ``(n, 3)``, of voxels by their indices, ``(n, 3)``."""
-        return voxels @ self.affine[:3, :3].T + self.affine[:3, 3]
+        found: npt.NDArray[np.float64] = voxels @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return found
 
     def voxels(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Voxel indices, not rounded, of positions in mm."""
-        return (places - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        back: npt.NDArray[np.float64] = np.linalg.inv(self.affine)
+        found: npt.NDArray[np.float64] = places @ back[:3, :3].T + back[:3, 3]
+        return found
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,8 @@ class Image:
             return stored.astype(self.kind)
         return (stored * np.float64(self.slope) + self.inter).astype(self.kind)
 
-    def mapped(self) -> npt.NDArray[Any]:
-        """Of an image that is not packed, the stored numbers (voxel, volume) on disk; voxels with x the fastest."""
-        return np.memmap(self.path, self.dtype, "r", self.before, (self.n_voxels, self.n_volumes), order="F")
-
-    def volumes(self) -> Iterator[Floats]:
-        """Each volume in turn, (voxel,), with x the fastest.
+    def volumes(self, numbers: Iterable[int] | None = None) -> Iterator[Floats]:
+        """Each volume in turn, (voxel,), with x the fastest; or some, by number, of an image that is not packed.
 
         Raises
         ------
@@ -121,7 +121,9 @@ class Image:
         with closing(_opened(self.path)) as stream:
             try:
                 stream.seek(self.before)
-                for number in range(self.n_volumes):
+                for number in range(self.n_volumes) if numbers is None else numbers:
+                    if numbers is not None:
+                        stream.seek(self.before + int(number) * n_bytes)
                     raw = stream.read(n_bytes)
                     if len(raw) < n_bytes:
                         raise UserError(
@@ -129,6 +131,10 @@ class Image:
                             "copy it again"
                         )
                     yield self.scaled(np.frombuffer(raw, self.dtype))
+                if (
+                    self.is_packed and len(stream.read(_SPARE)) == _SPARE
+                ):  # at its end the checksum is looked at
+                    raise UserError(f"{self.path} holds more than its header says: refused; save it again")
             except (OSError, EOFError, zlib.error) as error:
                 raise UserError(f"{self.path} is damaged ({_said(error)}): copy it again") from error
 
@@ -136,7 +142,8 @@ class Image:
         """The only volume, (x, y, z)."""
         if self.n_volumes != 1:
             raise UserError(f"{self.path} has {self.n_volumes} volumes: one is needed here")
-        return next(self.volumes()).reshape(self.grid.shape, order="F")
+        (only,) = self.volumes()
+        return only.reshape(self.grid.shape, order="F")
 
 
 def is_image(path: Path) -> bool:
@@ -205,7 +212,7 @@ def inside_of(image: Image) -> npt.NDArray[np.bool_]:
         raise UserError(
             f"{image.path.name} holds {len(kinds)} different numbers, and a mask only 0 and another: {what}"
         )
-    inside = values != 0
+    inside: npt.NDArray[np.bool_] = values != 0
     if not inside.any():
         raise UserError(f"{image.path.name} is an empty mask: no voxel of it is above 0")
     return inside
@@ -217,8 +224,8 @@ def write_image(path: Path, volume: npt.NDArray[Any], like: Image, words: str = 
 
     from ..places import temporary_place
 
-    header: Any = nibabel.Nifti1Header()
-    made: Any = nibabel.Nifti1Image(volume, like.grid.affine, header)
+    kind: Any = nibabel.Nifti1Image
+    made = kind(volume, like.grid.affine)
     code = {"MNI152": _MNI, "Talairach": _TALAIRACH}.get(like.space, 2 if like.placed else 0)
     made.set_sform(like.grid.affine, code=code)
     made.set_qform(like.grid.affine, code=code, strip_shears=True)
@@ -273,7 +280,7 @@ def _of_header(path: Path, header: Any) -> Image:
         raise ValueError("its numbers are colors or complex")
     before = float(header["vox_offset"]) or float(header.sizeof_hdr + 4)
     affine = np.asarray(header.get_best_affine(), np.float64)
-    across, along = header.get_xyzt_units()
+    across, along = _units(header)
     affine[:3] *= _TO_MM.get(across, 1.0)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ValueError("its affine is damaged: voxels of no size")
@@ -295,6 +302,14 @@ def _of_header(path: Path, header: Any) -> Image:
         inter=float(inter or 0.0),
         before=int(before),
     )
+
+
+def _units(header: Any) -> tuple[str, str]:
+    try:
+        across, along = header.get_xyzt_units()
+    except KeyError:
+        raise ValueError(f"its header is damaged: units {int(header['xyzt_units'])} are not known") from None
+    return str(across), str(along)
 
 
 def _check_size(image: Image) -> None:

@@ -97,7 +97,7 @@ def scores_to_nifti(
 
 
 def _mask_of(dataset: Dataset, mask: Path | None) -> Image:
-    path: Path | None = mask or getattr(dataset, "mask", None)
+    path = mask or dataset.mask
     if path is None:
         raise UserError(
             f"{dataset.identifier} keeps no image of its voxels: give one by --mask, e.g. the mask they were taken with"

@@ -52,9 +52,9 @@ class Cifti(RecordingFormat):
 
 
 def _sampled(path: Path, options: ReadOptions) -> Sampled:
-    image, rows, columns = _opened(path)
     from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis, SeriesAxis
 
+    image, rows, columns = open_cifti(path)
     entities = entities_of(path.name)
     subject = entities.get("sub", "")
     if isinstance(columns, ParcelsAxis):
@@ -65,13 +65,13 @@ def _sampled(path: Path, options: ReadOptions) -> Sampled:
         said = [f"{len(names)} parcels, a region each"]
         surfaces: dict[str, Path] = {}
     else:
-        neuroids, said, surfaces = _grayordinates(columns, options, subject)
+        neuroids, said, surfaces = grayordinates(columns, options, subject)
     tr = _tr(rows, path) if isinstance(rows, SeriesAxis) else None
     start = float(rows.start) if tr is not None else 0.0
     return Sampled(
         path,
         {run_of(path.name): image.shape[0]},
-        _lazy(image, path),
+        read_rows(image, path),
         neuroids,
         "map" if isinstance(rows, ScalarAxis) else "sample",
         tr=tr,
@@ -87,22 +87,28 @@ def cortex_maps(path: Path, options: ReadOptions) -> tuple[list[str], Numbers, p
     """Names of the rows, the rows, their grayordinates, and the vertices of each hemisphere's whole surface."""
     from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis
 
-    image, rows, columns = _opened(path)
+    image, rows, columns = open_cifti(path)
     if isinstance(columns, ParcelsAxis):
         raise UserError(f"{path} holds parcels: they lie on no mesh")
-    table, _, _ = _grayordinates(columns, options, "")
+    table, _, _ = grayordinates(columns, options, "")
     names = _names(rows.name) if isinstance(rows, ScalarAxis) else []
     whole = {side: int(columns.nvertices[name]) for name, side in _SIDES.items() if name in columns.nvertices}
     return (
         names or [f"{path.name.split('.')[0]}-{i}" for i in range(len(rows))],
-        _lazy(image, path),
+        read_rows(image, path),
         table,
         whole,
     )
 
 
-def _opened(path: Path) -> tuple[Any, Any, Any]:
-    """The image and its two axes."""
+def open_cifti(path: Path) -> tuple[Any, Any, Any]:
+    """The image and its two axes, of rows and of columns.
+
+    Raises
+    ------
+    UserError
+        For a file that is none, or damaged.
+    """
     import nibabel
     from nibabel.cifti2.cifti2_axes import BrainModelAxis, ParcelsAxis, ScalarAxis, SeriesAxis
 
@@ -150,7 +156,7 @@ def _check_size(path: Path) -> None:
     require_for(path, 8 * offset)
 
 
-def _lazy(image: Any, path: Path) -> Numbers:
+def read_rows(image: Any, path: Path) -> Numbers:
     """(rows, grayordinates), a block read when it is asked for."""
 
     def get(rows: slice, neuroids: slice) -> npt.NDArray[Any]:
@@ -163,7 +169,7 @@ def _lazy(image: Any, path: Path) -> Numbers:
     return Computed(tuple(image.shape), get)
 
 
-def _grayordinates(
+def grayordinates(
     columns: Any, options: ReadOptions, subject: str
 ) -> tuple[pd.DataFrame, list[str], dict[str, Path]]:
     """A row a vertex or voxel, in the order of the file; what was found; the meshes."""

@@ -80,7 +80,8 @@ def _order(path: Path, n_trials: int) -> tuple[npt.NDArray[np.int64], npt.NDArra
     per_run: Any = None
     try:
         if path.suffix.lower() == ".npy":
-            order: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+            require_for(path, 2 * path.stat().st_size)
+            order: Any = np.load(path, allow_pickle=False)
         elif path.suffix.lower() == ".txt":
             require_for(path, 8 * path.stat().st_size)
             order = np.loadtxt(path, ndmin=1)

@@ -34,7 +34,7 @@ class Gifti(RecordingFormat):
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """Trials, or a series: see :func:`.surface_samples.as_imported`."""
         files = [one for one in sorted(path.glob("*.gii*")) if is_gifti(one) and _is_data(one)]
-        return as_imported(sampled_files(path, files, options, _opened, "array", _told_side), options)
+        return as_imported(sampled_files(path, files, options, open_samples, "array", _told_side), options)
 
 
 def _is_data(path: Path) -> bool:
@@ -53,7 +53,7 @@ def _told_side(path: Path) -> str | None:
     return {"CortexLeft": "L", "CortexRight": "R"}.get(said or "")
 
 
-def _opened(path: Path) -> Numbers:
+def open_samples(path: Path) -> Numbers:
     """(arrays, vertices) of a file whose arrays are a number a vertex each, all of the same surface."""
     file = open_gifti(path)
     kinds = {one.intent for one in file.arrays} & _NO_SAMPLES

@@ -58,9 +58,9 @@ class GLMsingle(RecordingFormat):
         try:
             with h5py.File(chosen, "r") as file:
                 return _read(_betas(file, chosen), chosen, folder, options, said)
-        except (OSError, RuntimeError, KeyError) as error:
-            if isinstance(error, UserError):
-                raise
+        except UserError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py says of damage
             raise UserError(
                 f"{chosen} is not a readable HDF5 file ({first_line(error)}): copy it again"
             ) from error

@@ -1,5 +1,6 @@
 """The voxels of volumes as a table (volume, voxel): looked through once, what is broken left out and counted."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -119,6 +120,8 @@ def room(shape: tuple[int, int], kind: np.dtype[Any]) -> npt.NDArray[Any]:
         )
     with tempfile.TemporaryFile(dir=place) as stream:
         stream.truncate(n_bytes)
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up later ends the process
+            os.posix_fallocate(stream.fileno(), 0, n_bytes)
         return np.memmap(stream, kind, "r+", 0, shape)
 
 
@@ -178,13 +181,12 @@ class _Tally:
 
 def _on_disk(image: Image, numbers: npt.NDArray[np.intp], flat: npt.NDArray[np.intp]) -> Computed:
     """Of one image that is not packed: volumes and voxels as they are asked for."""
-    stored = image.mapped()
 
     def get(rows: slice, neuroids: slice) -> Floats:
         volumes, places = numbers[rows], flat[neuroids]
         found = np.empty((len(volumes), len(places)), image.kind)
-        for row, number in enumerate(volumes):
-            found[row] = image.scaled(stored[:, number][places])
+        for row, volume in enumerate(image.volumes(volumes.tolist())):
+            found[row] = volume[places]
         return found
 
     return Computed((len(numbers), len(flat)), get, image.kind)

@@ -26,7 +26,7 @@ _FILE_COLUMNS = ("filename", "file", "image", "beta", "nifti")
 _NOT_HERE = ("dataset_description.json", "responses.npz", "responses.nc", "responses.csv", "responses.mat")
 _OF_NSD = re.compile(r"betas_session\d+\.hdf5")
 _MANY = 6
-_RESAMPLE = "--resample nearest takes each voxel's nearest"
+RESAMPLE = "--resample nearest takes each voxel's nearest"
 VOXEL_COLUMNS = ("i", "j", "k")
 
 
@@ -187,7 +187,7 @@ def _mask(chosen: _Chosen, folder: Path, options: ReadOptions) -> Image | None:
         return None
     mask = open_image(path)
     if options.resample is None:
-        check_grid(mask, grid, of, remedy=_RESAMPLE)
+        check_grid(mask, grid, of, remedy=RESAMPLE)
     return mask
 
 
@@ -225,16 +225,19 @@ def _voxels(
     """Values at the voxels that are kept, what is known of these, what to say, and what was left out."""
     first = chosen.images[0]
     grid, of = first.grid, first.path.name
-    voxels, said = _masked(mask, first, options)
+    voxels, said = voxels_of_mask(mask, first, options)
     regions = regions_of(options, voxels, grid, of, folder)
     voxels, columns = voxels[regions.inside], regions.columns[regions.inside].reset_index(drop=True)
     masked = read_masked(chosen.images, voxels, taken, varying=mask is None)
-    kept = pd.MultiIndex.from_arrays(voxels.T).get_indexer(pd.MultiIndex.from_arrays(masked.voxels.T))
+    kept = pd.MultiIndex.from_arrays([*voxels.T]).get_indexer(pd.MultiIndex.from_arrays([*masked.voxels.T]))
     said += [*regions.said, f"{len(masked.voxels)} of {len(voxels)} voxels kept"]
     return masked, columns.iloc[kept].reset_index(drop=True), said, dict(regions.left_out) | masked.left_out
 
 
-def _masked(mask: Image | None, first: Image, options: ReadOptions) -> tuple[npt.NDArray[np.intp], list[str]]:
+def voxels_of_mask(
+    mask: Image | None, first: Image, options: ReadOptions
+) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Voxel indices (n, 3) of a mask on the grid of an image, taken to it where ``--resample`` says so."""
     if mask is None:
         return mask_voxels(None, first.grid), ["no mask: all voxels that vary"]
     voxels = mask_voxels(mask, first.grid)

@@ -1,5 +1,6 @@
 """Responses that somebody kept as arrays in one ``.npz``, under names of their own, without a table of stimuli."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,23 @@ from .recording import RecordingFormat, add_recording_format
 _OF_STIMULI = ("stimulus_id", "stimulus", "stimuli", "conds", "conditions", "condition", "labels")
 _OF_REGIONS = ("region", "regions", "roi", "rois")
 _OTHERS = ("repetition", "run", "session")
+_RESPONSES = "responses"
 _POSITIONS = ("x", "y", "z")
 _OF_OTHERS = {".nii", ".gz", ".gii", ".nwb", ".fif", ".h5", ".hdf5", ".hf5", ".npy", ".vhdr", ".edf"}
 _OWN = ("stimuli.csv", "dataset.toml")
 
 
 @add_recording_format
-class NamedArrays(RecordingFormat):
+class ArrayArchive(RecordingFormat):
     """One .npz with responses (presentation, neuroid), and arrays that name their rows and columns."""
 
     name = "arrays"
     takes = ("array", "stimulus_column", "region_column", "region", "subject", "space", "units")
 
     def recognizes(self, path: Path) -> bool:
-        """An ``.npz``, or a folder with one that is not laid out as recordings of one's own."""
+        """An ``.npz`` under names of its own, or a folder with one that is not laid out as recordings of one's own."""
         if path.is_file():
-            return path.suffix.lower() == ".npz"
+            return path.suffix.lower() == ".npz" and _RESPONSES not in _names(path)
         if not path.is_dir() or any((path / one).exists() for one in _OWN):
             return False
         endings = [one.suffix.lower() for one in path.iterdir()]
@@ -77,6 +79,15 @@ class NamedArrays(RecordingFormat):
             about={one: words for one, words in about.items() if words},
             said=said,
         )
+
+
+def _names(path: Path) -> list[str]:
+    """The arrays of an archive; none where it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [one.removesuffix(".npy") for one in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []
 
 
 def _presentations(of_rows: dict[str, npt.NDArray[Any]], rows: str) -> pd.DataFrame:
@@ -128,7 +139,7 @@ def _responses(held: dict[str, npt.NDArray[Any]], options: ReadOptions, path: Pa
             raise UserError(f"{path.name} holds no matrix of numbers {options.array!r}: it has {known}")
         return options.array
     wide = {one: array for one, array in numbers.items() if min(array.shape) > 1} or numbers
-    found = [one for one in ("responses",) if one in wide] or list(wide)
+    found = [one for one in (_RESPONSES,) if one in wide] or list(wide)
     if len(found) != 1:
         what = (
             f"several matrices ({', '.join(found)}): say by --array which"
