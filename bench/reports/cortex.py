@@ -252,3 +252,14 @@ def cortex_of_scores(
         inside = np.isfinite(places).all(axis=1)
         return of_voxels(known[column].to_numpy(float)[inside], places[inside], title, quantity)
     return None
+
+
+def surfaces_of(record: Mapping[str, Any]) -> Mapping[str, Path]:
+    """The meshes of a score's data set, where it is installed here and keeps them."""
+    from ...brain_data.catalogue import is_installed, list_datasets, load_dataset
+
+    name = record["dataset"]
+    if name not in {card.identifier for card in list_datasets()} or not is_installed(name):
+        return {}
+    kept: Mapping[str, Path] = getattr(load_dataset(name), "surfaces", {})
+    return kept

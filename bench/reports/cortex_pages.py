@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ...analysis.topography.cortex_figure import voxel_image
 from ...brain_data.meshes import by_hemisphere
 from ...errors import UserError, unknown
-from .cortex import SIDE_NAMES, Cortex, cortex_of_scores, gifti_bytes
+from .cortex import SIDE_NAMES, Cortex, cortex_of_scores, gifti_bytes, surfaces_of
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -151,7 +151,6 @@ def scores_on_cortex(
     UserError
         Where the score is not of neuroids, or they have no place on cortex.
     """
-    from ...brain_data.catalogue import is_installed, load_dataset
     from ...files import write_bytes
     from ..results.store import arrays_of, record_of
     from .tables import units_table
@@ -173,8 +172,7 @@ def scores_on_cortex(
             )
         table = table[table["subject"] == subject]
     surfaces: Mapping[str, Path] = by_hemisphere(surface, "surface")
-    if not surfaces and is_installed(record["dataset"]):
-        surfaces = getattr(load_dataset(record["dataset"]), "surfaces", {})
+    surfaces = surfaces or surfaces_of(record)
     space = "" if surface else str(record.get("space", ""))
     title = f"{record['model']} on {record['benchmark']}"
     shown = cortex_of_scores(table, space, title, surfaces)

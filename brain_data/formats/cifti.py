@@ -52,9 +52,9 @@ class Cifti(RecordingFormat):
 
 
 def _sampled(path: Path, options: ReadOptions) -> Sampled:
-    image, rows, columns = open_cifti(path)
     from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis, SeriesAxis
 
+    image, rows, columns = open_cifti(path)
     entities = entities_of(path.name)
     subject = entities.get("sub", "")
     if isinstance(columns, ParcelsAxis):
