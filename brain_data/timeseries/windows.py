@@ -115,7 +115,9 @@ def windows_of(options: ReadOptions, default: Windows | None) -> Windows:
     if (between := options.numbers("window", 2)) is not None:
         return window(*between)
     if default is None:
-        raise UserError("say the window of a response by --window A,B, or its bins by --bins A,B,WIDTH (ms after onset)")
+        raise UserError(
+            "say the window of a response by --window A,B or its bins by --bins A,B,WIDTH (ms after onset)"
+        )
     return default
 
 

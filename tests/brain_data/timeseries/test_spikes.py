@@ -65,8 +65,22 @@ def test_rates_are_per_second_and_unknown_outside_the_recording():
 
 def test_a_window_may_share_time_with_an_interval_and_not_lie_in_it():
     onsets = [0.0, 0.9, 1.5, 2.0, 2.1, 9.0]
-    assert overlaps(onsets, window(0, 100), [[1.0, 2.0]]).tolist() == [False, False, True, False, False, False]
-    assert overlaps(onsets, window(-50, 150), [[1.0, 2.0]]).tolist() == [False, True, True, True, False, False]
+    assert overlaps(onsets, window(0, 100), [[1.0, 2.0]]).tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert overlaps(onsets, window(-50, 150), [[1.0, 2.0]]).tolist() == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     assert not overlaps(onsets, window(), np.empty((0, 2))).any()
 
 
