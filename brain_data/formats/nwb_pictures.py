@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,14 @@ _KINDS = ("GrayscaleImage", "RGBImage", "RGBAImage", "Image")
 _MOST_PIXELS = 1 << 26
 
 
+class Folder:
+    """A folder that is gone when nobody holds this any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix="brodmann-pictures-"))
+        finalize(self, rmtree, self.path, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Pictures as files.
@@ -28,12 +38,12 @@ class Pictures:
     ----------
     paths : mapping of str to Path
         Stimulus id -> file.
-    folder : TemporaryDirectory or None
+    folder : Folder or None
         Where the files are, as long as it is held.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
-    folder: "TemporaryDirectory[str] | None" = None
+    folder: Folder | None = None
 
     def kept_with(self, values: Computed) -> Computed:
         """The same responses, which hold the files for as long as they are held themselves."""
@@ -67,12 +77,12 @@ def pictures_of(path: Path, file: Any, ids: list[str], events: str, said: list[s
     if len(templates) != 1:
         return Pictures()
     ((name, readers),) = templates.items()
-    folder = TemporaryDirectory(prefix="brodmann-pictures-")
+    folder = Folder()
     paths = {}
     for number, (one, read) in enumerate(readers.items()):
         pixels = _pixels(read(), path)
         if pixels is not None:
-            paths[one] = Path(folder.name) / f"{number:05d}_{re.sub(r'[^A-Za-z0-9._-]+', '-', one)[:80]}.png"
+            paths[one] = folder.path / f"{number:05d}_{re.sub(r'[^A-Za-z0-9._-]+', '-', one)[:80]}.png"
             _write(paths[one], pixels)
     lacking = len(ids) - len(paths)
     said.append(

@@ -146,14 +146,11 @@ class SpikeTrains:
             if len(wrong):
                 spike = at + int(wrong[0])
                 unit = int(np.searchsorted(stops, spike, side="right"))
-                said = (
-                    f"{step[wrong[0]] * -1000:g} ms after a later one"
-                    if np.isfinite(piece[wrong[0]])
-                    else "no number"
-                )
+                number = bool(np.isfinite(piece[wrong[0]]))
+                said = f"follows one {-1000 * step[wrong[0]]:g} ms later" if number else "is no number"
                 raise UserError(
                     f"{place}: spike_times of unit {table.ids[unit]} are not in order (spike {spike - starts[unit]}, "
-                    f"{piece[wrong[0]]:g} s, is {said}): sort them"
+                    f"{piece[wrong[0]]:g} s, {said}): sort them"
                 )
             times.append(piece[(-at) % _STEP :: _STEP])
             first, last = min(first, float(piece.min())), max(last, float(piece.max()))

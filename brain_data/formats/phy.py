@@ -152,7 +152,7 @@ def cluster_counts(
 
 
 def _places(spikes: npt.NDArray[Any], samples: Floats) -> npt.NDArray[np.int64]:
-    """How many spikes, which are at whole samples, come before each of some times in samples; without a copy of them."""
+    """How many spikes, which are at whole samples, come before each of some times in samples, without a copy."""
     largest = 2.0**53 if spikes.dtype.kind == "f" else min(2.0**53, float(np.iinfo(spikes.dtype).max))
     whole = np.clip(np.ceil(samples), 0, largest).astype(spikes.dtype)
     return np.searchsorted(spikes, whole).astype(np.int64)

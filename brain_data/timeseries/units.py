@@ -55,10 +55,11 @@ def chosen_units(
     elif values is None:
         kept = _all_but_noise(units, column, texts, place, said)
     else:
+        lower = texts.str.lower()
         for value in values:
-            if value not in set(texts):
+            if value.lower() not in set(lower):
                 raise unknown(f"{column} of units in {place} (--quality)", value, texts)
-        kept = texts.isin(values).to_numpy()
+        kept = lower.isin([value.lower() for value in values]).to_numpy()
     if not kept.any():
         raise UserError(
             f"{place}: none of {len(units)} units is left by their {column}: say which by --quality"
@@ -85,7 +86,7 @@ def _all_but_noise(
             f"{place}: {int(unsorted.sum())} of {len(units)} units have no {column}: say which to take by --quality "
             f"({values}, all{ways})"
         )
-    kept = (texts != _NOISE).to_numpy()
+    kept = (texts.str.lower() != _NOISE).to_numpy()
     others = sorted(set(texts[kept]))
     if len(set(texts)) > 1:
         said.append(f"units of {column} {', '.join(others)} are in; fewer by --quality")
