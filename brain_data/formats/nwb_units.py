@@ -19,7 +19,7 @@ from .nwb_places import Places, with_region
 
 _STEP = 1 << 13
 """Every so many spikes a time is remembered, so that a stretch of time is found without reading the rest."""
-_PIECE = 1 << 22
+_PIECE = 1 << 20
 """Spikes that are looked at together."""
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 
@@ -138,7 +138,7 @@ class SpikeTrains:
         before = np.nan
         begins = np.unique(starts)
         for at in range(0, stored.shape[0], _PIECE):
-            piece = stored[at : at + _PIECE].astype(np.float64)
+            piece = np.asarray(stored[at : at + _PIECE], np.float64)
             step = np.diff(piece, prepend=before)
             opens = begins[(begins >= at) & (begins < at + len(piece))] - at
             step[opens] = 0
@@ -152,7 +152,7 @@ class SpikeTrains:
                     f"{place}: spike_times of unit {table.ids[unit]} are not in order (spike {spike - starts[unit]}, "
                     f"{piece[wrong[0]]:g} s, {said}): sort them"
                 )
-            times.append(piece[(-at) % _STEP :: _STEP])
+            times.append(piece[(-at) % _STEP :: _STEP].copy())
             first, last = min(first, float(piece.min())), max(last, float(piece.max()))
             before = piece[-1]
         places = np.arange(0, stored.shape[0], _STEP)

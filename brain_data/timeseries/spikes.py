@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from .windows import Bools, Floats, Windows, borders_of, inside, window
+from .windows import NANOSECOND, Bools, Floats, Windows, borders_of, inside, window
 
 Counts = npt.NDArray[np.int64]
 
@@ -31,11 +31,28 @@ def counts(spike_times: npt.ArrayLike, onsets: npt.ArrayLike, windows: Windows |
     array of shape (n_onsets, n_windows)
     """
     windows = windows or window()
+    spikes, starts = np.asarray(spike_times, np.float64), np.asarray(onsets, np.float64)
+    if windows.in_time:
+        first, stop = np.searchsorted(spikes, borders_of(starts, 1000 * np.array(windows.bounds))).T
+        if (stop - first).sum() < starts.size * len(windows.starts):  # spikes are fewer than borders
+            return _sorted_into_bins(spikes, starts, windows, first, stop)
     edges, places = np.unique(np.r_[windows.starts, windows.ends], return_inverse=True)
-    before = np.searchsorted(np.asarray(spike_times, np.float64), borders_of(onsets, edges).ravel())
-    before = before.reshape(-1, len(edges))
+    before = np.searchsorted(spikes, borders_of(starts, edges))
     n = len(windows.starts)
     found: Counts = before[:, places[n:]] - before[:, places[:n]]
+    return found
+
+
+def _sorted_into_bins(
+    spikes: Floats, onsets: Floats, windows: Windows, first: Counts, stop: Counts
+) -> Counts:
+    """Counts in bins side by side, of spikes `first` to `stop` around each onset."""
+    n, n_bins = stop - first, len(windows.starts)
+    owners = np.repeat(np.arange(len(onsets)), n)
+    places = np.arange(len(owners)) + np.repeat(first - np.cumsum(n) + n, n)
+    after = spikes[places] - onsets[owners]
+    bins = np.searchsorted(windows.ends[:-1] / 1000 - NANOSECOND, after, side="right")
+    found: Counts = np.bincount(owners * n_bins + bins, minlength=len(onsets) * n_bins).reshape(-1, n_bins)
     return found
 
 

@@ -29,7 +29,7 @@ class Windows:
     ----------
     starts, ends : array of shape (n_windows,)
     in_time : bool
-        Whether they are bins of a response in time; else there is one, whose response has no time.
+        Whether they are bins side by side, of a response in time; else there is one, whose response has no time.
     """
 
     starts: Floats
