@@ -136,9 +136,8 @@ def cluster_counts(
     while at < len(order):
         n = max(1, int(np.searchsorted(last[at:], first[at] + _PIECE, side="right")))
         piece = slice(int(first[at]), int(last[at + n - 1]))
-        owners = np.searchsorted(chosen, clusters[piece])
-        mine = owners < len(chosen)
-        mine[mine] = chosen[owners[mine]] == clusters[piece][mine]
+        owners = _owners(clusters[piece], chosen)
+        mine = owners >= 0
         owners = owners[mine]
         times = np.asarray(spikes[piece][mine], np.float64) / rate
         sorting = np.argsort(owners, kind="stable")
@@ -149,6 +148,17 @@ def cluster_counts(
             found[here, i] = counts(times[borders[i] : borders[i + 1]], onsets[here], windows)
         at += n
     return found
+
+
+def _owners(clusters: npt.NDArray[Any], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.integer[Any]]:
+    """Which of the chosen clusters each spike is of; -1 for none. Two bytes each, which sort in linear time."""
+    last = int(chosen[-1]) if len(chosen) else -1
+    if last >= _PIECE or len(chosen) > np.iinfo(np.int16).max:
+        found = np.searchsorted(chosen, clusters).clip(max=len(chosen) - 1)
+        return np.where(chosen[found] == clusters, found, -1)
+    numbers = np.full(last + 2, -1, np.int16)
+    numbers[chosen] = np.arange(len(chosen))
+    return numbers[np.minimum(np.asarray(clusters).astype(np.int64), last + 1)]
 
 
 def _places(spikes: npt.NDArray[Any], samples: Floats) -> npt.NDArray[np.int64]:
@@ -243,7 +253,9 @@ def _spikes(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def _ids(clusters: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
     found: npt.NDArray[np.int64] = np.empty(0, np.int64)
     for at in range(0, len(clusters), _PIECE):
-        found = np.union1d(found, np.asarray(clusters[at : at + _PIECE]).astype(np.int64))
+        piece = np.asarray(clusters[at : at + _PIECE]).astype(np.int64)
+        few = piece.min() >= 0 and piece.max() < _PIECE
+        found = np.union1d(found, np.flatnonzero(np.bincount(piece)) if few else piece)
     if found[0] < 0:
         raise UserError(f"{path / _CLUSTERS}: cluster {found[0]} is negative")
     return found
