@@ -152,19 +152,28 @@ def _unpacked(stream: IO[bytes], size: int) -> Iterator[int]:
         packed = unpacker.unconsumed_tail
 
 
-def check_plain(folder: Path) -> None:
-    """Raise a UserError for a folder with links out of it, devices, pipes, or files without an end."""
+def check_plain(folder: Path, *, absent: bool = False) -> None:
+    """Raise a UserError for a folder with links out of it, devices, pipes, or files without an end.
+
+    Links to nowhere are refused, too, unless `absent` says that some of what is named may not have been fetched.
+    """
     root = folder.resolve()
     for here, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(here, name)
             kind = path.lstat().st_mode
             if stat.S_ISLNK(kind):
-                _check_link(path, root)
+                if not (absent and _leads_nowhere(path, root)):
+                    _check_link(path, root)
             elif not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
                 raise UserError(f"{path} is {_called(kind)}, not a file: refused")
             if path.is_file():
                 check_ends(path)
+
+
+def _leads_nowhere(path: Path, root: Path) -> bool:
+    """Whether a link names a file inside the folder that is not there, as git-annex has it of what was not fetched."""
+    return path.resolve().is_relative_to(root) and not path.exists()
 
 
 def _check_link(path: Path, root: Path) -> None:

@@ -33,9 +33,13 @@ def sha256_file(path: Path) -> str:
 
 
 def digest_of(*parts: object) -> str:
-    """One sha256 over strings, bytes and whatever JSON can write, in order."""
+    """One sha256 over strings, bytes and whatever JSON can write, in order; an iterator gives bytes as they come."""
     digest = hashlib.sha256()
     for part in parts:
+        if isinstance(part, Iterator):
+            for piece in part:
+                digest.update(piece)
+            continue
         raw = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode()
         digest.update(len(raw).to_bytes(8, "little"))
         digest.update(raw)

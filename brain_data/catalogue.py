@@ -14,6 +14,7 @@ from .card import DATASETS, DatasetCard
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .imported import ReadOptions
 
 _DESCRIPTION = "dataset.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -52,6 +53,8 @@ def add_dataset(
     source: Path | str | None = None,
     columns: Mapping[str, str] | None = None,
     check: "Callable[[Dataset], object]" = lambda dataset: None,
+    options: "ReadOptions | None" = None,
+    file_format: str | None = None,
 ) -> Path:
     """Install a data set.
 
@@ -60,11 +63,15 @@ def add_dataset(
     name : str
         A name of the catalogue; or, with a `source`, a new name for data of one's own.
     source : path, optional
-        The folder that holds the files. None downloads them from their public address.
+        The folder or file that holds the recording. None downloads it from its public address.
     columns : mapping of str to str, optional
         For data of one's own: our name of a column -> what the files call it, ``"ignore"``, or ``"neuroid"``.
     check : callable, optional
         May refuse data of one's own before anything is copied.
+    options : ReadOptions, optional
+        What there is to say of a laboratory's recording, such as its task or the window of a trial.
+    file_format : str, optional
+        A name of ``RECORDING_FORMATS``, where several would read it.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def add_dataset(
     """
     source = None if source is None else Path(source).expanduser()
     if name not in DATASETS:
-        return _add_own(name, source, columns or {}, check)
+        return _add_own(name, source, columns or {}, check, options, file_format)
     if columns:
         raise UserError(
             f"{name!r} is a data set of the catalogue, whose columns are known: leave out columns"
@@ -152,17 +159,34 @@ def _how_to_install(card: DatasetCard) -> str:
 
 
 def _add_own(
-    name: str, source: Path | None, columns: Mapping[str, str], check: "Callable[[Dataset], object]"
+    name: str,
+    source: Path | None,
+    columns: Mapping[str, str],
+    check: "Callable[[Dataset], object]",
+    options: "ReadOptions | None",
+    file_format: str | None,
 ) -> Path:
     if source is None:
         raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
-    if not source.is_dir():
-        raise UserError(f"data set {name!r}: {source} is not a folder")
-    from .formats.folder import install_folder
+    from .formats.folder import install_folder, is_own_layout
+    from .formats.recording import read_path
 
-    return install_folder(name, source, columns, check)
+    if not source.exists():
+        raise UserError(f"data set {name!r}: there is nothing at {source}")
+    if file_format is None and is_own_layout(source):
+        given = [] if options is None else list(options.given())
+        if given:
+            raise UserError(
+                f"--{given[0].replace('_', '-')} says nothing of a folder with stimuli.csv and responses: leave it out"
+            )
+        return install_folder(name, source, columns, check)
+    if columns:
+        raise UserError(f"--columns is for folders with stimuli.csv and responses, which {source} is not")
+    from .importing import install_recording
+
+    return install_recording(name, read_path(source, options, file_format)[1], check)
 
 
 def _cards() -> dict[str, DatasetCard]:

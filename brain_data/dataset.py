@@ -1,7 +1,7 @@
 """The dataset contract: what was shown, what was recorded, where it comes from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,12 +13,15 @@ import xarray as xr
 
 from ..errors import UserError, unknown
 from ..files import digest_of
+from .checks import check_rdms, check_responses, check_stimuli
 from .stimulus_set import StimulusSet
+from .stored import walk
 
 if TYPE_CHECKING:
     from .near_duplicates import Alike
 
 Modality = Literal["vision", "language"]
+Kind = Literal["trials", "series"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class Dataset:
     responses : DataArray or None
         ``(presentation, neuroid)``; on `presentation` ``stimulus_id`` and, where they apply,
         ``repetition``, ``run``, ``subject``; on `neuroid` ``neuroid_id``, ``region`` and, where known,
-        ``subject`` and positions ``x``, ``y``, ``z`` in mm. Plain coordinates, no MultiIndex.
+        ``subject`` and positions ``x``, ``y``, ``z`` in mm. Plain coordinates, no MultiIndex. Of trials in time
+        ``(presentation, neuroid, time_bin)``, with ``time_bin_start`` and ``time_bin_end`` in ms after onset. They
+        may lie in a file, of which only what is asked for is read.
     rdms : mapping of str to DataArray
         Region -> ``(subject, session, stimulus, stimulus_other)`` dissimilarities, for data published as RDMs.
         Stimuli are in the order of `stimuli`.
@@ -73,6 +78,21 @@ class Dataset:
     blocks : str
         Column of the stimuli, or of `presentation`, within whose values samples depend on each other (``story``,
         ``run``); ``"none"`` where they are known not to. Empty: looked for.
+    kind : {"trials", "series"}
+        What a row of `responses` is: one presentation of one stimulus, or one sample in time of one run. In a series
+        ``stimulus_id`` is the story or film that was running, a value of the column ``story`` of `stimuli`; there are
+        ``run`` and ``time`` (s, on the clock of the stimuli's ``onset``); and what was not recorded of a neuroid,
+        such as a run, is NaN.
+    tr : float or None
+        Of a series, seconds from sample to sample.
+    confounds : DataFrame or None
+        Of a series, one row a row of `responses`.
+    good : array of bool or None
+        Of a series, the rows to keep. The others stay in place, so that delays stay right.
+    surfaces : mapping of str to Path
+        Hemisphere (``L``, ``R``) -> the mesh whose vertices the neuroids name (``hemisphere``, ``vertex``).
+    mask : Path or None
+        The NIfTI image whose voxels the neuroids are; each says which by ``voxel``, its place in C order.
     """
 
     identifier: str
@@ -89,17 +109,39 @@ class Dataset:
     units: str = ""
     truth: Mapping[str, Any] = field(default_factory=dict)
     blocks: str = ""
+    kind: Kind = "trials"
+    tr: float | None = None
+    confounds: pd.DataFrame | None = None
+    good: npt.NDArray[np.bool_] | None = None
+    surfaces: Mapping[str, Path] = field(default_factory=dict)
+    mask: Path | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.identifier, str) or not self.identifier.strip():
             raise UserError(f"the identifier of a data set must be a name, not {self.identifier!r}")
         check_stimuli(self.stimuli, self.identifier)
         if self.responses is not None:
-            check_responses(self.responses, self.stimuli, self.identifier)
+            check_responses(self.responses, self.stimuli, self.identifier, self.kind)
+        if self.kind == "series":
+            self._check_series()
         for region, rdm in self.rdms.items():
             check_rdms(rdm, len(self.stimuli), f"{self.identifier}.{region}")
         if self.responses is None and not self.rdms:
             raise UserError(f"data set {self.identifier!r} holds neither responses nor RDMs")
+
+    def _check_series(self) -> None:
+        if self.responses is None:
+            raise UserError(f"{self.identifier} is a series, and needs responses")
+        if self.tr is None or not 0 < self.tr < 3600:
+            raise UserError(
+                f"{self.identifier} is a series: tr must be its seconds from sample to sample, not {self.tr!r}"
+            )
+        n = len(self.responses)
+        for name, beside in (("confounds", self.confounds), ("good", self.good)):
+            if beside is not None and len(beside) != n:
+                raise UserError(
+                    f"{self.identifier}: there are {len(beside)} rows of {name}, but {n} of responses"
+                )
 
     @classmethod
     def from_arrays(
@@ -166,7 +208,7 @@ class Dataset:
         shown = "stimuli" if self.has_stimuli else "conditions, whose stimuli are not included"
         lines = [f"Dataset {self.identifier!r}: {kind}", f"  {len(self.stimuli)} {shown}"]
         if self.responses is not None:
-            lines.append(f"  {_recorded(self.responses)}")
+            lines.append(f"  {_recorded(self.responses, self.tr)}")
         for region, rdm in self.rdms.items():
             lines.append(
                 f"  RDMs of {region}: {', '.join(_counted(rdm.sizes[dim], str(dim)) for dim in rdm.dims[:2])}"
@@ -186,6 +228,7 @@ class Dataset:
         if self.responses is None or name not in set(self.responses["region"].values.tolist()):
             raise unknown(f"region of {self.identifier}", name, self.regions)
         chosen = self.responses[:, (self.responses["region"] == name).values]
+        chosen.attrs = dict(chosen.attrs)
         by_region = self.responses.attrs.get("left_out_by_region")
         if by_region is not None:
             everywhere = self.responses.attrs.get("left_out", {})
@@ -193,6 +236,59 @@ class Dataset:
             others = {reason: n for reason, n in everywhere.items() if reason not in counted}
             chosen.attrs["left_out"] = others | dict(by_region.get(name, {}))
         return chosen
+
+    def trials(self, region: str | None = None) -> xr.DataArray:
+        """The responses of one region, or of all, where there is one number a trial and neuroid.
+
+        Raises
+        ------
+        UserError
+            For a series, several time bins, RDMs alone.
+        """
+        if self.responses is None:
+            raise UserError(f"{self.identifier} holds RDMs alone, no responses")
+        if self.kind == "series":
+            raise UserError(
+                f"{self.identifier} is a series, samples in time of a run: this needs responses to trials"
+            )
+        found = self.responses if region is None else self.region(region)
+        if "time_bin" not in found.dims:
+            return found
+        if found.sizes["time_bin"] > 1:
+            raise UserError(
+                f"{self.identifier} has {described_bins(found)}, which are not averaged unasked: add it with "
+                f"--window A,B, or take Dataset.window(A, B)"
+            )
+        return found.isel(time_bin=0, drop=True)
+
+    def window(self, start: float, end: float) -> "Dataset":
+        """The same with one response a trial: the mean of the time bins that lie from `start` to `end`, in ms.
+
+        Each bin weighs as much as it is wide.
+
+        Raises
+        ------
+        UserError
+            Without time bins, or where none lies within.
+        """
+        if self.responses is None or "time_bin" not in self.responses.dims:
+            raise UserError(f"{self.identifier} has no time bins")
+        first, last = (self.responses[f"time_bin_{side}"].values for side in ("start", "end"))
+        inside = (first >= start) & (last <= end)
+        if not inside.any():
+            raise UserError(
+                f"{self.identifier} has no time bin from {start:g} to {end:g} ms: {described_bins(self.responses)}"
+            )
+        widths = (last - first)[inside].astype(np.float64)
+        values = np.empty(
+            self.responses.shape[:2], np.float32 if self.responses.dtype == np.float32 else np.float64
+        )
+        for rows, held in walk(self.responses):
+            values[rows] = held[..., inside] @ (widths / widths.sum())
+        flat = self.responses.isel(time_bin=0, drop=True)
+        kept = {name: one for name, one in flat.coords.items() if not str(name).startswith("time_bin")}
+        averaged = xr.DataArray(values, dims=flat.dims, coords=kept, attrs=self.responses.attrs)
+        return replace(self, responses=averaged)
 
     @cached_property
     def alike(self) -> "Alike":
@@ -215,20 +311,36 @@ class Dataset:
         if self.responses is not None:
             parts += [_array_digest(self.responses)]
         parts += [(region, _array_digest(rdm)) for region, rdm in self.rdms.items()]
+        if self.kind == "series":
+            beside = None if self.confounds is None else self.confounds.to_csv(index=False)
+            parts += [self.kind, self.tr, beside, None if self.good is None else self.good.tobytes()]
         return digest_of(*parts)
 
 
-def _recorded(responses: xr.DataArray) -> str:
-    """Neuroids by region, repetitions and subjects, in a line."""
+def _recorded(responses: xr.DataArray, tr: float | None) -> str:
+    """Neuroids by region, repetitions (or runs and samples) and subjects, in a line."""
     regions = pd.Series(responses["region"].values).value_counts(sort=False)
     each = ", ".join(f"{region} {n}" for region, n in regions.items())
     repeated = pd.Series(responses["stimulus_id"].values).value_counts()
     least, most = int(repeated.min()), int(repeated.max())
     times = _counted(most, "repetition") if least == most else f"{least} to {most} repetitions"
+    if tr is not None:
+        n_runs = len(set(responses["run"].values.tolist()))
+        times = f"{_counted(n_runs, 'run')}, {len(responses)} samples {tr:g} s apart"
     parts = [f"{_counted(responses.sizes['neuroid'], 'neuroid')} ({each})", times]
+    if "time_bin" in responses.dims:
+        parts.append(described_bins(responses))
     if "subject" in responses.coords:
         parts.append(_counted(len(set(responses["subject"].values.tolist())), "subject"))
     return ", ".join(parts)
+
+
+def described_bins(responses: xr.DataArray) -> str:
+    """The time bins of responses, in words."""
+    first, last = (responses[f"time_bin_{side}"].values for side in ("start", "end"))
+    listed = ", ".join(f"{a:g} to {b:g}" for a, b in zip(first[:3], last[:3], strict=True))
+    more = "" if len(first) <= 3 else f", ... {first[-1]:g} to {last[-1]:g}"
+    return f"{_counted(len(first), 'time bin')} ({listed}{more} ms)"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -254,75 +366,11 @@ def _array_digest(array: xr.DataArray) -> str:
         (str(name), str(values.dims), [str(v) for v in values.values.ravel()])
         for name, values in sorted(array.coords.items(), key=lambda item: str(item[0]))
     ]
-    return digest_of(coordinates, list(array.shape), np.ascontiguousarray(array.values).tobytes())
+    return digest_of(coordinates, list(array.shape), _numbers(array))
 
 
-def check_stimuli(stimuli: StimulusSet, name: str) -> None:
-    """Raise a UserError unless the table has unique, present stimulus ids."""
-    if "stimulus_id" not in stimuli.columns:
-        raise UserError(
-            f"{name}: the stimulus table has no column 'stimulus_id' (it has: {', '.join(map(str, stimuli.columns))})"
-        )
-    if len(stimuli) == 0:
-        raise UserError(f"{name}: the stimulus table is empty")
-    missing = stimuli["stimulus_id"].isna() | (stimuli["stimulus_id"].astype(str).str.strip() == "")
-    if missing.any():
-        raise UserError(
-            f"{name}: {int(missing.sum())} stimuli have no stimulus_id (first: row {int(missing.to_numpy().argmax())})"
-        )
-    twice = stimuli["stimulus_id"][stimuli["stimulus_id"].duplicated()]
-    if len(twice):
-        raise UserError(
-            f"{name}: {twice.nunique()} stimulus ids appear more than once (first: {twice.iloc[0]!r})"
-        )
-
-
-def check_responses(responses: xr.DataArray, stimuli: StimulusSet, name: str) -> None:
-    """Raise a UserError unless responses keep the contract and their ids are those of the stimuli."""
-    if responses.dims != ("presentation", "neuroid"):
-        raise UserError(f"{name}: responses must have dims (presentation, neuroid), not {responses.dims}")
-    if 0 in responses.shape:
-        raise UserError(f"{name}: the responses are empty (shape {responses.shape})")
-    for dim, coordinate in (
-        ("presentation", "stimulus_id"),
-        ("neuroid", "neuroid_id"),
-        ("neuroid", "region"),
-    ):
-        if coordinate not in responses.coords or responses[coordinate].dims != (dim,):
-            raise UserError(f"{name}: the responses have no coordinate {coordinate!r} on {dim!r}")
-    if not np.issubdtype(responses.dtype, np.number):
-        raise UserError(f"{name}: the responses are not numbers (dtype {responses.dtype})")
-    recorded, shown = set(responses["stimulus_id"].values.tolist()), set(stimuli["stimulus_id"].tolist())
-    absent, silent = sorted(map(str, recorded - shown)), sorted(map(str, shown - recorded))
-    if absent:
-        raise UserError(
-            f"{name}: {len(absent)} stimulus ids of the responses are not in the stimulus table (first: {absent[0]!r})"
-        )
-    if silent:
-        raise UserError(f"{name}: {len(silent)} stimuli have no response (first: {silent[0]!r})")
-    bad = ~np.isfinite(responses.values)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise UserError(
-            f"{name}: {int(bad.sum())} responses are NaN or infinite (first: stimulus "
-            f"{responses['stimulus_id'].values[row]!r}, neuroid {responses['neuroid_id'].values[column]!r})"
-        )
-
-
-def check_rdms(rdms: xr.DataArray, n_stimuli: int, name: str) -> None:
-    """Raise a UserError unless RDMs are finite, square and symmetric with a zero diagonal."""
-    if rdms.dims != ("subject", "session", "stimulus", "stimulus_other"):
-        raise UserError(
-            f"{name}: RDMs must have dims (subject, session, stimulus, stimulus_other), not {rdms.dims}"
-        )
-    values = rdms.values
-    if values.shape[-2:] != (n_stimuli, n_stimuli):
-        raise UserError(
-            f"{name}: RDMs are {values.shape[-2]} x {values.shape[-1]}, but there are {n_stimuli} stimuli"
-        )
-    if not np.isfinite(values).all():
-        raise UserError(f"{name}: {int((~np.isfinite(values)).sum())} dissimilarities are NaN or infinite")
-    if not np.allclose(values, np.swapaxes(values, -1, -2), atol=1e-6):
-        raise UserError(f"{name}: an RDM is not symmetric")
-    if not np.allclose(np.diagonal(values, axis1=-2, axis2=-1), 0, atol=1e-6):
-        raise UserError(f"{name}: an RDM has a diagonal that is not zero")
+def _numbers(array: xr.DataArray) -> Iterator[bytes]:
+    """The bytes of an array, the number of them first, a block at a time."""
+    yield array.nbytes.to_bytes(8, "little")
+    for _, held in walk(array):
+        yield np.ascontiguousarray(held).tobytes()

@@ -20,7 +20,8 @@ UNSEEN = "stimuli that not every subject was shown"
 STILL_IN_SESSION = "neuroids that do not vary within a session"
 _LEAST_IN_SESSION, _LEAST_DISTINCT = 4, 15
 _GO_ON = "join sessions, or leave the column out (--columns session=ignore)"
-_ROUNDING = 8 * np.finfo(np.float64).eps
+ROUNDING = 8 * np.finfo(np.float64).eps
+"""By how much of its largest response a neuroid may vary that does not vary."""
 
 
 def is_blank(values: Any) -> npt.NDArray[np.bool_]:
@@ -71,7 +72,7 @@ def without_dead(responses: xr.DataArray, name: str) -> xr.DataArray:
     if gaps.all():
         return responses  # the contract's own line says where
     with np.errstate(invalid="ignore"):
-        still = ~gaps & (np.ptp(values, axis=0) <= _ROUNDING * np.abs(values).max(axis=0))
+        still = ~gaps & (np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0))
     if (still | gaps).all():
         first = responses["neuroid_id"].values[int(still.argmax())]
         why = "the others have missing responses" if gaps.any() else "they cannot be predicted"
@@ -79,19 +80,34 @@ def without_dead(responses: xr.DataArray, name: str) -> xr.DataArray:
             f"{name}: {int(still.sum())} of {len(still)} neuroids never vary (first: {first!r}): {why}, so "
             "that nothing is left"
         )
-    reasons = {"neuroids that never vary": still, "neuroids without a response to every presentation": gaps}
     whole = {"presentations without any response": int(empty.sum())} if empty.any() else {}
     if not (whole or still.any() or gaps.any()):
         return responses
-    counts = _counts(responses["region"].values, reasons, whole | responses.attrs.get(LEFT_OUT, {}))
+    counts = left_out_of(responses["region"].values, still, gaps, whole | responses.attrs.get(LEFT_OUT, {}))
     kept = responses[:, ~(still | gaps)]
     kept.attrs |= counts
     return kept
 
 
-def _counts(
-    regions: npt.NDArray[Any], reasons: Mapping[str, npt.NDArray[np.bool_]], whole: Mapping[str, int]
+def left_out_of(
+    regions: npt.NDArray[Any],
+    still: npt.NDArray[np.bool_],
+    gaps: npt.NDArray[np.bool_],
+    whole: Mapping[str, int],
 ) -> dict[str, Any]:
+    """The attributes that count what was left out, of all neuroids and by region; nothing where nothing was.
+
+    Parameters
+    ----------
+    regions : array of shape (n_neuroids,)
+    still, gaps : array of shape (n_neuroids,), bool
+        Neuroids that never vary, and those without a response to every presentation.
+    whole : mapping of str to int
+        What is of no single region.
+    """
+    if not (whole or still.any() or gaps.any()):
+        return {}
+    reasons = {"neuroids that never vary": still, "neuroids without a response to every presentation": gaps}
     everywhere = {why: int(dead.sum()) for why, dead in reasons.items() if dead.any()} | dict(whole)
     by_region = {
         str(region): {why: int(n) for why, dead in reasons.items() if (n := dead[regions == region].sum())}
@@ -240,7 +256,7 @@ def within_sessions(
             warnings.simplefilter("ignore", RuntimeWarning)  # nothing was recorded of a neuroid
             spread, middle = np.nanstd(rows, axis=0), np.nanmean(rows, axis=0)
             range_of = np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)
-            varies = range_of > _ROUNDING * np.nanmax(np.abs(rows), axis=0)
+            varies = range_of > ROUNDING * np.nanmax(np.abs(rows), axis=0)
         scored[member == one] = (rows - middle) / np.where(varies, spread, np.nan)
     words = f"responses z-scored within each of {len(labels)} sessions"
     if ((shown > 0) != (shown[:, :1] > 0)).any():

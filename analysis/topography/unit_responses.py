@@ -123,7 +123,7 @@ def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: st
     """
     if dataset.responses is None:
         raise UserError(f"{dataset.identifier} was published as RDMs only: it has no units to analyse")
-    responses = dataset.responses if region is None else dataset.region(region)
+    responses = dataset.trials(region)
     known = labels_of(dataset)
     if by and by not in known:
         raise unknown(f"column of labels of {dataset.identifier}", by, known)

@@ -15,7 +15,7 @@ Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simul
 Name = Annotated[str, typer.Argument(help="As the list shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
 From = Annotated[
-    Path | None, typer.Option("--from", help="The folder that holds the files.", metavar="FOLDER")
+    Path | None, typer.Option("--from", help="The folder, or file, that holds them.", metavar="PATH")
 ]
 Runs = Annotated[list[str], typer.Argument(help="Names of runs, folders of records, or of brodmann analyze.")]
 Run = Annotated[str | None, typer.Option(help="The run that keeps the record: a name, or a folder.")]

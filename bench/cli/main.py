@@ -15,7 +15,6 @@ from .common import (
     SETTINGS,
     AllowStochastic,
     BatchSize,
-    From,
     Json,
     Name,
     Pattern,
@@ -26,6 +25,7 @@ from .common import (
     say,
 )
 from .compare import compare
+from .data import data
 from .leaderboard import leaderboard, submit
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
@@ -42,11 +42,6 @@ app = typer.Typer(
     "  brodmann score gabor-pyramid simulated-cortex.V1-ridge\n\n"
     "  brodmann analyze twin-vision-topographic --layer layer4.0.conv1\n\n"
     "  brodmann data add kriegeskorte2008 --from FOLDER",
-)
-data = typer.Typer(
-    **SETTINGS,
-    help="The data sets: list them, look at one, install one.\n\n"
-    "For example:  brodmann data add kriegeskorte2008 --from FOLDER",
 )
 benchmarks = typer.Typer(
     **SETTINGS,
@@ -252,87 +247,6 @@ def demo(
     )
     for path in draw(found, folder):
         say(f"figure    {path}")
-
-
-@data.command("list")
-def list_data(pattern: Pattern = "*", as_json: Json = False) -> None:
-    """List the data sets.
-
-    For example:  brodmann data list
-    """
-    from ...brain_data.catalogue import is_installed, list_datasets
-
-    cards = list_datasets(pattern)
-    if as_json:
-        print_json({"data": [plain(card) | {"installed": is_installed(card.identifier)} for card in cards]})
-        return
-    from .terminal import table
-
-    rows = [
-        (
-            c.identifier,
-            c.modality,
-            "yes" if is_installed(c.identifier) else "no",
-            ("SIMULATED: " if c.simulated else "") + c.title,
-        )
-        for c in cards
-    ]
-    table(f"{len(rows)} data sets", ("name", "modality", "here", "what"), rows)
-
-
-@data.command("info")
-def data_info(name: Name, as_json: Json = False) -> None:
-    """Show what is known of a data set: source, licence, citation, regions.
-
-    For example:  brodmann data info kriegeskorte2008
-    """
-    from ...brain_data.catalogue import dataset_card, is_installed
-
-    card = dataset_card(name)
-    print_card(plain(card) | {"installed": is_installed(name)}, as_json)
-
-
-@data.command("add")
-def add_data(
-    name: Annotated[str, typer.Argument(help="As the list shows it, or a new name.")],
-    source: From = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Of your own recordings: what the files call a column, e.g. stimulus_id=image,category=kind; "
-            "trial=ignore leaves one out.",
-            metavar="OURS=THEIRS,...",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Install a data set, checksums verified; a new name installs recordings of one's own, and says what it found.
-
-    For example:
-
-      brodmann data add kriegeskorte2008 --from FOLDER
-
-      brodmann data add my-recordings --from FOLDER --columns stimulus_id=image,trial=ignore
-    """
-    from ...brain_data.catalogue import add_dataset, dataset_card
-    from ...brain_data.columns import parse_columns
-    from .found import found, found_text
-
-    said: dict[str, Any] = {}
-    folder = add_dataset(
-        name, source, parse_columns(columns), lambda dataset: said.update(found(dataset, ""))
-    )
-    if not dataset_card(name).own:
-        if as_json:
-            print_json({"name": name, "folder": str(folder)})
-        else:
-            say(f"{name} is installed in {folder}")
-        return
-    said["folder"] = str(folder)
-    if as_json:
-        print_json(said)
-    else:
-        say(found_text(said))
 
 
 @benchmarks.command("list")

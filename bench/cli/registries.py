@@ -12,6 +12,7 @@ from .common import Json, print_json, say
 KINDS = {
     "datasets": "brain_data.card:DATASETS",
     "formats": "brain_data.formats.base:FORMATS",
+    "recordings": "brain_data.formats.recording:RECORDING_FORMATS",
     "localizers": "brain_data.stimuli.localizers:LOCALIZERS",
     "models": "models.catalogue:MODELS",
     "schemes": "models.catalogue:SCHEMES",

@@ -186,7 +186,7 @@ def recording(dataset: Dataset, region: str) -> Recording:
             name, ids, None, rdms, pd.DataFrame(), columns,
             r_max=None if published is None else published.value, blocks=dataset.blocks, dataset=dataset,
         )  # fmt: skip
-    responses = per_subject(dataset.region(region), name)
+    responses = per_subject(dataset.trials(region), name)
     sessions = str(responses.attrs.get(SESSIONS, ""))
     session = of_presentations(responses, "session")
     if session is not None and not sessions and len(np.unique(session.astype(str))) > 1:

@@ -26,19 +26,23 @@ from ...files import (
 from ...install import KnownFile, verify_installed
 from ..arrays import as_names, ask_about_rdm, labeled
 from ..columns import ColumnMap, lacking
-from ..dataset import Dataset, Modality, Published
+from ..dataset import Dataset, Kind, Modality, Published
 from ..recorded import check_filled, per_subject, without_dead, without_unseen
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
 from ..text_columns import TEXT_COLUMNS, text_column
 from .base import COORDINATES, NEUROID, TIMED, read_responses
+from .chunked import is_chunked, read_chunked
 from .folder_writer import DESCRIPTION, quoted
 from .rdms import IN_A_FOLDER, own_rdms
 from .table import line_of, read_table
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", "category", *TEXT_COLUMNS)
-_MANIFEST = "MANIFEST.json"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+MANIFEST = "MANIFEST.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a data set of one's own may be called."""
+CONFOUNDS = "confounds.csv"
+_ENDINGS = (".npz", ".csv", ".tsv", ".nc", ".mat")
 _NOT_TEXT: Mapping[str, tuple[type, str]] = {
     "has_stimuli": (bool, "true or false"),
     "simulated": (bool, "true or false"),
@@ -47,6 +51,7 @@ _NOT_TEXT: Mapping[str, tuple[type, str]] = {
     "regions": (list, "a list of names"),
     "published_ceilings": (dict, "a table for each region"),
     "columns": (dict, 'a table of OURS = "THEIRS"'),
+    "tr": (float, "a number of seconds, such as 2.0"),
 }
 
 
@@ -72,6 +77,17 @@ class Description:
     n_subjects: int | None = None
     n_stimuli: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = "trials"
+    tr: float | None = None
+    blocks: str = ""
+
+
+def is_own_layout(folder: Path) -> bool:
+    """Whether a folder is in the layout of one's own recordings, or begins to be."""
+    return folder.is_dir() and any(
+        (folder / name).exists()
+        for name in ("stimuli.csv", DESCRIPTION, *(f"responses{end}" for end in _ENDINGS))
+    )
 
 
 def load_folder(folder: Path, identifier: str, columns: Mapping[str, str] | None = None) -> Dataset:
@@ -137,10 +153,25 @@ def _loaded(folder: Path, identifier: str, said: Mapping[str, str]) -> Dataset:
         source=about.source or str(folder),
         units=about.units,
         published_ceilings=_ceilings(about, regions),
+        blocks=about.blocks,
+        kind=about.kind,
+        tr=about.tr,
+        confounds=_confounds(folder / CONFOUNDS),
+        good=None
+        if responses is None or "good" not in responses.coords
+        else responses["good"].values.astype(bool),
+        surfaces={path.name.partition(".")[0]: path for path in sorted((folder / "surfaces").glob("[LR].*"))},
+        mask=next(iter(sorted(folder.glob("mask.nii*"))), None),
     )
 
 
+def _confounds(path: Path) -> pd.DataFrame | None:
+    return read_table(path) if path.is_file() else None
+
+
 def _responses(folder: Path, identifier: str, about: Description, columns: ColumnMap) -> xr.DataArray:
+    if is_chunked(folder / "responses.nc"):
+        return read_chunked(folder / "responses.nc")
     parts = read_responses(folder, columns)
     neuroids = _neuroids(folder / "neuroids.csv", parts, columns)
     columns.check()
@@ -186,7 +217,7 @@ def install_folder(
     Path
         Where they lie now, with a description and the sha256 of every file.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     dataset = load_folder(folder, name, columns)
     for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
@@ -201,9 +232,9 @@ def install_folder(
     with whole_folder(target) as temporary:
         _copy_all(folder, temporary)
         _complete(temporary / DESCRIPTION, dataset, columns or {})
-        copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != _MANIFEST)
+        copied = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != MANIFEST)
         checksums = {path.relative_to(temporary).as_posix(): sha256_file(path) for path in copied}
-        write_json(temporary / _MANIFEST, checksums)
+        write_json(temporary / MANIFEST, checksums)
     return target
 
 
@@ -246,7 +277,7 @@ def _complete(path: Path, dataset: Dataset, columns: Mapping[str, str]) -> None:
 
 def _verify(folder: Path, name: str) -> None:
     """Raise a UserError where a file is not what it was when the folder was installed."""
-    manifest = folder / _MANIFEST
+    manifest = folder / MANIFEST
     if manifest.exists():
         content = read_json(manifest)
         if not isinstance(content, dict):
@@ -265,11 +296,15 @@ def _described(path: Path) -> Description:
         if key not in known:
             raise unknown(f"entry of {path.name}", key, known)
         kind, words = _NOT_TEXT.get(key, (str, 'text in quotes ("...")'))
+        if kind is float and type(value) is int:
+            content[key] = value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise UserError(f"{path}: {key} must be {words}, not {value!r}")
     modality = content.get("modality")
     if modality is not None and modality not in get_args(Modality):
         raise UserError(f"{path}: modality must be 'vision' or 'language', not {modality!r}")
+    if content.get("kind", "trials") not in get_args(Kind):
+        raise UserError(f"{path}: kind must be 'trials' or 'series', not {content['kind']!r}")
     for ours, theirs in content.get("columns", {}).items():
         if not isinstance(theirs, str):
             raise UserError(f'{path}: columns.{ours} must be text in quotes ("..."), not {theirs!r}')

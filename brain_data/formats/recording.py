@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from ...bounded import check_plain
 from ...errors import UserError, unknown
 from ...registry import Registry
 from ..imported import Imported, ReadOptions
@@ -90,3 +91,28 @@ def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> I
             known = [f"--{one.replace('_', '-')}" for one in kind.takes]
             raise unknown(f"option of {kind.name}", f"--{name.replace('_', '-')}", known)
     return kind.read(path, options)
+
+
+def read_path(
+    path: Path, options: ReadOptions | None = None, name: str | None = None
+) -> tuple[RecordingFormat, Imported]:
+    """The format of a file or folder, and what it reads there.
+
+    Raises
+    ------
+    UserError
+        For what no format recognizes, and whatever the format raises.
+    """
+    if path.is_dir():
+        check_plain(path, absent=True)
+    kind = recognized(path, name)
+    if kind is None:
+        known = ", ".join(RECORDING_FORMATS)
+        raise UserError(
+            f"{path} is in no form that is known ({known}), nor a folder with stimuli.csv and responses: "
+            "docs/your-own-data.md says what each looks like"
+        )
+    try:
+        return kind, read_recording(path, options or ReadOptions(), kind)
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename or path}: {error.strerror or error}") from error

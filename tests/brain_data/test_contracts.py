@@ -13,7 +13,8 @@ import brodmann
 from brodmann import UserError
 from brodmann.brain_data import load_dataset
 from brodmann.brain_data.card import DATASETS
-from brodmann.brain_data.dataset import check_responses, check_stimuli, stimuli_digest
+from brodmann.brain_data.checks import check_responses, check_stimuli
+from brodmann.brain_data.dataset import stimuli_digest
 from brodmann.brain_data.formats.base import FORMATS, PRESENTATION, format_of, read_responses
 from brodmann.brain_data.formats.folder import load_folder
 from brodmann.brain_data.formats.folder_writer import save_folder
