@@ -14,7 +14,7 @@ from .nwb_file import Table, array, children, is_nwb, member, opened, table_name
 from .nwb_fluorescence import fluorescence_of, fluorescence_series
 from .nwb_pictures import Pictures, pictures_of
 from .nwb_units import units_of
-from .onsets_file import named_file, onsets_in
+from .onsets_file import named_file, onsets_in, shown_beside
 from .recording import RecordingFormat, add_recording_format
 
 _UNITS = "units"
@@ -32,7 +32,7 @@ class Nwb(RecordingFormat):
 
     name = "nwb"
     takes: ClassVar[tuple[str, ...]] = (
-        "events", "stimulus_column", "where", "array", "quality", "region", "region_column", "window", "bins"
+        "events", "stimulus_column", "where", "stimuli", "array", "quality", "region", "region_column", "window", "bins"
     )  # fmt: skip
 
     def recognizes(self, path: Path) -> bool:
@@ -54,23 +54,28 @@ class Nwb(RecordingFormat):
                 *trials.said,
             ]
             left_out |= trials.left_out
+            stimuli, pictures = shown_beside(trials, options.stimuli, said)
+            inside = Pictures()
+            if options.stimuli is None:
+                inside = pictures_of(path, file, trials.stimuli["stimulus_id"].tolist(), name, said)
+                trials = _with_pictures(trials, inside, left_out)
+                stimuli, pictures = _named(trials.stimuli, inside), dict(inside.paths)
             invalid = _invalid(path, file, trials, windows)
             read = units_of if source == _UNITS else fluorescence_of(source)
             values, neuroids, about = read(
                 path, file, trials.onsets, invalid, windows, options, said, left_out
             )
-            pictures = pictures_of(path, file, trials.stimuli["stimulus_id"].tolist(), name, said)
             about = _about(file) | about
             presentations, subject = _with_session(file, trials), _text(file, "general/subject/subject_id")
         if subject:
             neuroids["subject"] = subject
         return Imported(
-            stimuli=_with_filenames(trials.stimuli, pictures),
-            values=pictures.kept_with(values),
+            stimuli=stimuli,
+            values=inside.kept_with(values),
             presentations=presentations,
             neuroids=neuroids,
             time_bins=windows.table,
-            pictures=pictures.paths,
+            pictures=pictures,
             about=about,
             said=said,
             left_out=left_out,
@@ -154,8 +159,17 @@ def _about(file: Any) -> dict[str, str]:
     return {name: one for name, one in found.items() if one}
 
 
-def _with_filenames(stimuli: pd.DataFrame, pictures: Pictures) -> pd.DataFrame:
+def _with_pictures(trials: Trials, pictures: Pictures, left_out: dict[str, int]) -> Trials:
+    """Presentations whose picture is known, such as all but those of a blank screen; all where no picture is."""
+    if not pictures.paths:
+        return trials
+    kept = trials.of_stimuli(pictures.paths)
+    if n := len(trials.onsets) - len(kept.onsets):
+        left_out["presentations of stimuli without a picture"] = n
+    return kept
+
+
+def _named(stimuli: pd.DataFrame, pictures: Pictures) -> pd.DataFrame:
     if not pictures.paths:
         return stimuli
-    names = [pictures.paths[one].name if one in pictures.paths else np.nan for one in stimuli["stimulus_id"]]
-    return stimuli.drop(columns="filename", errors="ignore").assign(filename=names)
+    return stimuli.assign(filename=[pictures.paths[one].name for one in stimuli["stimulus_id"]])

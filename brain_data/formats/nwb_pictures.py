@@ -84,11 +84,7 @@ def pictures_of(path: Path, file: Any, ids: list[str], events: str, said: list[s
         if pixels is not None:
             paths[one] = folder.path / f"{number:05d}_{re.sub(r'[^A-Za-z0-9._-]+', '-', one)[:80]}.png"
             _write(paths[one], pixels)
-    lacking = len(ids) - len(paths)
-    said.append(
-        f"{len(paths)} pictures of the template {name}"
-        + (f"; {lacking} stimuli have none" if lacking else "")
-    )
+    said.append(f"{len(paths)} pictures of the template {name}")
     return Pictures(paths, folder) if paths else Pictures()
 
 

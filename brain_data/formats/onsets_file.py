@@ -1,10 +1,12 @@
-"""Onsets of presentations in a table of their own."""
+"""Onsets of presentations, and stimuli, in files of their own."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from ...errors import UserError
+from ..timeseries.trials import Trials
+from .stimuli_beside import stimuli_beside
 from .table import read_table
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
@@ -38,3 +40,21 @@ def onsets_in(path: Path) -> pd.DataFrame:
     """
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     return read_table(path, ("stimulus_id",), separator=separator, missing=("n/a",))
+
+
+def shown_beside(trials: Trials, given: str | None, said: list[str]) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """The stimuli with what ``--stimuli`` says of them, and their pictures.
+
+    Raises
+    ------
+    UserError
+        For what is not there, or does not name every stimulus that is shown.
+    """
+    if given is None:
+        return trials.stimuli, {}
+    found = stimuli_beside(trials.presentations["stimulus_id"].tolist(), given)
+    said.extend(found.said)
+    labels = trials.stimuli.drop(
+        columns=[name for name in found.stimuli if name != "stimulus_id"], errors="ignore"
+    )
+    return found.stimuli.merge(labels, how="left", on="stimulus_id"), found.pictures

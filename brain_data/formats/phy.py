@@ -15,7 +15,7 @@ from ..timeseries.spikes import check_clock, counts, shaped
 from ..timeseries.trials import Trials, text_of, trials_of
 from ..timeseries.units import chosen_units
 from ..timeseries.windows import Floats, Windows, inside, window, windows_of
-from .onsets_file import named_file, onsets_in
+from .onsets_file import named_file, onsets_in, shown_beside
 from .recording import RecordingFormat, add_recording_format
 from .table import read_table
 
@@ -39,7 +39,7 @@ class Phy(RecordingFormat):
 
     name = "phy"
     takes: ClassVar[tuple[str, ...]] = (
-        "events", "stimulus_column", "where", "quality", "region", "window", "bins"
+        "events", "stimulus_column", "where", "stimuli", "quality", "region", "window", "bins"
     )  # fmt: skip
 
     def recognizes(self, path: Path) -> bool:
@@ -54,6 +54,7 @@ class Phy(RecordingFormat):
         if options.window is None and options.bins is None:
             said.append(f"the window is that of default, {windows}: others by --window or --bins")
         trials = _trials(path, options, said)
+        stimuli, pictures = shown_beside(trials, options.stimuli, said)
         left_out = dict(trials.left_out)
         rate = _sample_rate(path)
         spikes, clusters = _spikes(path)
@@ -93,11 +94,12 @@ class Phy(RecordingFormat):
             about["space"] = "probe"
             said.append("positions are those on the probe")
         return Imported(
-            stimuli=trials.stimuli,
+            stimuli=stimuli,
             values=Computed(shape, get),
             presentations=trials.presentations,
             neuroids=neuroids[kept].reset_index(drop=True),
             time_bins=windows.table,
+            pictures=pictures,
             about=about,
             said=said,
             left_out=left_out,

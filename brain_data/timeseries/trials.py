@@ -1,7 +1,7 @@
 """A table of trials, one row a presentation, to onsets, presentations and the stimuli that they show."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,17 @@ class Trials:
     said: list[str]
     left_out: dict[str, int]
 
+    def of_stimuli(self, ids: Collection[str]) -> "Trials":
+        """Those that show one of some stimuli."""
+        rows = self.presentations["stimulus_id"].isin(list(ids)).to_numpy()
+        known = self.stimuli["stimulus_id"].isin(list(ids))
+        return replace(
+            self,
+            onsets=self.onsets[rows],
+            presentations=self.presentations[rows].reset_index(drop=True),
+            stimuli=self.stimuli[known].reset_index(drop=True),
+        )
+
 
 def trials_of(
     table: pd.DataFrame, place: str, *, stimulus_column: str | None = None, where: str | None = None
@@ -68,7 +79,8 @@ def trials_of(
     stimulus_column : str, optional
         The column that names the stimulus, or several with commas between them whose values together do.
     where : str, optional
-        ``COLUMN=VALUE,...``: the rows to take; several values of one column are each enough.
+        ``COLUMN=VALUE,...``: the rows to take; several values of one column are each enough. ``COLUMN!=VALUE`` leaves
+        rows out.
 
     Raises
     ------
@@ -166,19 +178,22 @@ def _asked_for(
     table: pd.DataFrame, place: str, where: str | None, left_out: dict[str, int]
 ) -> npt.NDArray[np.bool_]:
     kept = np.ones(len(table), bool)
-    asked: dict[str, set[str]] = {}
+    asked: dict[tuple[str, bool], set[str]] = {}
     for part in [] if where is None else where.split(","):
         name, sign, value = (one.strip() for one in part.partition("="))
+        unlike, name = name.endswith("!"), name.removesuffix("!").strip()
         if not (name and sign):
-            raise UserError(f"--where must be COLUMN=VALUE with commas between them, not {where!r}")
+            raise UserError(
+                f"--where must be COLUMN=VALUE or COLUMN!=VALUE with commas between them, not {where!r}"
+            )
         if name not in table:
             raise unknown(f"column of {place}", name, map(str, table.columns))
-        asked.setdefault(name, set()).add(value.lower())
-    for name, values in asked.items():
+        asked.setdefault((name, unlike), set()).add(value.lower())
+    for (name, unlike), values in asked.items():
         texts = table[name].map(text_of).str.lower()
         for value in sorted(values - set(texts)):
             raise unknown(f"value of {name} in {place}", value, texts)
-        kept &= texts.isin(values).to_numpy()
+        kept &= texts.isin(values).to_numpy() != unlike
     if asked:
         left_out[f"presentations not asked for (--where {where})"] = int((~kept).sum())
     return kept

@@ -137,6 +137,29 @@ def test_trials_are_chosen_by_what_they_say(session_file):
     assert asked == 160 - len(found.presentations) == 160 - found.values.shape[0]
 
 
+def test_trials_are_left_out_by_what_they_say(session_file):
+    found = read(session_file, where="category!=face,stimulus_id!=im12")
+    assert found.stimuli["stimulus_id"].tolist() == [f"im{i}" for i in (10, 11, *range(13, 20))]
+
+
+def test_stimuli_may_lie_beside_the_file(session_file, tmp_path):
+    for i in range(20):
+        Image.new("RGB", (4, 3), (i, 0, 0)).save(tmp_path / f"im{i:02d}.png")
+    found = read(session_file, stimuli=str(tmp_path))
+    assert {one: path.name for one, path in found.pictures.items()} == {
+        f"im{i:02d}": f"im{i:02d}.png" for i in range(20)
+    }
+    assert set(found.stimuli) == {"stimulus_id", "filename", "category"}
+    table = tmp_path / "texts.csv"
+    table.write_text("stimulus_id,word,category\n" + "".join(f"im{i:02d},w{i},c{i}\n" for i in range(21)))
+    found = read(session_file, stimuli=str(table))
+    assert found.stimuli["word"].tolist() == [f"w{i}" for i in range(21)]
+    assert found.stimuli["category"].tolist() == [f"c{i}" for i in range(21)]
+    (tmp_path / "im07.png").unlink()
+    with pytest.raises(UserError, match="no picture is called 'im07'"):
+        read(session_file, stimuli=str(tmp_path))
+
+
 def test_a_region_is_chosen_by_its_name(session_file):
     found = read(session_file, region="IT", quality="good")
     assert set(found.neuroids["region"]) == {"IT"}
@@ -322,7 +345,10 @@ def test_pictures_inside_the_file_become_pictures(made, tmp_path):
     )
     found = read(written(session, tmp_path / "stack.nwb"))
     assert set(found.pictures) == {str(i) for i in range(19)}
-    assert "19 pictures of the template natural_scenes; 1 stimuli have none" in found.said
+    assert "19 pictures of the template natural_scenes" in found.said
+    assert found.stimuli["stimulus_id"].tolist() == [str(i) for i in range(19)]
+    assert found.left_out == {"presentations of stimuli without a picture": 8}
+    assert len(found.presentations) == found.values.shape[0] == 152
     np.testing.assert_array_equal(
         np.asarray(Image.open(found.pictures["3"])), np.round(stack[3] * 255).astype(np.uint8)
     )
