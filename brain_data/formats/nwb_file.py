@@ -198,7 +198,8 @@ class Table:
         found = whole(dataset)
         elements = dataset.attrs.get("elements")
         if elements is not None and found.dtype.kind in "iu":  # an enumeration
-            return whole(self.group.file[elements])[found]
+            named: npt.NDArray[Any] = whole(self.group.file[elements])[found]
+            return named
         return found
 
     def ends(self, name: str) -> npt.NDArray[np.int64]:

@@ -164,7 +164,7 @@ def _neuroids(
     if column is not None:
         if column not in labels:
             raise UserError(
-                f"{table.place} have no column {column} (--region-column): {', '.join(labels) or 'none'}"
+                f"{table.place} have no column {column} (--region-column): {', '.join(map(str, labels)) or 'none'}"
             )
         neuroids["region"] = labels[column].map(text_of).replace("", "unknown")
     else:

@@ -152,15 +152,16 @@ def cluster_counts(
     return found
 
 
-def _owners(clusters: npt.NDArray[Any], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.integer[Any]]:
+def _owners(clusters: npt.NDArray[Any], chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Which of the chosen clusters each spike is of; -1 for none. Two bytes each, which sort in linear time."""
     last = int(chosen[-1]) if len(chosen) else -1
     if last >= _PIECE or len(chosen) > np.iinfo(np.int16).max:
-        found = np.searchsorted(chosen, clusters).clip(max=len(chosen) - 1)
-        return np.where(chosen[found] == clusters, found, -1)
+        near = np.searchsorted(chosen, clusters).clip(max=len(chosen) - 1)
+        return np.where(chosen[near] == clusters, near, -1)
     numbers = np.full(last + 2, -1, np.int16)
     numbers[chosen] = np.arange(len(chosen))
-    return numbers[np.minimum(np.asarray(clusters).astype(np.int64), last + 1)]
+    found: npt.NDArray[np.int16] = numbers[np.minimum(np.asarray(clusters).astype(np.int64), last + 1)]
+    return found
 
 
 def _places(spikes: npt.NDArray[Any], samples: Floats) -> npt.NDArray[np.int64]:

@@ -33,7 +33,9 @@ def counts(spike_times: npt.ArrayLike, onsets: npt.ArrayLike, windows: Windows |
     windows = windows or window()
     spikes, starts = np.asarray(spike_times, np.float64), np.asarray(onsets, np.float64)
     if windows.in_time:
-        first, stop = np.searchsorted(spikes, borders_of(starts, 1000 * np.array(windows.bounds))).T
+        first, stop = np.searchsorted(
+            spikes, borders_of(starts, 1000 * np.array(windows.bounds, np.float64))
+        ).T
         if (stop - first).sum() < starts.size * len(windows.starts):  # spikes are fewer than borders
             return _sorted_into_bins(spikes, starts, windows, first, stop)
     edges, places = np.unique(np.r_[windows.starts, windows.ends], return_inverse=True)

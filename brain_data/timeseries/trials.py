@@ -168,10 +168,11 @@ def _stimulus_columns(table: pd.DataFrame, place: str, asked: str | None, said: 
 def _ids(table: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.object_]:
     if len(columns) == 1:
         return table[columns[0]].map(text_of).to_numpy(object)
-    texts = [table[name].map(text_of) for name in columns]
-    named = [f"{name}-" + one for name, one in zip(columns, texts, strict=True)]
-    joined = named[0].str.cat(named[1:], sep="_")
-    return joined.mask(np.logical_or.reduce([one == "" for one in texts]), "").to_numpy(object)
+    texts = np.stack([table[name].map(text_of).to_numpy(object) for name in columns], axis=1)
+    joined = [
+        "_".join(f"{name}-{one}" for name, one in zip(columns, row, strict=True)) for row in texts.tolist()
+    ]
+    return np.where((texts == "").any(axis=1), "", np.array(joined, object))
 
 
 def _asked_for(

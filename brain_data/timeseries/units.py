@@ -64,8 +64,8 @@ def chosen_units(
         raise UserError(
             f"{place}: none of {len(units)} units is left by their {column}: say which by --quality"
         )
-    for value, n in texts[~kept].value_counts().sort_index().items():
-        left_out[f"units of {column} {value}"] = int(n)
+    for value in sorted(set(texts[~kept])):
+        left_out[f"units of {column} {value}"] = int((texts[~kept] == value).sum())
     return kept
 
 
