@@ -12,6 +12,11 @@ import pandas as pd
 from ...bounded import require_for
 from ...errors import UserError, first_line, unknown
 
+_SMALL = 1 << 24
+"""Bytes below which an array is taken as it is."""
+_MOST_PACKED = 1100
+"""deflate packs into no less than this part."""
+_LARGEST_PIECE = 1 << 28
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -104,9 +109,27 @@ def member(group: Any, name: str) -> Any:
 
 
 def array(group: Any, name: str) -> Any:
-    """As :func:`member`, an array; None for anything else."""
+    """As :func:`member`, an array; None for anything else.
+
+    Raises
+    ------
+    UserError
+        For one that says that it holds more than its file can have packed, or that is packed in too large pieces.
+    """
     found = member(group, name)
-    return found if hasattr(found, "shape") else None
+    if not hasattr(found, "shape") or found.shape is None:
+        return None
+    n_bytes = int(found.dtype.itemsize * np.prod(found.shape, dtype=np.float64))
+    if n_bytes > _SMALL and n_bytes > _MOST_PACKED * found.id.get_storage_size():
+        raise UserError(
+            f"{Path(group.file.filename).name}: {found.name} says that it holds {n_bytes / 2**30:.1f} GiB, and "
+            f"{found.id.get_storage_size() / 2**30:.3f} GiB are there: refused"
+        )
+    if found.chunks and found.dtype.itemsize * int(np.prod(found.chunks)) > _LARGEST_PIECE:
+        raise UserError(
+            f"{Path(group.file.filename).name}: {found.name} is stored in pieces of more than 256 MiB: refused"
+        )
+    return found
 
 
 def needed(group: Any, name: str, place: str) -> Any:

@@ -139,6 +139,8 @@ def _times(series: Any, stored: Any, place: str) -> Floats:
 def _regions_of_interest(series: Any, stored: Any, place: str) -> tuple[Table, npt.NDArray[np.int64]]:
     """The table of regions of interest, and which of its rows each column of the data is."""
     rows = whole(needed(series, "rois", place))
+    if rows.dtype.kind not in "iu":
+        raise UserError(f"{place}: rois are {rows.dtype}, not whole numbers")
     reference = series["rois"].attrs.get("table")
     if not reference:
         raise UserError(f"{place}: rois name no table of regions of interest (PlaneSegmentation)")

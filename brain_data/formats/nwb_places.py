@@ -45,14 +45,19 @@ class Places:
     def _rows(self, electrodes: Table) -> list[npt.NDArray[np.int64]] | None:
         """The rows of the table of electrodes that a unit names, for each."""
         if "peak_channel_id" in self.labels:  # of the Allen Institute
-            places = {int(one): i for i, one in enumerate(electrodes.ids)}
-            peaks = self.labels["peak_channel_id"]
-            return [np.array([places[int(one)]] if one in places else [], np.int64) for one in peaks]
+            places = {text_of(one): i for i, one in enumerate(electrodes.ids.tolist())}
+            peaks = self.labels["peak_channel_id"].map(text_of)
+            return [np.array([places[one]] if one in places else [], np.int64) for one in peaks]
         if "electrodes" not in self.units:
             return None
-        rows = [np.asarray(one, np.int64) for one in self.units.ragged("electrodes")]
+        given = self.units.ragged("electrodes")
+        if any(one.dtype.kind not in "iu" for one in given):
+            raise UserError(
+                f"{self.units.place}: electrodes are named by {given[0].dtype}, not by whole numbers"
+            )
+        rows = [one.astype(np.int64) for one in given]
         largest = max((int(one.max(initial=-1)) for one in rows), default=-1)
-        if largest >= len(electrodes):
+        if largest >= len(electrodes) or any((one < 0).any() for one in rows):
             raise UserError(
                 f"{self.units.place}: a unit names electrode {largest}, and there are {len(electrodes)} (from 0)"
             )

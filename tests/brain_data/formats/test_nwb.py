@@ -514,9 +514,24 @@ def elsewhere(file):
     )
 
 
+def hollow(file):
+    del file["units/spike_times"]
+    file["units"].create_dataset("spike_times", (10**11,), "f8", chunks=(1000,))
+
+
+def in_one_piece(file):
+    del file["units/spike_times"]
+    file["units"].create_dataset(
+        "spike_times", (10**8,), "f8", chunks=(10**8,), maxshape=(None,), compression="gzip"
+    )
+    file["units/spike_times"].id.write_direct_chunk((0,), bytes(1 << 20), 0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (hollow, "units/spike_times says that it holds 745.1 GiB, and 0.000 GiB are there: refused"),
+        (in_one_piece, "units/spike_times is stored in pieces of more than 256 MiB: refused"),
         (
             lambda file: file.__delitem__("units/spike_times"),
             "units have no spike_times .*no spikes to count",
@@ -643,3 +658,54 @@ def test_regions_that_disagree_are_asked_for(made, tmp_path):
         read(path)
     assert set(read(path, region_column="region").neuroids["region"]) == {"V4"}
     assert set(read(path, region_column="location").neuroids["region"]) == {"V4", "IT"}
+
+
+SPOILED = {
+    "gone": lambda stored: None,
+    "a scalar": lambda stored: 3.0,
+    "empty": lambda stored: stored[:0] if stored.shape else np.empty(0),
+    "shorter": lambda stored: stored[:-1] if stored.shape else stored,
+    "texts": lambda stored: np.full(stored.shape or 1, "x", object),
+    "negative": lambda stored: np.full(stored.shape or 1, -1.5),
+    "not numbers": lambda stored: np.full(stored.shape or 1, np.nan),
+    "other whole numbers": lambda stored: np.full(stored.shape or 1, 2**40),
+    "of more axes": lambda stored: np.zeros((*stored.shape, 2)),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_whatever_is_spoiled_is_one_line_or_read(session_file, tmp_path, how):
+    """Each array of units, trials and electrodes in turn: no traceback, and nothing that is not whole."""
+    names = []
+    with h5py.File(session_file) as file:
+        for part in (
+            "units",
+            "intervals/trials",
+            "general/extracellular_ephys/electrodes",
+            "general/subject",
+        ):
+            names += [f"{part}/{name}" for name in file[part] if name not in ("y", "z", "category", "run")]
+    refused = 0
+    for name in names:
+
+        def spoil(file, name=name):
+            attributes, stored = dict(file[name].attrs), np.asarray(file[name][()])
+            del file[name]
+            values = SPOILED[how](stored)
+            if values is not None:
+                is_text = isinstance(next(iter(np.ravel(values)), None), (str, bytes))
+                file[name] = np.asarray(values).astype(h5py.string_dtype()) if is_text else values
+                file[name].attrs.update(attributes)
+
+        path = broken(session_file, tmp_path, spoil)
+        error = None
+        try:
+            found = read(path)
+            values = everything(found.values)
+        except UserError as raised:
+            error, refused = raised, refused + 1
+        if error is None:
+            assert values.shape == (len(found.presentations), len(found.neuroids))
+            assert set(found.presentations["stimulus_id"]) <= set(found.stimuli["stimulus_id"])
+        assert "\n" not in str(error)
+    assert refused > 3
