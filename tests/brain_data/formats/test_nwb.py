@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brodmann import load_dataset
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
-from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
+from brodmann.brain_data.read_options import ReadOptions
 from brodmann.errors import UserError
 
 from .recordings_of_cells import (
@@ -359,6 +361,41 @@ def test_pictures_inside_the_file_become_pictures(made, tmp_path):
     assert values[0:1, 0:1].shape == (1, 1)
     del values
     assert not folder.exists()
+
+
+def test_a_session_becomes_a_data_set(made, tmp_path):
+    """With its pictures, positions and repetitions; what lies outside the recording is gone, and counted."""
+    pytest.importorskip("pynwb")
+    from pynwb.base import Images
+    from pynwb.image import RGBImage
+
+    rng = np.random.default_rng(0)
+    session = new_session()
+    late = {
+        "onsets": np.r_[made["onsets"], 9999.0],
+        "offsets": np.r_[made["offsets"], 9999.2],
+        "stimulus": np.r_[made["stimulus"], 3],
+    }
+    add_units(session, made, groups=add_electrodes(session))
+    add_trials(session, late)
+    pixels = {f"im{i:02d}.png": rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for i in range(20)}
+    session.add_stimulus_template(
+        Images(
+            name="shown", description="d", images=[RGBImage(name=one, data=at) for one, at in pixels.items()]
+        )
+    )
+    path = written(session, tmp_path / "session.nwb")
+    install_recording("cells-of-nwb", read(path, where="stimulus_id!=im19"))
+    dataset = load_dataset("cells-of-nwb")
+    assert dataset.modality == "vision"
+    assert dataset.has_stimuli
+    assert dataset.responses.shape == (152, 10)
+    assert set(dataset.responses["region"].values) == {"V4", "IT"}
+    expected = counted(made["spike_times"], made["onsets"], 0.07, 0.17)[made["stimulus"] != 19] / 0.1
+    np.testing.assert_allclose(dataset.responses.values, expected, rtol=1e-6)
+    np.testing.assert_allclose(dataset.responses["y"].values, [0, 10, 20, 30, 0, 10, 20, 30, 0, 10])
+    paths = dataset.stimuli.stimulus_paths
+    np.testing.assert_array_equal(np.asarray(Image.open(paths["im05"])), pixels["im05.png"])
 
 
 # ---- fluorescence ----------------------------------------------------------------------------------------------------

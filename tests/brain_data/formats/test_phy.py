@@ -9,7 +9,7 @@ import pytest
 from brodmann.brain_data.formats import phy
 from brodmann.brain_data.formats.phy import cluster_counts
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
-from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.read_options import ReadOptions
 from brodmann.brain_data.timeseries.windows import bins, window
 from brodmann.errors import UserError
 

@@ -3,12 +3,16 @@
 import runpy
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.read_options import ReadOptions
+from brodmann.brain_data.timeseries import window_means as window_means_module
 from brodmann.brain_data.timeseries.spikes import check_clock, counts, rates
+from brodmann.brain_data.timeseries.units import chosen_units
+from brodmann.brain_data.timeseries.window_means import samples_in, window_means
 from brodmann.brain_data.timeseries.windows import bins, inside, overlaps, window, windows_of
 from brodmann.errors import UserError
 
@@ -134,3 +138,48 @@ def test_two_clocks_are_told():
     onsets = np.array([1000.0, 2000.0])
     with pytest.raises(UserError, match=r"all 2 presentations \(onsets from 1000 to 2000 s\) lie outside"):
         check_clock(np.zeros(2, bool), onsets, (0.0, 60.0), "x.nwb")
+
+
+@pytest.mark.parametrize("together", [8, 1 << 20])
+def test_means_in_windows_are_those_of_each_stretch(together, monkeypatch):
+    """However many samples are read together, in whatever order the onsets stand, and where windows overlap."""
+    monkeypatch.setattr(window_means_module, "_NUMBERS", together)
+    rng = np.random.default_rng(0)
+    signal, times = rng.normal(size=(400, 6)), np.arange(400) / 10 + 3
+    onsets, columns = rng.permutation(np.arange(0, 45, 0.7)), np.array([1, 2, 5])
+    for windows in (window(0, 500), window(-2000, 3000), bins(-300, 900, 300)):
+        found = window_means(signal, samples_in(times, onsets, windows), columns)
+        for i, onset in enumerate(onsets):
+            for k, (a, b) in enumerate(zip(windows.starts / 1000, windows.ends / 1000, strict=True)):
+                inside = (times >= onset + a - 1e-9) & (times < onset + b - 1e-9)
+                expected = signal[inside][:, columns].mean(axis=0) if inside.any() else np.full(3, np.nan)
+                np.testing.assert_allclose(found[i, :, k], expected)
+
+
+def test_units_are_chosen_by_what_was_said_of_them():
+    units = pd.DataFrame({"quality": ["good", "mua", "noise", "good"], "snr": [1, 2, 3, 3]})
+
+    def chosen(asked, table=units):
+        said, left_out = [], {}
+        return chosen_units(table, asked, "x", said, left_out).tolist(), left_out
+
+    assert chosen(None) == ([True, True, False, True], {"units of quality noise": 1})
+    assert chosen("Good") == (
+        [True, False, False, True],
+        {"units of quality mua": 1, "units of quality noise": 1},
+    )
+    assert chosen("all") == ([True] * 4, {})
+    assert chosen("snr=3") == ([False, False, True, True], {"units of snr 1": 1, "units of snr 2": 1})
+    assert chosen(None, units[["snr"]]) == ([True] * 4, {})
+    for asked, table, message in (
+        ("good", units[["snr"]], "does not say how good a unit is: no column quality, group, KSLabel"),
+        ("best", units, "unknown quality of units in x"),
+        (
+            None,
+            units.assign(quality=["good", "", "", None]),
+            "3 of 4 units have no quality: say which to take by",
+        ),
+        (None, units.assign(quality="noise"), "none of 4 units is left by their quality"),
+    ):
+        with pytest.raises(UserError, match=message):
+            chosen(asked, table)
