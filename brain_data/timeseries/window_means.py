@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ...errors import UserError
 from .windows import Floats, Windows, borders_of
 
-_NUMBERS = 1 << 23
+_NUMBERS = 1 << 22
 """Numbers that are read together."""
 
 
