@@ -10,6 +10,7 @@ from ..registry import Registry
 
 if TYPE_CHECKING:
     from .dataset import Dataset, Modality
+    from .read_options import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DatasetCard:
     n_subjects, n_stimuli : int or None
         None where the source does not state it.
     license : str
+    access : str
+        What has to be agreed to, and where, before one may have the files; empty where nothing has.
     bibtex : str
         The BibTeX entries of everything to cite.
     source : str
@@ -54,6 +57,7 @@ class DatasetCard:
     n_subjects: int | None = None
     n_stimuli: int | None = None
     license: str = ""
+    access: str = ""
     bibtex: str = ""
     source: str = ""
     units: str = ""
@@ -77,6 +81,10 @@ class DatasetCard:
         }
 
 
+Fetch = Callable[[Path, Path | None, "ReadOptions | None"], object]
+"""``fetch(target, source, options)``: fills `target` from a folder, or from the network where that is None."""
+
+
 @dataclass(frozen=True)
 class DatasetEntry:
     """A data set of the registry.
@@ -87,12 +95,12 @@ class DatasetEntry:
     load : callable
         ``load(card, folder)`` makes the :class:`Dataset` of the installed files.
     fetch : callable or None
-        ``fetch(target, source)`` fills the folder where there is no list of files.
+        ``fetch(target, source, options)`` fills the folder where there is no list of files.
     """
 
     card: DatasetCard
     load: Callable[[DatasetCard, Path], "Dataset"]
-    fetch: Callable[[Path, Path | None], None] | None = None
+    fetch: Fetch | None = None
 
 
 DATASETS: Registry[DatasetEntry] = Registry(
@@ -104,9 +112,7 @@ DATASETS: Registry[DatasetEntry] = Registry(
 Loader = TypeVar("Loader", bound=Callable[..., "Dataset"])
 
 
-def dataset(
-    card: DatasetCard, *, fetch: Callable[[Path, Path | None], None] | None = None
-) -> Callable[[Loader], Loader]:
+def dataset(card: DatasetCard, *, fetch: Fetch | None = None) -> Callable[[Loader], Loader]:
     """A decorator that registers the function which loads a data set.
 
     A module that registers is imported by every listing: it imports numpy and the like inside its functions.
@@ -115,7 +121,7 @@ def dataset(
     ----------
     card : DatasetCard
     fetch : callable, optional
-        What fills the folder of a data set without a list of files: ``fetch(target, source)``.
+        What fills the folder of a data set without a list of files: ``fetch(target, source, options)``.
     """
 
     def add(load: Loader) -> Loader:

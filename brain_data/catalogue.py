@@ -14,7 +14,7 @@ from .card import DATASETS, DatasetCard
 
 if TYPE_CHECKING:
     from .dataset import Dataset
-    from .imported import ReadOptions
+    from .read_options import ReadOptions
 
 _DESCRIPTION = "dataset.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -97,8 +97,10 @@ def add_dataset(
         raise UserError(f"data set {name!r} is made by code: there is nothing to add, load it as it is")
     target = _folder(name)
     if fetch is not None:
-        fetch(target, source)
+        fetch(target, source, options)
         return target
+    if options is not None and options.given():
+        raise UserError(f"{name!r} is a data set of the catalogue, installed whole: leave out the options")
     install_files(f"data set {name!r}", card.files, target, source=source, hint=_from_folder(name))
     return target
 
@@ -151,8 +153,9 @@ def _from_folder(name: str) -> str:
 
 def _how_to_install(card: DatasetCard) -> str:
     missing = f"data set {card.identifier!r} is not installed"
-    if any(file.url is None for file in card.files):
-        return f"{missing}: {_from_folder(card.identifier)}"
+    if card.access or any(file.url is None for file in card.files):
+        agreed = f" ({card.access})" if card.access else ""
+        return f"{missing}: {_from_folder(card.identifier)}{agreed}"
     return (
         f"{missing}: brodmann data add {card.identifier} (without a network: {_from_folder(card.identifier)})"
     )

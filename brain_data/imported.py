@@ -89,10 +89,14 @@ class Imported:
         Hemisphere (``L``, ``R``) -> the mesh (GIFTI) whose vertices `neuroids` name, copied into the data set.
     images : mapping of str to Path
         ``mask``: the NIfTI image whose voxels the neuroids are, in C order, copied into the data set.
+    simulated : bool
+        True for data that a program made.
     said : sequence of str
         What was read and how, a line each, for people.
     left_out : mapping of str to int
         Reason -> how many.
+    published_ceilings : mapping of str to mapping
+        Region -> ``value`` (units of r) and ``source``, as :class:`.card.DatasetCard` has them.
     """
 
     stimuli: pd.DataFrame
@@ -110,5 +114,7 @@ class Imported:
     about: Mapping[str, str] = field(default_factory=dict)
     surfaces: Mapping[str, Path] = field(default_factory=dict)
     images: Mapping[str, Path] = field(default_factory=dict)
+    simulated: bool = False
     said: Sequence[str] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

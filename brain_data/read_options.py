@@ -20,7 +20,7 @@ class ReadOptions:
 
     task: str | None = _option("Of BIDS: the task.")
     space: str | None = _option(
-        "Of BIDS: the space of the images, e.g. MNI152NLin2009cAsym, fsaverage5, T1w."
+        "The space of the images: which to take of BIDS, else where they lie, e.g. MNI152NLin2009cAsym, fsaverage5."
     )
     subject: str | None = _option("The subjects to take.", "NAME,...")
     session: str | None = _option("The sessions to take.", "NAME,...")
@@ -29,10 +29,15 @@ class ReadOptions:
         "The voxels to take: an image, or 'brain' for the recording's own mask.", "FILE"
     )
     atlas: str | None = _option(
-        "Regions by number: an image, or a name of nilearn, e.g. schaefer_2018.", "FILE"
+        "Regions: images by number, masks of one region each, a folder of these, or a name of nilearn, e.g. "
+        "schaefer_2018:n_rois=100; of surfaces L=FILE,R=FILE.",
+        "FILE,...",
     )
     labels: str | None = _option(
         "The names of the atlas' numbers, and whatever a table says of them.", "FILE"
+    )
+    resample: str | None = _option(
+        "Take masks and atlases on another grid to the recording's own: the voxel that is nearest.", "nearest"
     )
     region: str | None = _option(
         "The region to take of those that there are; else the name of the one there is."
@@ -60,6 +65,7 @@ class ReadOptions:
     array: str | None = _option("The array inside a file, such as /group/name or struct.field.", "NAME")
     surface: str | None = _option("The mesh of a hemisphere's vertices.", "L=FILE,R=FILE")
     units: str | None = _option("What a response value is.")
+    zscore: str | None = _option("Of betas: each neuroid's mean and sd taken out.", "session|none")
 
     def given(self) -> dict[str, str]:
         """Those that were said."""

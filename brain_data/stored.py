@@ -67,35 +67,37 @@ class StoredResponses(BackendArray):  # type: ignore[misc]
         return status.st_ino, status.st_mtime_ns
 
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        """Rows of the smallest rectangle that holds what was asked for, a block at a time."""
         import h5py
 
         wanted = [_indices(one, size) for one, size in zip(key, self.shape, strict=True)]
-        spans = [slice(int(one.min()), int(one.max()) + 1) if one.size else slice(0, 0) for one in wanted]
         found = np.empty([one.size for one in wanted], self.dtype)
-        rows = wanted[0]
-        inner = np.ix_(*(one - span.start for one, span in zip(wanted[1:], spans[1:], strict=True)))
         try:
             if self._stamp() != self._made:
                 raise UserError(f"{self.path} was replaced while it was in use: load the data set again")
             with h5py.File(self.path, "r") as file:
-                stored = file[self.name]
-                widths = (self.shape[0], *(span.stop - span.start for span in spans[1:]))
-                for block in row_blocks(widths, self.dtype.itemsize):
-                    here = np.flatnonzero((rows >= block.start) & (rows < block.stop))
-                    if here.size:
-                        held = stored[(block, *spans[1:])]
-                        found[here] = held[rows[here] - block.start][(slice(None), *inner)]
+                if found.size:
+                    _fill(found, file[self.name], wanted)
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error}") from error
-        squeezed: npt.NDArray[Any] = found.reshape(
-            [
-                one.size
-                for one, asked in zip(wanted, key, strict=True)
-                if not isinstance(asked, int | np.integer)
-            ]
-        )
-        return squeezed
+        alone = tuple(axis for axis, one in enumerate(key) if isinstance(one, int | np.integer))
+        return found.squeeze(alone)
+
+
+def _fill(found: npt.NDArray[Any], stored: Any, wanted: list[npt.NDArray[np.intp]]) -> None:
+    """Read the places that are wanted of each axis: at once where they lie side by side, else a block of rows of the
+    smallest rectangle that holds them at a time.
+    """
+    spans = [slice(int(one.min()), int(one.max()) + 1) for one in wanted]
+    if all((np.diff(one) == 1).all() for one in wanted):
+        stored.read_direct(found, tuple(spans))
+        return
+    rows, inner = wanted[0], [one - span.start for one, span in zip(wanted[1:], spans[1:], strict=True)]
+    widths = (stored.shape[0], *(span.stop - span.start for span in spans[1:]))
+    for block in row_blocks(widths, found.dtype.itemsize):
+        here = np.flatnonzero((rows >= block.start) & (rows < block.stop))
+        if here.size:
+            held = stored[(block, *spans[1:])]
+            found[here] = held[np.ix_(rows[here] - block.start, *inner)]
 
 
 def _indices(key: Any, size: int) -> npt.NDArray[np.intp]:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ..masks import unmasked
-from .spatial_weights import Floats, Places, positions_of, torus_of
+from .spatial_weights import Floats, Places, SpatialWeights, mesh_gaussian, positions_of, torus_of
 
 _REACH = 4.0
 """Standard deviations after which the kernel is cut."""
@@ -28,7 +28,8 @@ def smooth(values: npt.ArrayLike, places: Places, fwhm: float) -> Floats:
     values : array of shape (..., n_units)
     places : SpatialWeights, Sheet, or array of shape (n_units, 2) or (n_units, 3)
     fwhm : float
-        Full width at half maximum, in the unit of the positions (mm, or cells); 0 leaves the values as they are.
+        Full width at half maximum, in the unit of the positions (mm, or cells); 0 leaves the values as they are. On a
+        mesh distances are those along its edges.
 
     Returns
     -------
@@ -59,8 +60,19 @@ def smoothing_matrix(places: Places, fwhm: float) -> sparse.csr_array:
     """
     if not (np.isfinite(fwhm) and fwhm > 0):
         raise UserError(f"the width of smoothing (FWHM) must be above 0, not {fwhm:g}")
+    if isinstance(places, SpatialWeights) and places.mesh is not None:
+        return _along_mesh(places, float(fwhm))
     positions, box = positions_of(places), torus_of(places)
     return _matrix(positions.tobytes(), positions.shape, None if box is None else tuple(box), float(fwhm))
+
+
+@lru_cache(maxsize=4)
+def _along_mesh(weights: SpatialWeights, fwhm: float) -> sparse.csr_array:
+    """The kernel over distances along the edges of a mesh: across a sulcus is far."""
+    assert weights.mesh is not None
+    sigma = fwhm / np.sqrt(8 * np.log(2))
+    kernel = mesh_gaussian(weights.mesh, sigma, _REACH * sigma)
+    return sparse.csr_array(sparse.diags_array(1 / np.asarray(kernel.sum(axis=1)).ravel()) @ kernel)
 
 
 @lru_cache(maxsize=4)

@@ -1,24 +1,33 @@
 """Who lies next to whom: on grids, among scattered points, around a torus, between voxels, on a mesh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from ...errors import UserError
 from ...models.sheet import Sheet
 from ..masks import unmasked
+from .neighbors import grid_index, pairs_nearest, pairs_within
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["queen", "rook", "nearest", "band"]
 Isolates = Literal["refuse", "keep"]
 
 _KINDS = ("queen", "rook", "nearest", "band")
-_SAME_PLACE = 1e-6
+_HELD = 1 << 24
+"""Distances that are held at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Mesh:
+    """The edges of a whole mesh with their lengths, and the vertex of every unit."""
+
+    edges: sparse.csr_array
+    vertices: npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +48,8 @@ class SpatialWeights:
         Units for ``nearest``, distance for ``band`` and ``mesh``.
     standardized : bool
         Whether the weights of every unit sum to 1.
+    mesh : object or None
+        The edges of the mesh that the units lie on, along which :func:`mesh_gaussian` smooths.
     """
 
     places: Sheet | Floats
@@ -46,6 +57,7 @@ class SpatialWeights:
     kernel: str
     reach: float | None = None
     standardized: bool = False
+    mesh: "_Mesh | None" = None
 
     def __post_init__(self) -> None:
         """Sort the entries of the matrix and lock them."""
@@ -99,6 +111,7 @@ class SpatialWeights:
         positions: npt.ArrayLike,
         *,
         reach: float | None = None,
+        vertices: npt.ArrayLike | None = None,
         standardized: bool = True,
         isolates: Isolates = "refuse",
     ) -> Self:
@@ -111,6 +124,9 @@ class SpatialWeights:
         reach : float, optional
             Vertices within this distance along the edges (an upper bound of the geodesic one); without it those that
             share an edge.
+        vertices : array of int, optional
+            The units, in their order, where they are not all vertices, e.g. without the medial wall. Ways along the
+            mesh may lead over the others.
         standardized, isolates
             As in :meth:`from_positions`.
 
@@ -122,11 +138,18 @@ class SpatialWeights:
         if reach is not None and not reach > 0:
             raise UserError(f"the reach along a mesh must be above 0, not {reach:g}")
         edges = _edges(faces, positions)
-        linked = edges if reach is None else mesh_distances(faces, positions, longest=reach)
+        linked = edges if reach is None else _along(edges, reach)
+        chosen = np.arange(linked.shape[0]) if vertices is None else np.asarray(vertices, np.intp)
+        if len(chosen) and (chosen.min() < 0 or chosen.max() >= linked.shape[0]):
+            raise UserError(f"a unit lies on vertex {chosen.max()}, and the mesh has {linked.shape[0]}")
+        linked = sparse.csr_array(linked[chosen][:, chosen])
+        if linked.nnz == 0:
+            raise UserError(f"no two of the {len(chosen)} vertices are neighbours on the mesh")
         ones = sparse.csr_array(
             (np.ones_like(linked.data), linked.indices, linked.indptr), shape=linked.shape
         )
-        return cls._of(_locked(positions), ones, "mesh", reach, standardized, isolates)
+        made = cls._of(_locked(positions_of(positions)[chosen]), ones, "mesh", reach, standardized, isolates)
+        return replace(made, mesh=_Mesh(edges, chosen))
 
     @classmethod
     def _of(
@@ -162,6 +185,18 @@ class SpatialWeights:
         return (
             f"SpatialWeights({len(self)} units, {self.kernel}{reach}{torus}, {kind}, {self.matrix.nnz} links, "
             f"{len(self.isolates)} isolates)"
+        )
+
+    def permuted(self, order: npt.ArrayLike) -> Self:
+        """The same places with the units dealt to them anew: unit i lies where unit ``order[i]`` lay."""
+        chosen = np.asarray(order, np.intp)
+        if isinstance(self.places, Sheet):
+            raise UserError("a sheet is permuted by Sheet.permuted")
+        places = self.places[chosen]
+        places.setflags(write=False)
+        mesh = None if self.mesh is None else replace(self.mesh, vertices=self.mesh.vertices[chosen])
+        return replace(
+            self, places=places, matrix=sparse.csr_array(self.matrix[chosen][:, chosen]), mesh=mesh
         )
 
     @cached_property
@@ -249,6 +284,15 @@ def torus_of(places: Places) -> Floats | None:
     return places.extent() if isinstance(places, Sheet) and places.periodic else None
 
 
+def mesh_gaussian(mesh: _Mesh, sigma: float, longest: float) -> sparse.csr_array:
+    """exp(-d^2 / (2 sigma^2)) of the units of a mesh, d along its edges up to `longest`; 1 of each with itself."""
+    near = sparse.csr_array(_along(mesh.edges, longest)[mesh.vertices][:, mesh.vertices])
+    kernel = sparse.csr_array(
+        (np.exp(-(near.data**2) / (2 * sigma**2)), near.indices, near.indptr), shape=near.shape
+    )
+    return sparse.csr_array(kernel + sparse.eye_array(near.shape[0], format="csr"))
+
+
 @unmasked
 def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: float) -> sparse.csr_array:
     """Distances along the edges of a mesh, up to `longest`: entries that are absent lie further.
@@ -261,13 +305,17 @@ def mesh_distances(faces: npt.ArrayLike, positions: npt.ArrayLike, *, longest: f
         As in :meth:`SpatialWeights.from_mesh`.
     longest : float
     """
+    return _along(_edges(faces, positions), longest)
+
+
+def _along(edges: sparse.csr_array, longest: float) -> sparse.csr_array:
     from scipy.sparse.csgraph import dijkstra
 
-    edges = _edges(faces, positions)
     n_vertices, parts = edges.shape[0], []
-    for start in range(0, n_vertices, 512):
+    step = max(1, min(512, _HELD // n_vertices))
+    for start in range(0, n_vertices, step):
         found = dijkstra(
-            edges, directed=False, indices=np.arange(start, min(start + 512, n_vertices)), limit=longest
+            edges, directed=False, indices=np.arange(start, min(start + step, n_vertices)), limit=longest
         )
         found[~np.isfinite(found)] = 0
         parts.append(sparse.csr_array(found))
@@ -303,66 +351,21 @@ def _neighbors(places: Sheet | Floats, kernel: str, reach: float | None) -> spar
     n_units = len(positions)
     box = None if torus is None else torus * (1 + 1e-12)
     if kernel in ("queen", "rook"):
-        index, steps = _grid(positions)
+        index, steps = grid_index(positions)
         box = None if box is None else np.round(box / steps)
-        pairs = _within(index, 1.1, box, np.inf if kernel == "queen" else 1)
+        pairs = pairs_within(index, 1.1, box, np.inf if kernel == "queen" else 1)
     elif kernel == "band":
         if reach is None or not reach > 0:
             raise UserError(f"the weights 'band' need a reach above 0, not {reach}")
-        pairs = _within(positions, reach * (1 + 1e-9), box, 2)
+        pairs = pairs_within(positions, reach * (1 + 1e-9), box, 2)
     else:
         count = 8 if reach is None else int(reach)
         if not 1 <= count < n_units:
             raise UserError(f"{count} nearest neighbours cannot be found among {n_units} units")
-        pairs = _nearest(positions, count, box)
+        pairs = pairs_nearest(positions, count, box)
     if len(pairs) == 0:
         raise UserError(f"no two units are neighbours by {kernel!r} (n = {n_units})")
     return sparse.csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_units, n_units))
-
-
-def _grid(positions: Floats) -> tuple[Floats, Floats]:
-    """Whole numbers of steps from the first place, and the step of every axis."""
-    shifted = positions - positions.min(axis=0)
-    size = float(shifted.max(initial=0.0))
-    if not size > 0:
-        raise UserError("all units lie on one place")
-    steps = np.ones(positions.shape[1])
-    for axis in range(positions.shape[1]):
-        gaps = np.diff(np.unique(shifted[:, axis]))
-        gaps = gaps[gaps > _SAME_PLACE * size]
-        steps[axis] = gaps.min() if len(gaps) else size
-    index = np.round(shifted / steps)
-    off = float(np.abs(shifted / steps - index).max())
-    n_shared = len(index) - len(np.unique(index, axis=0))
-    if n_shared or off > 1e-2:
-        why = f"{n_shared} units share a place" if n_shared and off <= 1e-2 else "they lie on no square grid"
-        raise UserError(f"queen and rook neighbours need a grid, and {why}: use weights='nearest' or 'band'")
-    return index, steps
-
-
-def _within(positions: Floats, limit: float, box: Floats | None, norm: float) -> npt.NDArray[np.intp]:
-    """Ordered pairs of different units whose distance is at most the limit."""
-    shifted = positions - positions.min(axis=0)
-    pairs = cKDTree(shifted, boxsize=box).query_pairs(limit, p=norm, output_type="ndarray")
-    both: npt.NDArray[np.intp] = np.concatenate([pairs, pairs[:, ::-1]]).astype(np.intp)
-    return both
-
-
-def _nearest(positions: Floats, count: int, box: Floats | None) -> npt.NDArray[np.intp]:
-    """Every unit with its nearest ones; of those at the same distance the first."""
-    shifted = positions - positions.min(axis=0)
-    tree = cKDTree(shifted, boxsize=box)
-    lengths = tree.query(shifted, count + 1)[0][:, -1]
-    found = []
-    for unit, limit in enumerate(lengths):
-        near = np.sort(tree.query_ball_point(shifted[unit], limit * (1 + 1e-9) + 1e-300))
-        near = near[near != unit]
-        apart = np.abs(shifted[near] - shifted[unit])
-        apart = apart if box is None else np.minimum(apart, box - apart)
-        order = np.argsort(np.round((apart**2).sum(axis=1) / max(limit**2, 1e-300), 9), kind="stable")[:count]
-        found.append(np.stack([np.full(count, unit), near[order]], axis=1))
-    every: npt.NDArray[np.intp] = np.concatenate(found).astype(np.intp)
-    return every
 
 
 def _edges(faces: npt.ArrayLike, positions: npt.ArrayLike) -> sparse.csr_array:

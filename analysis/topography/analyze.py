@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...brain_data.dataset import Dataset, stimuli_digest
+from ...brain_data.meshes import Mesh
 from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError
 from ...models.extraction.torch_model import Network
@@ -15,12 +16,14 @@ from ...models.sheet import Sheet
 from ...progress import track
 from ..representation.selectivity import fraction_selective
 from ..spatial.morans_i import morans_i_of_maps
+from ..spatial.spatial_weights import SpatialWeights
 from ..spatial.wiring import wiring_length
 from ..statistics.paired_tests import paired_difference
 from ..statistics.resampling import benjamini_hochberg
 from .contrasts import Contrast, LayoutOptions, contrasts_of, table_of
 from .controls import weights_for
 from .grating_report import grating_report
+from .mesh_maps import mesh_weights
 from .report import dimensionality_of, layout_report
 from .unit_responses import UnitResponses, layer_unit_responses, of_subject, region_unit_responses
 
@@ -131,6 +134,7 @@ def region_report(
     by: str = "",
     targets: Sequence[str] = (),
     options: LayoutOptions | None = None,
+    meshes: Mapping[str, Mesh] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The layout of recorded neuroids, of one region or of all.
 
@@ -142,12 +146,13 @@ def region_report(
         The column of labels.
     targets, options
         As in :func:`layer_report`.
+    meshes : mapping of str to Mesh, optional
+        On whose vertices the neuroids lie, for the weights ``mesh``.
     """
     whole = dataset if subject is None else of_subject(dataset, subject)
-    unit_responses = region_unit_responses(whole, region, by=by)
-    report, arrays = layout_report(
-        unit_responses, _contrasts(unit_responses, targets), options or LayoutOptions()
-    )
+    chosen = options or LayoutOptions()
+    unit_responses = region_unit_responses(whole, region, by=by, on_mesh=_on_mesh(meshes, chosen))
+    report, arrays = layout_report(unit_responses, _contrasts(unit_responses, targets), chosen)
     report |= {
         "dataset": dataset.identifier,
         "region": region or whole.regions[0],
@@ -155,6 +160,14 @@ def region_report(
     }
     report["provenance"] = {"dataset": dataset.digest}
     return report, arrays
+
+
+def _on_mesh(
+    meshes: Mapping[str, Mesh] | None, options: LayoutOptions
+) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], SpatialWeights] | None:
+    if meshes is None or options.weights != "mesh":
+        return None
+    return lambda sides, vertices: mesh_weights(meshes, sides.tolist(), vertices, reach=options.reach)
 
 
 def layers_report(
@@ -205,19 +218,20 @@ def regions_report(
     by: str = "",
     targets: Sequence[str] = (),
     options: LayoutOptions | None = None,
+    meshes: Mapping[str, Mesh] | None = None,
 ) -> dict[str, Any]:
     """Dimensionality, selectivity and clustering of every region of a data set.
 
     Parameters
     ----------
-    dataset, subject, by, targets, options
+    dataset, subject, by, targets, options, meshes
         As in :func:`region_report`.
     """
     chosen = options or LayoutOptions()
     whole = dataset if subject is None else of_subject(dataset, subject)
     rows = []
     for region in track(whole.regions, "regions"):
-        unit_responses = region_unit_responses(whole, region, by=by)
+        unit_responses = region_unit_responses(whole, region, by=by, on_mesh=_on_mesh(meshes, chosen))
         rows.append(
             _row(region, unit_responses, _contrasts(unit_responses, targets), chosen, None) | {"score": None}
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -20,9 +21,10 @@ class LayoutOptions:
 
     Attributes
     ----------
-    weights : {"queen", "rook", "nearest", "band"}
+    weights : {"queen", "rook", "nearest", "band", "mesh"}
+        ``mesh`` for units whose places are on one.
     reach : float or None
-        For ``nearest`` (units) and ``band`` (distance).
+        For ``nearest`` (units), ``band`` (distance) and ``mesh`` (distance along its edges).
     fwhm : float
         Smoothing of the maps, in the unit of the positions, before everything that concerns space.
     permutations : int
@@ -32,7 +34,7 @@ class LayoutOptions:
     random_state : int
     """
 
-    weights: Kind = "queen"
+    weights: Kind | Literal["mesh"] = "queen"
     reach: float | None = None
     fwhm: float = 0.0
     permutations: int = 999

@@ -33,7 +33,8 @@ def layouts_of(
     found: dict[str, Any] = {layout_name(own): own}
     if not isinstance(own, Sheet):
         order = np.random.default_rng(options.random_state).permutation(len(own))
-        return found | {f"permuted({options.random_state})": own[order]}
+        dealt = own.permuted(order) if isinstance(own, SpatialWeights) else own[order]
+        return found | {f"permuted({options.random_state})": dealt}
     plain = control or grid_sheet(own.layer, len(own), reads=own.reads)
     if not np.array_equal(_order_of(plain), _order_of(own)):
         found["row-major"] = plain
@@ -62,6 +63,10 @@ def held_out_maps(
 
 def weights_for(places: Any, options: LayoutOptions) -> SpatialWeights:
     """The weights that were asked for; where queen or rook find no grid, the 8 nearest units."""
+    if isinstance(places, SpatialWeights):
+        return places
+    if options.weights == "mesh":
+        raise UserError("these units lie on no mesh: name it by --surface, or use other weights than 'mesh'")
     try:
         return SpatialWeights.from_positions(places, options.weights, reach=options.reach, isolates="keep")
     except UserError:

@@ -42,7 +42,7 @@ def brain_figure(
     """
     from nilearn.plotting import plot_glass_brain
 
-    image, limit = _image(values, positions, spacing)
+    image, limit = voxel_image(values, positions, spacing)
     figure = new_figure(7.1, 2.4)
     figure.set_layout_engine("none")  # nilearn places its panels itself
     plot_glass_brain(
@@ -71,7 +71,7 @@ def cortical_surface_figure(
     from nilearn.datasets import fetch_surf_fsaverage
     from nilearn.plotting import plot_surf_stat_map
 
-    limit = _image(values, positions, spacing)[1]
+    limit = voxel_image(values, positions, spacing)[1]
     meshes = fetch_surf_fsaverage("fsaverage5")
     textures = on_surface(values, positions, spacing=spacing)
     figure = new_figure(7.1, 2.2)
@@ -104,8 +104,8 @@ def on_surface(
     from nilearn.surface import vol_to_surf
 
     meshes = fetch_surf_fsaverage("fsaverage5")
-    image = _image(values, positions, spacing)[0]
-    held = _image(np.ones(len(np.asarray(values))), positions, spacing)[0]
+    image = voxel_image(values, positions, spacing)[0]
+    held = voxel_image(np.ones(len(np.asarray(values))), positions, spacing)[0]
     found = {}
     for hemisphere in ("left", "right"):
         parts = []
@@ -121,7 +121,7 @@ def on_surface(
     return found
 
 
-def _image(values: npt.ArrayLike, positions: npt.ArrayLike, spacing: float | None) -> tuple[Any, float]:
+def voxel_image(values: npt.ArrayLike, positions: npt.ArrayLike, spacing: float | None) -> tuple[Any, float]:
     """The voxels as a NIfTI image, 0 elsewhere, and the largest absolute value."""
     import nibabel
 

@@ -1,5 +1,6 @@
 """Units with places, of a model's layer or of a brain region: what every analysis of a layout begins with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from ...models.extraction.language_model import LanguageModel
 from ...models.extraction.readout import Readout
 from ...models.extraction.torch_model import Network
 from ...models.sheet import Sheet
+from ..spatial.spatial_weights import SpatialWeights
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
@@ -36,8 +38,8 @@ class UnitResponses:
     labels : array of shape (n_presentations,)
         The category of every presentation.
     stimulus_ids : array of shape (n_presentations,)
-    places : Sheet, array of shape (n_units, 3), or None
-        None where nobody knows.
+    places : Sheet, array of shape (n_units, 3), SpatialWeights, or None
+        The weights of units on a mesh; None where nobody knows.
     samples : {"stimuli", "trials"}
         What statistics count: stimuli (repetitions averaged), or every presentation, where a category has too few
         stimuli.
@@ -56,7 +58,7 @@ class UnitResponses:
     responses: Floats = field(repr=False)
     labels: Labels = field(repr=False)
     stimulus_ids: Labels = field(repr=False)
-    places: Sheet | Floats | None = field(repr=False)
+    places: Sheet | Floats | SpatialWeights | None = field(repr=False)
     samples: Literal["stimuli", "trials"]
     neuroids: str
     simulated: bool = False
@@ -103,7 +105,13 @@ def layer_unit_responses(model: Network, layer: str, stimuli: StimulusSet) -> Un
     )
 
 
-def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: str = "") -> UnitResponses:
+def region_unit_responses(
+    dataset: Dataset,
+    region: str | None = None,
+    *,
+    by: str = "",
+    on_mesh: Callable[[Labels, npt.NDArray[Any]], SpatialWeights] | None = None,
+) -> UnitResponses:
     """A region's voxels, sites or cells; their positions are ``x``, ``y`` and ``z`` in mm where the data set has them.
 
     Parameters
@@ -114,6 +122,8 @@ def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: st
         All neuroids by default.
     by : str
         The column of the stimulus table that holds the category; ``category`` or the first of few values by default.
+    on_mesh : callable, optional
+        The ``hemisphere`` and ``vertex`` of the neuroids -> their weights on a mesh, which are then their places.
 
     Raises
     ------
@@ -135,8 +145,10 @@ def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: st
     per_label = {kind: len(set(ids[labels == kind])) for kind in set(labels)}
     space = str(responses.attrs.get("space", ""))
     subjects = sorted(set(responses["subject"].values.tolist())) if "subject" in responses.coords else []
-    places = None
-    if all(axis in responses.coords for axis in "xyz"):
+    places: Floats | SpatialWeights | None = None
+    if on_mesh is not None:
+        places = _mesh_places(dataset, responses, subjects, on_mesh)
+    elif all(axis in responses.coords for axis in "xyz"):
         places = np.stack([responses[axis].values.astype(np.float64) for axis in "xyz"], axis=1)
         if len(subjects) > 1 and not space:
             raise UserError(
@@ -160,6 +172,23 @@ def region_unit_responses(dataset: Dataset, region: str | None = None, *, by: st
         dict(left_out),
         _blocks(responses),
     )
+
+
+def _mesh_places(
+    dataset: Dataset,
+    responses: xr.DataArray,
+    subjects: list[str],
+    on_mesh: Callable[[Labels, npt.NDArray[Any]], SpatialWeights],
+) -> SpatialWeights:
+    if not {"hemisphere", "vertex"} <= set(map(str, responses.coords)):
+        raise UserError(
+            f"{dataset.identifier} does not say on which vertex a neuroid lies (hemisphere, vertex)"
+        )
+    if len(subjects) > 1:
+        raise UserError(
+            f"{dataset.identifier} holds {len(subjects)} subjects on one mesh: choose one (--subject {subjects[0]})"
+        )
+    return on_mesh(responses["hemisphere"].values.astype(object), responses["vertex"].values)
 
 
 def _blocks(responses: xr.DataArray) -> Labels:

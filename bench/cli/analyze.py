@@ -8,6 +8,7 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
+from .analyze_maps import check_map_options, is_map, maps_text, meshes_of, report_of_maps, save_maps
 from .common import AllowStochastic, Json, print_json, say
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Weights(StrEnum):
     rook = "rook"
     nearest = "nearest"
     band = "band"
+    mesh = "mesh"
 
 
 Localizer = Annotated[
@@ -36,7 +38,12 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 
 
 def analyze(
-    name: Annotated[str, typer.Argument(help="A network, as score takes it, or an installed data set.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A network, as score takes it, an installed data set, or with --surface a file of maps of cortex."
+        ),
+    ],
     layer: Annotated[str | None, typer.Option(help="Of a network; a table of all layers by default.")] = None,
     localizer: Localizer = None,
     positive: Annotated[
@@ -59,8 +66,25 @@ def analyze(
         str | None,
         typer.Option(help="Another layer: the length of the fibres between both sheets; with --layer."),
     ] = None,
-    weights: Annotated[Weights, typer.Option(help="Who counts as a neighbour.")] = Weights.queen,
-    reach: Annotated[float | None, typer.Option(help="Units for nearest, distance for band.")] = None,
+    surface: Annotated[
+        str | None,
+        typer.Option(
+            help="The mesh of a hemisphere's vertices, of a map or data set.", metavar="L=FILE,R=FILE"
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Of a map: the vertices to take, those above 0.", metavar="FILE")
+    ] = None,
+    weights: Annotated[
+        Weights | None,
+        typer.Option(
+            help="Who counts as a neighbour; mesh where there is one, else queen.", show_default=False
+        ),
+    ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(help="Units for nearest, distance for band, distance along the edges for mesh."),
+    ] = None,
     fwhm: Annotated[float, typer.Option(min=0, help="Smoothing of the maps, in mm or cells.")] = 0.0,
     permutations: Annotated[int, typer.Option(min=99, help="Layouts of the null.")] = 999,
     threshold: Annotated[
@@ -81,17 +105,39 @@ def analyze(
       neutral.txt
 
       brodmann analyze haxby2001-slice --contrast house-face
+
+      brodmann analyze lh.thickness --surface L=lh.pial
     """
     from ...analysis.topography.contrasts import LayoutOptions
     from ...brain_data.catalogue import list_datasets
     from ...models.catalogue import list_models
 
-    options = LayoutOptions(weights.value, reach, fwhm, permutations, threshold, seed)
+    kind = weights or (Weights.queen if surface is None else Weights.mesh)
+    options = LayoutOptions(kind.value, reach, fwhm, permutations, threshold, seed)
     if weights is Weights.band and reach is None:
         raise UserError("--weights band needs --reach, the distance within which units are neighbours")
+    if is_map(name, surface):
+        given = {
+            "--layer": layer, "--localizer": localizer, "--positive": positive, "--negative": negative, "--by": by,
+            "--contrast": contrast, "--region": region, "--subject": subject, "--benchmark": benchmark,
+            "--wired-to": wired_to, "--threshold": threshold,
+        }  # fmt: skip
+        check_map_options(given)
+        found, drawn = report_of_maps(name, str(surface), mask, options)
+        paths = save_maps(found, drawn, folder)
+        if as_json:
+            print_json(found | {"files": [str(path) for path in paths]})
+            return
+        say(maps_text(found))
+        _print_files(paths)
+        return
+    if mask is not None:
+        raise UserError("--mask is for a map of cortex, a file on the mesh that --surface names")
     targets = [one.strip() for one in (contrast or "").split(",") if one.strip()]
     datasets = {card.identifier for card in list_datasets()}
     known = datasets | {card.identifier for card in list_models()}
+    if name not in known and Path(name).is_file():
+        raise UserError(f"{name} is a file: a map of cortex needs its mesh, by --surface L=FILE,R=FILE")
     if name not in known and ":" not in name:
         raise unknown(
             "model or data set", name, known, hint="list them with: brodmann models list, data list"
@@ -110,8 +156,14 @@ def analyze(
             raise UserError(
                 f"{name} is a data set: {wrong} is for networks (--region and --contrast are for data sets)"
             )
-        report, arrays, stem = _of_data(name, region, subject, by, targets, options)
+        report, arrays, stem = _of_data(
+            name, region, subject, by, targets, options, surface, chosen=weights is not None
+        )
     else:
+        if surface is not None or weights is Weights.mesh:
+            raise UserError(
+                f"{name} is no installed data set and no file: --surface and the weights mesh are for these"
+            )
         if region or subject:
             raise UserError(f"{name} is no installed data set: --region and --subject are for data sets")
         if layer is None and wired_to:
@@ -248,18 +300,26 @@ def _of_data(
     by: str | None,
     targets: list[str],
     options: "LayoutOptions",
+    surface: str | None,
+    *,
+    chosen: bool,
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """The same of a region, or of all where there are several."""
+    """The same of a region, or of all where there are several; along the mesh, where there is one."""
+    from dataclasses import replace
+
     from ...analysis.topography.analyze import region_report, regions_report
     from ...brain_data import load_dataset
 
     dataset = load_dataset(name)
+    meshes = meshes_of(dataset, surface)
+    if meshes is not None and not chosen:
+        options = replace(options, weights="mesh")
     of_all = region is None and len(dataset.regions) > 1
     parts = (dataset.identifier, "regions" if of_all else region, subject, by, "-".join(targets))
     stem = "__".join(_file_name(part) for part in parts if part)
     if of_all:
-        return regions_report(dataset, subject, by or "", targets, options), {}, stem
-    return *region_report(dataset, region, subject, by or "", targets, options), stem
+        return regions_report(dataset, subject, by or "", targets, options, meshes), {}, stem
+    return *region_report(dataset, region, subject, by or "", targets, options, meshes), stem
 
 
 def _figure(report: dict[str, Any], arrays: dict[str, Any]) -> Any:
@@ -280,7 +340,7 @@ def _save_maps(report: dict[str, Any], arrays: dict[str, Any], stem: Path) -> li
 
         paths.append(stem.with_name(f"{stem.name}.maps.npz"))
         write_maps(arrays, paths[-1])
-    if report.get("standard_space") and "maps" in arrays:
+    if str(report.get("standard_space", "")).startswith("MNI") and "maps" in arrays:
         from ...analysis.topography.cortex_figure import brain_figure
         from ...files import write_bytes
         from ..reports.render import bytes_of_figure
@@ -322,7 +382,7 @@ def _save(report: dict[str, Any], figure: Any, stem: Path) -> list[Path]:
 
 
 def _print_files(paths: list[Path]) -> None:
-    labels = {".png": "figure", ".json": "report", ".npz": "maps"}
+    labels = {".png": "figure", ".json": "report", ".npz": "maps", ".html": "page"}
     for path in paths:
         say(f"{labels[path.suffix]:<10}{path}")
 

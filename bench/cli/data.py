@@ -176,3 +176,54 @@ def add_data(
         print_json(said)
     else:
         say(found_text(said))
+
+
+@data.command("report")
+def report_data(
+    name: Annotated[str, typer.Argument(help="As the list shows it, or a folder.")],
+    to: Annotated[Path | None, typer.Option(help="The folder of the page; NAME-report by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page on a recording: stimuli, coverage, reliability, signal to noise, what was left out.
+
+    For example:  brodmann data report simulated-cortex
+    """
+    from ...brain_data.catalogue import load_dataset
+    from ..reports.recording_report import write_recording_report
+
+    dataset = load_dataset(name)
+    folder = Path(f"{dataset.identifier}-report") if to is None else to.expanduser()
+    paths = write_recording_report(dataset, folder, f"brodmann data report {name}")
+    if as_json:
+        print_json({"files": [str(path) for path in paths]})
+    else:
+        say(f"open {paths[0]}")
+
+
+@data.command("convert")
+@with_read_options
+def convert_data(
+    source: Annotated[
+        str, typer.Argument(help="A data set as the list shows it, or recordings in a known format.")
+    ],
+    options: ReadOptions,
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    form: Annotated[
+        str, typer.Option("--as", help="folder, or a format that is written: brodmann list recordings.")
+    ] = "folder",
+    file_format: Format = None,
+) -> None:
+    """Write a data set, or recordings, in another format.
+
+    For example:
+
+      brodmann data convert my-recordings --to there --as brainio
+
+      brodmann data convert session.nwb --to there --events trials --stimulus-column stimulus_id
+    """
+    from ...brain_data.converting import convert
+
+    written = convert(source, to.expanduser(), form, options, file_format)
+    say(f"{source} is written to {to} as {form}")
+    for line in written:
+        say(line)

@@ -27,6 +27,7 @@ from .common import (
 from .compare import compare
 from .data import data
 from .leaderboard import leaderboard, submit
+from .maps import export_map
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
 from .registries import list_things
@@ -58,6 +59,7 @@ app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
 app.command()(compare)
+app.command("export-map")(export_map)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)

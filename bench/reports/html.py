@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from .render import bytes_of_figure
 from .style import Style
 from .survival import without_what_fails
 from .tables import SHOWN
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Drawn = tuple[Panel, dict[str, bytes], bytes | None]
 _DIFFERENCES = {
@@ -91,7 +94,14 @@ def write_report(
             if pdf is not None:
                 write_bytes(files_of["pdf"], pdf)
                 paths.append(files_of["pdf"])
-            figures.append(_shown(panel, pictures))
+            beside = {
+                f"figures/{file_name(panel.name)[:80]}.{ending}": content
+                for ending, content in (panel.beside() if panel.beside else {}).items()
+            }
+            for name, content in beside.items():
+                write_bytes(folder / name, content)
+                paths.append(folder / name)
+            figures.append(_shown(panel, pictures) | {"beside": list(beside)})
     comparison.notes.extend(notes)
     write_bytes(folder / "scores.csv", csv_of(comparison.scores))
     write_bytes(folder / "differences.csv", csv_of(comparison.differences))
@@ -105,14 +115,10 @@ def csv_of(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
 
 
-def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command: str, title: str) -> str:
+def environment() -> "Environment":
+    """Where the templates of pages are found, and how numbers are shown in them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    records, scores = comparison.records, comparison.scores
-    benchmarks = list(dict.fromkeys(scores["benchmark"]))
-    summary = (
-        f"{len(set(scores['model']) - {BRAIN})} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
-    )
     shelf = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
@@ -120,20 +126,33 @@ def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command:
         keep_trailing_newline=True,
     )
     shelf.filters |= {"exact": _exact, "short": _short}
-    return shelf.get_template("report.html").render(
-        version=version("brodmann"),
-        title=title,
-        summary=f"{summary}, from {', '.join(map(str, comparison.sources))}",
-        simulated=sum(bool(one["simulated"]) for one in records),
-        n_scores=len(records),
-        benchmarks=benchmarks,
-        scores=_table(scores, SHOWN),
-        differences=_table(comparison.differences, _DIFFERENCES),
-        figures=figures,
-        methods=methods(records),
-        warnings=warnings(records, comparison.notes),
-        citations=citations(records),
-        command=command,
+    return shelf
+
+
+def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command: str, title: str) -> str:
+    records, scores = comparison.records, comparison.scores
+    benchmarks = list(dict.fromkeys(scores["benchmark"]))
+    summary = (
+        f"{len(set(scores['model']) - {BRAIN})} models, {len(benchmarks)} benchmarks, {len(scores)} scores"
+    )
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            version=version("brodmann"),
+            title=title,
+            summary=f"{summary}, from {', '.join(map(str, comparison.sources))}",
+            simulated=sum(bool(one["simulated"]) for one in records),
+            n_scores=len(records),
+            benchmarks=benchmarks,
+            scores=_table(scores, SHOWN),
+            differences=_table(comparison.differences, _DIFFERENCES),
+            figures=figures,
+            methods=methods(records),
+            warnings=warnings(records, comparison.notes),
+            citations=citations(records),
+            command=command,
+        )
     )
 
 

@@ -33,6 +33,8 @@ class Panel:
         What it shows; what a person who does not see it should know.
     n : str
         How many subjects, stimuli and neuroids it stands on (:func:`counts`); those of all scores where it is empty.
+    beside : callable or None
+        Gives ending -> content of more files of the same map, which the report keeps beside the figure.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -41,6 +43,7 @@ class Panel:
     title: str = ""
     alt: str = ""
     n: str = ""
+    beside: Callable[[], Mapping[str, bytes]] | None = field(default=None, repr=False)
 
     @property
     def caption(self) -> str:

@@ -139,6 +139,12 @@ def differences_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd
     return table
 
 
+_OF_UNITS = (
+    "ceiling",
+    *(f"neuroid_{name}" for name in ("id", "subject", "x", "y", "z", "hemisphere", "vertex")),
+)
+
+
 def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataFrame:
     """A row a neuroid or subject of every score: raw value, ceiling, place in mm where it is known.
 
@@ -160,7 +166,7 @@ def units_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.DataF
                 "raw": raw,
             }
         )
-        for name in ("ceiling", "neuroid_id", "neuroid_subject", "neuroid_x", "neuroid_y", "neuroid_z"):
+        for name in _OF_UNITS:
             if len(kept.get(name, [])) == len(raw):
                 part[name if name == "neuroid_id" else name.removeprefix("neuroid_")] = kept[name]
         parts.append(part)

@@ -22,6 +22,12 @@ def _card(identifier: str, title: str, bucket: str, files: dict[str, str], **abo
     )
 
 
+_CEILING = (
+    "Brain-Score language, Pereira2018.{}sentences-linear: the median voxel's ceiling, of subjects from the others, "
+    "extrapolated to infinitely many"
+)
+
+
 _CARDS = [
     _card(
         "MajajHong2015",
@@ -87,6 +93,7 @@ Object Recognition Performance},
             n_stimuli=n_sentences,
             source="Brain-Score language: Pereira2018.language",
             units="BOLD response",
+            published_ceilings={"language": {"value": ceiling, "source": _CEILING.format(n_sentences)}},
             # The labels of the experiments are those that Brain-Score's own test of the file expects.
             options={
                 "selection": {"experiment": f"{n_sentences}sentences"},
@@ -102,7 +109,7 @@ Kanwisher, Nancy and Botvinick, Matthew and Fedorenko, Evelina},
   year = {2018}
 }""",
         )
-        for n_sentences in (243, 384)
+        for n_sentences, ceiling in ((243, 0.354), (384, 0.363))
     ),
 ]
 

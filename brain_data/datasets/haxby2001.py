@@ -16,6 +16,7 @@ from ..card import DatasetCard, dataset, files_beside
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
+    from ..read_options import ReadOptions
     from ..timeseries.block_patterns import Floats, Patterns, Run
 
 VERSION = 1
@@ -97,7 +98,7 @@ def slice_runs(card: DatasetCard, folder: Path) -> "tuple[list[Run], Floats]":
     return runs, affine
 
 
-def fetch(target: Path, source: Path | None) -> None:
+def fetch(target: Path, source: Path | None, options: "ReadOptions | None" = None) -> None:
     """Fill the folder of the full data set, all or nothing.
 
     Parameters
@@ -106,14 +107,18 @@ def fetch(target: Path, source: Path | None) -> None:
     source : Path or None
         A folder that :func:`nilearn.datasets.fetch_haxby` filled (with ``haxby2001`` in it, or that one
         itself). None lets it download, about 1.8 GB; what was fetched is kept for the next attempt.
+    options : ReadOptions, optional
+        All six people are installed: there is nothing to choose.
 
     Raises
     ------
     UserError
-        Where the folder lacks a file.
+        Where the folder lacks a file, and for an option.
     NotAvailableError
         Without a network.
     """
+    if options is not None and options.given():
+        raise UserError("'haxby2001' is installed whole: leave out the options")
     kept = home() / "downloads" / "nilearn"
     folder = _fetched(kept) if source is None else source
     if (folder / "haxby2001").is_dir():

@@ -287,7 +287,7 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
         about={
             key: value
             for key, value in card.about().items()
-            if key in ("license", "bibtex", "source", "units", "blocks")
+            if key in ("license", "bibtex", "source", "units", "blocks", "published_ceilings")
         },
     )
     for name, source in card.options.get("columns", {}).items():

@@ -84,10 +84,7 @@ class Description:
 
 def is_own_layout(folder: Path) -> bool:
     """Whether a folder is in the layout of one's own recordings, or begins to be."""
-    return folder.is_dir() and any(
-        (folder / name).exists()
-        for name in ("stimuli.csv", DESCRIPTION, *(f"responses{end}" for end in _ENDINGS))
-    )
+    return any((folder / name).exists() for name in ("stimuli.csv", *(f"responses{end}" for end in _ENDINGS)))
 
 
 def load_folder(folder: Path, identifier: str, columns: Mapping[str, str] | None = None) -> Dataset:

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -92,10 +94,24 @@ def _description_of(dataset: Dataset) -> str:
     lines = [f"{key} = {quoted(value)}" for key, value in said.items() if value]
     lines.append(f"simulated = {str(dataset.simulated).lower()}")
     lines.append(f"has_stimuli = {str(dataset.has_stimuli).lower()}")
-    for region, published in dataset.published_ceilings.items():
-        lines += [f"[published_ceilings.{quoted(region)}]", f"value = {published.value!r}"]
-        lines.append(f"source = {quoted(published.source)}")
-    return "\n".join(lines) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                *ceiling_lines({region: vars(one) for region, one in dataset.published_ceilings.items()}),
+            ]
+        )
+        + "\n"
+    )
+
+
+def ceiling_lines(ceilings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The tables of published ceilings, as TOML has them."""
+    lines = []
+    for region, published in ceilings.items():
+        lines += [f"[published_ceilings.{quoted(region)}]", f"value = {float(published['value'])!r}"]
+        lines.append(f"source = {quoted(str(published.get('source', '')))}")
+    return lines
 
 
 def quoted(text: str) -> str:

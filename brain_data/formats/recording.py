@@ -2,12 +2,18 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ...bounded import check_plain
 from ...errors import UserError, unknown
 from ...registry import Registry
-from ..imported import Imported, ReadOptions
+from ..read_options import ReadOptions
+
+if TYPE_CHECKING:  # a listing of data sets imports this, and must not import pandas
+    from ..imported import Imported
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
 
 
 class RecordingFormat(ABC):
@@ -20,12 +26,15 @@ class RecordingFormat(ABC):
     name : str
     takes : tuple of str
         The options of :class:`.imported.ReadOptions` that it understands.
+    writes : bool
+        Whether data sets can be written in it: ``brodmann data convert``.
     package, extra : str
         What must be installed to read it, and the extra that installs it: ``pip install 'brodmann[EXTRA]'``.
     """
 
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
+    writes: ClassVar[bool] = False
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
 
@@ -34,7 +43,7 @@ class RecordingFormat(ABC):
         """Whether a file or folder is of this format: by its content, in a moment, without raising."""
 
     @abstractmethod
-    def read(self, path: Path, options: ReadOptions) -> Imported:
+    def read(self, path: Path, options: ReadOptions) -> "Imported":
         """What was recorded; large arrays stay where they are until they are asked for.
 
         Raises
@@ -42,6 +51,17 @@ class RecordingFormat(ABC):
         UserError
             In one line, with the place, for what is damaged, does not fit, or has to be said by an option.
         """
+
+    def write(self, dataset: "Dataset", path: Path) -> None:
+        """Write a data set so that :meth:`read` gives it back; a format that has this says so by `writes`.
+
+        Raises
+        ------
+        UserError
+            Where the format has no place for something that the data set holds.
+        """
+        written = ", ".join(one.name for one in RECORDING_FORMATS.values() if one.writes)
+        raise UserError(f"{self.name} is read, not written: folder, {written} are")
 
 
 RECORDING_FORMATS: Registry[RecordingFormat] = Registry(
@@ -78,7 +98,7 @@ def recognized(path: Path, name: str | None = None) -> RecordingFormat | None:
     return found[0] if found else None
 
 
-def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> Imported:
+def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> "Imported":
     """What a format reads, after a look at whether it understands the options.
 
     Raises
@@ -95,7 +115,7 @@ def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> I
 
 def read_path(
     path: Path, options: ReadOptions | None = None, name: str | None = None
-) -> tuple[RecordingFormat, Imported]:
+) -> "tuple[RecordingFormat, Imported]":
     """The format of a file or folder, and what it reads there.
 
     Raises

@@ -12,11 +12,10 @@ import pandas as pd
 
 from ...errors import UserError
 from ...progress import track
+from .beta_series import Sampling, design_matrix, fit_betas
 
 Floats = npt.NDArray[np.float64]
 
-HIGH_PASS = 1 / 128
-"""The highest frequency of the drifts, in Hz."""
 DIM_VOXEL = 0.5
 
 
@@ -104,34 +103,25 @@ def patterns(
 
 
 def _betas(series: Floats, run: Run, conditions: Sequence[str], repetition_time: float) -> Floats:
-    from nilearn.glm.contrasts import compute_contrast
-    from nilearn.glm.first_level import make_first_level_design_matrix, mean_scaling, run_glm
-
     shown = set(run.events["trial_type"])
     absent = [name for name in conditions if name not in shown]
     if absent:
         raise UserError(f"a run shows no {absent[0]!r}: its events name {sorted(shown)}")
-    design = make_first_level_design_matrix(
-        np.arange(len(series)) * repetition_time,
-        run.events[["onset", "duration", "trial_type"]],
-        hrf_model="glover",
-        drift_model="cosine",
-        high_pass=HIGH_PASS,
-        add_regs=run.motion,
-    )
-    labels, results = run_glm(mean_scaling(series)[0], design.to_numpy(), noise_model="ar1")
-    contrasts = [(design.columns == name).astype(float) for name in conditions]
-    return np.array(
-        [compute_contrast(labels, results, contrast, "t").effect_size() for contrast in contrasts]
-    )
+    motion = None if run.motion is None else pd.DataFrame(run.motion).add_prefix("motion")
+    sampling = Sampling(np.arange(len(series)) * repetition_time, np.ones(len(series), dtype=bool), motion)
+    return fit_betas(series, design_matrix(run.events, sampling, "glover"), conditions)
 
 
 def bright_voxels(runs: Sequence[Run]) -> npt.NDArray[np.bool_]:
     """Where the mean over volumes is above half the median of the voxels with any signal, in every run."""
-    means = np.array([run.bold.mean(axis=-1) for run in runs])
+    return bright(np.array([run.bold.mean(axis=-1) for run in runs]))
+
+
+def bright(means: Floats) -> npt.NDArray[np.bool_]:
+    """As :func:`bright_voxels`, of the mean over volumes of each run, an array of shape (n_runs, x, y, z)."""
     overall = means.mean(axis=0)
-    bright: npt.NDArray[np.bool_] = means.min(axis=0) > DIM_VOXEL * np.median(overall[overall > 0])
-    return bright
+    found: npt.NDArray[np.bool_] = means.min(axis=0) > DIM_VOXEL * np.median(overall[overall > 0])
+    return found
 
 
 def labeled_runs(bold: Floats, labels: pd.DataFrame, repetition_time: float) -> list[Run]:

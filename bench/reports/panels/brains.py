@@ -5,9 +5,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ....analysis.topography.cortex_figure import brain_figure, cortical_surface_figure
+from ....errors import UserError
 from ..collect import Comparison
+from ..cortex import files_of, of_voxels, volume_page
 from ..panel import Panel, Record, counts, panel
 from ..tables import units_table
 
@@ -47,5 +50,17 @@ def _of_score(record: Record, kept: Mapping[str, Any]) -> list[Panel]:
             name=f"surface-{name}",
             title=f"{title}, fsaverage5",
             alt=f"Raw value of {len(table)} voxels on the cortical surface.",
+            beside=lambda: _turning(values, places, title),
         ),
     ]
+
+
+def _turning(
+    values: npt.NDArray[np.float64], places: npt.NDArray[np.float64], title: str
+) -> dict[str, bytes]:
+    """The surface and the slices as pages that turn, and the surface as GIFTI."""
+    pages = {"slices.html": volume_page(values, places, title).encode()}
+    try:
+        return files_of(of_voxels(values, places, title, "raw value")) | pages
+    except UserError:  # no voxel lies near the cortex
+        return pages

@@ -1,0 +1,295 @@
+"""Trials of a BIDS recording: one beta a trial, subject by subject and run by run."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...errors import UserError, unknown
+from ...progress import track
+from ..imported import Imported, Numbers, ReadOptions
+from ..timeseries.beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
+from .bids_events import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
+from .bids_images import Floats32, Volumes
+from .bids_neuroids import Neuroids, neuroids_of
+from .bids_runs import Recording, Run
+from .masked_volumes import WithMask, room
+
+_KEYS = ["stimulus_id", "run", "shown"]
+"""What makes presentations of two subjects the same: the stimulus, the run, and how often it came in it before."""
+_TAKEN = (
+    "subject",
+    "run",
+    "session",
+    "repetition",
+    "time",
+    "story",
+    "filename",
+    "stimulus_id",
+    "shown",
+    "seen",
+)
+_HAS_MEAN = 1.0
+"""Where the median mean is below it, images are taken to be centered: nothing is a % of it."""
+_BLOCK_BYTES = 1 << 26
+
+
+def read_trials(recording: Recording, options: ReadOptions) -> Imported:
+    """One response a trial, by :func:`..timeseries.beta_series.beta_series`.
+
+    Raises
+    ------
+    UserError
+        For runs without events, and for what does not fit together.
+    """
+    method, hrf = _method(options), check_hrf(options.hrf or "glover")
+    left_out: Counter[str] = Counter()
+    column = stimulus_column(_tables(recording), options.stimulus_column)
+    trials = {id(run): _trials(run, recording, column, hrf, left_out) for run in recording.runs}
+    presentations, rows = _matched(recording, trials, left_out)
+    n_impulses = sum(int((one["duration"] == 0).sum()) for one in trials.values())
+    if n_impulses:
+        recording.said.append(f"{n_impulses} trials have no duration, and are modeled as impulses")
+    neuroids = neuroids_of(recording, options, left_out)
+    values = empty_responses((len(presentations), len(neuroids.table)))
+    scaled = _fill(values, recording, trials, rows, neuroids, hrf, method)
+    kept, images = with_mask(values, recording, neuroids)
+    stimuli, pictures = _stimuli(recording, trials, presentations, options)
+    drop = [name for name in stimuli.columns if name in presentations and name != "stimulus_id"]
+    units = "% signal change" if scaled else "as in the images"
+    columns = "a column" if method == "all" else "a GLM"
+    drifts = "fMRIPrep's cosines" if recording.strategy.has_drifts else "cosines up to 1/128 Hz"
+    return Imported(
+        stimuli=stimuli,
+        values=kept,
+        presentations=presentations.drop(columns=["shown", *drop]),
+        neuroids=neuroids.table,
+        pictures=pictures,
+        about=recording.about | {"units": options.units or units},
+        surfaces=neuroids.surfaces,
+        images=images,
+        said=[
+            *recording.said,
+            f"{len(presentations)} presentations of {len(stimuli)} stimuli, which {column!r} names",
+            f"betas by nilearn's GLM, {columns} a trial (--betas {method}), response {hrf!r}, {drifts}, AR(1), {units}",
+        ],
+        left_out={reason: number for reason, number in left_out.items() if number},
+    )
+
+
+def _method(options: ReadOptions) -> Method:
+    said = options.betas or "all"
+    if said == "all":
+        return "all"
+    if said == "separate":
+        return "separate"
+    raise unknown("kind of --betas", said, ("all", "separate"))
+
+
+def _tables(recording: Recording) -> dict[str, pd.DataFrame]:
+    tables = {}
+    for run in recording.runs:
+        if run.events is None:
+            raise UserError(
+                f"there are no events of {run.files.first.path} (..._events.tsv): name the raw BIDS folder, or a "
+                "table, by --events; or keep the samples in time by --series yes"
+            )
+        tables[f"sub-{run.files.subject} {run.name}"] = run.events
+    return tables
+
+
+def sampling_of(run: Run, recording: Recording) -> Sampling:
+    """When a run was sampled, and what is modeled beside its trials."""
+    return Sampling(
+        run.times, run.confounds.kept, run.confounds.table, drifts=not recording.strategy.has_drifts
+    )
+
+
+def _trials(run: Run, recording: Recording, column: str, hrf: str, left_out: Counter[str]) -> pd.DataFrame:
+    """The trials of a run, in the order of their onsets; `seen` where its samples show them."""
+    events, path = run.events, run.events_path
+    if events is None or path is None:
+        raise AssertionError("runs without events were refused before")
+    found = trials_of(events, column)
+    left_out["events without a stimulus"] += len(events) - len(found)
+    if found.empty:
+        raise UserError(
+            f"{path}: no row names a stimulus in column {column!r}: say which does by --stimulus-column"
+        )
+    check_inside(found, run.start + run.tr * run.image.n_samples, path)
+    found["seen"] = seen_trials(found, sampling_of(run, recording), hrf)
+    left_out["trials too early or late in their run to be seen"] += int((~found["seen"]).sum())
+    found["run"], found["session"] = run.name, run.session
+    found["shown"] = found.groupby("stimulus_id").cumcount()
+    return found
+
+
+def _matched(
+    recording: Recording, trials: dict[int, pd.DataFrame], left_out: Counter[str]
+) -> tuple[pd.DataFrame, dict[int, npt.NDArray[np.intp]]]:
+    """The presentations that every subject has, and of each run the row of each of its trials (-1: of none)."""
+    people = [
+        pd.concat([trials[id(run)] for run in runs], ignore_index=True)
+        for runs in recording.by_subject.values()
+    ]
+    people = [one[one["seen"].astype(bool)] for one in people]
+    keys = [pd.MultiIndex.from_frame(one[_KEYS]) for one in people]
+    common = keys[0]
+    for other in keys[1:]:
+        common = common[common.isin(other)]
+    if not len(common):
+        raise UserError(
+            "there is no presentation that every subject has (of the same stimulus, in a run of the same name): add "
+            "one subject at a time by --subject"
+            if len(people) > 1
+            else "no trial is seen by the samples of its run: are the onsets in seconds?"
+        )
+    alone = sum(len(one) - len(common) for one in keys)
+    if alone:
+        left_out["presentations of single subjects that not every subject has"] += alone
+    shared = [one.set_index(_KEYS).loc[common].reset_index() for one in people]
+    first = shared[0]
+    same = [name for name in first.columns if all((one[name] == first[name]).all() for one in shared[1:])]
+    names = [name for name in same if name not in _TAKEN]
+    presentations = first[["stimulus_id", "run", "session", "shown"]].copy()
+    if not first["session"].any():
+        presentations = presentations.drop(columns="session")
+    presentations.insert(2, "repetition", presentations.groupby("stimulus_id").cumcount())
+    presentations[names] = first[names]
+    rows = {}
+    for run in recording.runs:
+        table = trials[id(run)]
+        found = common.get_indexer(pd.MultiIndex.from_frame(table[_KEYS]))
+        rows[id(run)] = np.where(table["seen"], found, -1)
+    return presentations, rows
+
+
+def _fill(
+    values: Floats32,
+    recording: Recording,
+    trials: dict[int, pd.DataFrame],
+    rows: dict[int, npt.NDArray[np.intp]],
+    neuroids: Neuroids,
+    hrf: str,
+    method: Method,
+) -> bool:
+    """Write the betas of one run after the other; whether they are % signal change."""
+    scaled: bool | None = None
+    for run in track(recording.runs, "GLM of each run"):
+        series = checked_series(run, neuroids)
+        means, varies = _summary(series, run.confounds.kept)
+        here = bool(np.nanmedian(means) >= _HAS_MEAN)
+        if scaled is not None and here != scaled:
+            raise UserError(
+                f"{run.image.path} {'has' if here else 'lacks'} the mean of its signal, unlike the runs before: a "
+                "response in % needs it in all"
+            )
+        scaled = here
+        dead = ~varies | ~((means > 0) | (not scaled))
+        series[:, dead] = 1.0
+        table, wanted = trials[id(run)], rows[id(run)]
+        seen = table["seen"].to_numpy(bool)
+        table, wanted = table[seen].reset_index(drop=True), wanted[seen]
+        if table.empty:
+            continue
+        start = neuroids.columns[run.files.subject].start
+        there = wanted >= 0
+        sampling = sampling_of(run, recording)
+        try:
+            for part, betas in beta_series(series, table, sampling, hrf=hrf, method=method, scaled=scaled):
+                betas[:, dead[part]] = np.nan
+                values[wanted[there], start + part.start : start + part.stop] = betas[there]
+        except UserError as error:
+            raise UserError(f"sub-{run.files.subject} {run.name}: {error}") from error
+    return bool(scaled)
+
+
+def _summary(
+    series: Floats32, kept: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The mean of each neuroid, and whether it holds numbers that vary."""
+    means, varies = np.empty(series.shape[1]), np.empty(series.shape[1], dtype=bool)
+    step = max(1, _BLOCK_BYTES // (8 * len(series)))
+    for start in range(0, series.shape[1], step):
+        block = series[kept, start : start + step].astype(np.float64)
+        means[start : start + step] = block.mean(axis=0)
+        varies[start : start + step] = np.ptp(block, axis=0) > 0  # not where there is a NaN
+    return means, varies & np.isfinite(means)
+
+
+def checked_series(run: Run, neuroids: Neuroids) -> Floats32:
+    """The samples of a run in memory.
+
+    Raises
+    ------
+    UserError
+        Where a sample that is to be used holds no number at all.
+    """
+    series = run.image.series(neuroids.places[run.files.subject])
+    empty = run.confounds.kept & np.array([not np.isfinite(sample).any() for sample in series])
+    if empty.any():
+        raise UserError(
+            f"{run.image.path}: {int(empty.sum())} of {len(series)} samples hold no number (first: sample "
+            f"{int(empty.argmax())})"
+        )
+    return series
+
+
+def _stimuli(
+    recording: Recording, trials: dict[int, pd.DataFrame], presentations: pd.DataFrame, options: ReadOptions
+) -> tuple[pd.DataFrame, dict[str, Path]]:
+    together = pd.concat([trials[id(run)] for run in recording.runs], ignore_index=True)
+    together = together[together["stimulus_id"].isin(presentations["stimulus_id"])]
+    stimuli = stimuli_of(
+        together.drop(columns=[name for name in _TAKEN if name in together and name != "stimulus_id"])
+    )
+    folder = stimulus_folder(recording, options)
+    pictures, absent = pictures_of(list(stimuli["stimulus_id"]), folder)
+    if pictures and absent:
+        raise UserError(
+            f"{len(absent)} of {len(pictures) + len(absent)} pictures are not in {folder} (first: {absent[0]}): put "
+            "them there, or name their folder by --stimuli"
+        )
+    if absent:
+        recording.said.append(
+            f"the {len(absent)} pictures are not in {folder}: name their folder by --stimuli"
+        )
+    if pictures and len(pictures) == len(stimuli):
+        stimuli.insert(1, "filename", stimuli["stimulus_id"])
+    return stimuli, pictures if len(pictures) == len(stimuli) else {}
+
+
+def stimulus_folder(recording: Recording, options: ReadOptions) -> Path:
+    """Where ``stim_file`` names files: ``stimuli`` of the raw folder, or what ``--stimuli`` says.
+
+    Raises
+    ------
+    UserError
+        Where there is no such folder.
+    """
+    if options.stimuli is None:
+        return recording.raw / "stimuli"
+    folder = Path(options.stimuli)
+    if not folder.is_dir():
+        raise UserError(f"--stimuli {folder}: there is no such folder")
+    return folder
+
+
+def empty_responses(shape: tuple[int, int]) -> Floats32:
+    """Float32 numbers, all NaN, on the disk where they are many; gone with their last holder."""
+    values: Floats32 = room(shape, np.dtype(np.float32))
+    values.fill(np.nan)
+    return values
+
+
+def with_mask(values: Floats32, recording: Recording, neuroids: Neuroids) -> tuple[Numbers, dict[str, Path]]:
+    """The responses and, of voxels of one subject, the image of these voxels, which lasts as long."""
+    run = recording.runs[0]
+    if len(neuroids.places) > 1 or not isinstance(run.image, Volumes):
+        return values, {}
+    grid = run.image.grid
+    voxels = np.array(np.unravel_index(neuroids.places[run.files.subject], grid.shape)).T
+    held = WithMask(values, voxels, run.image.image)
+    return held, {"mask": held.mask}

@@ -1,0 +1,290 @@
+"""A folder of time courses: one table a subject and run, the words or frames that were running, and a description."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...bounded import require_for
+from ...errors import UserError, first_line, unknown
+from ...files import read_toml
+from ..imported import Imported, ReadOptions
+from ..timeseries.textgrid import check_words, read_words, textgrid_words
+from .folder_writer import DESCRIPTION
+from .recording import RecordingFormat, add_recording_format
+from .table import read_table
+
+_OF_RUN = ("responses", "columns", "first_sample", "confounds", "skip_confounds", "story")
+_OF_WORDS = ("file", "tier", "column")
+_ABOUT = ("title", "species", "technique", "license", "bibtex", "source", "units", "space")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of everybody: (sample, neuroid) responses, and what lies beside them."""
+
+    name: str
+    story: str
+    first_sample: float
+    responses: Mapping[str, npt.NDArray[np.float64]]
+    columns: list[str]
+    confounds: Mapping[str, pd.DataFrame]
+
+
+@add_recording_format
+class SeriesFolder(RecordingFormat):
+    """A folder of time courses: dataset.toml with kind = "series", [words] and a [runs.NAME] each; a file a subject."""
+
+    name = "series-folder"
+    takes = ("subject", "run", "region", "tr", "events", "units")
+
+    def recognizes(self, path: Path) -> bool:
+        """By the runs that its description names."""
+        try:
+            content = read_toml(path / DESCRIPTION) if (path / DESCRIPTION).is_file() else {}
+        except UserError:
+            return False
+        return isinstance(content.get("runs"), dict)
+
+    def read(self, path: Path, options: ReadOptions) -> Imported:
+        """The runs side by side, each subject's columns as neuroids; NaN where a subject has no such run."""
+        about = read_toml(path / DESCRIPTION)
+        if about.get("kind") != "series":
+            raise UserError(f'{path / DESCRIPTION} names runs: it must say kind = "series"')
+        tr = _seconds_between(about, options, path)
+        runs = [
+            _read_run(path, name, entry, options)
+            for name, entry in about["runs"].items()
+            if name in (options.names("run") or about["runs"])
+        ]
+        if not runs:
+            raise unknown("run", options.run or "", about["runs"])
+        words = _words(path, about, options, [run.story for run in runs])
+        _check_times(runs, words, tr)
+        people = list(dict.fromkeys(subject for run in runs for subject in run.responses))
+        flat = [
+            one
+            for one in people
+            if all(np.ptp(run.responses[one], axis=0).max() == 0 for run in runs if one in run.responses)
+        ]
+        people = [one for one in people if one not in flat]
+        if not people:
+            raise UserError(f"{path}: no subject has a time course that varies")
+        columns = [one for one in runs[0].columns if one in (options.names("region") or runs[0].columns)]
+        if not columns:
+            raise unknown("region", options.region or "", runs[0].columns)
+        chosen = [runs[0].columns.index(one) for one in columns]
+        lengths = [len(next(iter(run.responses.values()))) for run in runs]
+        values = np.full((sum(lengths), len(people) * len(columns)), np.nan)
+        for start, n, run in zip(np.cumsum([0, *lengths[:-1]]), lengths, runs, strict=True):
+            for i, subject in enumerate(people):
+                if subject in run.responses:
+                    place = slice(i * len(columns), (i + 1) * len(columns))
+                    values[start : start + n, place] = run.responses[subject][:, chosen]
+        shown = pd.DataFrame(
+            {
+                "stimulus_id": np.repeat([run.story for run in runs], lengths),
+                "run": np.repeat([run.name for run in runs], lengths),
+                "time": np.concatenate(
+                    [run.first_sample + tr * np.arange(n) for n, run in zip(lengths, runs, strict=True)]
+                ),
+            }
+        )
+        recorded = pd.DataFrame(
+            {
+                "neuroid_id": [f"{subject}-{column}" for subject in people for column in columns],
+                "region": columns * len(people),
+                "subject": np.repeat(people, len(columns)),
+            }
+        )
+        named = {key: str(about[key]) for key in _ABOUT if about.get(key)}
+        first = ", ".join(f"{run.name} at {run.first_sample:g} s" for run in runs[:4])
+        return Imported(
+            words,
+            values,
+            shown,
+            recorded,
+            modality=about.get("modality"),
+            kind="series",
+            tr=tr,
+            confounds=_confounds(runs, people, lengths),
+            blocks="run",
+            about=named | ({"units": options.units} if options.units else {}),
+            said=(
+                f"time of the first sample on the words' clock: {first}{', ...' if len(runs) > 4 else ''}",
+            ),
+            left_out={f"subjects whose time courses never vary ({', '.join(flat)})": len(flat)}
+            if flat
+            else {},
+        )
+
+
+def _seconds_between(about: Mapping[str, Any], options: ReadOptions, path: Path) -> float:
+    said = options.numbers("tr", 1)
+    tr = about.get("tr") if said is None else said[0]
+    if not isinstance(tr, int | float) or isinstance(tr, bool) or not 0 < tr < 3600:
+        raise UserError(
+            f"{path / DESCRIPTION}: tr must be the seconds from sample to sample, not {tr!r} (or --tr S)"
+        )
+    return float(tr)
+
+
+def _read_run(path: Path, name: str, entry: Any, options: ReadOptions) -> _Run:
+    where = f"{DESCRIPTION}: [runs.{name}]"
+    if not isinstance(entry, dict) or not isinstance(entry.get("responses"), str):
+        raise UserError(f'{where} needs responses = "FILE", with * for the subject where there are several')
+    for key in entry:
+        if key not in _OF_RUN:
+            raise unknown(f"entry of [runs.{name}]", key, _OF_RUN)
+    first = entry.get("first_sample")
+    if not isinstance(first, int | float) or isinstance(first, bool):
+        raise UserError(f"{where} needs first_sample = the time of row 0 on the words' clock, in s")
+    wanted = options.names("subject")
+    files = {
+        one: file
+        for one, file in _by_subject(path, entry["responses"], where).items()
+        if one in (wanted or [one])
+    }
+    if not files:
+        raise unknown("subject", options.subject or "", _by_subject(path, entry["responses"], where))
+    tables = {subject: _numbers(file) for subject, file in files.items()}
+    sizes = {subject: table.shape for subject, table in tables.items()}
+    usual = max(set(sizes.values()), key=list(sizes.values()).count)
+    odd = next((subject for subject, size in sizes.items() if size != usual), None)
+    if odd is not None:
+        raise UserError(
+            f"{where}: {odd} has {sizes[odd][0]} samples of {sizes[odd][1]} columns, others {usual[0]} of {usual[1]}"
+        )
+    columns = entry.get("columns") or [str(one) for one in next(iter(tables.values())).columns]
+    if not isinstance(columns, list) or len(columns) != usual[1]:
+        raise UserError(f"{where} names {len(columns)} columns, but the tables have {usual[1]}")
+    confounds = {}
+    if "confounds" in entry:
+        skip = entry.get("skip_confounds", 0)
+        for subject, file in _by_subject(path, str(entry["confounds"]), where).items():
+            if subject in files:
+                table = _numbers(file).iloc[skip:]
+                if len(table) != usual[0]:
+                    raise UserError(
+                        f"{where}: the confounds of {subject} have {len(table) + skip} rows, its responses {usual[0]}: "
+                        "say by skip_confounds how many of them come before the first sample"
+                    )
+                confounds[subject] = table
+    return _Run(
+        name,
+        str(entry.get("story", name)),
+        float(first),
+        {subject: table.to_numpy(np.float64) for subject, table in tables.items()},
+        [str(one) for one in columns],
+        confounds,
+    )
+
+
+def _by_subject(path: Path, pattern: str, where: str) -> dict[str, Path]:
+    """Subject -> file; what the first ``*`` of a pattern stands for names the subject."""
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise UserError(f"{where}: {pattern!r} would leave the folder: refused")
+    files = sorted(path.glob(pattern))
+    if not files:
+        raise UserError(f"{where}: there is no file {pattern!r} in {path}")
+    if "*" not in pattern:
+        return {"1": files[0]}
+    first, *others = (re.escape(one) for one in pattern.split("*"))
+    told = re.compile(f"{first}([^/]*?){'[^/]*'.join(others)}")
+    named: dict[str, Path] = {}
+    for file in files:
+        match = told.fullmatch(file.relative_to(path).as_posix())
+        subject = file.stem if match is None else match[1]
+        if subject in named:
+            raise UserError(f"{where}: {named[subject].name} and {file.name} are both of subject {subject!r}")
+        named[subject] = file
+    return named
+
+
+def _numbers(file: Path) -> pd.DataFrame:
+    """A table of samples and columns: .npy, .csv or .tsv with a header, else numbers with blanks between them."""
+    require_for(file, 8 * file.stat().st_size)
+    kind = file.suffix.lower()
+    try:
+        if kind == ".npy":
+            table = pd.DataFrame(np.load(file, allow_pickle=False))
+        elif kind in (".csv", ".tsv"):
+            table = read_table(file, separator="\t" if kind == ".tsv" else ",", is_label=lambda name: False)
+        else:
+            table = pd.DataFrame(np.loadtxt(file, ndmin=2))
+    except UserError:
+        raise
+    except ValueError as error:
+        said = (
+            "a pickle by another name: refused"
+            if "allow_pickle" in str(error)
+            else f"no table of numbers ({first_line(error)})"
+        )
+        raise UserError(f"{file} is {said}") from error
+    odd = [str(name) for name in table.columns if table[name].dtype.kind not in "fiu"]
+    if odd or not len(table):
+        raise UserError(f"{file}: column {odd[0]!r} holds no numbers" if odd else f"{file} is empty")
+    return table
+
+
+def _words(path: Path, about: Mapping[str, Any], options: ReadOptions, stories: list[str]) -> pd.DataFrame:
+    """The words of the stories, from one table, or one TextGrid a story."""
+    entry = about.get("words", {})
+    if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
+        raise UserError(
+            f'{path / DESCRIPTION} needs [words] with file = "words.csv", or "*.TextGrid" named as the stories'
+        )
+    for key in entry:
+        if key not in _OF_WORDS:
+            raise unknown("entry of [words]", key, _OF_WORDS)
+    tier = options.events or entry.get("tier")
+    files = _by_subject(path, entry["file"], f"{DESCRIPTION}: [words]")
+    wanted = list(dict.fromkeys(stories))
+    tables = []
+    for story, file in files.items():
+        table = textgrid_words(file, tier) if file.suffix.lower() == ".textgrid" else read_words(file)
+        if "story" not in table:
+            table["story"] = wanted[0] if len(files) == len(wanted) == 1 else story
+        tables.append(table)
+    words = pd.concat(tables, ignore_index=True)
+    words["story"] = words["story"].astype(str)
+    absent = [one for one in wanted if one not in set(words["story"])]
+    if absent:
+        named = ", ".join(dict.fromkeys(words["story"]))
+        raise UserError(f"there are no words of the story {absent[0]!r}: {entry['file']} names {named}")
+    words = words[words["story"].isin(wanted)].reset_index(drop=True)
+    if "stimulus_id" not in words:
+        words.insert(0, "stimulus_id", [f"{story}-{i:05d}" for i, story in enumerate(words["story"])])
+    return check_words(words, entry["file"])
+
+
+def _check_times(runs: list[_Run], words: pd.DataFrame, tr: float) -> None:
+    for run in runs:
+        last = run.first_sample + tr * (len(next(iter(run.responses.values()))) - 1)
+        late = words[(words["story"] == run.story) & (words["onset"] > last + tr)]
+        if len(late):
+            raise UserError(
+                f"run {run.name!r} ends at {last:g} s, but {len(late)} words of {run.story!r} begin later "
+                f"(first: {late['word'].iloc[0]!r} at {late['onset'].iloc[0]:g} s): look at tr, first_sample and units"
+            )
+
+
+def _confounds(runs: list[_Run], people: list[str], lengths: list[int]) -> pd.DataFrame | None:
+    """The confounds of everybody side by side, ``SUBJECT:NAME``; None where there are none."""
+    if not any(run.confounds for run in runs):
+        return None
+    parts = []
+    for n, run in zip(lengths, runs, strict=True):
+        beside = {
+            f"{subject}:{name}": run.confounds[subject][name].to_numpy()
+            for subject in people
+            if subject in run.confounds
+            for name in run.confounds[subject]
+        }
+        parts.append(pd.DataFrame(beside, index=range(n)))
+    return pd.concat(parts, ignore_index=True)

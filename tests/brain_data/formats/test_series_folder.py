@@ -1,0 +1,169 @@
+"""Time courses in a folder, with the words that were heard: read as they are, and what is wrong in one line each."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brodmann.brain_data.formats.folder import is_own_layout
+from brodmann.brain_data.formats.recording import read_path
+from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
+from brodmann.errors import UserError
+
+DESCRIPTION = """
+kind = "series"
+modality = "language"
+tr = 2.0
+license = "CC0"
+[words]
+file = "words.csv"
+[runs.one]
+responses = "one/*-bold.txt"
+columns = ["A", "B"]
+first_sample = 4.0
+confounds = "one/*-rp.txt"
+skip_confounds = 2
+[runs.two]
+responses = "two/*-bold.txt"
+columns = ["A", "B"]
+first_sample = 0.0
+story = "other"
+"""
+
+
+def bold(subject: int, run: int, n: int) -> np.ndarray:
+    """The numbers of one file."""
+    return np.random.default_rng((subject, run)).normal(size=(n, 2))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three people in two runs, of which the third has no second run."""
+    root = tmp_path / "told"
+    for name, run, n, people in (("one", 0, 30, (1, 2, 3)), ("two", 1, 20, (1, 2))):
+        (root / name).mkdir(parents=True)
+        for subject in people:
+            np.savetxt(root / name / f"s{subject}-bold.txt", bold(subject, run, n))
+            np.savetxt(
+                root / name / f"s{subject}-rp.txt", np.arange((n + 2) * 3).reshape(n + 2, 3) + 100 * subject
+            )
+    words = pd.DataFrame(
+        {
+            "story": ["one"] * 40 + ["other"] * 20,
+            "word": [f"w{i}" for i in range(60)],
+            "onset": [4 + 0.5 * i for i in range(40)] + [0.5 * i for i in range(20)],
+        }
+    )
+    words.assign(offset=words["onset"] + 0.4).to_csv(root / "words.csv", index=False)
+    (root / "dataset.toml").write_text(DESCRIPTION)
+    return root
+
+
+def test_every_number_stands_where_it_was_recorded(folder: Path) -> None:
+    assert not is_own_layout(folder)
+    kind, found = read_path(folder)
+    values = np.asarray(found.values[:, :])
+    assert kind.name == "series-folder"
+    assert found.neuroids["neuroid_id"].tolist() == ["s1-A", "s1-B", "s2-A", "s2-B", "s3-A", "s3-B"]
+    assert np.allclose(values[:30, 2:4], bold(2, 0, 30))
+    assert np.allclose(values[30:, :2], bold(1, 1, 20))
+    assert np.isnan(values[30:, 4:]).all()
+    assert found.presentations["time"].tolist() == [4 + 2 * i for i in range(30)] + [2 * i for i in range(20)]
+    assert found.presentations["stimulus_id"].tolist() == ["one"] * 30 + ["other"] * 20
+    assert found.confounds is not None
+    assert found.confounds["s2:0"].iloc[:2].tolist() == [
+        206,
+        209,
+    ]  # the first two rows were before the first sample
+    assert found.confounds["s2:0"].iloc[30:].isna().all()
+    assert (found.kind, found.tr, found.blocks, dict(found.about)) == (
+        "series",
+        2.0,
+        "run",
+        {"license": "CC0"},
+    )
+    assert len(found.stimuli) == 60
+
+
+def test_subjects_runs_and_regions_are_chosen_by_options(folder: Path) -> None:
+    found = read_path(folder, ReadOptions(subject="s2", run="two", region="B", tr="2"))[1]
+    assert found.values.shape == (20, 1)
+    assert set(found.stimuli["story"]) == {"other"}
+    assert np.allclose(np.asarray(found.values[:, :])[:, 0], bold(2, 1, 20)[:, 1])
+
+
+def test_a_subject_without_signal_is_named_and_counted(folder: Path) -> None:
+    np.savetxt(folder / "one" / "s3-bold.txt", np.ones((30, 2)))
+    found = read_path(folder)[1]
+    assert dict(found.left_out) == {"subjects whose time courses never vary (s3)": 1}
+    assert set(found.neuroids["subject"]) == {"s1", "s2"}
+
+
+def test_alice_as_it_was_published(test_data: Path, tmp_path: Path) -> None:
+    source = test_data / "brennan2016-alice"
+    if not source.is_dir():
+        pytest.skip(f"no real files: {source} is absent")
+    folder = tmp_path / "alice"
+    shutil.copytree(source / "data" / "6mm", folder / "6mm")
+    for file in [*(source / "data").glob("*-rp_*.txt"), *(source / "stim").glob("*.TextGrid")]:
+        shutil.copyfile(file, folder / file.name)
+    columns = '["LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG"]'
+    (folder / "dataset.toml").write_text(
+        'kind = "series"\nmodality = "language"\ntr = 2.0\n[words]\nfile = "*.TextGrid"\n[runs.chapter1]\n'
+        f'responses = "6mm/*-timecourses.txt"\ncolumns = {columns}\nfirst_sample = 20.0\n'
+        'confounds = "*-rp_*.txt"\nskip_confounds = 10\n'
+    )
+    found = read_path(folder)[1]
+    assert (len(found.stimuli), found.values.shape) == (2127, (362, 162))
+    assert dict(found.left_out) == {"subjects whose time courses never vary (s33)": 1}
+    assert found.stimuli["onset"].iloc[0] == pytest.approx(20.06, abs=0.01)
+    install_recording("alice-as-published", found)
+
+
+def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
+    """A change of one text in one file."""
+
+    def change(folder: Path) -> None:
+        path = folder / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    return change
+
+
+def pickled(folder: Path) -> None:
+    """An array of objects where numbers should be."""
+    np.save(folder / "one" / "s1-bold.npy", np.array([{}], object))
+    edited("dataset.toml", "one/*-bold.txt", "one/*-bold.npy")(folder)
+
+
+BROKEN = [
+    (edited("dataset.toml", "tr = 2.0\n", ""), "tr must be the seconds from sample to sample, not None"),
+    (edited("dataset.toml", 'kind = "series"', 'kind = "trials"'), 'it must say kind = "series"'),
+    (edited("dataset.toml", "first_sample = 4.0\n", ""), r"\[runs.one\] needs first_sample"),
+    (edited("dataset.toml", "one/*-bold.txt", "uno/*-bold.txt"), "there is no file 'uno/"),
+    (edited("dataset.toml", "one/*-bold.txt", "../*-bold.txt"), "would leave the folder"),
+    (edited("dataset.toml", '["A", "B"]\nfirst_sample = 4', '["A"]\nfirst_sample = 4'), "names 1 columns, .* have 2"),
+    (edited("dataset.toml", "skip_confounds = 2\n", ""), "the confounds of s1 have 32 rows, its responses 30"),
+    (edited("dataset.toml", 'story = "other"', 'story = "third"'), "no words of the story 'third'"),
+    (edited("dataset.toml", "first_sample = 4.0", "first_sample = -60.0"), "40 words of 'one' begin later"),
+    (edited("dataset.toml", "columns", "colums"), r"unknown entry of \[runs.one\] 'colums': did you mean 'columns'"),
+    (edited("dataset.toml", 'file = "words.csv"', ""), r"needs \[words\] with file"),
+    (edited("words.csv", ",w3,", ",w3,x"), "'w3' .*has no time"),
+    (edited("words.csv", "story,word", "tale,word"), "begins before the one above it"),
+    (lambda folder: np.savetxt(folder / "one" / "s2-bold.txt", bold(2, 0, 29)), "s2 has 29 samples of 2 columns"),
+    (lambda folder: (folder / "one" / "s2-bold.txt").write_text("a b\n1 2\n"), "s2-bold.txt is no table of numbers"),
+    (pickled, "a pickle by another name: refused"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "line"), BROKEN, ids=[line for _, line in BROKEN])
+def test_what_is_wrong_is_one_line(folder: Path, change: Callable[[Path], object], line: str) -> None:
+    change(folder)
+    with pytest.raises(UserError, match=line) as error:
+        read_path(folder)
+    assert "\n" not in str(error.value)
