@@ -363,6 +363,43 @@ def test_pictures_inside_the_file_become_pictures(made, tmp_path):
     assert not folder.exists()
 
 
+def test_a_series_of_numbers_says_when_which_picture_was_shown(made, tmp_path):
+    pytest.importorskip("pynwb")
+    from pynwb.base import ImageReferences, Images
+    from pynwb.image import GrayscaleImage, IndexSeries
+
+    rng = np.random.default_rng(0)
+    pictures = [
+        GrayscaleImage(name=f"p{99 - i}", data=rng.integers(0, 256, (4, 5), dtype=np.uint8))
+        for i in range(20)
+    ]
+    session = new_session()
+    add_units(session, made)
+    stack = Images(
+        name="stack",
+        description="d",
+        images=pictures,
+        order_of_images=ImageReferences(name="order_of_images", data=pictures),
+    )
+    session.add_stimulus_template(stack)
+    session.add_stimulus(
+        IndexSeries(
+            name="shown",
+            data=made["stimulus"].astype(np.uint32),
+            timestamps=made["onsets"],
+            indexed_images=stack,
+            unit="N/A",
+        )
+    )
+    found = read(written(session, tmp_path / "index.nwb"))
+    assert found.presentations["stimulus_id"].tolist() == [str(i) for i in made["stimulus"]]
+    for i in (0, 3, 19):
+        np.testing.assert_array_equal(np.asarray(Image.open(found.pictures[str(i)])), pictures[i].data)
+    expected = (counted(made["spike_times"], made["onsets"], 0.07, 0.17) / 0.1).astype(np.float32)
+    np.testing.assert_array_equal(everything(found.values), expected)
+    assert read(tmp_path / "index.nwb", events="shown").values.shape == (160, 10)
+
+
 def test_a_session_becomes_a_data_set(made, tmp_path):
     """With its pictures, positions and repetitions; what lies outside the recording is gone, and counted."""
     pytest.importorskip("pynwb")
