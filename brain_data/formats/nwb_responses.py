@@ -14,7 +14,7 @@ import pandas as pd
 from ...errors import UserError, first_line, missing_extra
 from ...files import read_json, whole_folder
 from ..dataset import Dataset
-from ..imported import Imported, ReadOptions
+from ..imported import Imported, ReadOptions, imported_of
 from ..stored import row_blocks
 from .recording import RecordingFormat, add_recording_format
 
@@ -75,8 +75,6 @@ class NwbResponses(RecordingFormat):
 
     def write(self, dataset: Dataset, path: Path) -> None:
         """A folder that is there when it is whole."""
-        from ..importing import imported_of
-
         try:
             import pynwb
         except ImportError as error:
