@@ -195,8 +195,8 @@ def _asked_for(
         for value in sorted(values - set(texts)):
             raise unknown(f"value of {name} in {place}", value, texts)
         kept &= texts.isin(values).to_numpy() != unlike
-    if asked:
-        left_out[f"presentations not asked for (--where {where})"] = int((~kept).sum())
+    if n := int((~kept).sum()):
+        left_out[f"presentations not asked for (--where {where})"] = n
     return kept
 
 
