@@ -8,7 +8,7 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
-from ..timeseries.trials import Trials, trials_of
+from ..timeseries.trials import Trials, apart_from, trials_of
 from ..timeseries.windows import Bools, Windows, overlaps, window, windows_of
 from .nwb_file import Table, array, children, is_nwb, member, needed, opened, table_named, text, whole
 from .nwb_fluorescence import fluorescence_of, fluorescence_series
@@ -73,7 +73,7 @@ class Nwb(RecordingFormat):
             stimuli=stimuli,
             values=inside.kept_with(values),
             presentations=presentations,
-            neuroids=neuroids,
+            neuroids=apart_from(presentations, neuroids),
             time_bins=windows.table,
             pictures=pictures,
             about=about,
