@@ -122,7 +122,8 @@ def save_maps(report: dict[str, Any], drawn: Mapping[str, Any], folder: Path) ->
     from ...brain_data.formats.surface_maps import map_name
     from ...files import file_name, write_bytes, write_json
     from ...source_digest import code_digest
-    from ..reports.cortex import cortex_figure, cortex_page
+    from ..reports.cortex import cortex_figure
+    from ..reports.cortex_pages import cortex_page
     from ..reports.render import bytes_of_figure
     from ..results.provenance import provenance
     from ..results.store import finite

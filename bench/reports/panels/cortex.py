@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..collect import Comparison
-from ..cortex import cortex_figure, cortex_of_scores, files_of
+from ..cortex import cortex_figure, cortex_of_scores
+from ..cortex_pages import files_of
 from ..panel import Panel, Record, counts, panel
 from ..tables import units_table
 
