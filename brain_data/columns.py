@@ -10,7 +10,12 @@ from ..errors import UserError, unknown
 
 Held = TypeVar("Held")
 
-IGNORE, NEUROID = "ignore", "neuroid"
+PRESENTATION = ("stimulus_id", "repetition", "subject", "run", "session")
+TIMED = (*PRESENTATION, "time")
+"""And when each was, where a person said so."""
+NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
+COORDINATES = (*PRESENTATION, *NEUROID)
+_IGNORE, _NEUROID = "ignore", "neuroid"
 _NUMBER = r"(no|num|number|id|ids|index|name|label)"
 _ASKED: Mapping[str, str] = {
     rf"trials?{_NUMBER}?|index|idx|level0|unnamed\d+|rows?{_NUMBER}?|order|position|events?{_NUMBER}?": "",
@@ -58,11 +63,11 @@ class ColumnMap:
         taken = {
             their
             for ours, their in self.columns.items()
-            if their in theirs and their not in (IGNORE, NEUROID)
+            if their in theirs and their not in (_IGNORE, _NEUROID)
         }
         found: dict[str, str] = {}
         for name in theirs:
-            if self.columns.get(name) == IGNORE:
+            if self.columns.get(name) == _IGNORE:
                 continue
             for one in (
                 [ours for ours, their in self.columns.items() if their == name] if name in taken else [name]
@@ -95,7 +100,7 @@ class ColumnMap:
     def check(self) -> None:
         """Raise a UserError where a column was named that no table has."""
         for ours, theirs in self.columns.items():
-            wanted = ours if theirs in (IGNORE, NEUROID) else theirs
+            wanted = ours if theirs in (_IGNORE, _NEUROID) else theirs
             if wanted not in self.seen:
                 raise unknown(f"column ({ours}={theirs})", wanted, self.seen)
 
@@ -114,17 +119,17 @@ class ColumnMap:
             Name of a column -> what it holds.
         where : str
         """
-        asked = {name: kind for name, kind in neuroids.items() if self.columns.get(name) != NEUROID}
+        asked = {name: kind for name, kind in neuroids.items() if self.columns.get(name) != _NEUROID}
         odd = unlike_neuroids(asked, self.of_stimuli)
         if odd:
             names = ", ".join(map(repr, odd))
-            ignored = ",".join(f"{name}={IGNORE}" for name in odd)
+            ignored = ",".join(f"{name}={_IGNORE}" for name in odd)
             example = next(((kind, name) for name, kind in odd.items() if kind), None)
             means = "" if example is None else f", or say what they are: --columns {example[0]}={example[1]}"
             first = next(iter(odd))
             raise UserError(
                 f"{where}: {names} {'looks' if len(odd) == 1 else 'look'} like what was noted of the trials, not like "
-                f"neuroids: leave out by --columns {_quoted(ignored)}{means} ({first}={NEUROID} if it is a neuroid)"
+                f"neuroids: leave out by --columns {_quoted(ignored)}{means} ({first}={_NEUROID} if it is a neuroid)"
             )
 
 
@@ -141,7 +146,7 @@ def parse_columns(text: str | None) -> dict[str, str]:
         ours, sign, theirs = (piece.strip() for piece in part.partition("="))
         if not (ours and sign and theirs):
             raise UserError(
-                f"--columns {text!r}: write OURS=THEIRS between commas, e.g. stimulus_id=image,trial={IGNORE}"
+                f"--columns {text!r}: write OURS=THEIRS between commas, e.g. stimulus_id=image,trial={_IGNORE}"
             )
         if ours in found:
             raise UserError(f"--columns {text!r} says twice what {ours!r} is")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...brain_data.dataset import Dataset, stimuli_digest
-from ...brain_data.meshes import Mesh
+from ...brain_data.reading.surfaces.meshes import Mesh
 from ...brain_data.stimulus_set import StimulusSet
 from ...errors import UserError
 from ...models.extraction.torch_model import Network

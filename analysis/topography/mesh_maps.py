@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...brain_data.meshes import Mesh
+from ...brain_data.reading.surfaces.meshes import Mesh
 from ...errors import UserError
 from ..spatial.correlogram import smoothness_of
 from ..spatial.gearys_c import gearys_c

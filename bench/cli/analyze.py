@@ -22,7 +22,7 @@ from .common import AllowStochastic, Json, print_json, say
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
-    from ...brain_data.meshes import Mesh
+    from ...brain_data.reading.surfaces.meshes import Mesh
     from ...models.extraction.torch_model import Network
 
 

@@ -10,7 +10,7 @@ from ...errors import UserError
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
     from ...brain_data.dataset import Dataset
-    from ...brain_data.meshes import Mesh
+    from ...brain_data.reading.surfaces.meshes import Mesh
     from ..reports.cortex import Cortex
 
 _MOST_DRAWN = 6
@@ -28,8 +28,8 @@ def report_of_maps(
     import numpy as np
 
     from ...analysis.topography.mesh_maps import maps_report
-    from ...brain_data.formats.surface_maps import read_surface_maps
-    from ...brain_data.meshes import by_hemisphere, read_meshes
+    from ...brain_data.reading.surfaces.maps import read_surface_maps
+    from ...brain_data.reading.surfaces.meshes import by_hemisphere, read_meshes
     from ..reports.cortex import Cortex
 
     paths = by_hemisphere(surface, "surface")
@@ -69,7 +69,7 @@ def _digest(path: Path) -> str:
 
 def meshes_of(dataset: "Dataset", surface: str | None) -> "Mapping[str, Mesh] | None":
     """The meshes that ``--surface`` names, else those that the data set keeps; None where there are none."""
-    from ...brain_data.meshes import by_hemisphere, read_meshes
+    from ...brain_data.reading.surfaces.meshes import by_hemisphere, read_meshes
 
     kept: Mapping[str, Path] = getattr(dataset, "surfaces", {})
     paths = by_hemisphere(surface, "surface") if surface is not None else kept
@@ -120,7 +120,7 @@ def _counted(hemispheres: Mapping[str, int]) -> str:
 
 def save_maps(report: dict[str, Any], drawn: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write the report, and of each map a figure and a page that turns."""
-    from ...brain_data.formats.surface_maps import map_name
+    from ...brain_data.reading.surfaces.maps import map_name
     from ...files import file_name, write_json
     from ...source_digest import code_digest
     from ..results.provenance import provenance

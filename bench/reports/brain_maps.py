@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...brain_data.dataset import Dataset
-from ...brain_data.volumes import SUFFIXES, Image, inside_of, open_image, write_image
+from ...brain_data.reading.volumes.images import SUFFIXES, Image, inside_of, open_image, write_image
 from ...errors import UserError
 from ..results.store import Run, arrays_of, record_of
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...analysis.plotting import new_figure
 from ...analysis.topography.cortex_figure import on_surface
-from ...brain_data.meshes import HEMISPHERES, Mesh, read_mesh
+from ...brain_data.reading.surfaces.meshes import HEMISPHERES, Mesh, read_mesh
 from ...errors import UserError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def fsaverage5(*, inflated: bool = True) -> tuple[dict[str, Mesh], dict[str, Flo
 
 
 def _numbers(path: Path) -> Floats:
-    from ...brain_data.gifti_arrays import column_of, open_gifti
+    from ...brain_data.reading.surfaces.gifti_arrays import column_of, open_gifti
 
     return column_of(open_gifti(path), 0).astype(np.float64)
 

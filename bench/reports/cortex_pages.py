@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.topography.cortex_figure import voxel_image
-from ...brain_data.meshes import by_hemisphere
+from ...brain_data.reading.surfaces.meshes import by_hemisphere
 from ...errors import UserError, unknown
 from .cortex import SIDE_NAMES, Cortex, cortex_of_scores, gifti_bytes, surfaces_of
 

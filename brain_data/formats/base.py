@@ -9,16 +9,15 @@ import numpy.typing as npt
 
 from ...errors import UserError, unknown
 from ...registry import Registry
+from ..columns import COORDINATES as COORDINATES
+from ..columns import NEUROID as NEUROID
+from ..columns import PRESENTATION as PRESENTATION
+from ..columns import TIMED as TIMED
 from ..columns import ColumnMap
-from .table import read_table as read_table
+from ..reading.tables.table import read_table as read_table
 
 Parts = dict[str, npt.NDArray[Any]]
 
-PRESENTATION = ("stimulus_id", "repetition", "subject", "run", "session")
-TIMED = (*PRESENTATION, "time")
-"""And when each was, where a person said so."""
-NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
-COORDINATES = (*PRESENTATION, *NEUROID)
 _NOT_YET = {
     ".nii": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
     ".nii.gz": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",

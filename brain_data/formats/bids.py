@@ -46,7 +46,7 @@ class Bids(RecordingFormat):
 
     def recognizes(self, path: Path) -> bool:
         """Whether there are BOLD images below ``sub-*/func``, here or in a folder of ``derivatives``."""
-        from .bids_files import has_bold, image_folders
+        from ..reading.bids.files import has_bold, image_folders
 
         with suppress(OSError):
             return path.is_dir() and (has_bold(path) or bool(image_folders(path)))
@@ -60,9 +60,9 @@ class Bids(RecordingFormat):
         UserError
             In one line, for what is damaged, does not fit, or has to be said by an option.
         """
-        from .bids_runs import open_recording
-        from .bids_series import read_series
-        from .bids_trials import read_trials
+        from ..reading.bids.runs import open_recording
+        from ..reading.bids.series import read_series
+        from ..reading.bids.trials import read_trials
 
         if options.series not in (None, "yes", "no"):
             raise UserError(f"--series must be 'yes' or 'no', not {options.series!r}")

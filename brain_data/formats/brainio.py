@@ -15,11 +15,11 @@ from ...files import cannot_write, sha256_file, unpack_zip
 from ...install import remember_folder
 from ..arrays import as_names
 from ..dataset import Dataset, Modality
+from ..reading.tables.table import read_table
 from ..recorded import SESSIONS
 from ..stimulus_set import StimulusSet
 from ..text_columns import text_column
 from .netcdf import contents, is_nwb, opened
-from .table import read_table
 
 if TYPE_CHECKING:
     from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly

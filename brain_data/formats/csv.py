@@ -9,9 +9,9 @@ import pandas as pd
 
 from ...errors import UserError
 from ..columns import ColumnMap, lacking
+from ..reading.tables.table import line_of, read_table
 from ..recorded import is_blank
 from .base import PRESENTATION, TIMED, Format, Parts, add_format
-from .table import line_of, read_table
 
 _LABELS = ("subject", "session", "run")
 _COMMAS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?|[-+]?\d*,\d+")

@@ -27,6 +27,7 @@ from ...install import KnownFile, verify_installed
 from ..arrays import as_names, ask_about_rdm, labeled
 from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Kind, Modality, Published
+from ..reading.tables.table import line_of, read_table
 from ..recorded import check_filled, per_subject, without_dead, without_unseen
 from ..stimuli.pictures import check as check_picture
 from ..stimulus_set import StimulusSet
@@ -35,7 +36,6 @@ from .base import COORDINATES, NEUROID, TIMED, read_responses
 from .chunked import is_chunked, read_chunked
 from .folder_writer import DESCRIPTION, quoted
 from .rdms import IN_A_FOLDER, own_rdms
-from .table import line_of, read_table
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", "category", *TEXT_COLUMNS)
 MANIFEST = "MANIFEST.json"

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError, first_line
-from ..atlases import regions_of
 from ..imported import Imported, Numbers, ReadOptions
-from ..volumes import Grid, Image, inside_of, open_image
-from .condition_order import GLMSINGLE_FILE, stored_array, trials_of
-from .masked_volumes import Masked, WithMask, good_of, room
-from .nifti import neuroids_of, space_of
+from ..reading.tables.trials import shown_in, subject_of
+from ..reading.volumes.atlases import regions_of
+from ..reading.volumes.condition_order import GLMSINGLE_FILE, stored_array, trials_of
+from ..reading.volumes.images import Grid, Image, inside_of, open_image
+from ..reading.volumes.masked import Masked, WithMask, good_of, room
+from ..reading.volumes.voxels import neuroids_of, space_of
 from .recording import RecordingFormat, add_recording_format
-from .trial_table import shown_in, subject_of
 
 if TYPE_CHECKING:
     import h5py

@@ -11,9 +11,17 @@ import pandas as pd
 from ...bounded import require_for
 from ...errors import UserError
 from ..imported import Computed, Imported, Numbers, ReadOptions
-from .array_recording import TAKES, recording_of
-from .hdf5_nodes import address, check_stored, closed_on_error, is_hdf5, members, opened, spoiled
-from .named_arrays import Branch, Held
+from ..reading.arrays.hdf5_nodes import (
+    address,
+    check_stored,
+    closed_on_error,
+    is_hdf5,
+    members,
+    opened,
+    spoiled,
+)
+from ..reading.arrays.named import Branch, Held
+from ..reading.arrays.recording import TAKES, recording_of
 from .recording import RECORDING_FORMATS, RecordingFormat, add_recording_format
 
 _SUFFIXES = (".h5", ".hdf5", ".hf5", ".he5")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ...bounded import require_for, require_for_hdf5, require_for_matlab
 from ...errors import UserError, first_line
 from ..columns import ColumnMap
+from ..reading.arrays.matlab73 import MatlabOpaque, is_matlab73, load
 from .base import COORDINATES, Format, Parts, add_format
-from .matlab73 import MatlabOpaque, is_matlab73, load
 
 _OPAQUE = {"s0", "s1", "s2", "arr"}
 _PLAIN = "texts as cellstr(x), a table as table2struct(T, 'ToScalar', true)"

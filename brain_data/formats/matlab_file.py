@@ -11,11 +11,11 @@ import numpy.typing as npt
 from ...bounded import require_for
 from ...errors import UserError, first_line
 from ..imported import Imported, Numbers, ReadOptions
-from .array_recording import TAKES, recording_of
+from ..reading.arrays.matlab73 import MatlabOpaque, Turned
+from ..reading.arrays.named import Branch, Held
+from ..reading.arrays.recording import TAKES, recording_of
 from .hdf5 import is_plain_file, known_better
 from .matlab import column_of, loaded
-from .matlab73 import MatlabOpaque, Turned
-from .named_arrays import Branch, Held
 from .recording import RecordingFormat, add_recording_format
 
 _DEEPEST = 32

@@ -8,16 +8,16 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
+from ..reading.arrays.recording import time_bins
+from ..reading.mne.events import bad_segments, of_continuous, of_epochs
+from ..reading.mne.files import KINDS, Opened, channels_of, files_of, looks_like, open_files
+from ..reading.mne.series import Span, series_of, spans_of
+from ..reading.mne.signals import Band, Cuts, cut_continuous, cut_epochs
+from ..reading.tables.presentations import of_one_subject
+from ..reading.tables.stimuli import stimuli_beside
 from ..recorded import is_blank
 from ..timeseries.field_potentials import HIGH_GAMMA, check_band
-from .array_recording import time_bins
-from .mne_events import bad_segments, of_continuous, of_epochs
-from .mne_files import KINDS, Opened, channels_of, files_of, looks_like, open_files
-from .mne_series import Span, series_of, spans_of
-from .mne_signals import Band, Cuts, cut_continuous, cut_epochs
-from .presentation_table import of_one_subject
 from .recording import RecordingFormat, add_recording_format
-from .stimuli_beside import stimuli_beside
 
 _AMPLITUDE = "amplitude in the band over its mean"
 

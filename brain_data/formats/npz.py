@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from ...bounded import check_npz
 from ...errors import UserError, first_line
+from ..reading.arrays.texts_of_objects import texts_of
 from .base import Format, Parts, add_format
-from .texts_of_objects import texts_of
 
 
 @add_format

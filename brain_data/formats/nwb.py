@@ -8,13 +8,24 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
+from ..reading.nwb.file import (
+    Table,
+    array,
+    children,
+    is_nwb,
+    member,
+    needed,
+    opened,
+    table_named,
+    text,
+    whole,
+)
+from ..reading.nwb.fluorescence import fluorescence_of, fluorescence_series
+from ..reading.nwb.pictures import Pictures, pictures_of
+from ..reading.nwb.units import units_of
+from ..reading.tables.onsets import named_file, onsets_in, shown_beside
 from ..timeseries.trials import Trials, apart_from, trials_of
 from ..timeseries.windows import Bools, Windows, overlaps, window, windows_of
-from .nwb_file import Table, array, children, is_nwb, member, needed, opened, table_named, text, whole
-from .nwb_fluorescence import fluorescence_of, fluorescence_series
-from .nwb_pictures import Pictures, pictures_of
-from .nwb_units import units_of
-from .onsets_file import named_file, onsets_in, shown_beside
 from .recording import RecordingFormat, add_recording_format
 
 _UNITS = "units"

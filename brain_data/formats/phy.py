@@ -11,13 +11,13 @@ import pandas as pd
 from ...bounded import check_plain, require_for
 from ...errors import UserError, first_line
 from ..imported import Computed, Imported, ReadOptions
+from ..reading.tables.onsets import named_file, onsets_in, shown_beside
+from ..reading.tables.table import read_table
 from ..timeseries.spikes import check_clock, counts, shaped
 from ..timeseries.trials import Trials, apart_from, text_of, trials_of
 from ..timeseries.units import chosen_units
 from ..timeseries.windows import Floats, Windows, inside, window, windows_of
-from .onsets_file import named_file, onsets_in, shown_beside
 from .recording import RecordingFormat, add_recording_format
-from .table import read_table
 
 _TIMES, _CLUSTERS = "spike_times.npy", "spike_clusters.npy"
 _RATE = re.compile(

@@ -10,12 +10,12 @@ import pandas as pd
 from ...errors import UserError
 from ..columns import unlike_neuroids
 from ..imported import Imported, ReadOptions
-from .array_recording import TAKES, recording_of
+from ..reading.arrays.named import Branch, Held
+from ..reading.arrays.recording import TAKES, recording_of
+from ..reading.tables.stimuli import read_stimulus_table
 from .base import FORMATS, PRESENTATION, Parts, format_of
 from .hdf5 import is_plain_file, known_better
-from .named_arrays import Branch, Held
 from .recording import RecordingFormat, add_recording_format
-from .stimuli_beside import read_stimulus_table
 
 _TABLES = (".csv", ".tsv")
 _OWN = "matlab"

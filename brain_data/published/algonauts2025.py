@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
-from ..formats.table import read_table
 from ..imported import Imported
 from ..published_recording import chosen
 from ..read_options import ReadOptions
+from ..reading.tables.table import read_table
 from ..timeseries.textgrid import check_words
 from .arrays import hdf5, stored_array
 from .series import Run, presentations, stacked, stories_table

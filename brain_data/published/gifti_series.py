@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..gifti_arrays import open_gifti
+from ..reading.surfaces.gifti_arrays import open_gifti
 from .arrays import Scratch
 
 

@@ -19,10 +19,10 @@ import pandas as pd
 
 from ...errors import UserError
 from ...files import read_json
-from ..formats.table import read_table
 from ..imported import Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
+from ..reading.tables.table import read_table
 from ..timeseries.textgrid import check_words
 from .gifti_series import Unpacked
 from .series import Run, last_word_before_end, presentations, stacked, stories_table

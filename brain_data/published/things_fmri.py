@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
-from ..formats.table import read_table
 from ..imported import Computed, Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
+from ..reading.tables.table import read_table
 from .arrays import Floats, from_image, hdf5, in_mm, opened_image, stored_array, zscored
 
 _RESPONSES = "_ResponseData.h5"

@@ -18,8 +18,8 @@ from brodmann.analysis.topography.contrasts import LayoutOptions
 from brodmann.analysis.topography.mesh_maps import maps_report, mesh_weights
 from brodmann.bench.cli.main import app
 from brodmann.brain_data.dataset import Dataset
-from brodmann.brain_data.formats.surface_maps import read_surface_maps
-from brodmann.brain_data.meshes import Mesh, read_meshes
+from brodmann.brain_data.reading.surfaces.maps import read_surface_maps
+from brodmann.brain_data.reading.surfaces.meshes import Mesh, read_meshes
 from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.errors import UserError
 

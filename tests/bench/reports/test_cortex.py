@@ -25,7 +25,7 @@ from brodmann.bench.reports.cortex import (
 )
 from brodmann.bench.reports.cortex_pages import cortex_page, files_of, scores_on_cortex, volume_page
 from brodmann.bench.reports.html import write_report
-from brodmann.brain_data.meshes import Mesh
+from brodmann.brain_data.reading.surfaces.meshes import Mesh
 from brodmann.errors import UserError
 
 PLACES, FACES = octahedron(3)

@@ -166,7 +166,7 @@ def test_a_large_image_stays_on_disk(tmp_path):
 def test_what_is_packed_and_large_is_unpacked_once_to_a_file_without_a_name(
     folder, values, inside, monkeypatch
 ):
-    monkeypatch.setattr("brodmann.brain_data.formats.masked_volumes._IN_MEMORY", 0)
+    monkeypatch.setattr("brodmann.brain_data.reading.volumes.masked._IN_MEMORY", 0)
     found = read(folder)
     (folder / "betas.nii.gz").unlink()
     assert everything(found).tolist() == values[inside > 0].T.tolist()

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from brodmann.bench.cli.main import app
 from brodmann.brain_data.catalogue import load_dataset
-from brodmann.brain_data.formats.freesurfer_files import read_annotation, read_curvature
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
-from brodmann.brain_data.formats.surface_samples import run_of, side_of, without_side
 from brodmann.brain_data.imported import ReadOptions
 from brodmann.brain_data.importing import install_recording
-from brodmann.brain_data.meshes import read_meshes
+from brodmann.brain_data.reading.surfaces.freesurfer_files import read_annotation, read_curvature
+from brodmann.brain_data.reading.surfaces.meshes import read_meshes
+from brodmann.brain_data.reading.surfaces.samples import run_of, side_of, without_side
 from brodmann.errors import UserError
 
 PLACES, FACES = octahedron()
@@ -128,7 +128,7 @@ def test_a_recording_on_meshes_is_added_and_analysed_on_them(pair, tmp_path):
 
 
 def test_only_the_arrays_that_are_asked_for_are_unpacked(pair, tmp_path, monkeypatch):
-    from brodmann.brain_data import gifti_arrays
+    from brodmann.brain_data.reading.surfaces import gifti_arrays
 
     folder, truth, _ = pair
     found = read(folder, events=table(tmp_path, 16))

@@ -1,0 +1,1 @@
+"""Arrays by their names: HDF5, MATLAB, Python's archives."""

@@ -1,0 +1,1 @@
+"""BIDS: files, events, confounds, images, runs."""

@@ -1,0 +1,1 @@
+"""What MNE-Python opens: files, events, signals, series."""

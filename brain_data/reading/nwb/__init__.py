@@ -1,0 +1,1 @@
+"""NWB: units, fluorescence, places, pictures."""

@@ -1,0 +1,1 @@
+"""Surfaces: GIFTI, CIFTI, FreeSurfer, meshes, maps."""

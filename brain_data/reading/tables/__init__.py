@@ -1,0 +1,1 @@
+"""Tables beside a recording: trials, stimuli, words."""

@@ -1,0 +1,1 @@
+"""Volumes: images, masks, atlases, runs in time."""
