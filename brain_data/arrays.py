@@ -17,7 +17,8 @@ from .text_columns import TEXT_COLUMNS
 
 Columns = dict[str, npt.NDArray[Any]]
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+"""How names of pictures end."""
 _DIMS = ("presentation", "neuroid")
 
 
@@ -73,7 +74,7 @@ def _of_list(stimuli: list[str | Path]) -> StimulusSet:
             "repetitions as (stimulus, repetition, neuroid)"
         )
     ids = [f"stimulus{i:04d}" for i in range(len(stimuli))]
-    if any(isinstance(one, str) and not one.lower().endswith(_PICTURES) for one in stimuli):
+    if any(isinstance(one, str) and not one.lower().endswith(PICTURES) for one in stimuli):
         return StimulusSet({"stimulus_id": ids, "sentence": list(map(str, stimuli))})
     paths = [Path(one) for one in stimuli]
     table = StimulusSet({"stimulus_id": ids, "filename": [path.name for path in paths]})

@@ -72,6 +72,18 @@ class ReadOptions:
         named = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in named.items() if value is not None}
 
+    def is_series(self) -> bool:
+        """Whether to keep the samples in time.
+
+        Raises
+        ------
+        UserError
+            For anything but yes and no.
+        """
+        if self.series not in (None, "yes", "no"):
+            raise UserError(f"--series must be 'yes' or 'no', not {self.series!r}")
+        return self.series == "yes"
+
     def names(self, option: str) -> list[str] | None:
         """A list of names with commas between them; None where it was not said."""
         said = getattr(self, option)

@@ -64,9 +64,7 @@ class Bids(RecordingFormat):
         from ..reading.bids.series import read_series
         from ..reading.bids.trials import read_trials
 
-        if options.series not in (None, "yes", "no"):
-            raise UserError(f"--series must be 'yes' or 'no', not {options.series!r}")
-        if options.series == "yes":
+        if options.is_series():
             for name in ("betas", "hrf"):
                 if getattr(options, name) is not None:
                     raise UserError(
@@ -77,4 +75,4 @@ class Bids(RecordingFormat):
                 f"{path} holds no BOLD image in sub-*/func or sub-*/ses-*/func, nor in its derivatives"
             )
         recording = open_recording(path, options)
-        return (read_series if options.series == "yes" else read_trials)(recording, options)
+        return (read_series if options.is_series() else read_trials)(recording, options)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...errors import UserError, first_line
 from ..imported import Imported, Numbers, ReadOptions
+from ..reading.tables.table import needed_file
 from ..reading.tables.trials import shown_in, subject_of
 from ..reading.volumes.atlases import regions_of
 from ..reading.volumes.condition_order import GLMSINGLE_FILE, stored_array, trials_of
@@ -247,11 +248,7 @@ def _mask(folder: Path, options: ReadOptions) -> Image | None:
     if options.mask is None:
         path = next((one for one in (folder / "mask.nii.gz", folder / "mask.nii") if one.is_file()), None)
     else:
-        path = next(
-            (one for one in (Path(options.mask).expanduser(), folder / options.mask) if one.is_file()), None
-        )
-        if path is None:
-            raise UserError(f"no mask at {options.mask} (nor in {folder})")
+        path = needed_file("mask", options.mask, folder)
     return None if path is None else open_image(path)
 
 

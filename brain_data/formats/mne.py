@@ -49,9 +49,7 @@ class Mne(RecordingFormat):
         picks, neuroids, left_out, said = channels_of(opened, options)
         band = _band(opened[0], options)
         said = [_what(opened), *said, *_stored(opened, options)]
-        if options.series is not None:
-            if options.series != "yes":
-                raise UserError(f"--series must be yes, not {options.series!r}")
+        if options.is_series():
             return _series(path, opened, picks, _of(neuroids, subject), band, options, said, left_out)
         if options.tr is not None:
             raise UserError("--tr is of samples in time: say --series yes with it")
@@ -107,7 +105,7 @@ def _stored(opened: Sequence[Opened], options: ReadOptions) -> list[str]:
             if baseline is None
             else f"baseline: {1000 * baseline[0]:g} to {1000 * baseline[1]:g} ms, as it was subtracted before saving"
         )
-    elif options.series is None:
+    elif not options.is_series():
         said.append("baseline: none is subtracted")
     waiting = sum(not one["active"] for one in first.info["projs"])
     if waiting:

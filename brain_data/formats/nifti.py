@@ -13,12 +13,14 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
+from ..reading.tables.table import needed_file
 from ..reading.tables.trials import Trials, find_trials, read_trials, shown_in, subject_of
+from ..reading.tables.words import stories_of
 from ..reading.volumes.atlases import regions_of, stem_of
 from ..reading.volumes.condition_order import GLMSINGLE_FILE
 from ..reading.volumes.images import Image, check_grid, is_image, open_image
 from ..reading.volumes.masked import Masked, WithMask, read_masked
-from ..reading.volumes.runs_in_time import stories_of, tr_of
+from ..reading.volumes.repetition_time import tr_of
 from ..reading.volumes.voxels import RESAMPLE, neuroids_of, space_of, voxels_of_mask
 from .recording import RecordingFormat, add_recording_format
 
@@ -56,7 +58,7 @@ class Nifti(RecordingFormat):
         chosen = _images(path, options)
         mask = _mask(chosen, folder, options)
         first = chosen.images[0]
-        if options.series is not None:
+        if options.is_series():
             return _series(chosen, mask, folder, options)
         found = find_trials(folder, options)
         n = sum(one.n_volumes for one in chosen.images)
@@ -163,11 +165,7 @@ def _mask(chosen: _Chosen, folder: Path, options: ReadOptions) -> Image | None:
     grid, of = chosen.images[0].grid, chosen.images[0].path.name
     if options.mask not in (None, "brain"):
         assert options.mask is not None
-        path = next(
-            (one for one in (Path(options.mask).expanduser(), folder / options.mask) if one.is_file()), None
-        )
-        if path is None:
-            raise UserError(f"no mask at {options.mask} (nor in {folder})")
+        path: Path | None = needed_file("mask", options.mask, folder)
     else:
         taken = {one.path for one in chosen.images}
         found = sorted(
@@ -259,8 +257,6 @@ def _imported(
 
 def _series(chosen: _Chosen, mask: Image | None, folder: Path, options: ReadOptions) -> Imported:
     """Samples in time: each image is a run, of the story or film that its table names, else of one of its own name."""
-    if options.series != "yes":
-        raise UserError(f"--series must be yes, not {options.series!r}")
     step, line = tr_of(chosen.images, options)
     counts = [one.n_volumes for one in chosen.images]
     if min(counts) < 2:

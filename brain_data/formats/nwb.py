@@ -23,7 +23,8 @@ from ..reading.nwb.file import (
 from ..reading.nwb.fluorescence import fluorescence_of, fluorescence_series
 from ..reading.nwb.pictures import Pictures, pictures_of
 from ..reading.nwb.units import units_of
-from ..reading.tables.onsets import named_file, onsets_in, shown_beside
+from ..reading.tables.onsets import named_file, shown_beside
+from ..reading.tables.stimuli import read_stimulus_table
 from ..timeseries.trials import Trials, apart_from, trials_of
 from ..timeseries.windows import Bools, Windows, overlaps, window, windows_of
 from .recording import RecordingFormat, add_recording_format
@@ -118,7 +119,7 @@ def _source(path: Path, file: Any, asked: str | None) -> str:
 def _trials(path: Path, file: Any, options: ReadOptions) -> tuple[str, Trials]:
     given = named_file(options.events)
     if given is not None:
-        name, table = given.name, onsets_in(given)
+        name, table = given.name, read_stimulus_table(given)
     else:
         name, group = table_named(file, options.events, path)
         table = _rows(path, name, group)

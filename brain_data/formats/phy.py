@@ -11,8 +11,9 @@ import pandas as pd
 from ...bounded import check_plain, require_for
 from ...errors import UserError, first_line
 from ..imported import Computed, Imported, ReadOptions
-from ..reading.tables.onsets import named_file, onsets_in, shown_beside
-from ..reading.tables.table import read_table
+from ..reading.tables.onsets import named_file, shown_beside
+from ..reading.tables.stimuli import read_stimulus_table
+from ..reading.tables.table import read_table, separator_of
 from ..timeseries.spikes import check_clock, counts, shaped
 from ..timeseries.trials import Trials, apart_from, text_of, trials_of
 from ..timeseries.units import chosen_units
@@ -179,7 +180,7 @@ def _trials(path: Path, options: ReadOptions, said: list[str]) -> Trials:
             f"{path.name} holds spikes and no onsets{what}: name a table by --events FILE, with columns onset (s, the "
             "probe's clock) and stimulus_id"
         )
-    table = onsets_in(given)
+    table = read_stimulus_table(given)
     trials = trials_of(table, given.name, stimulus_column=options.stimulus_column, where=options.where)
     said += [
         f"{len(trials.onsets)} presentations of {len(trials.stimuli)} stimuli: {given.name}",
@@ -271,7 +272,7 @@ def _labels(path: Path, ids: npt.NDArray[np.int64]) -> pd.DataFrame:
         one for ending in ("tsv", "csv") for one in path.glob(f"cluster_*.{ending}") if one.is_file()
     )
     for file in sorted(files, key=lambda one: one.stem == "cluster_info"):  # which repeats the others
-        table = read_table(file, separator="\t" if file.suffix == ".tsv" or _has_tabs(file) else ",")
+        table = read_table(file, separator=separator_of(file, by_content=True))
         key = next((name for name in ("cluster_id", "id") if name in table), None)
         if key is None:
             raise UserError(
@@ -286,11 +287,6 @@ def _labels(path: Path, ids: npt.NDArray[np.int64]) -> pd.DataFrame:
             if name not in found:
                 found[str(name)] = rows[name]
     return found.reset_index(drop=True)
-
-
-def _has_tabs(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return b"\t" in stream.readline(1 << 16)
 
 
 def _positions(

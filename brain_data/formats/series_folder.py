@@ -16,7 +16,7 @@ from ...files import read_toml
 from ..imported import Imported, ReadOptions
 from ..reading.tables.table import read_table
 from ..reading.tables.words import read_words
-from ..timeseries.textgrid import check_words, textgrid_words
+from ..timeseries.textgrid import check_words
 from .folder_writer import DESCRIPTION
 from .recording import RecordingFormat, add_recording_format
 
@@ -215,7 +215,7 @@ def _numbers(file: Path) -> pd.DataFrame:
         if kind == ".npy":
             table = pd.DataFrame(np.load(file, allow_pickle=False))
         elif kind in (".csv", ".tsv"):
-            table = read_table(file, separator="\t" if kind == ".tsv" else ",", is_label=lambda name: False)
+            table = read_table(file, is_label=lambda name: False)
         else:
             table = pd.DataFrame(np.loadtxt(file, ndmin=2))
     except UserError:
@@ -248,7 +248,7 @@ def _words(path: Path, about: Mapping[str, Any], options: ReadOptions, stories: 
     wanted = list(dict.fromkeys(stories))
     tables = []
     for story, file in files.items():
-        table = textgrid_words(file, tier) if file.suffix.lower() == ".textgrid" else read_words(file)
+        table = read_words(file, ("word",), tier)
         if "story" not in table:
             table["story"] = wanted[0] if len(files) == len(wanted) == 1 else story
         tables.append(table)

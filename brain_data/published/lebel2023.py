@@ -126,7 +126,7 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
 def _words(root: Path, stories: list[str], options: ReadOptions) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Story -> its words, and the stories that have none."""
     if options.stimuli is not None:
-        table = read_words(Path(options.stimuli).expanduser())
+        table = read_words(Path(options.stimuli).expanduser(), ("word",))
         if "story" not in table.columns:
             raise UserError(f"{options.stimuli} has no column 'story', which says whose words they are")
         told = {str(story): rows.reset_index(drop=True) for story, rows in table.groupby("story", sort=False)}

@@ -96,7 +96,7 @@ def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:
 
 
 def check_words(words: pd.DataFrame, place: str) -> pd.DataFrame:
-    """The same words, if their times can be the seconds of one who speaks.
+    """The same words, or frames, if their times can be the seconds of one who speaks.
 
     Raises
     ------
@@ -105,20 +105,23 @@ def check_words(words: pd.DataFrame, place: str) -> pd.DataFrame:
     """
     times = words[["onset", "offset"]].to_numpy(float)
     stories = words["story"].astype(str).to_numpy() if "story" in words.columns else np.zeros(len(words))
-    duration = times[:, 1] - times[:, 0]
+    duration, has_words = times[:, 1] - times[:, 0], "word" in words.columns
     for wrong, what in (
         (~np.isfinite(times).all(axis=1), "has no time"),
         (duration < 0, "ends before it begins"),
         (
-            np.r_[False, (np.diff(times[:, 0]) < 0) & (stories[1:] == stories[:-1])],
+            np.r_[False, (np.diff(times[:, 0]) < 0) & (stories[1:] == stories[:-1]) & has_words],
             "begins before the one above it",
         ),
     ):
         if wrong.any():
             row = int(wrong.argmax())
-            raise UserError(f"{place}: the word {words['word'].iloc[row]!r} (number {row + 1}) {what}")
+            which = (
+                f"the word {words['word'].iloc[row]!r} (number {row + 1})" if has_words else f"row {row + 1}"
+            )
+            raise UserError(f"{place}: {which} {what}")
     median = float(np.median(duration)) if len(duration) else 0.1
-    if not _SHORTEST <= median <= _LONGEST:
+    if has_words and not _SHORTEST <= median <= _LONGEST:
         raise UserError(
             f"{place}: the median word lasts {median:g}: times must be in s (between 0.005 and 5), are these ms?"
         )

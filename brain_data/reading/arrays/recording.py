@@ -13,9 +13,10 @@ from ....errors import UserError, unknown
 from ...arrays import as_names
 from ...columns import NEUROID, TIMED
 from ...imported import Computed, Imported, Numbers, ReadOptions
-from ..tables.presentations import file_beside, of_one_subject, presentations_of, with_own_runs
+from ..tables.presentations import of_one_subject, presentations_of, with_own_runs
 from ..tables.stimuli import read_stimulus_table, stimuli_beside
-from ..tables.stories import one_story, story_words
+from ..tables.table import file_beside, needed_file
+from ..tables.words import numbered, one_story, read_words
 from .named import Branch, Held, array_of, columns_at, find, held_in, listed
 
 TAKES = (
@@ -63,7 +64,7 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
     assert held.numbers is not None
     numbers = held.numbers()
     file.said.append(f"responses: {held}{'' if named else ', the only ones'}")
-    if options.series is not None:
+    if options.is_series():
         return _series(file, branch, held, numbers)
     trials, beside = _trials(file, branch, held)
     bins = _bins(file, branch)
@@ -319,8 +320,6 @@ def _neuroids(
 def _series(file: _File, branch: Branch, held: Held, numbers: Numbers) -> Imported:
     """Samples in time: one story or film, which the file is called after unless the stimuli name it."""
     options = file.options
-    if options.series != "yes":
-        raise UserError(f"--series must be yes, not {options.series!r}")
     if len(held.shape) != 2:
         raise UserError(f"{file.name}: {held} must be (sample, neuroid) for --series")
     step = options.numbers("tr", 1)
@@ -355,4 +354,5 @@ def _stories(file: _File) -> tuple[pd.DataFrame, str]:
     story = file.path.name.split(".")[0]
     if file.options.stimuli is None:
         return pd.DataFrame({"stimulus_id": [story], "story": [story], "onset": [0.0]}), story
-    return one_story(story_words(file.options.stimuli), story, file.options.stimuli)
+    words = numbered(read_words(needed_file("stimuli", file.options.stimuli, file.path)))
+    return one_story(words, story, file.options.stimuli)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ....errors import UserError, first_line
+from ...arrays import PICTURES
 from .files import checked
 
 NOTHING = ("n/a", "")
 """How BIDS writes that there is nothing."""
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 _BEFORE_S = 24.0
 """Trials that begin earlier before the first sample are no trials of a run, as in nilearn."""
 

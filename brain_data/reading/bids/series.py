@@ -11,8 +11,9 @@ import pandas as pd
 from ....errors import UserError
 from ....files import digest_of
 from ....progress import track
+from ...arrays import PICTURES
 from ...imported import Imported, ReadOptions
-from .events import PICTURES, check_inside, pictures_of, stimulus_column, trials_of
+from .events import check_inside, pictures_of, stimulus_column, trials_of
 from .neuroids import neuroids_of
 from .responses import empty_responses, living, means_of, samples_of
 from .runs import Recording, Run

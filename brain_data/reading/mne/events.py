@@ -11,8 +11,9 @@ import pandas as pd
 from ....errors import UserError, unknown
 from ...imported import ReadOptions
 from ...recorded import is_blank
-from ..tables.presentations import file_beside, presentations_of
+from ..tables.presentations import presentations_of
 from ..tables.stimuli import read_stimulus_table
+from ..tables.table import needed_file
 from .files import Opened
 
 _CODE = re.compile(
@@ -157,9 +158,7 @@ def _annotations(one: Opened) -> tuple[Samples, Samples, list[str]]:
 
 
 def _table(events: str, path: Path) -> tuple[pd.DataFrame, Path]:
-    found = file_beside(events, path)
-    if found is None:
-        raise UserError(f"--events {events}: there is no such table, neither here nor beside {path.name}")
+    found = needed_file("events", events, path, "table")
     return read_stimulus_table(found), found
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from ....errors import UserError, unknown
 from ...imported import Computed, Numbers, ReadOptions
-from ..tables.stories import one_story, story_words
+from ..tables.table import needed_file
+from ..tables.words import numbered, one_story, read_words, without_words
 from .events import annotated, bad_segments, of_continuous
 from .files import Opened
 from .signals import Band, Floats, Indices, made_once, samples
@@ -143,10 +144,8 @@ def _stimuli(spans: Sequence[Span], options: ReadOptions) -> tuple[pd.DataFrame,
         for span in spans:
             lasts[span.story] = max(lasts.get(span.story, 0.0), (span.stop - span.start) / span.one.rate)
         stories = list(lasts)
-        return pd.DataFrame(
-            {"stimulus_id": stories, "story": stories, "onset": 0.0, "offset": list(lasts.values())}
-        ), names
-    table = story_words(options.stimuli)
+        return without_words(stories, list(lasts.values())), names
+    table = numbered(read_words(needed_file("stimuli", options.stimuli, spans[0].one.path)))
     if "story" in table.columns and len(set(names)) > 1:
         known = list(dict.fromkeys(table["story"].astype(str)))
         for name in names:

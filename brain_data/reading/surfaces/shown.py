@@ -11,10 +11,8 @@ import pandas as pd
 from ....errors import UserError
 from ...imported import Imported, ReadOptions
 from ..tables.trials import Trials, find_trials, read_trials, shown_in
-from ..volumes.runs_in_time import stories_of
+from ..tables.words import stories_of
 from .samples import Sampled, in_region, picked
-
-_NO = ("no", "false", "0")
 
 
 def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
@@ -25,7 +23,7 @@ def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
     UserError
         Where it is not said which, or the table does not fit.
     """
-    if options.series is not None and options.series.lower() not in _NO:
+    if options.is_series():
         return _series(sampled, options)
     folder = _folder(sampled.path)
     table = find_trials(folder, options) if options.events or sampled.path.is_dir() else None
@@ -105,14 +103,6 @@ def _series(sampled: Sampled, options: ReadOptions) -> Imported:
     tr = _tr(sampled, options)
     runs, lengths = list(sampled.runs), [n * tr for n in sampled.runs.values()]
     table, stories, said = stories_of(runs, lengths, _folder(sampled.path), options)
-    for name in ("onset", "offset"):
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
-        bad = ~np.isfinite(table[name].to_numpy())
-        if bad.any():
-            raise UserError(f"{options.stimuli}: {name} is no number in row {int(bad.argmax())}")
-    if (table["offset"] < table["onset"]).any():
-        row = int((table["offset"] < table["onset"]).to_numpy().argmax())
-        raise UserError(f"{options.stimuli}: row {row} ends before it begins")
     for run, story, length in zip(runs, stories, lengths, strict=True):
         late = float(table.loc[table["story"] == story, "onset"].max())
         if late > sampled.start + length + tr:

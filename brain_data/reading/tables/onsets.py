@@ -7,7 +7,6 @@ import pandas as pd
 from ....errors import UserError
 from ...timeseries.trials import Trials
 from .stimuli import stimuli_beside
-from .table import read_table
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -28,18 +27,6 @@ def named_file(events: str | None) -> Path | None:
     if path.suffix.lower() in _SUFFIXES:
         raise UserError(f"--events {events}: there is no such file")
     return None
-
-
-def onsets_in(path: Path) -> pd.DataFrame:
-    """The rows of a ``.csv`` or ``.tsv`` file; ids and texts stay as they are written.
-
-    Raises
-    ------
-    UserError
-        For what is no table.
-    """
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    return read_table(path, ("stimulus_id",), separator=separator, missing=("n/a",))
 
 
 def shown_beside(trials: Trials, given: str | None, said: list[str]) -> tuple[pd.DataFrame, dict[str, Path]]:

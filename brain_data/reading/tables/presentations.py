@@ -1,7 +1,5 @@
 """A stranger's table of trials as presentations: ids as texts, runs with names of their own, one subject."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -86,9 +84,3 @@ def of_one_subject(
         )
     rows = np.flatnonzero(names == (wanted or there[0]))
     return trials.drop(columns=SUBJECT).iloc[rows].reset_index(drop=True), rows, wanted or there[0]
-
-
-def file_beside(said: str, path: Path) -> Path | None:
-    """The file that a person names, from where they are or from beside the recording."""
-    places = (Path(said), (path if path.is_dir() else path.parent) / said)
-    return next((one for one in places if one.is_file()), None)

@@ -1,6 +1,6 @@
 """The stimuli of a recording: from a table, from a folder of pictures, or what its trials say of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,11 +8,12 @@ import pandas as pd
 
 from ....bounded import check_plain
 from ....errors import UserError, unknown
+from ...arrays import PICTURES
 from ...recorded import is_blank
 from ...text_columns import TEXT_COLUMNS
+from .pictures import check_there, named_pictures, pictures_called
 from .table import read_table
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _AS_WRITTEN = ("stimulus_id", "filename", "story", "category", *TEXT_COLUMNS)
 
 
@@ -64,24 +65,41 @@ def stimuli_beside(ids: Sequence[str], said: str | None, trials: pd.DataFrame | 
         found = _of_table(path)
     else:
         raise UserError(f"--stimuli {said}: there is no such file or folder")
-    known = set(found.stimuli["stimulus_id"])
-    absent = [one for one in ids if one not in known]
-    if absent:
-        raise UserError(
-            f"{len(absent)} presentations show stimuli that {said} does not list (first: {absent[0]!r}; it lists "
-            f"{next(iter(known), 'none')!r} and so on): they must be called alike"
-        )
+    check_listed(ids, found.stimuli, said)
     return found
 
 
-def read_stimulus_table(path: Path, as_written: Sequence[str] = _AS_WRITTEN) -> pd.DataFrame:
+def read_stimulus_table(
+    path: Path, as_written: Sequence[str] = _AS_WRITTEN, missing: Collection[str] = ()
+) -> pd.DataFrame:
     """A table separated by commas, or by tabs where it ends in ``.tsv``; ids and texts stay as they are written."""
     return read_table(
-        path,
-        as_written,
-        separator="\t" if path.suffix.lower() == ".tsv" else ",",
-        missing=("n/a",) if path.suffix.lower() == ".tsv" else (),
+        path, as_written, missing=missing or (("n/a",) if path.suffix.lower() == ".tsv" else ())
     )
+
+
+def read_stimuli(path: Path, missing: Collection[str] = ()) -> pd.DataFrame:
+    """A table with a row a stimulus, each with a ``stimulus_id`` of its own; `missing` as in :func:`.read_table`."""
+    table = read_stimulus_table(path, missing=missing)
+    if "stimulus_id" not in table.columns:
+        raise unknown(f"column: {path.name} needs", "stimulus_id", map(str, table.columns))
+    blank = is_blank(table["stimulus_id"].to_numpy())
+    twice = table["stimulus_id"][table["stimulus_id"].duplicated()]
+    if blank.any() or len(twice):
+        what = f"{int(blank.sum())} rows without" if blank.any() else f"{len(twice)} rows that repeat"
+        raise UserError(f"{path.name} has {what} a stimulus_id: give each stimulus one row and a name")
+    return table
+
+
+def check_listed(ids: Sequence[str], stimuli: pd.DataFrame, name: str) -> None:
+    """Raise a UserError where a table of stimuli lacks one that is shown."""
+    known = set(stimuli["stimulus_id"])
+    absent = [one for one in ids if one not in known]
+    if absent:
+        raise UserError(
+            f"{len(absent)} presentations show stimuli that {name} does not list (first: {absent[0]!r}; it lists "
+            f"{next(iter(known), 'none')!r} and so on): they must be called alike"
+        )
 
 
 def _of_trials(ids: Sequence[str], trials: pd.DataFrame | None) -> pd.DataFrame:
@@ -96,52 +114,24 @@ def _of_trials(ids: Sequence[str], trials: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _of_table(path: Path) -> Beside:
-    table = read_stimulus_table(path)
-    if "stimulus_id" not in table.columns:
-        raise unknown(f"column: {path.name} needs", "stimulus_id", map(str, table.columns))
-    blank = is_blank(table["stimulus_id"].to_numpy())
-    twice = table["stimulus_id"][table["stimulus_id"].duplicated()]
-    if blank.any() or len(twice):
-        what = f"{int(blank.sum())} rows without" if blank.any() else f"{len(twice)} rows that repeat"
-        raise UserError(f"{path.name} has {what} a stimulus_id: give each stimulus one row and a name")
+    table = read_stimuli(path)
     if "filename" not in table.columns:
         return Beside(table)
-    return Beside(table, _named_pictures(path, table))
-
-
-def _named_pictures(path: Path, table: pd.DataFrame) -> dict[str, Path]:
-    """The files that a table names, beside it or in ``stimuli/``; never outside of its folder."""
-    root = path.parent.resolve()
-    folder = root / "stimuli" if (root / "stimuli").is_dir() else root
-    pictures = {}
-    for one, name in zip(table["stimulus_id"], map(str, table["filename"]), strict=True):
-        place = folder / name if (folder / name).is_file() else root / name
-        if not place.resolve().is_relative_to(root):
-            raise UserError(f"stimulus {one!r}: {name!r} would leave the folder of {path.name}: refused")
-        pictures[one] = place
-    absent = [place for place in pictures.values() if not place.is_file()]
-    if absent:
-        raise UserError(
-            f"{len(absent)} of {len(pictures)} pictures are not in {folder} (first: {absent[0].name})"
-        )
-    return pictures
+    root = path.parent
+    pictures = named_pictures(
+        dict(zip(table["stimulus_id"], table["filename"].astype(str), strict=True)), root, root / "stimuli"
+    )
+    check_there(pictures, root / "stimuli" if (root / "stimuli").is_dir() else root)
+    return Beside(table, pictures)
 
 
 def _of_pictures(folder: Path, ids: Sequence[str]) -> Beside:
-    files = [one for one in sorted(folder.rglob("*")) if one.suffix.lower() in _PICTURES]
+    files = [one for one in sorted(folder.rglob("*")) if one.suffix.lower() in PICTURES]
     if not files:
-        raise UserError(f"{folder} holds neither stimuli.csv nor pictures ({', '.join(_PICTURES)})")
-    by_name: dict[str, list[Path]] = {}
-    for one in files:
-        for name in {one.relative_to(folder).as_posix(), one.name, one.stem}:
-            by_name.setdefault(name, []).append(one)
-    pictures = {}
-    for stimulus in dict.fromkeys(ids):
-        found = by_name.get(stimulus, [])
-        if len(found) != 1:
-            many = f"{len(found)} pictures are" if found else "no picture is"
-            raise UserError(f"{folder}: {many} called {stimulus!r} (there are {files[0].name} and so on)")
-        pictures[stimulus] = found[0]
+        raise UserError(f"{folder} holds neither stimuli.csv nor pictures ({', '.join(PICTURES)})")
+    pictures = pictures_called(ids, files, folder)
+    if not pictures:
+        raise UserError(f"{folder}: no picture is called {ids[0]!r} (there are {files[0].name} and so on)")
     table = pd.DataFrame({"stimulus_id": list(pictures), "filename": [one.name for one in pictures.values()]})
     twice = table["filename"].duplicated(keep=False)
     if twice.any():

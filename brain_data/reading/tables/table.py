@@ -22,11 +22,11 @@ def read_table(
     path: Path,
     as_written: Collection[str] = (),
     *,
-    separator: str = ",",
+    separator: str | None = None,
     is_label: Callable[[str], bool] = lambda name: True,
     missing: Collection[str] = (),
 ) -> pd.DataFrame:
-    """A table, by default separated by commas.
+    """A table, by default separated as its name ends: by tabs in ``.tsv``, else by commas.
 
     The columns `as_written` stay texts, such as ``001`` and ``null``. In any other column of labels all numbers are
     numbers (NaN where ``NA`` or the like stands between them), and texts stay as they are written, ``None`` and ``NA``
@@ -37,6 +37,7 @@ def read_table(
     UserError
         For a file that is no table, with the line where it stops being one.
     """
+    separator = separator or separator_of(path)
     require_for(path, 8 * path.stat().st_size)
     try:
         names = _checked_names(path, separator)
@@ -67,6 +68,36 @@ def read_table(
         blank = column.str.strip().isin(["", *missing])
         table[name] = column if name in as_written else column.astype(object).mask(blank, np.nan)
     return table
+
+
+def separator_of(path: Path, *, by_content: bool = False) -> str:
+    """What stands between the fields of a table: by its name, or by its first line."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    if not by_content:
+        return ","
+    with path.open("rb") as stream:
+        return "\t" if b"\t" in stream.readline(1 << 16) else ","
+
+
+def file_beside(said: str, path: Path) -> Path | None:
+    """The file that a person names, from where they are or from beside the recording."""
+    places = (Path(said).expanduser(), (path if path.is_dir() else path.parent) / said)
+    return next((one for one in places if one.is_file()), None)
+
+
+def needed_file(option: str, said: str, path: Path, what: str = "file") -> Path:
+    """The same, where an option must name one.
+
+    Raises
+    ------
+    UserError
+        Where there is none.
+    """
+    found = file_beside(said, path)
+    if found is None:
+        raise UserError(f"--{option} {said}: there is no such {what}, neither here nor beside {path.name}")
+    return found
 
 
 def rows_of(path: Path, separator: str = ",") -> Iterator[tuple[int, list[str]]]:

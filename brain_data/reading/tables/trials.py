@@ -7,17 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from ....errors import UserError
+from ...arrays import PICTURES
 from ...imported import ReadOptions
 from ...text_columns import TEXT_COLUMNS
-from .table import read_table
+from .pictures import check_there, named_pictures, pictures_called
+from .presentations import SUBJECT, of_one_subject, with_own_runs
+from .stimuli import check_listed, read_stimuli
+from .table import needed_file, read_table
 
 _TABLES = (".tsv", ".csv")
 _USUAL = ("trials", "events")
 _NOT_TRIALS = ("stimuli", "labels", "participants", "neuroids")
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _MISSING = ("", "n/a", "na", "nan", "none")
 _OF_TRIALS = ("stimulus_id", "repetition", "run", "session", "time")
-SUBJECT = "subject"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,7 @@ def find_trials(folder: Path, options: ReadOptions) -> Path | None:
         For a file that is not there, and where there are several.
     """
     if options.events is not None:
-        for path in (Path(options.events).expanduser(), folder / options.events):
-            if path.is_file():
-                return path
-        raise UserError(
-            f"no table of trials at {options.events} (nor in {folder}): --events names a .tsv or .csv"
-        )
+        return needed_file("events", options.events, folder, "table of trials")
     tables = sorted(one for one in folder.iterdir() if one.suffix.lower() in _TABLES and one.is_file())
     usual = [one for one in tables if one.stem.lower() in _USUAL]
     others = usual or [one for one in tables if one.stem.lower() not in _NOT_TRIALS]
@@ -76,11 +73,6 @@ def find_trials(folder: Path, options: ReadOptions) -> Path | None:
         names = ", ".join(one.name for one in others[:8])
         raise UserError(f"{folder} holds the tables {names}: say by --events which is of the trials")
     return others[0] if others else None
-
-
-def separator_of(path: Path) -> str:
-    """What stands between the fields of a table, by its name."""
-    return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def read_trials(path: Path, options: ReadOptions) -> Trials:
@@ -93,7 +85,7 @@ def read_trials(path: Path, options: ReadOptions) -> Trials:
     """
     column = options.stimulus_column or "stimulus_id"
     texts = (column, *_OF_TRIALS[2:4], SUBJECT, "filename", "stim_file", *TEXT_COLUMNS)
-    table = read_table(path, texts, separator=separator_of(path), missing=_MISSING)
+    table = read_table(path, texts, missing=_MISSING)
     if column not in table.columns:
         has = ", ".join(map(str, table.columns[:10]))
         raise UserError(
@@ -113,17 +105,11 @@ def read_trials(path: Path, options: ReadOptions) -> Trials:
 
 
 def _of_subject(table: pd.DataFrame, path: Path, options: ReadOptions) -> pd.DataFrame:
-    if SUBJECT not in table.columns:
+    if SUBJECT not in table.columns or table[SUBJECT].nunique() < 2:
         return table
-    people = list(dict.fromkeys(table[SUBJECT]))
     wanted = options.names("subject")
-    if wanted is not None and len(wanted) == 1 and wanted[0] in people:
-        return table[table[SUBJECT] == wanted[0]].reset_index(drop=True)
-    if len(people) > 1:
-        raise UserError(
-            f"{path.name} is of the subjects {', '.join(people[:8])}: say which one's the images are by --subject"
-        )
-    return table
+    rows = of_one_subject(table, wanted[0] if wanted and len(wanted) == 1 else None, path.name)[1]
+    return table.iloc[rows].reset_index(drop=True)
 
 
 def subject_of(trials: Trials | None, options: ReadOptions, path: Path) -> str:
@@ -161,10 +147,8 @@ def shown_in(trials: Trials, options: ReadOptions, folder: Path) -> Shown:
     said = [*trials.said]
     presentations = pd.DataFrame({"stimulus_id": ids})
     presentations["repetition"] = _repetitions(table, ids, trials.name, said)
-    if "session" in table:
-        presentations["session"] = table["session"].str.strip()
-    if "run" in table:
-        presentations["run"] = _runs(table, said)
+    for column, labels in _runs(table, said).items():
+        presentations[column] = labels
     names = list(dict.fromkeys(ids))
     stimuli = pd.DataFrame({"stimulus_id": names})
     for column in table.columns.difference([*_OF_TRIALS, SUBJECT], sort=False):
@@ -175,7 +159,7 @@ def shown_in(trials: Trials, options: ReadOptions, folder: Path) -> Shown:
             presentations[column] = table[column]
     path, pictures_at = _stimuli_at(options, folder)
     if path is not None:
-        stimuli = _with_table(stimuli, path)
+        stimuli = _with_table(stimuli, ids.tolist(), path)
         said.append(f"stimuli: {path.name}")
     pictures = _pictures(stimuli, pictures_at, folder, said)
     if pictures:
@@ -201,15 +185,13 @@ def _repetitions(table: pd.DataFrame, ids: "pd.Series[str]", name: str, said: li
     return given.astype(int)
 
 
-def _runs(table: pd.DataFrame, said: list[str]) -> "pd.Series[str]":
-    """Names of runs that are unique over the recording."""
-    runs: pd.Series[str] = table["run"].str.strip()
-    if "session" in table:
-        sessions = table["session"].str.strip()
-        if (sessions.groupby(runs).nunique() > 1).any():
-            said.append("runs are counted anew in each session: called ses-SESSION_run-RUN")
-            return "ses-" + sessions + "_run-" + runs
-    return runs
+def _runs(table: pd.DataFrame, said: list[str]) -> pd.DataFrame:
+    """Sessions, and runs with names that are unique over the recording."""
+    given = pd.DataFrame({name: table[name].str.strip() for name in ("session", "run") if name in table})
+    named = with_own_runs(given.copy())
+    if "run" in named and (named["run"] != given["run"]).any():
+        said.append("runs are counted anew in each session: called ses-SESSION_run-RUN")
+    return named
 
 
 def _stimuli_at(options: ReadOptions, folder: Path) -> tuple[Path | None, Path | None]:
@@ -229,25 +211,9 @@ def _stimuli_at(options: ReadOptions, folder: Path) -> tuple[Path | None, Path |
     )
 
 
-def _with_table(stimuli: pd.DataFrame, path: Path) -> pd.DataFrame:
-    table = read_table(
-        path,
-        ("stimulus_id", "filename", "category", *TEXT_COLUMNS),
-        separator=separator_of(path),
-        missing=_MISSING,
-    )
-    if "stimulus_id" not in table:
-        raise UserError(
-            f"{path.name} has no column stimulus_id; it has {', '.join(map(str, table.columns[:8]))}"
-        )
-    twice = table["stimulus_id"][table["stimulus_id"].duplicated()]
-    if len(twice):
-        raise UserError(f"{path.name} names the stimulus {twice.iloc[0]!r} twice")
-    absent = [one for one in stimuli["stimulus_id"] if one not in set(table["stimulus_id"])]
-    if absent:
-        raise UserError(
-            f"{path.name} lacks {len(absent)} of {len(stimuli)} stimuli of the trials (first: {absent[0]!r})"
-        )
+def _with_table(stimuli: pd.DataFrame, ids: Sequence[str], path: Path) -> pd.DataFrame:
+    table = read_stimuli(path, _MISSING)
+    check_listed(ids, table, path.name)
     rows = table.set_index("stimulus_id").loc[stimuli["stimulus_id"]].reset_index()
     extra = [column for column in stimuli.columns if column not in rows]
     return pd.concat([rows, stimuli[extra]], axis=1)
@@ -258,47 +224,13 @@ def _pictures(stimuli: pd.DataFrame, at: Path | None, folder: Path, said: list[s
     column = next((one for one in ("filename", "stim_file") if one in stimuli), None)
     if column is None and at is None:
         return {}
-    root = (at or folder).resolve()
-    if column is not None:
-        names = stimuli[column].astype(str).tolist()
-    else:
-        names = _files_called(stimuli["stimulus_id"].tolist(), root)
-        if not names:
-            return {}
-    found = {}
-    for stimulus, name in zip(stimuli["stimulus_id"], names, strict=True):
-        path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            raise UserError(f"stimulus {stimulus!r}: {name!r} would leave the folder {root.name}/: refused")
-        found[stimulus] = path
-    absent = [path for path in found.values() if not path.is_file()]
-    if absent:
-        if at is None and len(absent) == len(found):
-            said.append(f"pictures: not here ({column}); --stimuli names their folder")
-            return {}
-        raise UserError(f"{len(absent)} of {len(found)} pictures are not in {root} (first: {absent[0].name})")
+    root = at or folder
+    if column is None:
+        files = [one for one in sorted(root.iterdir()) if one.suffix.lower() in PICTURES]
+        return pictures_called(stimuli["stimulus_id"].tolist(), files, root)
+    found = named_pictures(dict(zip(stimuli["stimulus_id"], stimuli[column].astype(str), strict=True)), root)
+    if at is None and not any(path.is_file() for path in found.values()):
+        said.append(f"pictures: not here ({column}); --stimuli names their folder")
+        return {}
+    check_there(found, root)
     return found
-
-
-def _files_called(ids: Sequence[str], root: Path) -> list[str]:
-    """The picture named after each id; empty where there is none of any."""
-    at_hand = {one.name: one for one in root.iterdir() if one.suffix.lower() in _PICTURES}
-    by_stem: dict[str, list[str]] = {}
-    for name in at_hand:
-        by_stem.setdefault(Path(name).stem, []).append(name)
-    names = []
-    for one in ids:
-        fitting = [one] if one in at_hand else by_stem.get(one, [])
-        if len(fitting) > 1:
-            raise UserError(
-                f"stimulus {one!r} may be {' or '.join(sorted(fitting))}: name it in a column filename"
-            )
-        names.append(fitting[0] if fitting else "")
-    if not any(names):
-        return []
-    lacking = [one for one, name in zip(ids, names, strict=True) if not name]
-    if lacking:
-        raise UserError(
-            f"{len(lacking)} of {len(ids)} stimuli have no picture in {root} (first: {lacking[0]!r})"
-        )
-    return names

@@ -12,8 +12,8 @@ import pandas as pd
 from ....bounded import require_for, require_for_matlab
 from ....errors import UserError, first_line
 from ...imported import ReadOptions
-from ..tables.table import read_table
-from ..tables.trials import Trials, find_trials, read_trials, separator_of
+from ..tables.table import file_beside, read_table
+from ..tables.trials import Trials, find_trials, read_trials
 
 if TYPE_CHECKING:
     import h5py
@@ -45,7 +45,7 @@ def stored_array(file: "h5py.File", name: str, path: Path) -> "h5py.Dataset":
 
 def trials_of(n_trials: int, first: int, folder: Path, options: ReadOptions) -> tuple[Trials, list[str]]:
     """What was shown in each trial: by a table, else by the order of the conditions."""
-    said_file = None if options.events is None else _named(options.events, folder)
+    said_file = None if options.events is None else file_beside(options.events, folder)
     if said_file is not None and said_file.suffix.lower() in (".npy", ".txt", ".mat", ".hdf5", ".h5"):
         return _of_order(*_order(said_file, n_trials), first, folder, options)
     table = find_trials(folder, options)
@@ -67,10 +67,6 @@ def trials_of(n_trials: int, first: int, folder: Path, options: ReadOptions) -> 
         f"{folder} has no table of trials: name one by --events (a row a trial, in their order, a column stimulus_id)"
         + pickled
     )
-
-
-def _named(name: str, folder: Path) -> Path | None:
-    return next((one for one in (Path(name).expanduser(), folder / name) if one.is_file()), None)
 
 
 def _order(path: Path, n_trials: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None, Path]:
@@ -133,12 +129,12 @@ def _of_order(
     if order.min() < first:
         raise UserError(f"{path.name}: MATLAB counts conditions from 1, and there is a {order.min()}")
     said = [f"conditions by {path.name}, counted from {first}"]
-    wanted = _named(options.stimuli, folder) if options.stimuli else None
+    wanted = file_beside(options.stimuli, folder) if options.stimuli else None
     listed = wanted or next(
         (one for one in (folder / "stimuli.csv", folder / "stimuli.tsv") if one.is_file()), None
     )
     if listed is not None:
-        stimuli = read_table(listed, ("stimulus_id",), separator=separator_of(listed))
+        stimuli = read_table(listed, ("stimulus_id",))
         if "stimulus_id" not in stimuli:
             raise UserError(f"{listed.name} has no column stimulus_id, a row a condition")
         if order.max() - first >= len(stimuli):

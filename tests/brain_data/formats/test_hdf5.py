@@ -272,4 +272,6 @@ def test_a_story_of_words(path, tmp_path):
     got = read(path, series="yes", tr="1.5", stimuli=str(tmp_path / "words.TextGrid"))
     assert got.stimuli[["word", "onset", "story"]].to_numpy().tolist() == [["x", 0.0, "a"], ["y", 3.0, "a"]]
     words.drop(columns="offset").to_csv(tmp_path / "words.csv", index=False)
-    refused(path, "words.csv needs 'offset'", series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv"))
+    refused(
+        path, "words.csv has no column 'offset'", series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv")
+    )

@@ -428,7 +428,7 @@ class TestBroken:
 
     def test_a_table_of_two_people(self, folder):
         table(folder, subject=["a", "b"] * 6)
-        refused(folder, "trials.tsv is of the subjects a, b: say which one's the images are by --subject")
+        refused(folder, r"trials.tsv has rows of 2 subjects \(a, b\): say which by --subject")
         refused(folder, "trials.tsv has 6 rows, and betas.nii.gz 12 volumes", subject="b")
 
     def test_an_empty_mask(self, folder, inside):

@@ -158,7 +158,7 @@ def test_stimuli_may_lie_beside_the_file(session_file, tmp_path):
     assert found.stimuli["word"].tolist() == [f"w{i}" for i in range(21)]
     assert found.stimuli["category"].tolist() == [f"c{i}" for i in range(21)]
     (tmp_path / "im07.png").unlink()
-    with pytest.raises(UserError, match="no picture is called 'im07'"):
+    with pytest.raises(UserError, match="1 of 20 stimuli have no picture .*'im07'"):
         read(session_file, stimuli=str(tmp_path))
 
 

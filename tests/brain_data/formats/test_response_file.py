@@ -74,7 +74,7 @@ def test_arrays_by_name_and_pictures_in_a_folder(tmp_path):
     pd.DataFrame({"stimulus_id": sorted(set(IDS)), "filename": ["../secret.png"] * 4}).to_csv(
         pictures / "stimuli.csv", index=False
     )
-    refused(tmp_path / "a.npz", "would leave the folder of stimuli.csv: refused", stimuli=str(pictures))
+    refused(tmp_path / "a.npz", "would leave the folder shown/: refused", stimuli=str(pictures))
 
 
 def test_broken_files_are_one_line(tmp_path):

@@ -9,7 +9,7 @@ from brodmann.brain_data.reading.tables.words import read_words
 def test_a_table_of_words_by_commas_or_tabs_with_offsets_or_durations(tmp_path):
     (tmp_path / "a.csv").write_text("story,word,onset,offset\na,null,0.1,0.4\na,NA,0.4,0.9\nb,x,0,0.2\n")
     (tmp_path / "b.tsv").write_text("word\tonset\tduration\nnull\t0.1\t0.3\nNA\t0.4\t0.5\n")
-    by_commas, by_tabs = read_words(tmp_path / "a.csv"), read_words(tmp_path / "b.tsv")
+    by_commas, by_tabs = read_words(tmp_path / "a.csv", ("word",)), read_words(tmp_path / "b.tsv", ("word",))
     assert by_commas["word"].tolist() == ["null", "NA", "x"]
     assert by_tabs[["onset", "offset"]].to_numpy().tolist() == [[0.1, 0.4], [0.4, 0.9]]
 
@@ -37,4 +37,4 @@ def test_a_table_of_words_by_commas_or_tabs_with_offsets_or_durations(tmp_path):
 def test_a_table_whose_times_cannot_be_is_one_line(text, message, tmp_path):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(UserError, match=message):
-        read_words(tmp_path / "a.csv")
+        read_words(tmp_path / "a.csv", ("word",))
