@@ -97,7 +97,7 @@ class NwbResponses(RecordingFormat):
                     shutil.copyfile(imported.pictures[one], folder / _PICTURES / name)
                 stimuli = stimuli.assign(filename=names)
             file = pynwb.NWBFile(
-                session_description=f"brodmann data set {dataset.identifier}",
+                session_description=f"{dataset.identifier}, written by brodmann",
                 identifier=dataset.digest,
                 session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
             )
