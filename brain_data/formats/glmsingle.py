@@ -11,10 +11,11 @@ import pandas as pd
 
 from ...errors import UserError, first_line
 from ..imported import Imported, Numbers, ReadOptions
+from ..reading.arrays.hdf5_nodes import stored_array
 from ..reading.tables.table import needed_file
 from ..reading.tables.trials import shown_in, subject_of
 from ..reading.volumes.atlases import regions_of
-from ..reading.volumes.condition_order import GLMSINGLE_FILE, stored_array, trials_of
+from ..reading.volumes.condition_order import GLMSINGLE_FILE, trials_of
 from ..reading.volumes.images import Grid, Image, inside_of, open_image
 from ..reading.volumes.masked import Masked, WithMask, good_of, room
 from ..reading.volumes.voxels import neuroids_of, space_of
@@ -154,7 +155,7 @@ def _betas(file: "h5py.File", path: Path) -> _Betas:
         raise UserError(
             f"{path.name} holds no {_PYTHON} (Python) or {_MATLAB} (MATLAB), but {has}: is it GLMsingle's?"
         )
-    array = stored_array(file, names[0], path)
+    array = stored_array(file, names[0])
     is_matlab = path.suffix.lower() == ".mat"
     if array.ndim not in (2, 4):
         by = " x ".join(map(str, array.shape))
@@ -163,7 +164,7 @@ def _betas(file: "h5py.File", path: Path) -> _Betas:
     beside = {}
     for name in ("R2", "HRFindex"):
         if name in file and isinstance(file[name], h5py.Dataset):
-            one = stored_array(file, name, path)
+            one = stored_array(file, name)
             if (one.shape[::-1] if is_matlab else one.shape) == shape:
                 beside[name] = one
     return _Betas(array, is_matlab, beside)

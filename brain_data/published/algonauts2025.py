@@ -21,9 +21,10 @@ from ...errors import UserError
 from ..imported import Imported
 from ..published_recording import chosen
 from ..read_options import ReadOptions
+from ..reading.arrays.hdf5_nodes import stored_array
 from ..reading.tables.table import read_table
 from ..timeseries.textgrid import check_words
-from .arrays import hdf5, stored_array
+from .arrays import hdf5
 from .series import Run, presentations, stacked, stories_table
 
 TR = 1.49

@@ -46,33 +46,6 @@ def hdf5(path: Path) -> Iterator[h5py.File]:
             raise UserError(f"{path} is damaged ({first_line(error)}): fetch it again") from error
 
 
-def stored_array(file: h5py.Group, name: str, n_dims: Sequence[int]) -> h5py.Dataset:
-    """An array of numbers that lies in the file itself.
-
-    Raises
-    ------
-    UserError
-        For a link out of the file, something that is no array of numbers, and pieces that memory would not hold.
-    """
-    place = f"{file.file.filename}: {name!r}"
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise UserError(f"{place} is a link to elsewhere: refused")
-    found = file[name]
-    if not isinstance(found, h5py.Dataset) or found.shape is None or found.dtype.kind not in "iuf":
-        raise UserError(f"{place} is no array of numbers")
-    if found.is_virtual or found.external:
-        raise UserError(f"{place} lies in another file: refused")
-    if found.ndim not in n_dims:
-        raise UserError(
-            f"{place} has shape {found.shape}: it must have {' or '.join(map(str, n_dims))} dimensions"
-        )
-    if prod(found.shape) == 0:
-        raise UserError(f"{place} is empty (shape {found.shape})")
-    if prod(found.chunks or (0,)) * found.dtype.itemsize > _MOST:
-        raise UserError(f"{place} is stored in pieces of more than 256 MiB: save it in smaller chunks")
-    return found
-
-
 def arrays_in(file: h5py.Group, n_dims: Sequence[int]) -> list[str]:
     """The names of the arrays with so many dimensions at the top of a file; links are left out."""
     hard = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]

@@ -21,9 +21,10 @@ from ...files import read_json
 from ..imported import Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
+from ..reading.arrays.hdf5_nodes import stored_array
 from ..reading.tables.words import read_words
 from ..timeseries.textgrid import textgrid_words
-from .arrays import arrays_in, hdf5, stored_array
+from .arrays import arrays_in, hdf5
 from .series import Run, last_word_before_end, presentations, stacked, stories_table
 
 TR, FIRST_S, N_CUT = 2.0, 10.0, 20

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from .arrays import Floats, from_image, hdf5, opened_image, steps, stored_array
+from ..reading.arrays.hdf5_nodes import stored_array
+from .arrays import Floats, from_image, hdf5, opened_image, steps
 
 N_TRIALS, _SCALE = 750, 300
 _KEPT = 128 << 20

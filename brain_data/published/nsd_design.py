@@ -13,7 +13,8 @@ import pandas as pd
 from ...bounded import require_for_matlab
 from ...errors import UserError, first_line
 from ..published_recording import chosen
-from .arrays import MadeFiles, hdf5, stored_array
+from ..reading.arrays.hdf5_nodes import stored_array
+from .arrays import MadeFiles, hdf5
 from .nsd_betas import N_TRIALS
 
 _PICTURES = 73_000

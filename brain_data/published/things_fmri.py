@@ -19,8 +19,9 @@ from ...errors import UserError
 from ..imported import Computed, Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
+from ..reading.arrays.hdf5_nodes import stored_array
 from ..reading.tables.table import read_table
-from .arrays import Floats, from_image, hdf5, in_mm, opened_image, stored_array, zscored
+from .arrays import Floats, from_image, hdf5, in_mm, opened_image, zscored
 
 _RESPONSES = "_ResponseData.h5"
 _NO_REGION = ("voxel_id", "voxel_x", "voxel_y", "voxel_z")

@@ -1,6 +1,6 @@
 """What lies in an HDF5 file of strangers: only what the file itself holds, and never more than memory allows."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -10,6 +10,8 @@ from ....bounded import require_for
 from ....errors import UserError, first_line
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_LARGE, _MOST_PACKED = 1 << 28, 1100
+"""Bytes from which on an array is looked at, and how much of it deflate can pack into one."""
 _USER_BLOCKS = (0, 512, 1024, 2048)
 """Where the signature may stand; MATLAB's files begin with 512 bytes of their own."""
 
@@ -91,11 +93,53 @@ def address(node: Any) -> tuple[int, int]:
 
 def check_stored(node: Any, path: Path) -> None:
     """Raise a UserError for an array whose numbers lie in other files, were never written, or come in huge pieces."""
-    where = f"{path.name}: {node.name}"
+    _check_inside(node, path)
+    if node.size and not node.id.get_storage_size() and node.chunks is not None:
+        raise UserError(
+            f"{path.name}: {node.name} says that it holds {node.size} values, and none was written"
+        )
+
+
+def _check_inside(node: Any, path: Path) -> None:
     if node.external or node.is_virtual:
         raise UserError(
-            f"{where} has its numbers in other files: refused; copy them into the file (h5repack does it)"
+            f"{path.name}: {node.name} has its numbers in other files: refused; copy them into the file (h5repack "
+            "does it)"
         )
-    if node.size and not node.id.get_storage_size() and node.chunks is not None:
-        raise UserError(f"{where} says that it holds {node.size} values, and none was written")
     require_for(path, 2 * prod(node.chunks or (0,)) * max(node.dtype.itemsize, 8))
+
+
+def stored_array(file: Any, name: str, n_dims: Collection[int] = ()) -> Any:
+    """An array of numbers that lies in the file itself.
+
+    Parameters
+    ----------
+    file : h5py.Group
+    name : str
+    n_dims : collection of int
+        The numbers of dimensions that it may have; empty: any.
+
+    Raises
+    ------
+    UserError
+        For a link to elsewhere, what is no array of numbers, and one that memory would not hold.
+    """
+    import h5py
+
+    place = f"{file.file.filename}: {name}"
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise UserError(f"{place} is a link to elsewhere: refused")
+    array = file[name]
+    if not isinstance(array, h5py.Dataset) or array.shape is None or array.dtype.kind not in "fiu":
+        raise UserError(f"{place} is no array of numbers")
+    _check_inside(array, Path(file.file.filename))
+    if n_dims and array.ndim not in n_dims:
+        raise UserError(
+            f"{place} has shape {array.shape}: it must have {' or '.join(map(str, n_dims))} dimensions"
+        )
+    if not array.size:
+        raise UserError(f"{place} is empty (shape {array.shape})")
+    n_bytes, packed = array.size * array.dtype.itemsize, array.id.get_storage_size()
+    if n_bytes > _LARGE and n_bytes > _MOST_PACKED * packed:
+        raise UserError(f"{place} would unpack from {packed:,} to {n_bytes:,} bytes: refused")
+    return array

@@ -1,7 +1,6 @@
-"""The order of conditions that GLMsingle keeps beside its betas, and arrays of HDF5 files that can be trusted."""
+"""The order of conditions that GLMsingle keeps beside its betas."""
 
 import re
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from ....bounded import require_for, require_for_matlab
 from ....errors import UserError, first_line
 from ...imported import ReadOptions
+from ..arrays.hdf5_nodes import stored_array
 from ..tables.table import file_beside, read_table
 from ..tables.trials import Trials, find_trials, read_trials
 
@@ -19,28 +19,6 @@ if TYPE_CHECKING:
     import h5py
 
 GLMSINGLE_FILE = re.compile(r"(TYPE[A-D]_[A-Z_]+)\.(hdf5|h5|mat|npy)", re.IGNORECASE)
-_LARGE, _DENSEST = 1 << 28, 200
-
-
-def stored_array(file: "h5py.File", name: str, path: Path) -> "h5py.Dataset":
-    """An array of numbers that lies in this very file, and is no more than a recording can be."""
-    import h5py
-
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise UserError(f"{path.name}: {name} is a link to elsewhere: refused")
-    array = file[name]
-    if not isinstance(array, h5py.Dataset) or array.shape is None or array.dtype.kind not in "fiu":
-        raise UserError(f"{path.name}: {name} is no array of numbers")
-    if array.is_virtual or array.external:
-        raise UserError(f"{path.name}: {name} lies in other files: refused; copy it into one")
-    if 0 in array.shape:
-        raise UserError(f"{path.name}: {name} is empty ({' x '.join(map(str, array.shape))})")
-    n_bytes = array.size * array.dtype.itemsize
-    packed = array.id.get_storage_size()
-    if n_bytes > _LARGE and n_bytes > _DENSEST * max(packed, 1):
-        raise UserError(f"{path.name}: {name} would unpack from {packed:,} to {n_bytes:,} bytes: refused")
-    require_for(path, 2 * prod(array.chunks or (0,)) * array.dtype.itemsize)
-    return array
 
 
 def trials_of(n_trials: int, first: int, folder: Path, options: ReadOptions) -> tuple[Trials, list[str]]:
@@ -112,7 +90,7 @@ def _order(path: Path, n_trials: int) -> tuple[npt.NDArray[np.int64], npt.NDArra
 def _short(file: "h5py.File", name: str, path: Path) -> npt.NDArray[Any]:
     if name not in file:
         raise UserError(f"{path.name} holds no {name}, but {', '.join(sorted(file)[:8])}")
-    array = stored_array(file, name, path)
+    array = stored_array(file, name)
     require_for(path, 8 * array.size)
     return np.asarray(array[()])
 

@@ -145,7 +145,7 @@ BROKEN = {
     "an empty film": (key("ses-001_task-s01e03a", (0, 1000)), "is empty"),
     "a link out": (
         lambda file: file.__setitem__("ses-001_task-x", h5py.ExternalLink("/etc/passwd", "x")),
-        "'ses-001_task-x' is a link to elsewhere: refused",
+        "ses-001_task-x is a link to elsewhere: refused",
     ),
     "texts": (
         lambda file: file.create_dataset("ses-001_task-x", data=np.array([[b"a"]])),

@@ -282,7 +282,7 @@ BROKEN = {
         r"betas_session02.hdf5 has shape \(6, 4, 3\), the first session \(5, 4, 3\): another space",
     ),
     "another array": (lambda root: rewritten(root, 1, beta=np.zeros(3)), "holds beta, not 'betas'"),
-    "a link out": (linked, "'betas' is a link to elsewhere: refused"),
+    "a link out": (linked, "betas is a link to elsewhere: refused"),
     "a mask of another shape": (
         lambda root: image(root / ROI / "nsdgeneral.nii.gz", np.ones((5, 4, 4), np.int16)),
         r"nsdgeneral.nii.gz has shape \(5, 4, 4\), the betas have \(5, 4, 3\): another space",

@@ -235,7 +235,7 @@ class TestBroken:
             file.create_dataset(
                 "betasmd", (*SHAPE, TRIALS), "f4", external=[(str(other), 0, h5py.h5f.UNLIMITED)]
             )
-        refused(folder, "betasmd lies in other files: refused")
+        refused(folder, "betasmd has its numbers in other files: refused")
 
     def test_a_bomb(self, folder):
         with h5py.File(folder / PYTHON, "w") as file:

@@ -733,5 +733,10 @@ def test_pictures_come_from_a_folder(tmp_path):
     got = read(tmp_path / "a-epo.fif", window="0,100", stimuli=str(pictures))
     assert {one: path.name for one, path in got.pictures.items()} == {one: f"{one}.png" for one in set(IDS)}
     (pictures / "im2.png").unlink()
-    refused(tmp_path / "a-epo.fif", "1 of 4 stimuli have no picture .*'im2'", window="0,100", stimuli=str(pictures))
+    refused(
+        tmp_path / "a-epo.fif",
+        "1 of 4 stimuli have no picture .*'im2'",
+        window="0,100",
+        stimuli=str(pictures),
+    )
     refused(tmp_path / "a-epo.fif", "there is no such file or folder", window="0,100", stimuli="elsewhere")
