@@ -22,6 +22,7 @@ from ..reading.nwb.file import (
 )
 from ..reading.nwb.fluorescence import fluorescence_of, fluorescence_series
 from ..reading.nwb.pictures import Pictures, pictures_of
+from ..reading.nwb.presented import Presented
 from ..reading.nwb.units import units_of
 from ..reading.tables.onsets import named_file, shown_beside
 from ..reading.tables.stimuli import read_stimulus_table
@@ -73,10 +74,8 @@ class Nwb(RecordingFormat):
                 trials = _with_pictures(trials, inside, left_out)
                 stimuli, pictures = _named(trials.stimuli, inside), dict(inside.paths)
             invalid = _invalid(path, file, trials, windows)
-            read = units_of if source == _UNITS else fluorescence_of(source)
-            values, neuroids, about = read(
-                path, file, trials.onsets, invalid, windows, options, said, left_out
-            )
+            shown = Presented(path, file, trials.onsets, invalid, windows, options, said, left_out)
+            values, neuroids, about = units_of(shown) if source == _UNITS else fluorescence_of(shown, source)
             about = _about(file) | about
             presentations, subject = _with_session(file, trials), _text(file, "general/subject/subject_id")
         if subject:

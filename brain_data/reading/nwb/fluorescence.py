@@ -1,7 +1,7 @@
 """Fluorescence of regions of interest in an NWB file, and where each of them lies."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,31 +14,15 @@ from ...timeseries.spikes import check_clock, shaped
 from ...timeseries.trials import text_of
 from ...timeseries.units import chosen_units
 from ...timeseries.window_means import check_samples, samples_in, window_means
-from ...timeseries.windows import Bools, Floats, Windows, inside
+from ...timeseries.windows import Floats, inside
 from .file import Table, array, children, kind_of, member, needed, opened, text, whole
 from .places import with_region
+from .presented import Presented
 
 _SERIES = "RoiResponseSeries"
 _MM = {"meters": 1e3, "meter": 1e3, "m": 1e3, "millimeters": 1.0, "mm": 1.0, "micrometers": 1e-3, "microns": 1e-3,
        "um": 1e-3}  # fmt: skip
 """mm of a unit."""
-
-
-class Reader(Protocol):
-    """Reads responses around onsets."""
-
-    def __call__(
-        self,
-        path: Path,
-        file: Any,
-        onsets: Floats,
-        invalid: Bools,
-        windows: Windows,
-        options: ReadOptions,
-        said: list[str],
-        left_out: dict[str, int],
-    ) -> tuple[Computed, pd.DataFrame, dict[str, str]]:
-        """Responses, neuroids, and what is known of them all."""
 
 
 def fluorescence_series(file: Any) -> list[str]:
@@ -53,56 +37,43 @@ def fluorescence_series(file: Any) -> list[str]:
     return found
 
 
-def fluorescence_of(name: str) -> Reader:
-    """The reader of one series: its means in windows after onsets."""
+def fluorescence_of(shown: Presented, name: str) -> tuple[Computed, pd.DataFrame, dict[str, str]]:
+    """Means of one series in windows after onsets, the regions of interest, and what is known of them all."""
+    path, file, options, said, left_out = shown.path, shown.file, shown.options, shown.said, shown.left_out
+    onsets, invalid, windows = shown.onsets, shown.invalid, shown.windows
+    place = f"{path.name}: {name}"
+    series = member(file, name)
+    stored = needed(series, "data", place)
+    times = _times(series, stored, place)
+    step = check_samples(times, windows, place)
+    table, rows = _regions_of_interest(series, stored, place)
+    neuroids = _neuroids(table, rows, options, said)
+    labels = table.labels().iloc[rows].reset_index(drop=True)
+    kept = chosen_units(labels, options.quality, table.place, said, left_out)
+    kept = kept & with_region(neuroids, options.region, place, kept, said, left_out)
+    columns = np.flatnonzero(kept)
+    span = (float(times[0]), float(times[-1]) + step)
+    heard = inside(onsets, windows, [span])
+    check_clock(heard, onsets, span, place)
+    for reason, lost in (("outside the recording", ~heard), ("in invalid_times", invalid & heard)):
+        if n := int(lost.sum()):
+            left_out[f"presentations {reason} (NaN)"] = n
+    heard = heard & ~invalid
+    bounds = samples_in(times, onsets, windows)
 
-    def read(
-        path: Path,
-        file: Any,
-        onsets: Floats,
-        invalid: Bools,
-        windows: Windows,
-        options: ReadOptions,
-        said: list[str],
-        left_out: dict[str, int],
-    ) -> tuple[Computed, pd.DataFrame, dict[str, str]]:
-        place = f"{path.name}: {name}"
-        series = member(file, name)
-        stored = needed(series, "data", place)
-        times = _times(series, stored, place)
-        step = check_samples(times, windows, place)
-        table, rows = _regions_of_interest(series, stored, place)
-        neuroids = _neuroids(table, rows, options, said)
-        labels = table.labels().iloc[rows].reset_index(drop=True)
-        kept = chosen_units(labels, options.quality, table.place, said, left_out)
-        kept = kept & with_region(neuroids, options.region, place, kept, said, left_out)
-        columns = np.flatnonzero(kept)
-        span = (float(times[0]), float(times[-1]) + step)
-        heard = inside(onsets, windows, [span])
-        check_clock(heard, onsets, span, place)
-        for reason, lost in (("outside the recording", ~heard), ("in invalid_times", invalid & heard)):
-            if n := int(lost.sum()):
-                left_out[f"presentations {reason} (NaN)"] = n
-        heard = heard & ~invalid
-        bounds = samples_in(times, onsets, windows)
+    def get(taken: slice, neuroids: slice) -> npt.NDArray[Any]:
+        with opened(path) as again:
+            found = window_means(needed(again, f"{name}/data", place), bounds[:, taken], columns[neuroids])
+        found[~heard[taken]] = np.nan
+        return shaped(found.astype(np.float32), windows)
 
-        def get(taken: slice, neuroids: slice) -> npt.NDArray[Any]:
-            with opened(path) as again:
-                found = window_means(
-                    needed(again, f"{name}/data", place), bounds[:, taken], columns[neuroids]
-                )
-            found[~heard[taken]] = np.nan
-            return shaped(found.astype(np.float32), windows)
-
-        shape = (len(onsets), len(columns)) + ((len(windows.starts),) if windows.in_time else ())
-        said.append(
-            f"{len(columns)} of {len(rows)} regions of interest, {1 / step:.4g} samples/s: mean, {windows}"
-        )
-        unit = text(stored.attrs.get("unit", ""))
-        about = {"technique": "optical physiology"} | ({"units": unit} if unit else {})
-        return Computed(shape, get), neuroids[kept].reset_index(drop=True), about
-
-    return read
+    shape = (len(onsets), len(columns), *shown.bins)
+    said.append(
+        f"{len(columns)} of {len(rows)} regions of interest, {1 / step:.4g} samples/s: mean, {windows}"
+    )
+    unit = text(stored.attrs.get("unit", ""))
+    about = {"technique": "optical physiology"} | ({"units": unit} if unit else {})
+    return Computed(shape, get), neuroids[kept].reset_index(drop=True), about
 
 
 def _times(series: Any, stored: Any, place: str) -> Floats:

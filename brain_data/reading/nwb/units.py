@@ -16,6 +16,7 @@ from ...timeseries.units import chosen_units
 from ...timeseries.windows import Bools, Floats, Windows, inside
 from .file import Table, member, needed, opened
 from .places import Places, with_region
+from .presented import Presented
 
 _STEP = 1 << 13
 """Every so many spikes a time is remembered, so that a stretch of time is found without reading the rest."""
@@ -24,36 +25,16 @@ _PIECE = 1 << 20
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 
 
-def units_of(
-    path: Path,
-    file: Any,
-    onsets: Floats,
-    invalid: Bools,
-    windows: Windows,
-    options: ReadOptions,
-    said: list[str],
-    left_out: dict[str, int],
-) -> tuple[Computed, pd.DataFrame, dict[str, str]]:
+def units_of(shown: Presented) -> tuple[Computed, pd.DataFrame, dict[str, str]]:
     """Rates of the chosen units in windows after onsets, the units, and what is known of them all.
-
-    Parameters
-    ----------
-    path : Path
-    file : h5py.File
-    onsets : array of shape (n_presentations,)
-        In s.
-    invalid : array of bool of shape (n_presentations,)
-        Presentations whose responses are not to be trusted.
-    windows : Windows
-    options : ReadOptions
-    said, left_out
-        Added to.
 
     Raises
     ------
     UserError
         For units without spikes, spikes that are not in order, or of another clock than the onsets.
     """
+    path, file, options, said, left_out = shown.path, shown.file, shown.options, shown.said, shown.left_out
+    onsets, invalid, windows = shown.onsets, shown.invalid, shown.windows
     place = f"{path.name}: units"
     table = Table(member(file, "units"), place)
     trains = SpikeTrains.found(table, place)
@@ -84,7 +65,7 @@ def units_of(
                 found[~heard[which[neuroids][i]][rows], i] = np.nan
         return shaped(found, windows)
 
-    shape = (len(onsets), len(units)) + ((len(windows.starts),) if windows.in_time else ())
+    shape = (len(onsets), len(units), *shown.bins)
     said.append(
         f"{len(units)} of {len(table)} units, {int(trains.counts[units].sum())} spikes: spikes/s, {windows}"
     )
