@@ -43,11 +43,12 @@ class ResponseFile(RecordingFormat):
             parts, said = _of_table(path, options)
         else:
             parts = file_format.read(path)
-        found = recording_of(_tree(parts), path, options)
+        found = recording_of(tree_of(parts), path, options)
         return Imported(**{**vars(found), "said": (*said, *found.said)})
 
 
-def _tree(parts: Parts) -> Branch:
+def tree_of(parts: Parts) -> Branch:
+    """Arrays by name, as :func:`.recording_of` takes them."""
     return {name: _held(name, np.asarray(one)) for name, one in parts.items()}
 
 

@@ -288,11 +288,12 @@ def _neuroids(
     """The table of neuroids, and which of them are taken."""
     options = file.options
     table = pd.DataFrame(known, index=range(n_neuroids))
-    table = table.rename(columns={"subject_id": SUBJECT_OF, "roi": "region", "hemi": "hemisphere"})
     if options.region_column is not None:
         if options.region_column not in table.columns:
             raise unknown(f"list of neuroids of {file.name}", options.region_column, map(str, table.columns))
         table["region"] = table[options.region_column]
+    ours = {"subject_id": SUBJECT_OF, "roi": "region", "hemi": "hemisphere"}
+    table = table.rename(columns={name: one for name, one in ours.items() if one not in table.columns})
     if "neuroid_id" not in table.columns:
         table.insert(0, "neuroid_id", [f"n{place}" for place in range(n_neuroids)])
     if subject is not None and SUBJECT_OF not in table.columns:

@@ -51,29 +51,30 @@ def test_rows_and_columns(tmp_path):
 
 def test_a_region_is_chosen(tmp_path):
     found = read(saved(tmp_path, betas=VALUES, conds=ROWS, roi=COLUMNS), region="IT", subject="01")
-    assert np.asarray(found.values).tolist() == VALUES[:, 2:].tolist()
+    assert found.values[:, :].tolist() == VALUES[:, 2:].tolist()
     assert found.neuroids["subject"].tolist() == ["01", "01"]
     refused(tmp_path, "unknown region of betas.npz 'FFA'", region="FFA")
 
 
 def test_several_matrices(tmp_path):
     saved(tmp_path, betas=VALUES, t=VALUES + 1, conds=ROWS)
-    refused(tmp_path, r"several matrices \(betas, t\): say by --array which")
+    refused(tmp_path, r"several arrays: betas \(6 x 4\), t \(6 x 4\); say which are the responses by --array")
     assert np.asarray(read(tmp_path, array="t").values).tolist() == (VALUES + 1).tolist()
-    refused(
-        tmp_path, r"no matrix of numbers 'z': it has betas \(6 x 4\), t \(6 x 4\), conds \(6\)", array="z"
-    )
+    refused(tmp_path, "unknown array of betas.npz 'z': known: betas, conds, t", array="z")
 
 
 def test_several_names_of_rows(tmp_path):
     saved(tmp_path, betas=VALUES, one=ROWS, two=ROWS[::-1])
     refused(tmp_path, "one, two may name its rows: say which by --stimulus-column")
     assert read(tmp_path, stimulus_column="two").presentations["stimulus_id"][0] == "c"
-    refused(tmp_path, "has no array 'three' as long as its rows", stimulus_column="three")
+    refused(tmp_path, "unknown list of betas.npz 'three': known: one, two", stimulus_column="three")
 
 
 def test_no_names_of_rows(tmp_path):
-    refused(saved(tmp_path, betas=VALUES, roi=COLUMNS), "names no stimuli: an array of 6 names is needed")
+    refused(
+        saved(tmp_path, betas=VALUES, roi=COLUMNS),
+        r"which stimulus each trial of betas \(6 x 4\) shows is not said",
+    )
 
 
 def test_as_many_rows_as_columns(tmp_path):
