@@ -27,6 +27,7 @@ from ...install import KnownFile, verify_installed
 from ..arrays import as_names, ask_about_rdm, labeled
 from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Kind, Modality, Published
+from ..reading.tables.pictures import check_there, named_pictures
 from ..reading.tables.table import line_of, read_table
 from ..recorded import check_filled, per_subject, without_dead, without_unseen
 from ..stimuli.pictures import check as check_picture
@@ -374,18 +375,10 @@ def _filled(table: pd.DataFrame, column: str, path: Path) -> None:
 
 
 def _pictures(table: pd.DataFrame, folder: Path) -> dict[str, Path]:
-    root = folder.resolve()
-    paths = {}
-    for stimulus, name in zip(table["stimulus_id"], table["filename"], strict=True):
-        path = folder / str(name)
-        if not path.resolve().is_relative_to(root):
-            raise UserError(f"stimulus {stimulus!r}: {name!r} would leave the folder {folder.name}/: refused")
-        paths[stimulus] = path
-    missing = [path for path in paths.values() if not path.is_file()]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(paths)} pictures are not in {folder} (first: {missing[0].name})"
-        )
+    paths = named_pictures(
+        dict(zip(table["stimulus_id"], table["filename"].astype(str), strict=True)), folder
+    )
+    check_there(paths, folder)
     return paths
 
 
