@@ -82,6 +82,7 @@ def run(modules: list[str], each: int, seed: int, processes: int) -> None:
         module, mutations, *rest = all_of_them(filename, *args)
         if os.environ.get("ONE"):
             mutations = list({m.contained_by_top_level_function: m for m in mutations}.values())
+        mutations = [one for one in mutations if one.contained_by_top_level_function is not None]
         drawn = random.Random(f"{seed} {filename}").sample(range(len(mutations)), min(each or len(mutations), len(mutations)))
         return module, [mutations[i] for i in sorted(drawn)], *rest
 
