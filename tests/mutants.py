@@ -83,7 +83,9 @@ def run(modules: list[str], each: int, seed: int, processes: int) -> None:
         if os.environ.get("ONE"):
             mutations = list({m.contained_by_top_level_function: m for m in mutations}.values())
         mutations = [one for one in mutations if one.contained_by_top_level_function is not None]
-        drawn = random.Random(f"{seed} {filename}").sample(range(len(mutations)), min(each or len(mutations), len(mutations)))
+        drawn = random.Random(f"{seed} {filename}").sample(
+            range(len(mutations)), min(each or len(mutations), len(mutations))
+        )
         return module, [mutations[i] for i in sorted(drawn)], *rest
 
     file_mutation.create_mutations = some
@@ -131,9 +133,13 @@ def main(given: argparse.Namespace) -> bool:
         configure(modules, list(files))
         command = [sys.executable, __file__, ".", "--each", str(given.each), "--seed", str(given.seed)]
         command += ["--processes", str(given.processes), "--modules", *modules]
-        path = os.pathsep.join([str(Path("mutants").resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+        path = os.pathsep.join(
+            [str(Path("mutants").resolve()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        )
         with Path("mutmut.log").open("w") as log:
-            done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log, check=False)
+            done = subprocess.run(
+                command, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log, check=False
+            )
         if done.returncode:
             sys.exit(f"{modules}: {Path('mutmut.log').read_text()[-3000:]}")
         for module in modules:

@@ -46,7 +46,9 @@ def test_what_no_layout_changes_is_reached_by_all():
     """Rounding makes a third of ten sums differ in the last digit; a tie is a tie."""
     values = np.array([0.1, 0.7, 1.3, 5e-3, 0.2])
     for tail in ("upper", "lower", "both"):
-        found = layout_null(lambda one: float((one[0] + one[1]) + one[2] + one[3] + one[4]), values, PLACES, tail=tail)
+        found = layout_null(
+            lambda one: float((one[0] + one[1]) + one[2] + one[3] + one[4]), values, PLACES, tail=tail
+        )
         assert found.p == 1
     assert np.isnan(LayoutNull(1.0, 1.0, 0.0, 1.0, 9, "upper", 0.0, 0).z)
 
@@ -61,7 +63,9 @@ def test_layouts_are_smoothed_as_the_map_was():
 
 def test_the_default_is_199_layouts_of_seed_0_above():
     one = layout_null(first_two, VALUES, PLACES)
-    assert one == layout_null(first_two, VALUES, PLACES, fwhm=0.0, permutations=199, random_state=0, tail="upper")
+    assert one == layout_null(
+        first_two, VALUES, PLACES, fwhm=0.0, permutations=199, random_state=0, tail="upper"
+    )
     other = layout_null(first_two, VALUES, PLACES, random_state=1)
     assert other.mean != one.mean
     assert other.random_state == 1

@@ -57,7 +57,9 @@ def test_mistakes_name_the_shape_and_the_width():
     with pytest.raises(UserError, match=r"values of shape \(2, 4\) do not fit 5 positions"):
         smooth(np.ones((2, 4)), PLACES, 1.0)
     for width in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(UserError, match=rf"the width of smoothing \(FWHM\) must be above 0, not {width:g}"):
+        with pytest.raises(
+            UserError, match=rf"the width of smoothing \(FWHM\) must be above 0, not {width:g}"
+        ):
             smooth(VALUES, PLACES, width)
     with pytest.raises(UserError, match="must be above 0, not 0"):
         smoothing_matrix(PLACES, 0)

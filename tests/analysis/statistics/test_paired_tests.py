@@ -53,10 +53,14 @@ def test_fifteen_pairs_are_drawn_and_fourteen_enumerated():
     fewer = paired_difference(one[:14], other[:14], permutations=9)
     assert fewer.permuted == "all 16384 changes of the signs of 14 paired differences"
     assert fewer.smallest_p == 2 / 2**14
-    near = [paired_difference(one, one + rng.normal(size=15), permutations=99, random_state=s).p for s in (0, 0, 1)]
+    near = [
+        paired_difference(one, one + rng.normal(size=15), permutations=99, random_state=s).p
+        for s in (0, 0, 1)
+    ]
     assert min(near) > 0.01
     drawn = [
-        paired_difference(other, -one / 9, permutations=99, random_state=seed).p for seed in (0, 0, *range(1, 6))
+        paired_difference(other, -one / 9, permutations=99, random_state=seed).p
+        for seed in (0, 0, *range(1, 6))
     ]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) > 1

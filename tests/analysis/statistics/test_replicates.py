@@ -108,7 +108,9 @@ def test_two_errors_have_welch_and_satterthwaites_freedom():
     first, second = values.std(ddof=1) / np.sqrt(10), people.std(ddof=1) / 2
     free = (first**2 + second**2) ** 2 / (first**4 / 9 + second**4 / 3)
     assert found.error == pytest.approx((np.hypot(first, second), min(3, free)))
-    close = Replicates(4.5, jackknifed(values).samples, "jackknife", 10, subjects=np.array([4.4, 4.6, 4.5, 4.5]))
+    close = Replicates(
+        4.5, jackknifed(values).samples, "jackknife", 10, subjects=np.array([4.4, 4.6, 4.5, 4.5])
+    )
     assert close.error[1] == 3
     half = t.ppf(0.975, found.error[1]) * found.error[0]
     assert found.interval() == pytest.approx((4.5 - half, 4.5 + half))
