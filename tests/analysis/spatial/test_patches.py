@@ -230,8 +230,12 @@ def test_two_spots_need_two_fibres_or_one_where_they_are_close():
     found = wiring_length(responses, sheet, responses, sheet, active=2 / 121, within=1.0)
     # side by side the nearest ends are joined or each with its own: 10 each; one cluster: 10
     assert found == pytest.approx([20.0, 10.0])
-    assert wiring_length(responses, sheet, responses, sheet, active=2 / 121, within=2.01)[0] == pytest.approx(10.0)
-    assert wiring_length(responses, sheet, responses, sheet, active=2 / 121, within=1.99)[0] == pytest.approx(20.0)
+    assert wiring_length(responses, sheet, responses, sheet, active=2 / 121, within=2.01)[0] == pytest.approx(
+        10.0
+    )
+    assert wiring_length(responses, sheet, responses, sheet, active=2 / 121, within=1.99)[0] == pytest.approx(
+        20.0
+    )
     again = wiring_length(responses, sheet, responses, sheet, active=2 / 121, random_state=0)
     np.testing.assert_array_equal(found, again)
 

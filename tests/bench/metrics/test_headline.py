@@ -150,7 +150,9 @@ def test_a_group_left_out_moves_the_middle_half_of_the_neuroids():
     assert (found.kind, found.n_samples) == ("jackknife", 2)
     np.testing.assert_allclose(found.subjects, [found.value])
     slope = 1 / (2 * best)
-    expected = np.vstack([r, without]) / best - found.value * np.vstack([reliable[:1], reliable]) * slope / best
+    expected = (
+        np.vstack([r, without]) / best - found.value * np.vstack([reliable[:1], reliable]) * slope / best
+    )
     np.testing.assert_allclose(found.units, expected)
     # a reliability that falls, too; and one that falls below 0 leaves nothing to compare with
     order = np.argsort(whole.reliability())
@@ -174,7 +176,12 @@ def test_replicates_of_some_neuroids_stand_around_the_headline_of_all():
     np.testing.assert_allclose(found.subjects, whole.by_subject(R))
     assert found.units.shape == (0, 0)
     nobody = headline(recorded(subjects=None))
-    assert nobody.replicates(R, np.tile(R, (3, 1)), np.tile(nobody.reliability(), (3, 1)), nobody, R).subjects.size == 0
+    assert (
+        nobody.replicates(
+            R, np.tile(R, (3, 1)), np.tile(nobody.reliability(), (3, 1)), nobody, R
+        ).subjects.size
+        == 0
+    )
 
 
 def test_a_record_says_weights_and_subjects():

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from brodmann.bench.metrics.ceiling_kinds import accuracy, internal_consistency, r_max, rdm, rdm_pairwise, reliability
+from brodmann.bench.metrics.ceiling_kinds import (
+    accuracy,
+    internal_consistency,
+    r_max,
+    rdm,
+    rdm_pairwise,
+    reliability,
+)
 from brodmann.bench.metrics.ceiling_kinds import none as no_ceiling
 from brodmann.bench.metrics.normalization import (
     above_chance,
