@@ -56,7 +56,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     _ENCODING: {
         "banded": ("test_banded",),
-        "cross_validation": ("test_nested_ridge", "test_estimators"),
+        "cross_validation": ("test_cross_validation",),
         "dual_solver": _RIDGE,
         "encoding_model": ("test_estimators",),
         "estimators": ("test_estimators",),

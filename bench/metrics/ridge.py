@@ -270,7 +270,9 @@ class _Fitted:
         """How the interval was made, and of how many neuroids."""
         said, n = said_of(replicates, self.options), len(self.kept)
         if len(self.subset) < n and np.isfinite(replicates.interval(self.options.level)[0]):
-            said["interval"] = f"{said['interval']}; without each group over {len(self.subset)} of {n} neuroids"
+            said["interval"] = (
+                f"{said['interval']}; without each group over {len(self.subset)} of {n} neuroids"
+            )
         return said
 
     @cached_property

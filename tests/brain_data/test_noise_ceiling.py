@@ -326,7 +326,7 @@ def test_weights_follow_the_share_of_signal_by_hand():
 
 
 def test_reliability_within_parts_is_one_less_expected_noise_over_what_is_measured():
-    """Part 1: means 0, 4, weights 1, 3: mean 3, sum of squares 12, noise (3/4)/1 + 3 (1/4)/2 = 9/8; part 2 has 2, 1/2."""
+    """Means 0, 4 with weights 1, 3: mean 3, squares 12, noise (3/4)/1 + 3 (1/4)/2 = 9/8; the second has 2 and 1/2."""
     mean = np.array([[0.0, 1.0], [4.0, 1.0], [10.0, 1.0], [12.0, 1.0], [99.0, 1.0]])
     counts, weights = np.array([1.0, 2.0, 2.0, 2.0, 1.0]), np.array([1.0, 3.0, 1.0, 1.0, 1.0])
     parts = [np.array([0, 1]), np.array([2, 3]), np.array([4])]

@@ -23,7 +23,7 @@ def geary(values, matrix):
 def test_exact_moments_are_those_over_all_layouts():
     """Ten neighbours that differ by 1, 2, 0, 4, 3: C = 5 / 20 * 60 / 30."""
     found = gearys_c(VALUES, LINE, permutations=0)
-    assert found.C == pytest.approx(5 / 20 * 60 / 30)
+    assert pytest.approx(5 / 20 * 60 / 30) == found.C
     every = [geary(VALUES[list(order)], LINE.matrix) for order in permutations(range(6))]
     assert np.mean(every) == pytest.approx(1)
     assert found.exact_sd == pytest.approx(np.std(every))
@@ -50,7 +50,7 @@ def test_p_counts_layouts_that_are_as_low_and_the_observed_one():
 
 def test_a_smoothed_map_stands_against_smoothed_layouts():
     found = gearys_c(VALUES, LINE, permutations=1999, fwhm=2.0)
-    assert found.C == pytest.approx(geary(smooth(VALUES, LINE, 2.0), LINE.matrix))
+    assert pytest.approx(geary(smooth(VALUES, LINE, 2.0), LINE.matrix)) == found.C
     every = [geary(smooth(VALUES[list(order)], LINE, 2.0), LINE.matrix) for order in permutations(range(6))]
     assert found.null_mean == pytest.approx(np.mean(every), abs=0.03)
     assert found.null_mean < 0.6  # neighbours are alike by smoothing alone

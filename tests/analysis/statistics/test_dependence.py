@@ -11,7 +11,7 @@ from brodmann.analysis.statistics.dependence import group_orders, rotations, ser
 
 def test_the_dependence_is_the_mean_autocorrelation_of_the_columns():
     rng = np.random.default_rng(0)
-    values = np.cumsum(rng.normal(size=(40, 3)), axis=0) + [5.0, 0.0, -7.0]
+    values = np.cumsum(rng.normal(size=(40, 3)), axis=0) + np.array([5.0, 0.0, -7.0])
     centred = values - values.mean(axis=0)
     expected = np.mean((centred[1:] * centred[:-1]).sum(axis=0) / (centred**2).sum(axis=0))
     found, p = serial_dependence(values)

@@ -28,13 +28,14 @@ def recorded(subjects=("a",) * 3 + ("b",) * 4, noise=0.7, r_max=None):
 
 PARTS = np.array_split(np.arange(N), 4)
 WEIGHTS = np.ones(N)
+EVERYTHING = np.arange(N)
 
 
 def headline(one, kind="reliability", value=0.5, parts=PARTS, weights=WEIGHTS, note=""):
     return Headline.of(one, Ceiling(kind, value, note=note), parts, weights)
 
 
-def reliability(one, rows=np.arange(N)):
+def reliability(one, rows=EVERYTHING):
     parts = [np.intersect1d(part, rows) for part in PARTS]
     return reliability_within(
         one.cube.mean(axis=1), noise_variance(one.cube), np.full(N, 3.0), parts, WEIGHTS
