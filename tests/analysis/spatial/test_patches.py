@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 
 from brodmann.analysis import SpatialWeights, patches, wiring_length
 from brodmann.analysis.spatial.patches import largest_patch, unit_areas
+from brodmann.analysis.spatial.wiring import _clusters
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
 
@@ -249,3 +251,40 @@ def test_sheets_of_other_sizes_lie_apart_by_the_larger():
     expected = np.mean([np.hypot(4 + dx, 1 + dy) for dx, dy in ((-10, 0), (10, 0), (0, -4), (0, 4))])
     assert wiring_length(one, small, other, wide, active=0.01) == pytest.approx([expected])
     assert wiring_length([[0, 0, 0, 0, 1, 0, 0, 0, 0]], small, other, wide) == pytest.approx([expected])
+
+
+def test_a_wide_sheet_lies_its_own_width_and_height_beside_another():
+    wide, small = grid_sheet("l", 55, shape=(5, 11)), grid_sheet("l", 9, shape=(3, 3))
+    one, other = np.zeros((1, 55)), np.zeros((1, 9))
+    one[0, 27], other[0, 4] = 1, 1
+    expected = np.mean([np.hypot(dx - 4, dy - 1) for dx, dy in ((-10, 0), (10, 0), (0, -4), (0, 4))])
+    assert wiring_length(one, wide, other, small) == pytest.approx([expected])
+
+
+def test_clusters_of_scattered_activity_follow_from_the_seed():
+    sheet = grid_sheet("l", 400, unit="mm")
+    responses = np.random.default_rng(0).normal(size=(6, 400))
+    default, same, other = (
+        wiring_length(responses, sheet, responses[::-1], sheet, active=0.2, within=3.0, **seed)
+        for seed in ({}, {"random_state": 0}, {"random_state": 1})
+    )
+    np.testing.assert_array_equal(default, same)
+    assert (default != other).any()
+    places = sheet.positions[:60] * [1.0, 3.0]
+    best = min(KMeans(7, n_init=1, random_state=seed).fit(places).inertia_ for seed in range(3))
+    assert _clusters(places, 7, 0)[1] <= 1.05 * best
+    centers, inertia = _clusters(places, 7, 0)
+    peer = KMeans(7, n_init=3, random_state=0).fit(places)
+    np.testing.assert_allclose(centers, peer.cluster_centers_)
+    assert inertia == pytest.approx(peer.inertia_)
+
+
+def test_units_of_a_few_cells_that_share_places_are_no_grid():
+    """A grid of 3 x 3 cells with 8 of its places, two of them twice, and one with a hundred times too many cells."""
+    grid = np.indices((3, 3)).reshape(2, -1).T * 1.0
+    assert unit_areas(grid[:8])[0].tolist() == [1.0] * 8
+    assert unit_areas(np.concatenate([grid[:8], grid[:2]]))[0].std() > 0
+    sparse = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 900.0], [0.0, 901.0]])
+    assert unit_areas(sparse)[0].max() > 2
+    dense = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 198.0], [0.0, 199.0]])
+    assert unit_areas(dense)[0].tolist() == [1.0] * 4
