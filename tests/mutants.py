@@ -73,9 +73,9 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "beyond": ("../test_beyond",),
         "brainscore_p": ("test_brainscore_presets",),
         "brainscore_regression": _REGRESSIONS,
-        "brainscore_similarity": ("test_registries",),
+        "brainscore_similarity": ("test_cka",),
         "ceiling_kinds": ("test_normalization",),
-        "cka": ("test_registries",),
+        "cka": ("test_cka",),
         "decoding": ("test_decoding",),
         "function_metric": ("../test_benchmark",),
         "headline": ("test_headline",),
@@ -97,7 +97,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ridgecv": _REGRESSIONS,
         "rsa": ("test_rsa",),
         "rsa_ceiling": ("test_rsa_ceiling",),
-        "rsa_replicates": ("test_rsa",),
+        "rsa_replicates": ("test_rsa_replicates",),
         "rsa_whitened": ("test_rsa_whitened",),
         "sampling": ("test_sampling_by_hand", "test_sampling"),
         "self_decoding": ("test_decoding",),
@@ -105,7 +105,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "whole_comparison": ("test_registries",),
     },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
-    "models/extraction": {"language_model": ("test_language_model", "test_passages")},
+    "models/extraction": {"language_model": ("test_language_model", "test_passages", "test_next_token")},
 }
 MODULES = {
     f"{room}/{module}.py": tuple(os.path.normpath(f"{room}/{file}.py") for file in files)

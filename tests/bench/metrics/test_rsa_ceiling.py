@@ -36,7 +36,9 @@ def test_normal_scores_with_noise_reach_the_r_that_is_foretold():
     one, other = (np.argsort(np.argsort(truth + rng.normal(size=truth.size))) for _ in range(2))
     between = np.corrcoef(one, other)[0, 1]
     ranks = np.argsort(np.argsort(truth))
-    assert float(best_r(np.array(between), ranked=True)) == pytest.approx(np.corrcoef(ranks, one)[0, 1], abs=3e-3)
+    assert float(best_r(np.array(between), ranked=True)) == pytest.approx(
+        np.corrcoef(ranks, one)[0, 1], abs=3e-3
+    )
 
 
 def rdms(n_subjects=4, noise=1.0, n=14, seed=0):
@@ -52,7 +54,9 @@ def test_every_two_subjects_are_correlated_and_agreement_is_beyond_relabelling()
     expected = np.corrcoef([one[rows] for one in rdms()])
     np.testing.assert_allclose(among, expected)
     assert p == 1 / 100
-    unrelated = [pairwise(standardized(np.stack([rdms(1, seed=s)[0] for s in (a, a + 50)])))[1] for a in range(30)]
+    unrelated = [
+        pairwise(standardized(np.stack([rdms(1, seed=s)[0] for s in (a, a + 50)])))[1] for a in range(30)
+    ]
     assert 0.3 < np.mean(unrelated) < 0.7
     assert pairwise(vectors)[1] == p
 
@@ -94,7 +98,9 @@ def test_every_division_of_few_repetitions_is_tried_once():
         for a in combinations(range(3), 1)
         for b in combinations(sorted(set(range(3)) - set(a)), 1)
     }
-    found = {frozenset(tuple(np.flatnonzero(h[0])) for h in halves) for halves in _divisions(np.ones((2, 3), bool))}
+    found = {
+        frozenset(tuple(np.flatnonzero(h[0])) for h in halves) for halves in _divisions(np.ones((2, 3), bool))
+    }
     assert found == every
 
 
