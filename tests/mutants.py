@@ -139,7 +139,10 @@ def prepare(folder: Path) -> None:
 
 
 def undecorated(source: str) -> str:
-    """The same module with `@decorator def f` as `def f; f = decorator(f)`: mutmut skips what is decorated."""
+    """The same module with `@decorator def f` as `def f; f = decorator(f)`: mutmut skips what is decorated.
+
+    Nothing is cached: what was computed before the change would answer for it.
+    """
     lines = source.splitlines()
     after: dict[int, list[str]] = {}
     tree = ast.parse(source)
@@ -151,7 +154,8 @@ def undecorated(source: str) -> str:
         for i in range(function.decorator_list[0].lineno - 1, function.lineno - 1):
             lines[i] = ""
         indent, name = " " * function.col_offset, function.name
-        after[function.end_lineno or 0] = [f"{indent}{name} = {word}({name})" for word in reversed(words)]
+        kept = [word for word in reversed(words) if not word.startswith("lru_cache")]
+        after[function.end_lineno or 0] = [f"{indent}{name} = {word}({name})" for word in kept]
     return "\n".join("\n".join([line, *after.get(i, [])]) for i, line in enumerate(lines, 1)) + "\n"
 
 

@@ -252,9 +252,11 @@ def test_a_decorated_function_is_written_as_one_that_mutants_may_change():
         "import functools\n\n\ndef twice(f):\n    return lambda *a: 2 * f(*a)\n\n\n@twice\n@functools.wraps(abs)\n"
         "def f(x):\n    return x\n\n\n@twice\n@twice\ndef g(x):\n    return x\n\n\nclass C:\n    @property\n"
         "    def p(self):\n        return 3\n\n    @staticmethod\n    def s():\n        return 4\n"
+        "\n\n@lru_cache(maxsize=4)\ndef h(x):\n    return [x]\n"
     )
     found = mutants.undecorated(source)
     assert found.count("@") == 3  # one is dotted and keeps its neighbour, one mutmut knows
     names: dict = {}
     exec(found, names)
     assert (names["f"](1), names["g"](1), names["C"]().p, names["C"].s()) == (2, 4, 3, 4)
+    assert names["h"](1) is not names["h"](1)

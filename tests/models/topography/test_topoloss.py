@@ -238,3 +238,22 @@ def test_the_spatial_loss_by_hand():
             UserError, match=rf"distances of shape \({shape[0]}, {shape[1]}\) do not fit {n} units"
         ):
             spatial_correlation_loss(torch.ones(5, n), torch.ones(shape))
+
+
+def test_weights_of_a_wrapped_convolution_and_of_gpt2_lie_in_rows_of_units():
+    class Blurred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 4, 3)
+
+    class Conv1D(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.arange(6.0).reshape(2, 3))
+
+    wrapped = Blurred()
+    torch.testing.assert_close(incoming_weights(wrapped), wrapped.conv.weight.reshape(4, 18))
+    torch.testing.assert_close(incoming_weights(Conv1D()), torch.arange(6.0).reshape(2, 3).T)
+    for module in (nn.ReLU(), nn.LayerNorm(4)):
+        with pytest.raises(UserError, match=f"{type(module).__name__} has no weights to lay on a sheet"):
+            incoming_weights(module)
