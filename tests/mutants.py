@@ -79,7 +79,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "decoding": ("test_decoding",),
         "function_metric": ("../test_benchmark",),
         "headline": ("test_headline",),
-        "identification": ("test_decoding",),
+        "identification": ("test_identification",),
         "identification_ceiling": ("test_decoding",),
         "language_linear": _REGRESSIONS,
         "language_ridge": _REGRESSIONS,
