@@ -80,7 +80,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "function_metric": ("../test_benchmark",),
         "headline": ("test_headline",),
         "identification": ("test_identification",),
-        "identification_ceiling": ("test_decoding",),
+        "identification_ceiling": ("test_identification_ceiling",),
         "language_linear": _REGRESSIONS,
         "language_ridge": _REGRESSIONS,
         "linear_predictivity": _REGRESSIONS,
