@@ -108,6 +108,8 @@ def test_the_least_that_can_be_divided():
 def test_nested_folds_divide_the_training_rows_alone_by_what_both_keep():
     folds = nested_folds(24, labels=LABELS)
     assert len(folds) == 5
+    for fold, outer in zip(folds, Splitter().split(24, labels=LABELS), strict=True):
+        np.testing.assert_array_equal(fold.split.test, outer.test)
     for fold in folds:
         inner = Splitter(seed=2).split(len(fold.split.train), labels=LABELS[fold.split.train])
         for one, other, rows in zip(fold.inner, inner, fold.parts(), strict=True):

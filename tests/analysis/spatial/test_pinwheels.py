@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from brodmann.analysis import grating_tuning, pinwheels
+from brodmann.analysis.spatial.smoothing import smooth
 from brodmann.brain_data.stimuli.gratings import grating, gratings
 from brodmann.errors import UserError
 from brodmann.models import Sheet, grid_sheet
@@ -144,6 +145,10 @@ def test_smoothing_joins_pinwheels_that_noise_made():
     noisy, smoothed = pinwheels(theta, sheet), pinwheels(theta, sheet, fwhm=4.0)
     assert noisy.count > 60
     assert smoothed.count < noisy.count / 4
+    vector = np.exp(2j * np.deg2rad(theta))
+    by_hand = smooth(vector.real, sheet, 4.0) + 1j * smooth(vector.imag, sheet, 4.0)
+    np.testing.assert_array_equal(smoothed.places, pinwheels(np.rad2deg(np.angle(by_hand)) / 2, sheet).places)
+    assert smoothed.spacing != pytest.approx(pinwheels(theta, sheet).spacing, rel=1e-3)
     # smoothing is of the unit vectors of twice the angle: the seam between 0 and 180 is none
     seam = np.where(np.arange(900) % 2, 1.0, 179.0)
     assert pinwheels(seam, sheet, fwhm=3.0).count == 0
@@ -177,6 +182,7 @@ def test_tuning_by_hand():
     assert found["circular_variance"] == pytest.approx(1 - abs(vector))
     assert found["frequency"] in (1.0, 2.0)
     assert found["peak"] == 2
+    assert grating_tuning(np.hstack([responses, 3 * responses]), table)["peak"].tolist() == [2, 6]
     assert "colour" not in found
     shifted = grating_tuning(responses - 7, table).iloc[0]
     assert shifted["orientation"] == pytest.approx(found["orientation"])

@@ -171,8 +171,10 @@ def test_neuroids_of_several_subjects_add_what_they_share():
 def test_p_is_the_share_of_t_beyond_0_on_either_side():
     samples = jackknifed(np.array([1.0, 2.0, 4.0, 8.0])).samples
     error = Replicates(0.0, samples, "jackknife", 4).error_of_samples
-    for value in (2.0, -2.0):
-        assert Replicates(value, samples, "jackknife", 4).p() == pytest.approx(2 * t.sf(2 / error, 3))
+    for value in (2.0, -2.0, 1.0):
+        assert Replicates(value, samples, "jackknife", 4).p() == pytest.approx(
+            2 * t.sf(abs(value) / error, 3)
+        )
     assert Replicates(0.0, samples, "jackknife", 4).p() == 1
     still = Replicates(2.0, np.full(4, 2.0), "jackknife", 4)
     assert np.isnan(still.p())

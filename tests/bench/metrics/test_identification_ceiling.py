@@ -75,7 +75,6 @@ def test_noise_along_the_signal_weighs_one_where_neuroids_are_independent_and_mo
     free = N * 3
     alone = np.mean([distance_of(world(s)[1]).along for s in range(60)])
     assert alone == pytest.approx(1 + 2 / (free - 4), abs=0.08)
-    patterns, _ = world(0)
     shared = np.mean([distance_of(world(s, shared=0.3)[1]).along for s in range(60)])
     assert shared != pytest.approx(alone, abs=0.02)
 
