@@ -69,7 +69,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "two_bands": ("test_two_bands",),
     },
     _METRICS: {
-        "base": ("test_small_recordings", "test_sampling"),
+        "base": ("test_base",),
         "beyond": ("../test_beyond",),
         "brainscore_p": ("test_brainscore_presets",),
         "brainscore_regression": _REGRESSIONS,
