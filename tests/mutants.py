@@ -64,7 +64,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "nested_ridge": _RIDGE,
         "penalty_grid": _RIDGE,
         "pls": ("test_pls",),
-        "pooled": _RIDGE,
+        "pooled": ("test_pooled",),
         "sparse": ("test_sparse",),
         "two_bands": ("test_two_bands",),
     },
