@@ -92,7 +92,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "pls": _REGRESSIONS,
         "rdm": ("test_registries",),
         "recording": ("test_sampling_by_hand", "test_identical_stimuli"),
-        "ridge": ("test_penalties_told", "test_uncertainty", "test_sampling"),
+        "ridge": ("test_ridge", "test_penalties_told"),
         "ridge1": _REGRESSIONS,
         "ridgecv": _REGRESSIONS,
         "rsa": ("test_rsa",),
