@@ -222,3 +222,15 @@ def test_the_ceiling_of_subjects_is_the_square_of_their_mean_best_r():
     assert low.kind == "none"
     assert np.isnan(low.value)
     assert low.note == f"none: too noisy, reliability {found:.2f} of at least 0.1; the raw value stands"
+
+
+def test_a_subject_of_whom_nothing_is_known_moves_nothing():
+    found = headline(recorded())
+    gaps = R.copy()
+    gaps[:3] = np.nan
+    without = np.tile(gaps, (4, 1))
+    without[:, 3:] += 0.1
+    moved = found._middle(gaps, without)
+    np.testing.assert_allclose(moved, np.tile([0.0, 0.1], (4, 1)))
+    two = headline(recorded(subjects=("a",) * 2 + ("b",) * 5))
+    np.testing.assert_allclose(two._middle(R, R + np.array([[0.2], [-0.1]])), [[0.2, 0.2], [-0.1, -0.1]])
