@@ -45,7 +45,7 @@ def test_what_is_not_said_is_nothing():
 
 def test_features_that_are_no_numbers_name_their_layer():
     good = np.arange(6.0).reshape(3, 2)
-    refuse_missing({"a": good, "b": good.astype(np.float16) + 60_000, "c": np.ones((3, 2), int)})
+    refuse_missing({"a": good, "b": np.full((3, 2), 60_000, np.float16), "c": np.ones((3, 2), int)})
     for bad in (np.nan, np.inf, -np.inf):
         features = good.copy()
         features[1, 1] = bad

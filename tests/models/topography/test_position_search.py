@@ -111,6 +111,7 @@ def test_a_fitted_layout_sorts_units_into_strips_of_their_principal_axes():
     assert np.sort(axes.max(axis=1))[0] > 0.8
     assert found.layout == "fitted(0)"
     assert found.shape is None
+    assert swapped_positions(grid, responses, n_neighborhoods=1).shape is None
     before, after = (np.sort(one.positions.view("f8,f8").ravel()) for one in (grid, found))
     np.testing.assert_array_equal(before, after)
     assert loss(found, responses[:, dealt]) < loss(grid, responses[:, dealt]) - 0.2
@@ -137,6 +138,8 @@ def test_as_many_neighbourhoods_as_units_and_at_most_2000(monkeypatch):
     assert [one["n_neighborhoods"] for one in asked] == [9, 2000]
     fitted_positions(grid_sheet("l", 9), np.random.default_rng(0).normal(size=(5, 9)), random_state=3)
     assert asked[-1]["random_state"] == 3
+    fitted_positions(grid_sheet("l", 9), np.random.default_rng(0).normal(size=(5, 9)), n_neighborhoods=4)
+    assert asked[-1]["n_neighborhoods"] == 4
 
 
 def test_strips_are_by_one_axis_and_sorted_by_the_other():
