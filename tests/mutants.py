@@ -91,7 +91,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "permuted": ("test_uncertainty",),
         "pls": _REGRESSIONS,
         "rdm": ("test_registries",),
-        "recording": ("test_sampling_by_hand", "test_identical_stimuli"),
+        "recording": ("test_recording", "test_sampling_by_hand"),
         "ridge": ("test_ridge", "test_penalties_told"),
         "ridge1": _REGRESSIONS,
         "ridgecv": _REGRESSIONS,
