@@ -1,6 +1,7 @@
 """CKA by its definitions: features' cross-covariances, HSIC over every four stimuli, and what has no similarity."""
 
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,3 +82,11 @@ def test_both_are_metrics_without_a_ceiling():
         np.testing.assert_array_equal(k, similarities(x))
         expected = compare(k[rows][:, rows], m[other][:, other])
         assert one.compared(k, m, rows, other).tolist() == [expected]
+
+
+def test_memory_is_a_block_of_features_and_ten_square_matrices():
+    one = cka.make(None, {}) if hasattr(cka, "make") else cka(None)
+    assert one.name == "cka"
+    recorded = SimpleNamespace(n_stimuli=9)
+    assert one.memory(recorded, 100) == 8 * (900 + 810)
+    assert one.memory(recorded, 65_536) == one.memory(recorded, 10**9) == 8 * (9 * 65_536 + 810)

@@ -1,5 +1,7 @@
 """A region taken out of a data set: the order of its stimuli, its sessions, columns of presentations, and RDMs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import xarray as xr
 from brodmann import UserError
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import Dataset
+from brodmann.brain_data.dataset import Published
 
 N, REPETITIONS, NEUROIDS = 18, 2, 5
 SENTENCES = pd.DataFrame(
@@ -91,3 +94,11 @@ def test_a_neuroid_that_stands_still_in_a_session_is_left_out_and_the_data_set_i
     assert one.neuroids["neuroid_id"].tolist() == ["n0", "n1", "n3", "n4"]
     assert one.cube.shape == (N, REPETITIONS, 4)
     assert sum(one.n_left_out.values()) == 1
+
+
+def test_a_published_best_r_and_declared_blocks_come_along():
+    _, made = data()
+    told = replace(made, published_ceilings={"PostTemp": Published(0.6, "a paper")}, blocks="genre")
+    one = recording(told, "PostTemp")
+    assert (one.r_max, one.blocks) == (0.6, "genre")
+    assert recording(made, "PostTemp").r_max is None

@@ -327,3 +327,12 @@ def test_leave_out_and_shuffled_folds_say_so():
     assert sampling(recorded(), folds="shuffled").said == "shuffled folds: nothing was found that they part"
     assert sampling(one, folds="3").n_splits == 3
     assert math.isclose(sampling(one, inner_folds=4).inner_splits, 4)
+
+
+def test_stimuli_without_a_group_are_counted_whoever_named_the_column():
+    values = [None if i < 7 else f"s{i % 5}" for i in range(60)]
+    found = sampling(recorded(story=values), group="story")
+    assert found.said == "folds keep story together; 7 stimuli without one are a group, too"
+    assert found.n_groups == 6
+    asked = sampling(recorded(story=values))
+    assert asked.said.startswith("folds keep story together (found the column 'story'); 7 stimuli")
