@@ -38,7 +38,10 @@ def shifts(imported: Imported) -> dict[int, float]:
         known = np.isfinite(mean[rows])
         if known.sum() >= _SAMPLES:
             found.append(timing(mean[rows][known], heard["onset"], ends, times[known], imported.tr, _REACH))
-    return {} if not found else pd.DataFrame(found).mean().dropna().to_dict()
+    if not found:
+        return {}
+    means = pd.DataFrame(found).mean().dropna()
+    return {int(str(shift)): float(r) for shift, r in means.items()}
 
 
 def _mean_response(imported: Imported) -> npt.NDArray[np.float64]:

@@ -188,7 +188,7 @@ def without_drift(
     found = np.array(values, np.float64)
     for rows in _parts(runs, len(found)):
         highest = max(1, 1 + int(len(rows) * tr / 120)) if order is None else order
-        basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(rows)), highest)
+        basis: Floats = np.vander(np.linspace(-1, 1, len(rows)), highest + 1)
         found[rows] -= basis @ np.linalg.lstsq(basis, found[rows], rcond=None)[0]
     return found
 
