@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 from xml.parsers.expat import ExpatError, ParserCreate
 
 import numpy as np
@@ -120,7 +120,7 @@ def _decoded(text: bytes, one: GiftiArray) -> npt.NDArray[Any]:
         if len(numbers) != n:
             raise ValueError(f"it says that it holds {n} numbers, and {len(numbers)} stand there")
         return numbers.astype(one.dtype.newbyteorder("="))
-    raw, size = base64.b64decode(text), n * one.dtype.itemsize
+    raw, size = base64.b64decode(b"".join(text.split()), validate=True), n * one.dtype.itemsize
     if one.packing == "GZipBase64Binary":
         if size > _MOST_INFLATED * len(raw) + _CHUNK:
             raise ValueError(f"it says that it holds {n} numbers, and its {len(raw)} bytes cannot")
@@ -140,7 +140,7 @@ def open_gifti(path: Path) -> GiftiFile:
         For what is none, is cut off, defines entities, or keeps its arrays in other files.
     """
     index = _Index(path)
-    total = 0
+    total, ended = 0, False
     try:
         with _opened(path) as stream:
             while chunk := stream.read(_CHUNK):
@@ -149,9 +149,10 @@ def open_gifti(path: Path) -> GiftiFile:
                 index.parser.Parse(chunk, False)
                 if total - index.parser.CurrentByteIndex > _LONGEST_TAG:
                     raise UserError(f"{path} is no GIFTI file: a tag in it has no end")
+            ended = True
             index.parser.Parse(b"", True)
     except ExpatError as error:
-        cut = "it is cut off" if index.depth and "no element" in str(error) else str(error)
+        cut = "it is cut off" if ended and index.depth else str(error)
         raise UserError(f"{path} cannot be read as GIFTI: {cut}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read: {error or 'it is cut off'}") from error
@@ -189,7 +190,9 @@ def is_gifti(path: Path) -> bool:
     try:
         with _opened(path) as stream:
             return b"<GIFTI" in stream.read(1 << 12)
-    except (OSError, EOFError, zlib.error):
+    except (EOFError, zlib.error):
+        return True  # damaged: whoever reads it says so
+    except OSError:
         return False
 
 
@@ -197,7 +200,7 @@ def _opened(path: Path) -> IO[bytes]:
     stream = path.open("rb")
     if stream.read(2) == b"\x1f\x8b":
         stream.close()
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     stream.seek(0)
     return stream
 

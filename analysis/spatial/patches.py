@@ -59,7 +59,7 @@ def patches(
         raise UserError(f"the smallest patch has at least 1 unit, not {smallest}")
     smoothed = smooth(known, weights, fwhm)
     above, label = _connected(smoothed, weights, threshold)
-    area, unit = unit_areas(weights.places)
+    area, unit = unit_areas(weights.places if weights.mesh is None else weights)
     rows, n_left_out = [], 0
     for one in np.unique(label):
         units = above[label == one]
@@ -121,13 +121,15 @@ def unit_areas(positions: Places) -> tuple[Floats, str]:
 
     On a grid, one cell. Among scattered units, the part of a fine raster that is nearer to a unit than to any other and
     no further than twice the typical distance of nearest neighbours; units at the same place share theirs. Voxels
-    have a volume.
+    have a volume. On a mesh, a third of the triangles that meet at a vertex.
 
     Parameters
     ----------
-    positions : array of shape (n_units, 2) or (n_units, 3), or Sheet
+    positions : array of shape (n_units, 2) or (n_units, 3), Sheet, or SpatialWeights
         Arrays are in mm.
     """
+    if isinstance(positions, SpatialWeights) and positions.mesh is not None:
+        return positions.mesh.areas[positions.mesh.vertices], "mm^2"
     places = positions_of(positions)
     unit = positions.unit if isinstance(positions, Sheet) else "mm"
     steps = _steps(places)

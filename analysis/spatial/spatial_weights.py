@@ -23,11 +23,15 @@ _HELD = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
-class _Mesh:
-    """The edges of a whole mesh with their lengths, and the vertex of every unit."""
+class OnMesh:
+    """The edges of a whole mesh with their lengths, the area of its vertices, and the vertex of every unit.
+
+    The area of a vertex is a third of that of the triangles that meet there.
+    """
 
     edges: sparse.csr_array
     vertices: npt.NDArray[np.intp]
+    areas: Floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,8 +52,8 @@ class SpatialWeights:
         Units for ``nearest``, distance for ``band`` and ``mesh``.
     standardized : bool
         Whether the weights of every unit sum to 1.
-    mesh : object or None
-        The edges of the mesh that the units lie on, along which :func:`mesh_gaussian` smooths.
+    mesh : OnMesh or None
+        The mesh that the units lie on.
     """
 
     places: Sheet | Floats
@@ -57,7 +61,7 @@ class SpatialWeights:
     kernel: str
     reach: float | None = None
     standardized: bool = False
-    mesh: "_Mesh | None" = None
+    mesh: OnMesh | None = None
 
     def __post_init__(self) -> None:
         """Sort the entries of the matrix and lock them."""
@@ -149,7 +153,7 @@ class SpatialWeights:
             (np.ones_like(linked.data), linked.indices, linked.indptr), shape=linked.shape
         )
         made = cls._of(_locked(positions_of(positions)[chosen]), ones, "mesh", reach, standardized, isolates)
-        return replace(made, mesh=_Mesh(edges, chosen))
+        return replace(made, mesh=OnMesh(edges, chosen, _areas(faces, positions)))
 
     @classmethod
     def _of(
@@ -284,7 +288,7 @@ def torus_of(places: Places) -> Floats | None:
     return places.extent() if isinstance(places, Sheet) and places.periodic else None
 
 
-def mesh_gaussian(mesh: _Mesh, sigma: float, longest: float) -> sparse.csr_array:
+def mesh_gaussian(mesh: OnMesh, sigma: float, longest: float) -> sparse.csr_array:
     """exp(-d^2 / (2 sigma^2)) of the units of a mesh, d along its edges up to `longest`; 1 of each with itself."""
     near = sparse.csr_array(_along(mesh.edges, longest)[mesh.vertices][:, mesh.vertices])
     kernel = sparse.csr_array(
@@ -387,3 +391,16 @@ def _edges(faces: npt.ArrayLike, positions: npt.ArrayLike) -> sparse.csr_array:
     return sparse.csr_array(
         (np.tile(np.maximum(lengths, 1e-12), 2), (both[:, 0], both[:, 1])), shape=(len(places), len(places))
     )
+
+
+def _areas(faces: npt.ArrayLike, positions: npt.ArrayLike) -> Floats:
+    """A third of the area of the triangles that meet at a vertex."""
+    triangles, places = np.asarray(faces), positions_of(positions)
+    first, second, third = (places[triangles[:, corner]] for corner in range(3))
+    across = np.zeros((len(triangles), 3))
+    across[:, : places.shape[1]] = second - first
+    along = np.zeros_like(across)
+    along[:, : places.shape[1]] = third - first
+    area = np.linalg.norm(np.cross(across, along), axis=1) / 6
+    whole: Floats = np.bincount(triangles.ravel(), weights=np.repeat(area, 3), minlength=len(places))
+    return whole

@@ -153,6 +153,10 @@ def region_report(
     chosen = options or LayoutOptions()
     unit_responses = region_unit_responses(whole, region, by=by, on_mesh=_on_mesh(meshes, chosen))
     report, arrays = layout_report(unit_responses, _contrasts(unit_responses, targets), chosen)
+    if isinstance(unit_responses.places, SpatialWeights):
+        recorded = whole.responses if region is None else whole.region(region)
+        assert recorded is not None
+        arrays["vertices"] = recorded["hemisphere"].values.astype(str), recorded["vertex"].values
     report |= {
         "dataset": dataset.identifier,
         "region": region or whole.regions[0],

@@ -1,5 +1,6 @@
 """The commands that measure layouts: analyze, dimensions."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +9,20 @@ import typer
 
 from ...errors import UserError, unknown
 from ...files import file_name
-from .analyze_maps import check_map_options, is_map, maps_text, meshes_of, report_of_maps, save_maps
+from .analyze_maps import (
+    check_map_options,
+    is_map,
+    maps_text,
+    meshes_of,
+    report_of_maps,
+    save_contrasts,
+    save_maps,
+)
 from .common import AllowStochastic, Json, print_json, say
 
 if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
+    from ...brain_data.meshes import Mesh
     from ...models.extraction.torch_model import Network
 
 
@@ -156,7 +166,7 @@ def analyze(
             raise UserError(
                 f"{name} is a data set: {wrong} is for networks (--region and --contrast are for data sets)"
             )
-        report, arrays, stem = _of_data(
+        report, arrays, stem, meshes = _of_data(
             name, region, subject, by, targets, options, surface, chosen=weights is not None
         )
     else:
@@ -174,8 +184,9 @@ def analyze(
         network = _network(name, allow_stochastic=allow_stochastic)
         about = (name, layer, stimuli, targets, options, wired_to, benchmark)
         report, arrays, stem = _of_network(network, *about)
+        meshes = None
     paths = _save(report, _figure(report, arrays), folder / stem)
-    paths += _save_maps(report, arrays, folder / stem)
+    paths += _save_maps(report, arrays, folder / stem, meshes)
     if as_json:
         print_json(report | {"files": [str(path) for path in paths]})
         return
@@ -303,7 +314,7 @@ def _of_data(
     surface: str | None,
     *,
     chosen: bool,
-) -> tuple[dict[str, Any], dict[str, Any], str]:
+) -> "tuple[dict[str, Any], dict[str, Any], str, Mapping[str, Mesh] | None]":
     """The same of a region, or of all where there are several; along the mesh, where there is one."""
     from dataclasses import replace
 
@@ -318,8 +329,8 @@ def _of_data(
     parts = (dataset.identifier, "regions" if of_all else region, subject, by, "-".join(targets))
     stem = "__".join(_file_name(part) for part in parts if part)
     if of_all:
-        return regions_report(dataset, subject, by or "", targets, options, meshes), {}, stem
-    return *region_report(dataset, region, subject, by or "", targets, options, meshes), stem
+        return regions_report(dataset, subject, by or "", targets, options, meshes), {}, stem, meshes
+    return *region_report(dataset, region, subject, by or "", targets, options, meshes), stem, meshes
 
 
 def _figure(report: dict[str, Any], arrays: dict[str, Any]) -> Any:
@@ -332,9 +343,13 @@ def _figure(report: dict[str, Any], arrays: dict[str, Any]) -> Any:
     return grating_figure(report, arrays) if "orientation" in report else layout_figure(report, arrays)
 
 
-def _save_maps(report: dict[str, Any], arrays: dict[str, Any], stem: Path) -> list[Path]:
-    """The maps of every layout, and of recorded voxels in a standard space their glass brains."""
+def _save_maps(
+    report: dict[str, Any], arrays: dict[str, Any], stem: Path, meshes: "Mapping[str, Mesh] | None"
+) -> list[Path]:
+    """The maps of every layout; of voxels in a standard space glass brains, of vertices surfaces."""
     paths = []
+    if meshes is not None and "vertices" in arrays and "maps" in arrays:
+        paths += save_contrasts(arrays["maps"], arrays["vertices"], meshes, stem)
     if "layout_maps" in arrays:
         from ...analysis.topography.report import write_maps
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ...analysis.topography.contrasts import LayoutOptions
     from ...brain_data.dataset import Dataset
     from ...brain_data.meshes import Mesh
+    from ..reports.cortex import Cortex
 
 _MOST_DRAWN = 6
 
@@ -120,10 +121,8 @@ def _counted(hemispheres: Mapping[str, int]) -> str:
 def save_maps(report: dict[str, Any], drawn: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write the report, and of each map a figure and a page that turns."""
     from ...brain_data.formats.surface_maps import map_name
-    from ...files import file_name, write_bytes, write_json
+    from ...files import file_name, write_json
     from ...source_digest import code_digest
-    from ..reports.cortex import cortex_figure, cortex_page
-    from ..reports.render import bytes_of_figure
     from ..results.provenance import provenance
     from ..results.store import finite
 
@@ -134,12 +133,33 @@ def save_maps(report: dict[str, Any], drawn: Mapping[str, Any], folder: Path) ->
     )
     write_json(paths[0], finite(report))
     for name, cortex in drawn.items():
-        for ending, content in (
-            ("png", bytes_of_figure(cortex_figure(cortex), "png")),
-            ("html", cortex_page(cortex).encode()),
-        ):
-            paths.append(folder / f"{file_name(name)[-80:]}.{ending}")
-            write_bytes(paths[-1], content)
+        paths += _drawn(cortex, folder / file_name(name)[-80:])
+    return paths
+
+
+def save_contrasts(
+    maps: Mapping[str, Any], vertices: "tuple[Any, Any]", meshes: "Mapping[str, Mesh]", stem: Path
+) -> list[Path]:
+    """Of each contrast a figure and a page that turns: t on the mesh of the neuroids."""
+    from ...files import file_name
+    from ..reports.cortex import of_vertices
+
+    paths = []
+    for name, values in list(maps.items())[:_MOST_DRAWN]:
+        cortex = of_vertices(values, *vertices, meshes, name, "t")
+        paths += _drawn(cortex, stem.with_name(f"{stem.name}__cortex-{file_name(name)[-80:]}"))
+    return paths
+
+
+def _drawn(cortex: "Cortex", stem: Path) -> list[Path]:
+    from ...files import write_bytes
+    from ..reports.cortex import cortex_figure
+    from ..reports.cortex_pages import cortex_page
+    from ..reports.render import bytes_of_figure
+
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "html")]
+    write_bytes(paths[0], bytes_of_figure(cortex_figure(cortex), "png"))
+    write_bytes(paths[1], cortex_page(cortex).encode())
     return paths
 
 

@@ -18,8 +18,8 @@ def export_map(
     to: Annotated[
         Path,
         typer.Option(
-            help="An image, .nii or .nii.gz, with ceilings beside it; a surface, .shape.gii, a file a hemisphere; or "
-            "a page that turns, .html.",
+            help="The image, .nii or .nii.gz, with ceilings beside it; a surface, .shape.gii, in a file a hemisphere; "
+            "or a page that turns, .html.",
             metavar="FILE",
         ),
     ],
@@ -51,7 +51,7 @@ def export_map(
     """
     from ...brain_data.catalogue import load_dataset
     from ..reports.brain_maps import record_at, scores_to_nifti
-    from ..reports.cortex import scores_on_cortex
+    from ..reports.cortex_pages import scores_on_cortex
 
     held = record_at(record)
     if to.name.endswith(_ON_SURFACE):

@@ -1,7 +1,5 @@
-"""Maps on the surface of cortex, out again: still figures, pages that turn, GIFTI files; of scores and of any map."""
+"""Maps on the surface of cortex, out again: of scores and of any map, as still figures and GIFTI files."""
 
-import base64
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...analysis.plotting import new_figure
-from ...analysis.topography.cortex_figure import on_surface, voxel_image
-from ...brain_data.meshes import HEMISPHERES, Mesh, by_hemisphere, read_mesh
-from ...errors import UserError, unknown
+from ...analysis.topography.cortex_figure import on_surface
+from ...brain_data.meshes import HEMISPHERES, Mesh, read_mesh
+from ...errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from xarray import DataArray
 
 Floats = npt.NDArray[np.float64]
-_NAMES = {"L": "left", "R": "right"}
+SIDE_NAMES = {"L": "left", "R": "right"}
 _VIEWS = {"L": ("lateral", "medial"), "R": ("medial", "lateral")}
-_APART_MM = 8.0
-_NOTHING = (190, 190, 190)
-_STOPS = 33
-_POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +77,8 @@ def fsaverage5(*, inflated: bool = True) -> tuple[dict[str, Mesh], dict[str, Flo
 
     files: Any = fetch_surf_fsaverage("fsaverage5")
     kind = "infl" if inflated else "pial"
-    meshes = {side: read_mesh(Path(files[f"{kind}_{name}"])) for side, name in _NAMES.items()}
-    return meshes, {side: _numbers(Path(files[f"sulc_{name}"])) for side, name in _NAMES.items()}
+    meshes = {side: read_mesh(Path(files[f"{kind}_{name}"])) for side, name in SIDE_NAMES.items()}
+    return meshes, {side: _numbers(Path(files[f"sulc_{name}"])) for side, name in SIDE_NAMES.items()}
 
 
 def _numbers(path: Path) -> Floats:
@@ -109,7 +99,7 @@ def of_voxels(values: npt.ArrayLike, positions: npt.ArrayLike, title: str, quant
     """
     meshes, depths = fsaverage5()
     textures = on_surface(values, positions)
-    found = {side: np.where(textures[name] == 0, np.nan, textures[name]) for side, name in _NAMES.items()}
+    found = {side: np.where(textures[name] == 0, np.nan, textures[name]) for side, name in SIDE_NAMES.items()}
     seen = {side: one for side, one in found.items() if np.isfinite(one).any()}
     if not seen:
         raise UserError(
@@ -184,11 +174,11 @@ def cortex_figure(cortex: Cortex, *, dark: bool = False) -> "Figure":
         axes = figure.add_axes((i * 0.88 / n, 0.02, 0.88 / n, 0.8), projection="3d")
         mesh, depth = cortex.meshes[side], cortex.depths.get(side)
         plot_surf_stat_map(
-            [mesh.positions, mesh.faces], cortex.values[side], hemi=_NAMES[side], view=view, axes=axes, figure=figure,
-            bg_map=depth, cmap=colors, vmin=low, vmax=high, symmetric_cbar=False, colorbar=False,
+            [mesh.positions, mesh.faces], cortex.values[side], hemi=SIDE_NAMES[side], view=view, axes=axes,
+            figure=figure, bg_map=depth, cmap=colors, vmin=low, vmax=high, symmetric_cbar=False, colorbar=False,
             bg_on_data=False,
         )  # fmt: skip
-        axes.set_title(f"{_NAMES[side]}, {view}", fontsize=6, color=ink, y=0.98)
+        axes.set_title(f"{SIDE_NAMES[side]}, {view}", fontsize=6, color=ink, y=0.98)
         axes.patch.set_alpha(0)
     bar = figure.colorbar(
         ScalarMappable(Normalize(low, high), colors), cax=figure.add_axes((0.91, 0.2, 0.012, 0.55))
@@ -201,191 +191,23 @@ def cortex_figure(cortex: Cortex, *, dark: bool = False) -> "Figure":
     return figure
 
 
-def cortex_page(cortex: Cortex) -> str:
-    """A page with the map on surfaces that turn: one file that fetches nothing and runs without a network.
-
-    (nilearn's ``view_surf`` does the same with plotly, which is no part of this; its page asks for an icon on the
-    network and takes a title as it is.)
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    low, high, colors = cortex.limits
-    shelf = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
-    return shelf.get_template("cortex.html").render(
-        title=cortex.title,
-        quantity=cortex.quantity,
-        low=f"{low:.3g}",
-        high=f"{high:.3g}",
-        stops=_stops(colors),
-        policy=_POLICY,
-        n={_NAMES[side]: int(np.isfinite(cortex.values[side]).sum()) for side in cortex.sides},
-        data={
-            side: {
-                "name": _NAMES[side],
-                "positions": _packed(places, "<f4"),
-                "faces": _packed(cortex.meshes[side].faces, "<u4"),
-                "colors": _packed(_colors(cortex, side), "u1"),
-                "values": _packed(cortex.values[side], "<f4"),
-            }
-            for side, places in _apart(cortex).items()
-        },
-    )
-
-
-def _apart(cortex: Cortex) -> dict[str, Floats]:
-    """Positions around 0; hemispheres that would lie in each other are moved apart."""
-    places = {side: cortex.meshes[side].positions.copy() for side in cortex.sides}
-    if len(places) == 2 and places["L"][:, 0].max() > places["R"][:, 0].min() + _APART_MM:
-        places["L"][:, 0] -= places["L"][:, 0].max() + _APART_MM / 2
-        places["R"][:, 0] -= places["R"][:, 0].min() - _APART_MM / 2
-    every = np.concatenate(list(places.values()))
-    middle = (every.min(axis=0) + every.max(axis=0)) / 2
-    return {side: one - middle for side, one in places.items()}
-
-
-def _colors(cortex: Cortex, side: str) -> npt.NDArray[np.uint8]:
-    """Red, green and blue of every vertex."""
-    from matplotlib import colormaps
-
-    low, high, colors = cortex.limits
-    values = cortex.values[side]
-    share = np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1)
-    found: npt.NDArray[np.uint8] = colormaps[colors](share, bytes=True)[:, :3]
-    grey = np.tile(np.array(_NOTHING, np.float64), (len(values), 1))
-    if side in cortex.depths:
-        grey -= 45 * (np.asarray(cortex.depths[side]) > 0)[:, None]
-    found[~np.isfinite(values)] = grey[~np.isfinite(values)].astype(np.uint8)
-    return found
-
-
-def _stops(colors: str) -> str:
-    """The color map for CSS, from low to high."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return ", ".join(to_hex(colormaps[colors](place)) for place in np.linspace(0, 1, _STOPS))
-
-
-def _packed(values: npt.ArrayLike, kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
-
-
-def volume_page(values: npt.ArrayLike, positions: npt.ArrayLike, title: str) -> str:
-    """Voxels in MNI space on slices of the template that follow the pointer, by nilearn; nothing is fetched.
-
-    Parameters
-    ----------
-    values : array of shape (n_voxels,)
-    positions : array of shape (n_voxels, 3)
-    title : str
-    """
-    import re
-    import warnings
-
-    from nilearn.plotting import view_img
-
-    image, _ = voxel_image(values, positions, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        page = str(view_img(image, threshold=1e-9, title=None).get_standalone())
-    page = re.sub(r"<link\b[^>]*\bicon\b[^>]*>", '<link rel="icon" href="data:,">', page)
-    shown = html.escape(title)
-    page = re.sub(r"<title>.*?</title>", lambda _: f"<title>{shown}</title>", page, count=1, flags=re.DOTALL)
-    page = page.replace("<head>", f"<head>{_POLICY}", 1)
-    return re.sub(r"<body([^>]*)>", lambda found: f"<body{found[1]}><h1>{shown}</h1>", page, count=1)
-
-
 def gifti_bytes(cortex: Cortex, side: str) -> bytes:
     """A hemisphere's numbers as a GIFTI file (``.shape.gii``), NaN where a vertex has none."""
     import nibabel
-    from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
+    library: Any = nibabel.gifti
     about = {"Name": cortex.title, "Quantity": cortex.quantity}
-    array: Any = GiftiDataArray(
+    array = library.GiftiDataArray(
         np.asarray(cortex.values[side], np.float32), intent="NIFTI_INTENT_SHAPE", datatype="NIFTI_TYPE_FLOAT32",
-        meta=GiftiMetaData(about),
+        meta=library.GiftiMetaData(about),
     )  # fmt: skip
-    image: Any = GiftiImage(
+    image = library.GiftiImage(
         darrays=[array],
-        meta=GiftiMetaData(about | {"AnatomicalStructurePrimary": f"Cortex{_NAMES[side].capitalize()}"}),
+        meta=library.GiftiMetaData(
+            about | {"AnatomicalStructurePrimary": f"Cortex{SIDE_NAMES[side].capitalize()}"}
+        ),
     )
-    assert isinstance(image, nibabel.GiftiImage)
     return bytes(image.to_bytes())
-
-
-def files_of(cortex: Cortex) -> dict[str, bytes]:
-    """Ending -> content of what goes beside a figure: the page that turns, and a GIFTI file a hemisphere."""
-    found = {"html": cortex_page(cortex).encode()}
-    return found | {f"{side}.shape.gii": gifti_bytes(cortex, side) for side in cortex.sides}
-
-
-def scores_on_cortex(
-    score: "DataArray | Mapping[str, Any]",
-    path: Path | str,
-    *,
-    subject: str | None = None,
-    surface: str | None = None,
-) -> list[Path]:
-    """Write the score of each neuroid on cortex: ``.shape.gii``, a file a hemisphere, or ``.html``, a page that turns.
-
-    Parameters
-    ----------
-    score : Score or mapping
-        What :func:`brodmann.bench.score` gave, or its record.
-    path : Path
-        Of GIFTI, ``NAME.shape.gii`` becomes ``NAME.L.shape.gii`` and ``NAME.R.shape.gii``.
-    subject : str, optional
-        Whose neuroids, where the score has those of several.
-    surface : str, optional
-        ``L=FILE,R=FILE``: the meshes, instead of those of the data set.
-
-    Raises
-    ------
-    UserError
-        Where the score is not of neuroids, or they have no place on cortex.
-    """
-    from ...brain_data.catalogue import is_installed, load_dataset
-    from ...files import write_bytes
-    from ..results.store import arrays_of, record_of
-    from .tables import units_table
-
-    record = dict(score) if isinstance(score, Mapping) else record_of(score)
-    target = Path(path).expanduser()
-    table = units_table([record], [arrays_of(record)])
-    if record["unit"] != "neuroid" or table.empty:
-        raise UserError(
-            f"{record['benchmark']} has no score of its own for each neuroid: a map needs one, as ridge gives it"
-        )
-    people = sorted(set(table["subject"])) if "subject" in table else []
-    if subject is not None and subject not in people:
-        raise unknown("subject of the score", subject, people)
-    if len(people) > 1:
-        if subject is None:
-            raise UserError(
-                f"the score has neuroids of the subjects {', '.join(people)}: say whose by --subject"
-            )
-        table = table[table["subject"] == subject]
-    surfaces: Mapping[str, Path] = by_hemisphere(surface, "surface")
-    if not surfaces and is_installed(record["dataset"]):
-        surfaces = getattr(load_dataset(record["dataset"]), "surfaces", {})
-    space = "" if surface else str(record.get("space", ""))
-    title = f"{record['model']} on {record['benchmark']}"
-    shown = cortex_of_scores(table, space, title, surfaces)
-    if shown is None:
-        raise UserError(
-            f"{record['benchmark']} has no places on cortex: vertices with a mesh (--surface), or voxels in MNI space, "
-            "are needed"
-        )
-    if target.name.endswith(".html"):
-        content = {target: cortex_page(shown).encode()}
-    else:
-        stem = target.name.removesuffix(".shape.gii")
-        content = {
-            target.with_name(f"{stem}.{side}.shape.gii"): gifti_bytes(shown, side) for side in shown.sides
-        }
-    for one, written in content.items():
-        write_bytes(one, written)
-    return list(content)
 
 
 def cortex_of_scores(
@@ -430,3 +252,14 @@ def cortex_of_scores(
         inside = np.isfinite(places).all(axis=1)
         return of_voxels(known[column].to_numpy(float)[inside], places[inside], title, quantity)
     return None
+
+
+def surfaces_of(record: Mapping[str, Any]) -> Mapping[str, Path]:
+    """The meshes of a score's data set, where it is installed here and keeps them."""
+    from ...brain_data.catalogue import is_installed, list_datasets, load_dataset
+
+    name = record["dataset"]
+    if name not in {card.identifier for card in list_datasets()} or not is_installed(name):
+        return {}
+    kept: Mapping[str, Path] = getattr(load_dataset(name), "surfaces", {})
+    return kept

@@ -1,7 +1,7 @@
 """CIFTI-2: vertices of both hemispheres and voxels below in one file (``dtseries``, ``dscalar``, ``ptseries``)."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -52,9 +52,9 @@ class Cifti(RecordingFormat):
 
 
 def _sampled(path: Path, options: ReadOptions) -> Sampled:
-    image, rows, columns = open_cifti(path)
-    from nibabel.cifti2 import ParcelsAxis, ScalarAxis, SeriesAxis
+    from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis, SeriesAxis
 
+    image, rows, columns = open_cifti(path)
     entities = entities_of(path.name)
     subject = entities.get("sub", "")
     if isinstance(columns, ParcelsAxis):
@@ -62,7 +62,8 @@ def _sampled(path: Path, options: ReadOptions) -> Sampled:
         neuroids = pd.DataFrame({"neuroid_id": names, "region": names})
         if subject:
             neuroids["subject"] = subject
-        said, surfaces = [f"{len(names)} parcels, a region each"], {}
+        said = [f"{len(names)} parcels, a region each"]
+        surfaces: dict[str, Path] = {}
     else:
         neuroids, said, surfaces = grayordinates(columns, options, subject)
     tr = _tr(rows, path) if isinstance(rows, SeriesAxis) else None
@@ -84,7 +85,7 @@ def _sampled(path: Path, options: ReadOptions) -> Sampled:
 
 def cortex_maps(path: Path, options: ReadOptions) -> tuple[list[str], Numbers, pd.DataFrame, dict[str, int]]:
     """Names of the rows, the rows, their grayordinates, and the vertices of each hemisphere's whole surface."""
-    from nibabel.cifti2 import ParcelsAxis, ScalarAxis
+    from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis
 
     image, rows, columns = open_cifti(path)
     if isinstance(columns, ParcelsAxis):
@@ -109,7 +110,7 @@ def open_cifti(path: Path) -> tuple[Any, Any, Any]:
         For a file that is none, or damaged.
     """
     import nibabel
-    from nibabel.cifti2 import BrainModelAxis, ParcelsAxis, ScalarAxis, SeriesAxis
+    from nibabel.cifti2.cifti2_axes import BrainModelAxis, ParcelsAxis, ScalarAxis, SeriesAxis
 
     _check_size(path)
     try:
@@ -118,7 +119,8 @@ def open_cifti(path: Path) -> tuple[Any, Any, Any]:
             image: Any = nibabel.load(path)
             if not isinstance(image, nibabel.Cifti2Image):
                 raise UserError(f"{path} is a NIfTI file without CIFTI's description of its rows")
-            rows, columns = (image.header.get_axis(axis) for axis in (0, 1))
+            header: Any = image.header
+            rows, columns = header.get_axis(0), header.get_axis(1)
     except UserError:
         raise
     except Exception as error:  # what nibabel raises for files that are damaged is of every kind
@@ -228,7 +230,7 @@ def _plain(name: Any) -> str:
     return str(name).removeprefix("CIFTI_STRUCTURE_").lower()
 
 
-def _names(names: Sequence[Any]) -> list[str]:
+def _names(names: Iterable[Any]) -> list[str]:
     """The names of maps, where each has one of its own."""
     known = [str(one).strip() for one in names]
     return known if all(known) and len(set(known)) == len(known) else []

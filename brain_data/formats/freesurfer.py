@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +68,12 @@ class _Head:
 
 
 def _opened(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb")) if _is_packed(path) else path.open("rb")
+
+
+def _is_packed(path: Path) -> bool:
     with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def _head(path: Path) -> _Head:
@@ -127,7 +130,7 @@ def _check_whole(path: Path, head: _Head) -> None:
     size, needed = path.stat().st_size, _HEADER + head.n_bytes
     held = size
     with _opened(path) as stream:
-        if isinstance(stream, gzip.GzipFile):
+        if _is_packed(path):
             held = 0
             try:
                 while needed <= _MOST_INFLATED * size and held < needed and (chunk := stream.read(_CHUNK)):

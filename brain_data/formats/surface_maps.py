@@ -131,7 +131,7 @@ def _split(values: Floats, counts: Mapping[str, int], path: Path) -> tuple[Surfa
     """The hemispheres of a column of numbers, and what was assumed."""
     n, sides = len(values), list(counts)
     told = side_of(path.name)
-    if told in counts and n == counts[told]:
+    if told is not None and n == counts.get(told):
         return {told: values}, ""
     if len(sides) == 2 and n == sum(counts.values()):
         first = counts[sides[0]]

@@ -408,6 +408,7 @@ def picked(
             return np.empty((len(there), len(here)), values.dtype)
         top, left = int(there.min()), int(here.min())
         block: npt.NDArray[Any] = values[slice(top, int(there.max()) + 1), slice(left, int(here.max()) + 1)]
-        return block[there - top][:, here - left]
+        chosen: npt.NDArray[Any] = block[there - top][:, here - left]
+        return chosen
 
     return Computed((len(lines), len(columns)), get, np.dtype(values.dtype))

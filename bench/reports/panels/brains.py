@@ -10,7 +10,8 @@ import numpy.typing as npt
 from ....analysis.topography.cortex_figure import brain_figure, cortical_surface_figure
 from ....errors import UserError
 from ..collect import Comparison
-from ..cortex import files_of, of_voxels, volume_page
+from ..cortex import of_voxels
+from ..cortex_pages import files_of, volume_page
 from ..panel import Panel, Record, counts, panel
 from ..tables import units_table
 

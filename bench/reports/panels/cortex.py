@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..collect import Comparison
-from ..cortex import cortex_figure, cortex_of_scores, files_of
+from ..cortex import cortex_figure, cortex_of_scores, surfaces_of
+from ..cortex_pages import files_of
 from ..panel import Panel, Record, counts, panel
 from ..tables import units_table
 
@@ -29,7 +29,7 @@ def _of_score(record: Record, kept: Mapping[str, Any]) -> list[Panel]:
     if not {"hemisphere", "vertex"} <= set(table.columns):
         return []
     name, title = f"{record['model']}-{record['benchmark']}", f"{record['model']} on {record['benchmark']}"
-    shown = cortex_of_scores(table, str(record.get("space", "")), title, _surfaces(record))
+    shown = cortex_of_scores(table, str(record.get("space", "")), title, surfaces_of(record))
     if shown is None:
         return []
     made = partial(Panel, table.reset_index(drop=True), n=counts([record], [kept]))
@@ -42,13 +42,3 @@ def _of_score(record: Record, kept: Mapping[str, Any]) -> list[Panel]:
             beside=lambda: files_of(shown),
         )
     ]
-
-
-def _surfaces(record: Record) -> Mapping[str, Path]:
-    """The meshes of the data set, where it is installed here and keeps them."""
-    from ....brain_data.catalogue import is_installed, load_dataset
-
-    if record.get("space") == "fsaverage5" or not is_installed(record["dataset"]):
-        return {}
-    kept: Mapping[str, Path] = getattr(load_dataset(record["dataset"]), "surfaces", {})
-    return kept

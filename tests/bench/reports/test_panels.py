@@ -90,6 +90,16 @@ def in_mni(records, arrays):
             kept["neuroid_subject"] = np.repeat(["s1", "s2"], 30)
 
 
+def on_fsaverage(records, arrays):
+    """One of these scores is of vertices."""
+    for one, kept in zip(records, arrays, strict=True):
+        if one["unit"] == "neuroid":
+            one["space"] = "fsaverage5"
+            kept["neuroid_hemisphere"] = np.repeat(["L", "R"], 30)
+            kept["neuroid_vertex"] = np.arange(60)
+            return
+
+
 def comparison(case, folder):
     models = {"one model": ("alone",)}.get(case, ("alpha", "beta", "gamma", "delta"))
     missing = {("alpha", "data.IT-rsa"), ("beta", "data.V1-ridge")} if case == "missing scores" else ()
@@ -102,6 +112,7 @@ def comparison(case, folder):
         return Comparison(records, [{} for _ in records], sources=["run"])
     records, arrays = world(models, missing=missing)
     in_mni(records, arrays)
+    on_fsaverage(records, arrays)
     spaces = {("a",): 0.1 * np.ones(30), ("b",): 0.2 * np.ones(30), ("a", "b"): np.linspace(0.2, 0.4, 30)}
     return Comparison(
         records,
