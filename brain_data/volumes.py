@@ -72,6 +72,8 @@ class Image:
         ``MNI152`` or ``Talairach``, where the header says that its mm are of that space.
     placed : bool
         Whether the header says at all where the voxels are.
+    timed : bool
+        Whether the header names the unit of its TR.
     dtype, slope, inter, before
         How a number is stored, what it is scaled by, and where the first one is.
     """
@@ -86,6 +88,7 @@ class Image:
     slope: float | None
     inter: float
     before: int
+    timed: bool = False
 
     @property
     def is_packed(self) -> bool:
@@ -301,6 +304,7 @@ def _of_header(path: Path, header: Any) -> Image:
         slope=None if slope is None or (slope == 1 and not inter) else float(slope),
         inter=float(inter or 0.0),
         before=int(before),
+        timed=along in _TO_S and along != "unknown",
     )
 
 

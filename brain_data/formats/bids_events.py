@@ -1,6 +1,7 @@
 """Tables of events in BIDS: what was shown when, and which stimulus it was."""
 
 from collections.abc import Mapping, Sequence
+from csv import QUOTE_NONE
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,12 @@ def read_events(path: Path, root: Path) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(
-            checked(path, root), sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            checked(path, root),
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            quoting=QUOTE_NONE,
         )
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise UserError(f"{path} is not a table with tabs between its cells ({first_line(error)})") from error

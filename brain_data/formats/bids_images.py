@@ -70,15 +70,12 @@ class Volumes(BoldImage):
     """
 
     def __init__(self, path: Path) -> None:
-        import nibabel
-
         self.path = path
         self.image: Image = open_image(path)
         if self.image.n_volumes < 2:
             raise UserError(f"{path} is no series of volumes: it holds one")
         self.shape = self.image.n_volumes, self.image.n_voxels
-        header = nibabel.load(path).header
-        self.tr_has_unit = header.get_xyzt_units()[1] in ("sec", "msec", "usec")  # type: ignore[attr-defined]
+        self.tr_has_unit = self.image.timed
         self.tr = self.image.tr or None
 
     @property

@@ -14,8 +14,9 @@ from ...progress import track
 from ..imported import Imported, ReadOptions
 from .bids_events import PICTURES, check_inside, pictures_of, stimulus_column, trials_of
 from .bids_neuroids import neuroids_of
+from .bids_responses import empty_responses, living, means_of, samples_of
 from .bids_runs import Recording, Run
-from .bids_trials import checked_series, empty_responses, stimulus_folder, with_mask
+from .bids_trials import stimulus_folder
 
 _TAKEN = ("stimulus_id", "story", "onset", "offset", "duration", "filename", "subject")
 
@@ -39,13 +40,16 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
     neuroids = neuroids_of(recording, options, left_out)
     presentations = _samples(runs[0], shown)
     values = empty_responses((len(presentations), len(neuroids.table)))
+    dead = np.zeros(len(neuroids.table), dtype=bool)
     for subject in track(runs, "reading each subject"):
         start = 0
         for run in subject:
             place = neuroids.columns[run.files.subject]
-            values[start : start + run.image.n_samples, place] = checked_series(run, neuroids)
+            series = samples_of(run, neuroids)
+            dead[place] |= ~means_of(series, run.confounds.kept)[1]
+            values[start : start + run.image.n_samples, place] = series
             start += run.image.n_samples
-    kept, images = with_mask(values, recording, neuroids)
+    numbers, table, images = living(values, dead, recording, neuroids, left_out)
     pictures: dict[str, Path] = {}
     if column and "filename" in words:
         folder_of = stimulus_folder(recording, options)
@@ -65,9 +69,9 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
     n_stories = words["story"].nunique()
     return Imported(
         stimuli=words,
-        values=kept,
+        values=numbers,
         presentations=presentations,
-        neuroids=neuroids.table,
+        neuroids=table,
         pictures=pictures,
         kind="series",
         tr=recording.runs[0].tr,
@@ -184,13 +188,13 @@ def _stories(runs: Sequence[Run], column: str) -> tuple[pd.DataFrame, list[tuple
         if key not in stories:
             name = str(table["stimulus_id"].iloc[0]) if len(table) == 1 else run.name
             stories[key] = name
-            words.append(_words(table, name))
+            words.append(_words(table, name, column))
         shown.append((stories[key], times[key], began))
         times[key] += 1
     return pd.concat(words, ignore_index=True), shown
 
 
-def _words(table: pd.DataFrame, story: str) -> pd.DataFrame:
+def _words(table: pd.DataFrame, story: str, column: str) -> pd.DataFrame:
     labels = [name for name in table.columns if name not in _TAKEN]
     ids = [story] if len(table) == 1 else [f"{story}.{i:0{len(str(len(table)))}d}" for i in range(len(table))]
     found = pd.DataFrame(
@@ -202,7 +206,7 @@ def _words(table: pd.DataFrame, story: str) -> pd.DataFrame:
         }
     )
     if len(table) > 1:
-        found["shown"] = table["stimulus_id"]
+        found[column] = table["stimulus_id"]
         if _are_pictures(table["stimulus_id"]):
             found["filename"] = table["stimulus_id"]
     found[labels] = table[labels]

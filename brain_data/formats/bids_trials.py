@@ -9,13 +9,14 @@ import pandas as pd
 
 from ...errors import UserError, unknown
 from ...progress import track
-from ..imported import Imported, Numbers, ReadOptions
+from ..imported import Imported, ReadOptions
+from ..text_columns import TEXT_COLUMNS
 from ..timeseries.beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
 from .bids_events import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
-from .bids_images import Floats32, Volumes
+from .bids_images import Floats32
 from .bids_neuroids import Neuroids, neuroids_of
+from .bids_responses import empty_responses, living, means_of, samples_of
 from .bids_runs import Recording, Run
-from .masked_volumes import WithMask, room
 
 _KEYS = ["stimulus_id", "run", "shown"]
 """What makes presentations of two subjects the same: the stimulus, the run, and how often it came in it before."""
@@ -33,7 +34,6 @@ _TAKEN = (
 )
 _HAS_MEAN = 1.0
 """Where the median mean is below it, images are taken to be centered: nothing is a % of it."""
-_BLOCK_BYTES = 1 << 26
 
 
 def read_trials(recording: Recording, options: ReadOptions) -> Imported:
@@ -52,20 +52,22 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     n_impulses = sum(int((one["duration"] == 0).sum()) for one in trials.values())
     if n_impulses:
         recording.said.append(f"{n_impulses} trials have no duration, and are modeled as impulses")
+    stimuli, pictures = _stimuli(recording, trials, presentations, options)
+    if column in TEXT_COLUMNS:
+        stimuli.insert(1, column, stimuli["stimulus_id"])
     neuroids = neuroids_of(recording, options, left_out)
     values = empty_responses((len(presentations), len(neuroids.table)))
-    scaled = _fill(values, recording, trials, rows, neuroids, hrf, method)
-    kept, images = with_mask(values, recording, neuroids)
-    stimuli, pictures = _stimuli(recording, trials, presentations, options)
+    scaled, dead = _fill(values, recording, trials, rows, neuroids, hrf, method)
+    numbers, table, images = living(values, dead, recording, neuroids, left_out)
     drop = [name for name in stimuli.columns if name in presentations and name != "stimulus_id"]
     units = "% signal change" if scaled else "as in the images"
     columns = "a column" if method == "all" else "a GLM"
     drifts = "fMRIPrep's cosines" if recording.strategy.has_drifts else "cosines up to 1/128 Hz"
     return Imported(
         stimuli=stimuli,
-        values=kept,
+        values=numbers,
         presentations=presentations.drop(columns=["shown", *drop]),
-        neuroids=neuroids.table,
+        neuroids=table,
         pictures=pictures,
         about=recording.about | {"units": options.units or units},
         surfaces=neuroids.surfaces,
@@ -174,67 +176,37 @@ def _fill(
     neuroids: Neuroids,
     hrf: str,
     method: Method,
-) -> bool:
-    """Write the betas of one run after the other; whether they are % signal change."""
+) -> tuple[bool, npt.NDArray[np.bool_]]:
+    """Write the betas of one run after the other; whether they are % signal change, and who has none in some run."""
     scaled: bool | None = None
+    silent = np.zeros(values.shape[1], dtype=bool)
     for run in track(recording.runs, "GLM of each run"):
-        series = checked_series(run, neuroids)
-        means, varies = _summary(series, run.confounds.kept)
-        here = bool(np.nanmedian(means) >= _HAS_MEAN)
+        series = samples_of(run, neuroids)
+        means, varies = means_of(series, run.confounds.kept)
+        here = bool(np.median(means[varies]) >= _HAS_MEAN) if varies.any() else bool(scaled)
         if scaled is not None and here != scaled:
             raise UserError(
                 f"{run.image.path} {'has' if here else 'lacks'} the mean of its signal, unlike the runs before: a "
                 "response in % needs it in all"
             )
         scaled = here
+        start = neuroids.columns[run.files.subject].start
         dead = ~varies | ~((means > 0) | (not scaled))
+        silent[neuroids.columns[run.files.subject]] |= dead
         series[:, dead] = 1.0
         table, wanted = trials[id(run)], rows[id(run)]
         seen = table["seen"].to_numpy(bool)
         table, wanted = table[seen].reset_index(drop=True), wanted[seen]
         if table.empty:
             continue
-        start = neuroids.columns[run.files.subject].start
         there = wanted >= 0
         sampling = sampling_of(run, recording)
         try:
             for part, betas in beta_series(series, table, sampling, hrf=hrf, method=method, scaled=scaled):
-                betas[:, dead[part]] = np.nan
                 values[wanted[there], start + part.start : start + part.stop] = betas[there]
         except UserError as error:
             raise UserError(f"sub-{run.files.subject} {run.name}: {error}") from error
-    return bool(scaled)
-
-
-def _summary(
-    series: Floats32, kept: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The mean of each neuroid, and whether it holds numbers that vary."""
-    means, varies = np.empty(series.shape[1]), np.empty(series.shape[1], dtype=bool)
-    step = max(1, _BLOCK_BYTES // (8 * len(series)))
-    for start in range(0, series.shape[1], step):
-        block = series[kept, start : start + step].astype(np.float64)
-        means[start : start + step] = block.mean(axis=0)
-        varies[start : start + step] = np.ptp(block, axis=0) > 0  # not where there is a NaN
-    return means, varies & np.isfinite(means)
-
-
-def checked_series(run: Run, neuroids: Neuroids) -> Floats32:
-    """The samples of a run in memory.
-
-    Raises
-    ------
-    UserError
-        Where a sample that is to be used holds no number at all.
-    """
-    series = run.image.series(neuroids.places[run.files.subject])
-    empty = run.confounds.kept & np.array([not np.isfinite(sample).any() for sample in series])
-    if empty.any():
-        raise UserError(
-            f"{run.image.path}: {int(empty.sum())} of {len(series)} samples hold no number (first: sample "
-            f"{int(empty.argmax())})"
-        )
-    return series
+    return bool(scaled), silent
 
 
 def _stimuli(
@@ -275,21 +247,3 @@ def stimulus_folder(recording: Recording, options: ReadOptions) -> Path:
     if not folder.is_dir():
         raise UserError(f"--stimuli {folder}: there is no such folder")
     return folder
-
-
-def empty_responses(shape: tuple[int, int]) -> Floats32:
-    """Float32 numbers, all NaN, on the disk where they are many; gone with their last holder."""
-    values: Floats32 = room(shape, np.dtype(np.float32))
-    values.fill(np.nan)
-    return values
-
-
-def with_mask(values: Floats32, recording: Recording, neuroids: Neuroids) -> tuple[Numbers, dict[str, Path]]:
-    """The responses and, of voxels of one subject, the image of these voxels, which lasts as long."""
-    run = recording.runs[0]
-    if len(neuroids.places) > 1 or not isinstance(run.image, Volumes):
-        return values, {}
-    grid = run.image.grid
-    voxels = np.array(np.unravel_index(neuroids.places[run.files.subject], grid.shape)).T
-    held = WithMask(values, voxels, run.image.image)
-    return held, {"mask": held.mask}

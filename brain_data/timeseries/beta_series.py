@@ -29,6 +29,8 @@ SEEN = 0.1
 """The least share of the power of a trial's expected response that must fall into the samples that are kept."""
 _RESPONSE_S = 40.0
 """How long a response may last after its trial."""
+_LONGEST_S = 600.0
+"""How far beyond the end of a run the responses to its trials are followed."""
 _OTHERS = "others"
 _BLOCK_BYTES = 1 << 26
 
@@ -137,7 +139,7 @@ def seen_trials(events: pd.DataFrame, sampling: Sampling, hrf: str) -> npt.NDArr
     tr = float(np.median(np.diff(sampling.times)))
     longest = float((events["onset"] + events["duration"]).max()) + _RESPONSE_S
     before = int(np.ceil(max(0.0, sampling.times[0] - float(events["onset"].min())) / tr))
-    after = int(np.ceil(max(0.0, longest - sampling.times[-1]) / tr))
+    after = int(np.ceil(min(max(0.0, longest - sampling.times[-1]), _LONGEST_S) / tr))
     times = sampling.times[0] + tr * np.arange(-before, len(sampling.times) + after)
     inside = np.r_[np.zeros(before, dtype=bool), sampling.kept, np.zeros(after, dtype=bool)]
     seen = []

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import FirstLevelModel
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
+from PIL import Image
 
 import brodmann
 from brodmann import UserError
@@ -20,6 +21,7 @@ from brodmann.brain_data.datasets.haxby2001 import CATEGORIES, slice_runs
 from brodmann.brain_data.formats.bids import Bids
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
 from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
 from brodmann.brain_data.timeseries.block_patterns import bright_voxels, patterns
 from brodmann.files import home
 
@@ -181,16 +183,23 @@ def test_a_voxel_that_is_not_in_every_runs_brain_is_not_taken(tmp_path):
     assert len(read(tmp_path).neuroids) == 15
 
 
-def test_a_voxel_that_is_constant_in_a_run_has_no_number_in_it(tmp_path):
+@pytest.mark.parametrize("series", ["no", "yes"])
+def test_a_voxel_that_is_constant_or_nan_in_a_run_is_left_out_and_counted(tmp_path, series):
     write_run(tmp_path, "01", 1)
     write_run(tmp_path, "01", 2)
+    whole = read(tmp_path, series=series)
     path = next((tmp_path / "derivatives").rglob("*run-2*_bold.nii.gz"))
-    series = nibabel.load(path).get_fdata().reshape(24, -1).T.astype(np.float32)
-    series[:, np.flatnonzero(MASK)[3]] = 500
-    save_volumes(path, series)
-    missing = np.isnan(numbers(read(tmp_path)))
-    assert missing[6:, 3].all()
-    assert missing.sum() == 6
+    bold = nibabel.load(path).get_fdata().reshape(24, -1).T.astype(np.float32)
+    bold[:, np.flatnonzero(MASK)[3]] = 500
+    bold[7, np.flatnonzero(MASK)[5]] = np.nan
+    save_volumes(path, bold)
+    found = read(tmp_path, series=series)
+    assert found.left_out == {"voxels or vertices that do not vary, or hold no number, in some run": 2}
+    kept = [i for i in range(16) if i not in (3, 5)]
+    np.testing.assert_array_equal(numbers(found), numbers(whole)[:, kept])
+    assert found.neuroids["neuroid_id"].tolist() == whole.neuroids["neuroid_id"].iloc[kept].tolist()
+    mask = np.asarray(nibabel.load(found.images["mask"]).dataobj) > 0
+    np.testing.assert_array_equal(np.argwhere(mask), found.neuroids[list("ijk")])
 
 
 def first_level(path, events, *, columns, confounds=None, sample_mask=None, drift="cosine", mask=MASK):
@@ -431,6 +440,23 @@ def test_samples_in_time(folder):
     assert found.stimuli["stimulus_id"].is_unique
 
 
+def test_words_are_texts_that_models_can_be_shown(tmp_path):
+    words = ["the", "cat", "sat", "on", "the", "mat"]
+    events = events_of(1).drop(columns="stim_file").assign(word=words, trial_type="word")
+    write_run(tmp_path, "01", 1, events=events)
+    found = read(tmp_path, stimulus_column="word")
+    assert (
+        found.stimuli["word"].tolist() == found.stimuli["stimulus_id"].tolist() == list(dict.fromkeys(words))
+    )
+    assert found.presentations["repetition"].tolist() == [0, 0, 0, 0, 1, 0]
+    series = read(tmp_path, stimulus_column="word", series="yes")
+    assert series.stimuli["word"].tolist() == words
+    assert series.stimuli["stimulus_id"].tolist() == [f"run-1.{i}" for i in range(6)]
+    assert (
+        read(tmp_path, series="yes").stimuli["word"].tolist() == words
+    )  # where trial_type names the stimulus
+
+
 def test_a_run_of_one_row_is_a_story_on_its_own_clock_and_may_come_again(tmp_path):
     for run in (1, 2):
         story = pd.DataFrame({"onset": [10.0 + run], "duration": [100.0], "stim_file": ["stories/pie.wav"]})
@@ -614,3 +640,24 @@ def test_the_responses_leave_the_disk_with_the_last_one_who_holds_them(folder):
     gc.collect()
     assert not mask.parent.exists()
     assert {path for path in home().rglob("*") if "haxby" not in str(path)} == before
+
+
+@pytest.mark.parametrize("series", ["no", "yes"])
+def test_it_becomes_a_data_set(folder, series, tmp_path):
+    place = shutil.copytree(folder[0], tmp_path / "study")
+    found = read(place, series=series, subject="01", confounds="wm_csf")
+    for path in found.pictures.values():
+        Image.new("RGB", (8, 8), (int(path.stem[2:]) * 40, 0, 0)).save(path)
+    install_recording("tiny-study", found)
+    dataset = brodmann.load_dataset("tiny-study")
+    assert dataset.kind == found.kind
+    np.testing.assert_array_equal(dataset.responses.values, numbers(found))
+    assert dataset.responses["run"].values.tolist() == found.presentations["run"].tolist()
+    assert dataset.responses["stimulus_id"].values.tolist() == found.presentations["stimulus_id"].tolist()
+    np.testing.assert_allclose(dataset.responses["x"].values, found.neuroids["x"])
+    np.testing.assert_array_equal(np.asarray(nibabel.load(dataset.mask).dataobj) > 0, MASK)
+    if series == "yes":
+        assert dataset.tr == TR
+        np.testing.assert_allclose(dataset.responses["time"].values, found.presentations["time"])
+        np.testing.assert_array_equal(dataset.good, found.good)
+        np.testing.assert_allclose(dataset.confounds, found.confounds)

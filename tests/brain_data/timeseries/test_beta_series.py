@@ -104,6 +104,10 @@ def test_trials_are_seen_where_their_response_falls_into_the_run(onset, expected
     assert seen_trials(trials([onset, 50.0]), EVERY, "spm").tolist() == [expected, True]
 
 
+def test_a_trial_that_never_ends_takes_no_memory():
+    assert seen_trials(trials([10.0], duration=1e12), EVERY, "glover").tolist() == [True]
+
+
 def test_a_trial_whose_samples_are_all_scrubbed_is_not_seen():
     kept = np.abs(TIMES - 58) > 12
     assert seen_trials(trials([10, 50, 100]), Sampling(TIMES, kept), "glover").tolist() == [True, False, True]
