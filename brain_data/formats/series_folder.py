@@ -14,10 +14,11 @@ from ...bounded import require_for
 from ...errors import UserError, first_line, unknown
 from ...files import read_toml
 from ..imported import Imported, ReadOptions
-from ..timeseries.textgrid import check_words, read_words, textgrid_words
+from ..timeseries.textgrid import check_words, textgrid_words
 from .folder_writer import DESCRIPTION
 from .recording import RecordingFormat, add_recording_format
 from .table import read_table
+from .word_table import read_words
 
 _OF_RUN = ("responses", "columns", "first_sample", "confounds", "skip_confounds", "story")
 _OF_WORDS = ("file", "tier", "column")

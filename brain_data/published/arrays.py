@@ -90,7 +90,7 @@ def opened_image(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # nibabel leaves FreeSurfer's files open
-            return nibabel.load(path)  # type: ignore[attr-defined]
+            return nibabel.load(path)
     except Exception as error:  # nibabel raises whatever its parsers do
         raise UserError(f"{path} is no image that can be read ({first_line(error)})") from error
 
@@ -110,6 +110,11 @@ def from_image(image: Any, *where: slice) -> npt.NDArray[Any]:
         return np.asarray(image.dataobj[where] if where else image.dataobj)
     except Exception as error:
         raise UserError(f"{image.get_filename()} is damaged ({first_line(error)}): fetch it again") from error
+
+
+def in_mm(affine: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Where places in an image, (place, 3), are in mm."""
+    return np.asarray(places @ affine[:3, :3].T + affine[:3, 3], np.float64)
 
 
 def steps(start: int, stop: int, bytes_each: int) -> Iterator[tuple[int, int]]:

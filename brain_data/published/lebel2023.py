@@ -18,10 +18,11 @@ import pandas as pd
 
 from ...errors import UserError
 from ...files import read_json
+from ..formats.word_table import read_words
 from ..imported import Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
-from ..timeseries.textgrid import read_words, textgrid_words
+from ..timeseries.textgrid import textgrid_words
 from .arrays import arrays_in, hdf5, stored_array
 from .series import Run, last_word_before_end, presentations, stacked, stories_table
 

@@ -80,12 +80,12 @@ def read(path: Path, options: ReadOptions, about: Mapping[str, str]) -> Imported
         raise UserError(f"{path}: code/scan_exclude.json leaves out every scan of {task}")
     scans = [_scan(path, subject, task, run, file, options) for (subject, run), file in sorted(kept.items())]
     words, n_silent, words_said = _words(path, scans[0].story, options)
-    runs, people, n_vertices, n_cut = _runs(scans, task, tr)
+    runs, people, n_vertices, n_lost = _runs(scans, task, tr)
     last_word_before_end(words, runs[0], tr, f"the words of {scans[0].story}", _SLACK_S)
     left_out = {
         "scans that the authors leave out (code/scan_exclude.json)": len(files) - len(kept),
         "words that were not found in the sound": n_silent,
-        "samples at the ends that not every subject has": n_cut,
+        **n_lost,
     }
     neuroids = pd.concat([_neuroids(one, *n_vertices) for one in people], ignore_index=True)
     onsets = sorted({one.onset_s for one in scans})
@@ -215,45 +215,22 @@ def _words(path: Path, story: str, options: ReadOptions) -> tuple[pd.DataFrame, 
     return check_words(words, str(file)), len(listed) - len(rows), said
 
 
-def _runs(scans: list[_Scan], task: str, tr: float) -> tuple[list[Run], list[str], tuple[int, int], int]:
-    """The runs on the story's clock, the people, vertices of the hemispheres, and samples that were cut.
+def _runs(
+    scans: list[_Scan], task: str, tr: float
+) -> tuple[list[Run], list[str], tuple[int, int], dict[str, int]]:
+    """The runs on the story's clock, the people, vertices of the hemispheres, and what was left out.
 
     Sample k of a person is at k tr - onset. People whose stories began at other times are shifted by whole samples.
     """
     unpacked = Unpacked()
-    by_run: dict[int, dict[str, _Scan]] = {}
-    for one in scans:
-        by_run.setdefault(one.run, {})[one.subject] = one
-    people = [one for one in by_run[min(by_run)] if all(one in held for held in by_run.values())]
-    if not people:
-        raise UserError(f"no subject has every run of {task}: take fewer by --subject")
-    everybody = {one.subject for one in scans}
-    if set(people) != everybody:
-        first = by_run[min(by_run)]
-        by_run, people = {min(by_run): first}, list(first)
-    shapes: set[tuple[int, int]] = set()
-    runs, n_cut = [], 0
-    reference = scans[0].onset_s
+    by_run, people = _shared(scans)
+    n_cut, runs = 0, list[Run]()
+    sizes = _sizes(unpacked, [held[one] for held in by_run.values() for one in people], task)
+    n_vertices = next(iter(sizes.values()))[1:]
+    reference = by_run[min(by_run)][people[0]].onset_s
     for run, held in sorted(by_run.items()):
-        shift, lengths = {}, {}
-        for subject in people:
-            one = held[subject]
-            samples = (one.onset_s - reference) / tr
-            shift[subject] = round(samples)
-            if abs(samples - shift[subject]) > _OFF_GRID:
-                raise UserError(
-                    f"{subject}'s story began {one.onset_s:g} s into the scan, {scans[0].subject}'s {reference:g} s: "
-                    "not whole samples apart: add them one by one (--subject)"
-                )
-            left, right = unpacked.series(one.left), unpacked.series(one.right)
-            if len(left) != len(right):
-                raise UserError(f"{one.left} has {len(left)} samples, the right hemisphere {len(right)}")
-            lengths[subject] = len(left)
-            shapes.add((left.shape[1], right.shape[1]))
-        if len(shapes) > 1:
-            raise UserError(
-                f"scans of {task} have {' and '.join(str(sum(one)) for one in shapes)} vertices: one mesh is needed"
-            )
+        shift = {one: _shift(held[one], people[0], reference, tr) for one in people}
+        lengths = {one: sizes[held[one].left][0] for one in people}
         first = max(-shift[one] for one in people)
         last = min(lengths[one] - shift[one] for one in people)
         if last <= first:
@@ -261,7 +238,50 @@ def _runs(scans: list[_Scan], task: str, tr: float) -> tuple[list[Run], list[str
         n_cut += sum(lengths[one] - (last - first) for one in people)
         reads = [partial(_samples, unpacked, held[one], first + shift[one]) for one in people]
         runs.append(Run(f"{task}_run-{run}", task, len(runs), last - first, first * tr - reference, reads))
-    return runs, people, next(iter(shapes)), n_cut
+    left_out = {
+        "samples at the ends that not every subject has": n_cut,
+        "scans of runs that not every subject has": len(scans) - len(runs) * len(people),
+    }
+    return runs, people, n_vertices, left_out
+
+
+def _shared(scans: list[_Scan]) -> tuple[dict[int, dict[str, _Scan]], list[str]]:
+    """Run -> person -> scan, of the runs that all people have; else of the run that most people have."""
+    by_run: dict[int, dict[str, _Scan]] = {}
+    for one in scans:
+        by_run.setdefault(one.run, {})[one.subject] = one
+    everybody = {one.subject for one in scans}
+    whole = {run: held for run, held in by_run.items() if set(held) == everybody}
+    if not whole:
+        most = max(sorted(by_run), key=lambda run: len(by_run[run]))
+        whole = {most: by_run[most]}
+    return whole, sorted(next(iter(whole.values())))
+
+
+def _sizes(unpacked: Unpacked, scans: list[_Scan], task: str) -> dict[Path, tuple[int, int, int]]:
+    """Samples and vertices of both hemispheres of each scan."""
+    sizes = {}
+    for one in scans:
+        left, right = unpacked.series(one.left), unpacked.series(one.right)
+        if len(left) != len(right):
+            raise UserError(f"{one.left} has {len(left)} samples, the right hemisphere {len(right)}")
+        sizes[one.left] = (len(left), left.shape[1], right.shape[1])
+    meshes = {size[1:] for size in sizes.values()}
+    if len(meshes) > 1:
+        listed = " and ".join(str(sum(one)) for one in sorted(meshes))
+        raise UserError(f"scans of {task} have {listed} vertices: one mesh is needed")
+    return sizes
+
+
+def _shift(scan: _Scan, first: str, reference: float, tr: float) -> int:
+    """Whole samples by which a person's story began later than the first one's."""
+    samples = (scan.onset_s - reference) / tr
+    if abs(samples - round(samples)) > _OFF_GRID:
+        raise UserError(
+            f"{scan.subject}'s story began {scan.onset_s:g} s into the scan, {first}'s {reference:g} s: "
+            "not whole samples apart: add them one by one (--subject)"
+        )
+    return round(samples)
 
 
 def _samples(unpacked: Unpacked, scan: _Scan, start: int, first: int, last: int, vertices: slice) -> Any:

@@ -10,12 +10,11 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nibabel.affines import apply_affine
 
 from ...errors import UserError
 from ..published_recording import chosen
 from ..read_options import ReadOptions
-from .arrays import MadeFiles, from_image, opened_image
+from .arrays import MadeFiles, from_image, in_mm, opened_image
 from .nsd_betas import trial_shape
 
 ENDINGS = (".nii.gz", ".mgz", ".mgh")
@@ -171,7 +170,7 @@ def _table(place: Place, flat: npt.NDArray[np.int64], shape: tuple[int, ...]) ->
     table = pd.DataFrame({"neuroid_id": [f"{a}-{b}-{c}" for a, b, c in zip(i, j, k, strict=True)]})
     beside = sorted(place.regions.glob("*.nii.gz"))
     if beside:
-        at = apply_affine(opened_image(beside[0]).affine, np.stack(np.unravel_index(flat, shape), axis=1))
+        at = in_mm(opened_image(beside[0]).affine, np.stack(np.unravel_index(flat, shape), axis=1))
         for axis, column in zip("xyz", at.T, strict=True):
             table[axis] = column
     return table
@@ -183,7 +182,7 @@ def mask_image(flat: npt.NDArray[np.int64], shape: tuple[int, ...], affine: Any)
     def make(_key: str, path: Path) -> None:
         values = np.zeros(prod(shape), np.uint8)
         values[flat] = 1
-        nibabel.save(nibabel.Nifti1Image(values.reshape(shape), affine), path)  # type: ignore[attr-defined,no-untyped-call]
+        nibabel.save(nibabel.Nifti1Image(values.reshape(shape), affine), path)  # type: ignore[no-untyped-call]
 
     return MadeFiles({"mask": "mask.nii.gz"}, make)
 

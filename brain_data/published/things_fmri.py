@@ -14,14 +14,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nibabel.affines import apply_affine
 
 from ...errors import UserError
 from ..formats.table import read_table
 from ..imported import Computed, Imported
 from ..published_recording import chosen, only
 from ..read_options import ReadOptions
-from .arrays import Floats, from_image, hdf5, opened_image, stored_array, zscored
+from .arrays import Floats, from_image, hdf5, in_mm, opened_image, stored_array, zscored
 
 _RESPONSES = "_ResponseData.h5"
 _NO_REGION = ("voxel_id", "voxel_x", "voxel_y", "voxel_z")
@@ -245,7 +244,7 @@ def _neuroids(
     if "nc_singletrial" in table.columns:
         table["ncsnr"] = _ncsnr(table["nc_singletrial"].to_numpy(float), subject)
         said += ["ncsnr from nc_singletrial, the authors' noise ceiling of one trial in % of variance"]
-    return keep, _in_mm(table, options.mask, said), said
+    return keep, _positions(table, options.mask, said), said
 
 
 def _ncsnr(percent: npt.NDArray[np.float64], subject: str) -> npt.NDArray[np.float64]:
@@ -257,7 +256,7 @@ def _ncsnr(percent: npt.NDArray[np.float64], subject: str) -> npt.NDArray[np.flo
     return np.sqrt(percent / (100 - percent))
 
 
-def _in_mm(table: pd.DataFrame, mask: str | None, said: list[str]) -> pd.DataFrame:
+def _positions(table: pd.DataFrame, mask: str | None, said: list[str]) -> pd.DataFrame:
     """Positions in mm where an image says where its voxels are."""
     at = [f"voxel_{axis}" for axis in "xyz"]
     if mask is None or not set(at) <= set(table.columns):
@@ -272,7 +271,7 @@ def _in_mm(table: pd.DataFrame, mask: str | None, said: list[str]) -> pd.DataFra
         raise UserError(f"{path} has shape {tuple(image.shape)}: voxels lie outside it: another space")
     if not (from_image(image)[tuple(places.T)] > 0).all():
         raise UserError(f"{path}: voxels lie where this mask is 0: it is not of these voxels")
-    for axis, column in zip("xyz", apply_affine(image.affine, places).T, strict=True):
+    for axis, column in zip("xyz", in_mm(image.affine, places).T, strict=True):
         table[axis] = column
     return table
 

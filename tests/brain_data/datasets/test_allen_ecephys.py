@@ -3,10 +3,12 @@
 import shutil
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 from brodmann import UserError
+from brodmann.brain_data.card import DATASETS
 from brodmann.brain_data.catalogue import add_dataset, load_dataset
 from brodmann.brain_data.datasets.allen_ecephys import AllenEcephys
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording
@@ -39,10 +41,13 @@ def test_a_session_is_read_as_nwb_reads_it(folder, test_signals):
     assert "Allen Institute terms of use" in data.license
 
 
-def test_without_options_the_natural_scenes_are_looked_for(folder):
-    with pytest.raises(UserError, match="natural_scenes_presentations") as caught:
-        add_dataset("allen-ecephys", folder)
-    assert "\n" not in str(caught.value)
+def test_without_options_the_trials_are_the_natural_scenes_and_their_frames(folder, test_signals):
+    found = DATASETS["allen-ecephys"].fetch.kind.read(folder, ReadOptions())
+    with h5py.File(test_signals / "true-layouts" / "tiny.nwb") as file:
+        frames = file["intervals/natural_scenes_presentations/frame"][:]
+    assert found.presentations["stimulus_id"].tolist() == [f"{one:g}" for one in frames]
+    assert found.said[0] == "session 715093703"
+    assert found.about["bibtex"].startswith("@article{siegle2021")
 
 
 def test_the_session_has_to_be_said_where_there_are_several(folder):
@@ -51,7 +56,7 @@ def test_the_session_has_to_be_said_where_there_are_several(folder):
     with pytest.raises(UserError, match=r"there are 2 sessions \(1, 715093703\): say which by --session"):
         add_dataset("allen-ecephys", folder, options=ReadOptions(**SAID))
     with pytest.raises(UserError, match="is not laid out as 'allen-ecephys' is: it has no session_715093703"):
-        add_dataset("allen-ecephys", folder.parent / "home")
+        add_dataset("allen-ecephys", folder.parent)
 
 
 def test_a_session_is_downloaded_by_its_number(folder, server, monkeypatch):

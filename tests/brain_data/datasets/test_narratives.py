@@ -115,6 +115,14 @@ def test_a_story_that_was_heard_twice_has_two_runs(folder):
     np.testing.assert_allclose(numbers(found)[40:] - numbers(found)[:40], 1, atol=1e-5)
 
 
+def test_a_run_that_not_everybody_has_is_left_out_and_counted(folder):
+    for run in (1, 2):
+        person(folder, "sub-005", 15.0, 40, run=run)
+    found = read(folder, subject="sub-001,sub-005")
+    assert set(found.presentations["run"]) == {"pieman_run-1"}
+    assert found.left_out["scans of runs that not every subject has"] == 1
+
+
 def test_it_is_installed_as_a_series(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
     add_dataset("narratives", folder, options=ReadOptions(subject="001,002"))
