@@ -46,6 +46,7 @@ class ReadOptions:
     events: str | None = _option("The table of trials inside the recording, or a file.", "NAME")
     stimuli: str | None = _option("The table of stimuli, or the folder that holds their pictures.", "PATH")
     stimulus_column: str | None = _option("The column of trials that names the stimulus.", "NAME")
+    where: str | None = _option("The trials to take, by what their columns say.", "COLUMN=VALUE,...")
     channels: str | None = _option("The kinds or names of channels to take, e.g. eeg,grad.", "NAME,...")
     quality: str | None = _option("The units to take by what was said of them, e.g. good,mua.", "NAME,...")
     window: str | None = _option("One response a trial: the mean from A to B ms after onset.", "A,B")

@@ -1,0 +1,60 @@
+"""Onsets of presentations, and stimuli, in files of their own."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ...errors import UserError
+from ..timeseries.trials import Trials
+from .stimuli_beside import stimuli_beside
+from .table import read_table
+
+_SUFFIXES = (".csv", ".tsv", ".txt")
+
+
+def named_file(events: str | None) -> Path | None:
+    """The file that ``--events`` names; None where it names a table inside the recording.
+
+    Raises
+    ------
+    UserError
+        For the name of a file that is not there.
+    """
+    if events is None:
+        return None
+    path = Path(events)
+    if path.is_file():
+        return path
+    if path.suffix.lower() in _SUFFIXES:
+        raise UserError(f"--events {events}: there is no such file")
+    return None
+
+
+def onsets_in(path: Path) -> pd.DataFrame:
+    """The rows of a ``.csv`` or ``.tsv`` file; ids and texts stay as they are written.
+
+    Raises
+    ------
+    UserError
+        For what is no table.
+    """
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    return read_table(path, ("stimulus_id",), separator=separator, missing=("n/a",))
+
+
+def shown_beside(trials: Trials, given: str | None, said: list[str]) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """The stimuli with what ``--stimuli`` says of them, and their pictures.
+
+    Raises
+    ------
+    UserError
+        For what is not there, or does not name every stimulus that is shown.
+    """
+    if given is None:
+        return trials.stimuli, {}
+    found = stimuli_beside(trials.presentations["stimulus_id"].tolist(), given)
+    said.extend(found.said)
+    labels = trials.stimuli.drop(
+        columns=[name for name in found.stimuli if name != "stimulus_id"], errors="ignore"
+    )
+    return found.stimuli.merge(labels, how="left", on="stimulus_id"), found.pictures
