@@ -1,4 +1,4 @@
-"""Variables by name, as MATLAB saves them up to v7."""
+"""Variables by name, as MATLAB saves them."""
 
 from math import prod
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...bounded import require_for, require_for_matlab
+from ...bounded import require_for, require_for_hdf5, require_for_matlab
 from ...errors import UserError, first_line
 from ..columns import ColumnMap
 from .base import COORDINATES, Format, Parts, add_format
+from .matlab73 import MatlabOpaque, is_matlab73, load
 
 _OPAQUE = {"s0", "s1", "s2", "arr"}
 _PLAIN = "texts as cellstr(x), a table as table2struct(T, 'ToScalar', true)"
@@ -18,7 +19,7 @@ _PLAIN = "texts as cellstr(x), a table as table2struct(T, 'ToScalar', true)"
 
 @add_format
 class Matlab(Format):
-    """Variables by name, as MATLAB saves them up to v7; fields of a struct count as variables."""
+    """Variables by name, as MATLAB saves them, v7.3 too; fields of a struct count as variables."""
 
     name, suffixes = "matlab", (".mat",)
 
@@ -29,7 +30,7 @@ class Matlab(Format):
     def read_mapped(self, path: Path, columns: ColumnMap) -> Parts:
         """The arrays of the file, under our names."""
         wanted = {"responses", *COORDINATES, *columns.columns.values(), *columns.columns}
-        held = _loaded(path)
+        held = loaded(path)
         for name, value in list(held.items()):
             inside = _fields(value, f"{path.name}: {name}")
             if inside is not None and (wanted & set(inside) or not wanted & set(held)):
@@ -37,9 +38,9 @@ class Matlab(Format):
                 held = inside | held
         named = columns.of_arrays(held, path.name)
         return {
-            name: _matrix(value, f"{path.name}: {name}")
+            name: matrix_of(value, f"{path.name}: {name}")
             if name == "responses"
-            else _column(value, f"{path.name}: {name}")
+            else column_of(value, f"{path.name}: {name}")
             for name, value in named.items()
         }
 
@@ -51,15 +52,29 @@ class Matlab(Format):
         scipy.io.savemat(path, {**parts, **cells})
 
 
-def _loaded(path: Path) -> dict[str, Any]:
-    """Variables as scipy gives them: matrices, cells and structs as arrays of two dims."""
+def loaded(path: Path, *, large_stay: bool = False) -> dict[str, Any]:
+    """Variables as scipy gives them: matrices, cells and structs as arrays of two dims.
+
+    Parameters
+    ----------
+    path : Path
+    large_stay : bool
+        Of v7.3: large matrices stay in the file, as :class:`.matlab73.Turned`.
+
+    Raises
+    ------
+    UserError
+        For a damaged file, objects of MATLAB's own, and more than memory holds.
+    """
     import scipy.io
 
+    if is_matlab73(path):
+        if not large_stay:
+            require_for_hdf5(path)
+        return load(path, large_stay=large_stay)
     require_for_matlab(path)
     try:
         content = scipy.io.loadmat(path)
-    except NotImplementedError as error:
-        raise UserError(f"{path.name} is a MATLAB v7.3 file: save it again with save(..., '-v7')") from error
     except Exception as error:  # a spoiled file ends in errors of any kind, zlib's among them
         raise UserError(
             f"{path} is damaged or not a MATLAB file ({first_line(error)}): save it again"
@@ -71,6 +86,8 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def _called(opaque: Any) -> str:
+    if isinstance(opaque, MatlabOpaque):
+        return f"an object of MATLAB's ({opaque.kind})"
     names = getattr(getattr(opaque, "dtype", None), "names", None) or ()
     kind = opaque["s2"].ravel()[0] if "s2" in names and opaque.size else b""
     said = kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
@@ -97,7 +114,7 @@ def _fields(value: Any, where: str) -> dict[str, Any] | None:
     return found
 
 
-def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
+def matrix_of(value: Any, where: str) -> npt.NDArray[Any]:
     """Numbers (presentation, neuroid), whole where they are stored sparsely."""
     if hasattr(value, "toarray"):
         require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))
@@ -114,7 +131,7 @@ def _matrix(value: Any, where: str) -> npt.NDArray[Any]:
     return np.asarray(value)
 
 
-def _column(value: Any, where: str) -> npt.NDArray[Any]:
+def column_of(value: Any, where: str) -> npt.NDArray[Any]:
     """A list of names or numbers; rows of a character matrix lose the spaces that MATLAB fills them up with."""
     if hasattr(value, "toarray"):
         require_for(Path(where), 2 * prod(value.shape) * max(value.dtype.itemsize, 8))

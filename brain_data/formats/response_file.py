@@ -1,0 +1,91 @@
+"""One file of responses in place of a folder: a table, arrays by name, or one variable with its coordinates."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ...errors import UserError
+from ..columns import unlike_neuroids
+from ..imported import Imported, ReadOptions
+from .array_recording import TAKES, recording_of
+from .base import FORMATS, PRESENTATION, Parts, format_of
+from .hdf5 import is_plain_file, known_better
+from .named_arrays import Branch, Held
+from .recording import RecordingFormat, add_recording_format
+from .stimuli_beside import read_stimulus_table
+
+_TABLES = (".csv", ".tsv")
+_OWN = "matlab"
+
+
+@add_recording_format
+class ResponseFile(RecordingFormat):
+    """One file of responses (.csv, .tsv, .npz, .nc) with stimulus ids in it; --stimuli names their table or folder."""
+
+    name = "responses"
+    takes = (*TAKES, "channels")
+
+    def recognizes(self, path: Path) -> bool:
+        """By its name, where no other format knows it better."""
+        suffixes = tuple(suffix for name, one in FORMATS.items() if name != _OWN for suffix in one.suffixes)
+        return is_plain_file(path, suffixes) and not known_better(path, self.name)
+
+    def read(self, path: Path, options: ReadOptions) -> Imported:
+        """Arrays by name; of a table the columns of numbers are neuroids, and what was noted of trials is a label."""
+        file_format = format_of(path)
+        if not path.is_file() or file_format is None:
+            raise UserError(f"{path} is no .csv, .tsv, .npz or .nc file")
+        said: tuple[str, ...] = ()
+        if path.name.lower().endswith(_TABLES):
+            parts, said = _of_table(path, options)
+        else:
+            parts = file_format.read(path)
+        found = recording_of(_tree(parts), path, options)
+        return Imported(**{**vars(found), "said": (*said, *found.said)})
+
+
+def _tree(parts: Parts) -> Branch:
+    return {name: _held(name, np.asarray(one)) for name, one in parts.items()}
+
+
+def _held(name: str, values: npt.NDArray[Any]) -> Held:
+    if values.dtype.kind in "fiub":
+        return Held(name, "numbers", values.shape, lambda: values, lambda: values)
+    if values.dtype.kind in "UO":
+        return Held(name, "texts", values.shape, lambda: values)
+    return Held(name, "other", values.shape, lambda: values, what=f"of {values.dtype}")
+
+
+def _of_table(path: Path, options: ReadOptions) -> tuple[Parts, tuple[str, ...]]:
+    """The columns of a table: the responses of neuroids, and what is said of trials."""
+    ids = options.stimulus_column or "stimulus_id"
+    table = read_stimulus_table(path, (ids, *PRESENTATION))
+    numbers = {str(name): table[name].dtype for name in table.columns if table[name].dtype.kind in "fiub"}
+    wanted = options.names("channels")
+    if wanted is None:
+        labels = {*unlike_neuroids(numbers), ids, *PRESENTATION, "time"}
+        neuroids = [name for name in numbers if name not in labels]
+    else:
+        absent = [name for name in wanted if name not in numbers]
+        if absent:
+            raise UserError(
+                f"{path.name}: --channels {absent[0]} is no column of numbers (there are "
+                f"{', '.join(list(numbers)[:8])})"
+            )
+        neuroids = wanted
+    if not neuroids:
+        raise UserError(
+            f"{path.name} has no column of numbers that may be a neuroid: name them by --channels"
+        )
+    rest = [str(name) for name in table.columns if str(name) not in neuroids and name != ids]
+    said = (f"{len(neuroids)} columns are neuroids; of trials are {', '.join(rest) or 'none'}",)
+    parts: Parts = {name: _plain(table[name]) for name in (ids, *rest) if name in table.columns}
+    matrix = table[neuroids].to_numpy(np.float64)
+    return parts | {"responses": matrix, "neuroid_id": np.array(neuroids, object)}, said
+
+
+def _plain(column: "pd.Series[Any]") -> npt.NDArray[Any]:
+    return column.to_numpy(object if column.dtype == object else None)
