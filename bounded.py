@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import UserError
+from .errors import UserError, first_line
 from .memory import require
 
 _SMALL = 1 << 24
@@ -19,6 +19,10 @@ _HOLLOW = 1 << 26
 """Files from here on are looked through for holes."""
 _NUMBER = 8
 """Bytes of a number as it is computed with."""
+_DENSEST = 1032
+"""Bytes that one byte of gzip can stand for, at the most."""
+_HEADER = 544
+"""Bytes of the longest NIfTI header, and the four after it that say whether it has extensions."""
 
 
 def require_for(path: Path, n_bytes: int) -> None:
@@ -106,6 +110,76 @@ def require_for_hdf5(path: Path) -> None:
     require_for(path, sum(sizes))
 
 
+def require_for_nifti(path: Path) -> None:
+    """Refuse a NIfTI image (``.nii``, ``.nii.gz``) that memory would not hold, by its header alone.
+
+    Raises
+    ------
+    UserError
+        Also for what is no such image, and where the file cannot hold what its header says.
+    """
+    from nibabel.openers import ImageOpener
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        is_packed = path.suffix.lower() == ".gz"
+        if not path.name.lower().endswith((".nii", ".nii.gz")):
+            raise ValueError("it is named neither .nii nor .nii.gz")
+        with ImageOpener(str(path)) as stream:
+            head = stream.read(_HEADER)
+            header = _nifti_header(head)
+            before, count = _announced(header)
+            stored = count * _width(header)
+            require_for(path, stored + _NUMBER * (count + before))
+            size = path.stat().st_size
+            if before + stored > size * (_DENSEST if is_packed else 1):
+                raise ValueError(f"it says that it holds {stored:,} bytes of numbers, and has {size:,} bytes")
+            _check_extensions(header, head + stream.read(max(before - len(head), 0)), before)
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
+        raise UserError(f"{path} is not a readable NIfTI image ({first_line(error)})") from error
+
+
+def _nifti_header(head: bytes) -> Any:
+    import nibabel
+
+    for kind, magic in ((nibabel.Nifti1Header, head[344:348]), (nibabel.Nifti2Header, head[4:8])):
+        if magic in (kind.single_magic + b"\0", kind.pair_magic + b"\0") and len(head) >= kind.sizeof_hdr:
+            return kind(head[: kind.sizeof_hdr], check=False)  # type: ignore[no-untyped-call]
+    raise ValueError("it does not begin as one")
+
+
+def _announced(header: Any) -> tuple[int, int]:
+    """Where the numbers begin, in bytes, and how many a NIfTI header says there are."""
+    shape = [int(length) for length in header.get_data_shape()]
+    before = float(header["vox_offset"])
+    if not 0 <= before < 1 << 62 or min(shape, default=0) < 0:
+        raise ValueError("its header is damaged")
+    return int(before), prod(shape)
+
+
+def _width(header: Any) -> int:
+    """Bytes of a number as it is stored."""
+    try:
+        return int(header.get_data_dtype().itemsize)
+    except KeyError:
+        raise ValueError(f"numbers of kind {header['datatype']} are not known") from None
+
+
+def _check_extensions(header: Any, head: bytes, before: int) -> None:
+    """Raise a ValueError for extensions that would be read beyond where the numbers begin."""
+    place = header.sizeof_hdr + 4
+    if head[place - 4 : place - 3] in (b"", b"\0"):
+        return
+    is_little = header.endianness == "<"
+    while (left := before - place) >= 16 or left < 0:
+        size = int.from_bytes(head[place : place + 4], "little" if is_little else "big", signed=True)
+        if not 8 <= size <= left:
+            raise ValueError("an extension of its header is damaged")
+        place += size
+
+
 def require_for_matlab(path: Path) -> None:
     """Refuse a MATLAB file that would inflate to more than memory holds, by inflating it piece by piece."""
     total = 0
@@ -161,14 +235,11 @@ def check_plain(folder: Path, *, absent: bool = False) -> None:
     for here, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(here, name)
-            kind = path.lstat().st_mode
-            if stat.S_ISLNK(kind):
+            if path.is_symlink():
                 if not (absent and _leads_nowhere(path, root)):
-                    _check_link(path, root)
-            elif not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                raise UserError(f"{path} is {_called(kind)}, not a file: refused")
-            if path.is_file():
-                check_ends(path)
+                    check_plain_file(path, root)
+            elif not path.is_dir():
+                _check_file(path)
 
 
 def _leads_nowhere(path: Path, root: Path) -> bool:
@@ -176,15 +247,23 @@ def _leads_nowhere(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root) and not path.exists()
 
 
-def _check_link(path: Path, root: Path) -> None:
+def check_plain_file(path: Path, root: Path | None = None) -> None:
+    """Raise a UserError for a device, a pipe, a file without an end; with a `root`, for a file outside of it."""
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} is a link to nowhere: refused") from error
-    if not target.is_relative_to(root):
+    if root is not None and not target.is_relative_to(root.resolve()):
         raise UserError(f"{path} is a link out of its folder ({target}): refused; put the file itself there")
-    if not target.is_file():
-        raise UserError(f"{path} is a link to {_called(target.stat().st_mode)}: refused")
+    _check_file(path)
+
+
+def _check_file(path: Path) -> None:
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind):
+        link = "a link to " if path.is_symlink() else ""
+        raise UserError(f"{path} is {link}{_called(kind)}, not a file: refused")
+    check_ends(path)
 
 
 def _called(kind: int) -> str:

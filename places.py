@@ -91,19 +91,20 @@ def read_whole(folder: Path, read: Callable[[], T]) -> T:
             try:
                 found = read()
             except Exception:
-                if _is_still(held, folder):
+                if is_still(held, folder):
                     raise
             else:
-                if _is_still(held, folder):
+                if is_still(held, folder):
                     return found
         finally:
             os.close(held)
     raise UserError(f"{folder} is replaced over and over while it is read: try again later")
 
 
-def _is_still(held: int, folder: Path) -> bool:
+def is_still(held: int, path: Path) -> bool:
+    """Whether what is open is what bears that name."""
     try:
-        return os.path.samestat(os.fstat(held), folder.stat())
+        return os.path.samestat(os.fstat(held), path.stat())
     except OSError:
         return False
 
@@ -118,13 +119,13 @@ def _made(path: Path, *, is_folder: bool) -> tuple[Path, int]:
         else:
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
             temporary = Path(name)
-        if _lock(handle) is not False and _is_still(handle, temporary):
+        if locked(handle) is not False and is_still(handle, temporary):
             return temporary, handle
         os.close(handle)
 
 
-def _lock(handle: int) -> bool | None:
-    """Whether this process has the lock; None where the system has none."""
+def locked(handle: int) -> bool | None:
+    """Lock what is open as long as it is; whether that went, and None where the system has no locks."""
     try:
         import fcntl
 
@@ -158,8 +159,8 @@ def _remove_if_left(stray: Path) -> None:
     """Remove it where nobody holds it any more; where that cannot be known, where it is old."""
     handle = os.open(stray, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        locked = _lock(handle)
-        if time.time() - stray.stat().st_mtime > _ABANDONED_S if locked is None else locked:
+        is_free = locked(handle)
+        if time.time() - stray.stat().st_mtime > _ABANDONED_S if is_free is None else is_free:
             _remove(stray)
     finally:
         os.close(handle)

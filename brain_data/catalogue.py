@@ -67,7 +67,7 @@ def add_dataset(
     columns : mapping of str to str, optional
         For data of one's own: our name of a column -> what the files call it, ``"ignore"``, or ``"neuroid"``.
     check : callable, optional
-        May refuse data of one's own before anything is copied.
+        Looks at what is installed; may refuse data of one's own before anything is copied.
     options : ReadOptions, optional
         What there is to say of a laboratory's recording, such as its task or the window of a trial.
     file_format : str, optional
@@ -98,6 +98,8 @@ def add_dataset(
     target = _folder(name)
     if fetch is not None:
         fetch(target, source, options)
+        if (target / _DESCRIPTION).is_file():  # a published recording is laid out as one's own
+            check(load_dataset(name))
         return target
     if options is not None and options.given():
         raise UserError(f"{name!r} is a data set of the catalogue, installed whole: leave out the options")

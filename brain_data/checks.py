@@ -1,6 +1,6 @@
 """What the stimuli and recordings of every data set keep to."""
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -9,9 +9,7 @@ from ..errors import UserError
 from .stimulus_set import StimulusSet
 from .stored import walk
 
-if TYPE_CHECKING:
-    from .dataset import Kind
-
+Kind = Literal["trials", "series"]
 _DIMS = ("presentation", "neuroid")
 
 
@@ -35,9 +33,7 @@ def check_stimuli(stimuli: StimulusSet, name: str) -> None:
         )
 
 
-def check_responses(
-    responses: xr.DataArray, stimuli: StimulusSet, name: str, kind: "Kind" = "trials"
-) -> None:
+def check_responses(responses: xr.DataArray, stimuli: StimulusSet, name: str, kind: Kind = "trials") -> None:
     """Raise a UserError unless responses keep the contract and their ids are those of the stimuli."""
     if responses.dims not in (_DIMS, (*_DIMS, "time_bin")):
         raise UserError(f"{name}: responses must have dims (presentation, neuroid), not {responses.dims}")
@@ -63,7 +59,7 @@ def check_responses(
     _check_numbers(responses, name, kind)
 
 
-def _needed(responses: xr.DataArray, kind: "Kind") -> list[tuple[str, str]]:
+def _needed(responses: xr.DataArray, kind: Kind) -> list[tuple[str, str]]:
     """The coordinates that responses must have, each with its dim."""
     needed = [("presentation", "stimulus_id"), ("neuroid", "neuroid_id"), ("neuroid", "region")]
     if kind == "series":
@@ -73,7 +69,7 @@ def _needed(responses: xr.DataArray, kind: "Kind") -> list[tuple[str, str]]:
     return needed
 
 
-def _check_numbers(responses: xr.DataArray, name: str, kind: "Kind") -> None:
+def _check_numbers(responses: xr.DataArray, name: str, kind: Kind) -> None:
     """Refuse what is infinite and, of trials, what is missing."""
     n_bad, first = 0, ""
     for rows, held in walk(responses):

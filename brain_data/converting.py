@@ -9,7 +9,8 @@ from .catalogue import dataset_card, list_datasets, load_dataset
 from .dataset import Dataset
 from .formats.folder import is_own_layout, load_folder
 from .formats.recording import RECORDING_FORMATS, read_path
-from .importing import imported_of, write_recording
+from .imported import imported_of
+from .importing import write_recording
 from .read_options import ReadOptions
 
 FOLDER = "folder"

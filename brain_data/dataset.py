@@ -13,6 +13,7 @@ import xarray as xr
 
 from ..errors import UserError, unknown
 from ..files import digest_of
+from .checks import Kind as Kind
 from .checks import check_rdms, check_responses, check_stimuli
 from .stimulus_set import StimulusSet
 from .stored import walk
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .near_duplicates import Alike
 
 Modality = Literal["vision", "language"]
-Kind = Literal["trials", "series"]
 
 
 @dataclass(frozen=True)

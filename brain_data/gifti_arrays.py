@@ -8,7 +8,7 @@ import base64
 import gzip
 import zlib
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -97,8 +97,13 @@ class GiftiFile:
         UserError
             Where the text of an array is not what the file says of it.
         """
+        return list(self.each(places))
+
+    def each(self, places: Iterable[int]) -> Iterator[npt.NDArray[Any]]:
+        """The same, one after the other."""
         with _opened(self.path) as stream:
-            return [self._read(stream, self.arrays[place], place) for place in places]
+            for place in places:
+                yield self._read(stream, self.arrays[place], place)
 
     def _read(self, stream: IO[bytes], one: GiftiArray, place: int) -> npt.NDArray[Any]:
         require_for(self.path, 2 * (one.end - one.start))

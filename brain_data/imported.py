@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..errors import UserError
 from .read_options import ReadOptions as ReadOptions
 
 if TYPE_CHECKING:
-    from .dataset import Kind, Modality
+    from .dataset import Dataset, Kind, Modality
 
 
 class Numbers(Protocol):
@@ -118,3 +119,50 @@ class Imported:
     said: Sequence[str] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def imported_of(dataset: "Dataset") -> Imported:
+    """A data set as what a format would have read, its responses where they lie.
+
+    Raises
+    ------
+    UserError
+        For RDMs alone.
+    """
+    responses = dataset.responses
+    if responses is None:
+        raise UserError(f"{dataset.identifier} holds RDMs alone: there are no responses to convert")
+    columns = {
+        dim: pd.DataFrame(
+            {str(name): one.values for name, one in responses.coords.items() if one.dims == (dim,)}
+        )
+        for dim in responses.dims
+    }
+    about = {
+        "license": dataset.license, "bibtex": dataset.bibtex, "source": dataset.source, "units": dataset.units,
+        "space": str(responses.attrs.get("space", "")),
+    }  # fmt: skip
+    return Imported(
+        pd.DataFrame(dataset.stimuli),
+        Computed(responses.shape, lambda rows, neuroids: responses[rows, neuroids].values, responses.dtype),
+        columns["presentation"].drop(columns="good", errors="ignore"),
+        columns["neuroid"],
+        time_bins=columns.get("time_bin"),
+        pictures={str(one): Path(path) for one, path in (dataset.stimuli.stimulus_paths or {}).items()},
+        modality=dataset.modality,
+        kind=dataset.kind,
+        tr=dataset.tr,
+        confounds=dataset.confounds,
+        good=dataset.good,
+        blocks=dataset.blocks,
+        about={key: value for key, value in about.items() if value},
+        surfaces=dataset.surfaces,
+        images={} if dataset.mask is None else {"mask": dataset.mask},
+        published_ceilings={
+            region: {"value": one.value, "source": one.source}
+            for region, one in dataset.published_ceilings.items()
+        },
+        simulated=dataset.simulated,
+        said=tuple(responses.attrs.get("said", ())),
+        left_out=dict(responses.attrs.get("left_out", {})),
+    )

@@ -15,9 +15,9 @@ from ..files import home, sha256_file, whole_folder, write_bytes, write_json
 from .arrays import labeled, modality_of
 from .dataset import Dataset
 from .formats.chunked import write_chunked
-from .formats.folder import CONFOUNDS, DESCRIPTION, MANIFEST, NAME, is_own_layout, load_folder
-from .formats.folder_writer import ceiling_lines, quoted
-from .imported import Computed, Imported
+from .formats.folder import CONFOUNDS, MANIFEST, NAME, is_own_layout, load_folder
+from .formats.folder_writer import DESCRIPTION, ceiling_lines, quoted
+from .imported import Imported
 from .recorded import check_filled
 from .stimuli.pictures import check as check_picture
 from .stimulus_set import StimulusSet
@@ -85,53 +85,6 @@ def write_recording(imported: Imported, folder: Path, name: str) -> None:
     stimuli, n_unseen = _stimuli(imported, columns, name)
     with whole_folder(folder) as temporary:
         _write(temporary, name, imported, columns, stimuli, n_unseen)
-
-
-def imported_of(dataset: Dataset) -> Imported:
-    """A data set as what a format would have read, its responses where they lie.
-
-    Raises
-    ------
-    UserError
-        For RDMs alone.
-    """
-    responses = dataset.responses
-    if responses is None:
-        raise UserError(f"{dataset.identifier} holds RDMs alone: there are no responses to convert")
-    columns = {
-        dim: pd.DataFrame(
-            {str(name): one.values for name, one in responses.coords.items() if one.dims == (dim,)}
-        )
-        for dim in responses.dims
-    }
-    about = {
-        "license": dataset.license, "bibtex": dataset.bibtex, "source": dataset.source, "units": dataset.units,
-        "space": str(responses.attrs.get("space", "")),
-    }  # fmt: skip
-    return Imported(
-        pd.DataFrame(dataset.stimuli),
-        Computed(responses.shape, lambda rows, neuroids: responses[rows, neuroids].values, responses.dtype),
-        columns["presentation"].drop(columns="good", errors="ignore"),
-        columns["neuroid"],
-        time_bins=columns.get("time_bin"),
-        pictures={str(one): Path(path) for one, path in (dataset.stimuli.stimulus_paths or {}).items()},
-        modality=dataset.modality,
-        kind=dataset.kind,
-        tr=dataset.tr,
-        confounds=dataset.confounds,
-        good=dataset.good,
-        blocks=dataset.blocks,
-        about={key: value for key, value in about.items() if value},
-        surfaces=dataset.surfaces,
-        images={} if dataset.mask is None else {"mask": dataset.mask},
-        published_ceilings={
-            region: {"value": one.value, "source": one.source}
-            for region, one in dataset.published_ceilings.items()
-        },
-        simulated=dataset.simulated,
-        said=tuple(responses.attrs.get("said", ())),
-        left_out=dict(responses.attrs.get("left_out", {})),
-    )
 
 
 def _write(

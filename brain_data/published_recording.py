@@ -30,6 +30,7 @@ class PublishedRecording(RecordingFormat):
         What its folder holds, for the line that says that another one does not.
     """
 
+    of_one = True
     card: ClassVar[DatasetCard]
     layout: ClassVar[str]
 

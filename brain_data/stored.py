@@ -37,7 +37,7 @@ def walk(responses: xr.DataArray) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
         yield rows, responses[rows].values
 
 
-class StoredResponses(BackendArray):  # type: ignore[misc]
+class StoredResponses(BackendArray):
     """The array of an HDF5 file, as xarray's lazy indexing asks for it; the file is open only while it is read.
 
     Parameters
@@ -109,5 +109,5 @@ def _indices(key: Any, size: int) -> npt.NDArray[np.intp]:
 
 def lazily(path: Path, name: str, dims: tuple[str, ...], coords: Mapping[str, Any]) -> xr.DataArray:
     """The array of an HDF5 file, whose numbers are read when they are asked for, and not kept."""
-    variable = xr.Variable(dims, indexing.LazilyIndexedArray(StoredResponses(path, name)))
+    variable = xr.Variable(dims, indexing.LazilyIndexedArray(StoredResponses(path, name)))  # type: ignore[no-untyped-call]
     return xr.Dataset({name: variable}, coords)[name]  # DataArray's own constructor would read it

@@ -1,5 +1,6 @@
 """Files of strangers are bounded before they are read: by memory, by their folder, by how deep they are nested."""
 
+import gzip
 import json
 import os
 import socket
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import run_brodmann
+from PIL import Image
 
 from brodmann import UserError
-from brodmann.bounded import check_ends, check_npz, check_plain, read_npz
+from brodmann.bounded import check_ends, check_npz, check_plain, read_npz, require_for_nifti
 from brodmann.brain_data.catalogue import add_dataset, list_datasets
+from brodmann.brain_data.timeseries.block_patterns import read_image
 from brodmann.errors import printable
 from brodmann.files import read_json, read_toml
 
@@ -42,11 +45,15 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+PEAK = """
+def peak():  # of this program alone: what getrusage says begins with what its parent held
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
 ADD = """
-import resource, sys
+import sys
 from brodmann.bench.cli.main import app
 import brodmann.brain_data.formats.folder, scipy.io, h5py, netCDF4, xarray
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 from brodmann import UserError
 from brodmann.brain_data.catalogue import add_dataset
 try:
@@ -54,19 +61,24 @@ try:
     print("taken")
 except UserError as error:
     print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
-def added(folder, gigabytes="1"):
-    """What ``data add`` says of a folder, and by how many MiB the most that its process held grew meanwhile."""
+def said_and_grown(script, path, gigabytes):
+    """What a script says of a path, and by how many MiB the most that its process held grew meanwhile."""
     done = subprocess.run(
-        [sys.executable, "-c", ADD, str(folder)], capture_output=True, text=True,
+        [sys.executable, "-c", PEAK + script, str(path)], capture_output=True, text=True,
         env=os.environ | {"BRODMANN_MEMORY_GB": gigabytes},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said, grown = done.stdout.splitlines()
     return said, int(grown) / 1024
+
+
+def added(folder, gigabytes="1"):
+    """What ``data add`` says of a folder, and by how many MiB the process grew."""
+    return said_and_grown(ADD, folder, gigabytes)
 
 
 def zeros_npy(stream, shape, n_bytes):
@@ -168,6 +180,156 @@ def test_what_fits_is_read_and_less_memory_refuses_it(folder):
     said, _ = added(folder, "0.6")
     assert "responses.npz would take about 0.6 GiB" in said or "GiB of memory and 0.6 GiB are free" in said
     assert added(folder, "8")[0] == "taken"
+
+
+READ = """
+import sys
+from pathlib import Path
+import nibabel
+from brodmann import UserError
+from brodmann.brain_data.timeseries.block_patterns import read_image
+before = peak()
+try:
+    print("of shape", read_image(Path(sys.argv[1]))[0].shape)
+except UserError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+def image_read(path, gigabytes="1"):
+    """What reading a NIfTI image says, and by how many MiB the process grew."""
+    return said_and_grown(READ, path, gigabytes)
+
+
+def nifti(shape, kind=np.int16, version=1, **fields):
+    """The header of an image, and the four bytes after it that say that nothing extends it."""
+    import nibabel
+
+    header = (nibabel.Nifti1Header if version == 1 else nibabel.Nifti2Header)()
+    header.set_data_dtype(kind)
+    header.set_data_shape(shape)
+    header["vox_offset"] = header.single_vox_offset
+    for name, value in fields.items():
+        header[name] = value
+    return header.binaryblock + bytes(4)
+
+
+def extended(before, *sizes):
+    """A header that says how long its extensions are, with the first bytes of each."""
+    head = bytearray(nifti((4, 4, 4), vox_offset=before))
+    head[348] = 1
+    return bytes(head) + b"".join(struct.pack("<ii", size, 0) for size in sizes)
+
+
+def zeros_after(head, n_bytes):
+    """A gzip of a header and so many bytes of zeros."""
+
+    def make(path):
+        with gzip.open(path, "wb", compresslevel=1) as stream:
+            stream.write(head)
+            for _ in range(n_bytes >> 24):
+                stream.write(bytes(1 << 24))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (zeros_after(nifti((1 << 10, 1 << 10, 1 << 10)), 2 * GIB), "GiB of memory"),
+        (zeros_after(nifti((1 << 10, 1 << 10, 1 << 10), version=2), 0), "GiB of memory"),
+        (zeros_after(nifti((1 << 40, 1 << 20, 1 << 20), version=2), 0), "GiB of memory"),
+        (zeros_after(nifti((300, 300, 300)), 0), "says that it holds 54,000,000 bytes of numbers"),
+        (zeros_after(nifti((-1, 1, 1), glmin=1 << 30), 0), "GiB of memory"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=1e30), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=float("nan")), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), vox_offset=1 << 31), GIB), "GiB of memory"),
+        (zeros_after(nifti((4, 4, 4), dim=[3, -4, 4, 4, 1, 1, 1, 1]), 0), "its header is damaged"),
+        (zeros_after(nifti((4, 4, 4), datatype=77), 0), "numbers of kind 77"),
+        (zeros_after(extended(416, (1 << 31) - 16), GIB), "an extension of its header is damaged"),
+        (zeros_after(extended(416, 0), GIB), "an extension of its header is damaged"),
+        (zeros_after(extended(0, 1 << 30), GIB), "an extension of its header is damaged"),
+        (zeros_after(b"no image", GIB), "it does not begin as one"),
+        (lambda path: path.write_bytes(b""), "is not a readable NIfTI image"),
+        (lambda path: path.write_bytes(gzip.compress(nifti((4, 4, 4)) + bytes(range(128)))[:-40]), "not a readable"),
+    ],
+)  # fmt: skip
+def test_a_small_image_that_would_fill_memory_is_refused_before_it_does(tmp_path, make, message):
+    make(tmp_path / "bold.nii.gz")
+    assert (tmp_path / "bold.nii.gz").stat().st_size < 1 << 24
+    said, grown = image_read(tmp_path / "bold.nii.gz")
+    assert message in said
+    assert "bold.nii.gz" in said
+    assert ("is not a readable NIfTI image" in said) != ("GiB of memory" in said)
+    assert grown < 100  # MiB
+
+
+def test_an_image_that_is_not_packed_holds_no_more_than_its_file(tmp_path):
+    (tmp_path / "bold.nii").write_bytes(nifti((300, 300, 300)) + bytes(1000))
+    with pytest.raises(
+        UserError, match="says that it holds 54,000,000 bytes of numbers, and has 1,352 bytes"
+    ):
+        require_for_nifti(tmp_path / "bold.nii")
+    (tmp_path / "bold.mgz").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"neither \.nii nor \.nii\.gz"):
+        require_for_nifti(tmp_path / "bold.mgz")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_image_that_fits_is_read_and_less_memory_refuses_it(tmp_path, name, version):
+    import nibabel
+
+    values = np.arange(64 * 64 * 64 * 12, dtype=np.int16).reshape(64, 64, 64, 12)
+    image = (nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image)(values, np.diag([2, 2, 2, 1]))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"a note of some length"))
+    nibabel.save(image, tmp_path / name)
+    found, affine = read_image(tmp_path / name)
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(affine, np.diag([2, 2, 2, 1]))
+    assert "GiB of memory and 0.5 GiB are free" in image_read(tmp_path / name, "0.51")[0]
+    assert image_read(tmp_path / name, "0.6")[0] == "of shape (64, 64, 64, 12)"
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from PIL import Image
+from brodmann import UserError
+from brodmann.brain_data.stimuli import pictures
+Image.init()
+before = peak()
+try:
+    with pictures.opened(Path(sys.argv[1])) as picture:
+        print("of size", picture.size)
+except UserError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.png", "L"),
+        ("a.gif", "L"),
+        ("a.tiff", "L"),
+        ("a.webp", "RGB"),
+        ("a.bmp", "1"),
+        ("a.jpeg", "L"),
+    ],
+)
+def test_a_small_picture_that_would_fill_memory_is_refused_before_it_does(tmp_path, name, mode):
+    packed = {"compression": "tiff_adobe_deflate"} if name == "a.tiff" else {}
+    Image.new(mode, (8000, 8000)).save(tmp_path / name, **packed)
+    assert (tmp_path / name).stat().st_size < 1 << 23
+    said, grown = said_and_grown(LOOK, tmp_path / name, "0.6")
+    assert f"{name} (8000 x 8000) takes about 1953 MiB to read and 614 MiB are free" in said
+    assert grown < 30  # MiB
+    said, grown = said_and_grown(LOOK, tmp_path / name, "4")
+    assert said == "of size (8000, 8000)"
+    assert 100 < grown < 1953
 
 
 def test_arrays_of_an_npz_come_back(tmp_path):

@@ -402,5 +402,5 @@ def _areas(faces: npt.ArrayLike, positions: npt.ArrayLike) -> Floats:
     along = np.zeros_like(across)
     along[:, : places.shape[1]] = third - first
     area = np.linalg.norm(np.cross(across, along), axis=1) / 6
-    whole: Floats = np.bincount(triangles.ravel(), weights=np.repeat(area, 3), minlength=len(places))
-    return whole
+    whole = np.bincount(triangles.ravel(), weights=np.repeat(area, 3), minlength=len(places))
+    return whole.astype(np.float64)

@@ -155,7 +155,7 @@ def add_data(
 
       brodmann data add cells --from session.nwb --events trials --stimulus-column stimulus_id --window 70,170
     """
-    from ...brain_data.catalogue import add_dataset, dataset_card
+    from ...brain_data.catalogue import add_dataset
     from ...brain_data.columns import parse_columns
     from .found import found, found_text
 
@@ -165,7 +165,7 @@ def add_data(
         said.update(found(dataset, ""))
 
     folder = add_dataset(name, source, parse_columns(columns), look, options, file_format)
-    if not dataset_card(name).own:
+    if not said:
         if as_json:
             print_json({"name": name, "folder": str(folder)})
         else:

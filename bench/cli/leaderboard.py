@@ -312,23 +312,25 @@ def revoke(
 def withdraw(
     submission: Annotated[int, typer.Argument(min=1, help="The submission's number.")],
     board: Board = None,
+    to: To = None,
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
-    who: Annotated[str | None, typer.Option("--as", help="In whose name.")] = None,
+    who: Annotated[
+        str | None, typer.Option("--as", help="In whose name, on a file or database of one's own.")
+    ] = None,
 ) -> None:
     """Take a submission back; its scores stay in the history.
 
-    For example:  brodmann leaderboard withdraw 3 --board board.sqlite --reason "wrong weights"
-    """
-    from ..leaderboard.storage.database import open_board
-    from ..leaderboard.submit import account_name
-    from ..results.field_types import plain
+    For example:
 
-    opened = open_board(board, create=False)
-    try:
-        said = plain(reason)[:300]
-    except ValueError as error:
-        raise UserError(f"the reason does not fit: {error}") from error
-    n = opened.withdraw_submission(submission, opened.person(who or account_name()), said)
+      brodmann leaderboard withdraw 3 --board board.sqlite --reason "wrong weights"
+
+      BRODMANN_TOKEN=... brodmann leaderboard withdraw 3 --to https://board.example.org
+    """
+    from ..leaderboard.submit import withdraw as take_back
+
+    if board and to:
+        raise UserError("choose one: --board is a file or database, --to may be a server, too")
+    n = take_back(submission, to or board, reason=reason, who=who)
     say(f"withdrawn {n} scores of submission {submission}")
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ...errors import UserError
 from ...files import parse_json
-from ..results.field_types import IDENTIFIER
+from ..results.field_types import IDENTIFIER, plain
 from .storage.board import Receipt
 from .storage.database import close_board, default_board, open_board
 from .submission.build import gathered
@@ -90,6 +90,47 @@ def send(
         raise
 
 
+def withdraw(
+    submission: int, leaderboard: str | Path | None = None, *, reason: str = "", who: str | None = None
+) -> int:
+    """Take back what was submitted; it stays in the history.
+
+    Parameters
+    ----------
+    submission : int
+        Its number.
+    leaderboard : str or Path, optional
+        As :func:`submit` takes it.
+    reason : str
+        Kept in the history.
+    who : str, optional
+        In whose name, for a file or database; the name of the account by default.
+
+    Returns
+    -------
+    int
+        How many scores no longer count.
+
+    Raises
+    ------
+    UserError
+        For a number that is not there, what is somebody else's, or what no longer counts.
+    """
+    try:
+        said = plain(reason)[:300]
+    except ValueError as error:
+        raise UserError(f"the reason does not fit: {error}") from error
+    address = str(leaderboard or default_board())
+    if not address.startswith(("http://", "https://")):
+        board = open_board(address, create=False)
+        return board.withdraw_submission(submission, board.person(who or account_name()), said)
+    answer = post(address, f"submissions/{submission}/withdraw", {"reason": said}, what="the withdrawal")
+    try:
+        return int(answer["withdrawn"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{address} is not a leaderboard: its answer is none of one") from error
+
+
 def renamed(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """A document in which models have other names.
 
@@ -134,9 +175,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         del req, fp, code, msg, headers, newurl
 
 
-def post(address: str, path: str, document: Mapping[str, Any]) -> Any:
+def post(address: str, path: str, document: Mapping[str, Any], *, what: str = "the submission") -> Any:
     """Send a document to a place of a server's interface; its answer."""
-    return _post(address, path, json.dumps(document, allow_nan=False).encode())
+    return _post(address, path, json.dumps(document, allow_nan=False).encode(), what)
 
 
 def ask(address: str, path: str) -> Any:
@@ -155,7 +196,7 @@ def ask(address: str, path: str) -> Any:
         raise UserError(f"{address} is not a leaderboard: it did not answer in JSON") from error
 
 
-def _post(address: str, path: str, body: bytes) -> Any:
+def _post(address: str, path: str, body: bytes, what: str = "the submission") -> Any:
     parts = urlsplit(address)
     if parts.scheme != "https" and parts.hostname not in _LOCAL:
         raise UserError(f"{address} is not a secure (https) address: a token is not sent there")
@@ -176,16 +217,14 @@ def _post(address: str, path: str, body: bytes) -> Any:
             with error:
                 problem = _problem_of(error)
             if error.code not in (429, 502, 503, 504):
-                raise UserError(f"{parts.hostname} refused the submission: {problem}") from None
+                raise UserError(f"{parts.hostname} refused {what}: {problem}") from None
         except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             problem = f"no answer ({getattr(error, 'reason', error)})"
         except ValueError as error:
             raise UserError(f"{address} is not a leaderboard: it did not answer in JSON") from error
         if attempt + 1 < _ATTEMPTS:
             time.sleep(2**attempt)
-    raise UserError(
-        f"{parts.hostname} could not take the submission: {problem}; send it again, it counts once"
-    )
+    raise UserError(f"{parts.hostname} could not take {what}: {problem}; send it again, it counts once")
 
 
 def _receipt(answer: Any, address: str) -> Receipt:

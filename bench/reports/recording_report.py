@@ -3,6 +3,7 @@
 import base64
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,12 +102,12 @@ def _figures(
         if measure != "mean":
             yield (
                 "quality", f"{measure}-histogram", f"{title.capitalize()}, over neuroids.",
-                lambda style, measure=measure, title=title: histograms(table, measure, title, style),
+                partial(histograms, table, measure, title),
             )  # fmt: skip
         if located:
             yield (
                 "quality", f"{measure}-map", f"{title.capitalize()}, where the neuroids lie.",
-                lambda style, measure=measure, title=title: maps(table, measure, title, style),
+                partial(maps, table, measure, title),
             )  # fmt: skip
     if responses.sizes.get("time_bin", 1) > 1:
         timed = in_time(dataset)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...bounded import check_plain, require_for, require_for_nifti
 from ...errors import NotAvailableError, UserError
 from ...files import digest_of, home, remember, whole_folder
 from ...progress import track
@@ -113,7 +114,8 @@ def fetch(target: Path, source: Path | None, options: "ReadOptions | None" = Non
     Raises
     ------
     UserError
-        Where the folder lacks a file, and for an option.
+        For an option, where the folder lacks a file, or holds links out of it, pipes, devices, or images larger than
+        memory.
     NotAvailableError
         Without a network.
     """
@@ -131,6 +133,10 @@ def fetch(target: Path, source: Path | None, options: "ReadOptions | None" = Non
             f"{folder} holds {len(needed) - len(missing)} of the {len(needed)} files that data set 'haxby2001' needs "
             f"(first missing: {missing[0]}): is it the folder that nilearn's fetch_haxby filled?"
         )
+    check_plain(folder)
+    for name in needed:
+        if name.endswith(".nii.gz"):
+            require_for_nifti(folder / name)
     with whole_folder(target) as temporary:
         for name in track(needed, "installing haxby2001"):
             (temporary / name).parent.mkdir(exist_ok=True)
@@ -174,6 +180,7 @@ def load_full(card: DatasetCard, folder: Path) -> "Dataset":
         def make(where: Path = folder / subject) -> "Patterns":
             bold, affine = read_image(where / "bold.nii.gz")
             mask = read_image(where / "mask4_vt.nii.gz")[0] > 0
+            require_for(where / "labels.txt", 8 * (where / "labels.txt").stat().st_size)
             labels = pd.read_csv(where / "labels.txt", sep=" ")
             runs = labeled_runs(bold, labels, TR)
             return patterns(runs, mask, affine, conditions=CATEGORIES, repetition_time=TR)

@@ -21,6 +21,7 @@ class Pereira2018(RecordingFormat):
 
     name = "pereira2018"
     takes = ("task", "subject")
+    of_one = True
 
     def recognizes(self, path: Path) -> bool:
         """The assembly by its name, or the folder that it is in."""

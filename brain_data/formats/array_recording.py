@@ -28,6 +28,7 @@ _PIECE = 1 << 26
 _OF_NEUROIDS = {*NEUROID, "subject", "hemisphere", "vertex", "ncsnr", "hemi", "roi"}
 _BINS = ("time_bin_start", "time_bin_end")
 Columns = dict[str, npt.NDArray[Any]]
+Lists = dict[str, Held]
 
 
 @dataclass
@@ -73,6 +74,7 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
         raise UserError(
             f"{path.name}: {held} has {values.shape[2]} time bins, and {0 if bins is None else len(bins)} are said"
         )
+    beside = {name: one for name, one in beside.items() if name not in trials.columns and one is not held}
     of_trials, of_neuroids = _sorted_columns(file, beside, len(trials), n_neuroids)
     trials = with_own_runs(pd.concat([trials, pd.DataFrame(of_trials, index=trials.index)], axis=1))
     trials, rows, subject = of_one_subject(
@@ -100,18 +102,18 @@ def _about(file: _File) -> dict[str, str]:
     return {"source": str(file.path), **units}
 
 
-def _trials(file: _File, branch: Branch, held: Held) -> tuple[pd.DataFrame, Columns]:
+def _trials(file: _File, branch: Branch, held: Held) -> tuple[pd.DataFrame, Lists]:
     """The presentations, and the lists beside the responses that are not of them yet."""
     beside = _lists(branch)
     events, column = file.options.events, file.options.stimulus_column
     if events is not None:
         table = _events(file, events)
         trials = presentations_of(table, column or _only(table), f"{file.name}: {events}")
-        return trials, {name: one for name, one in beside.items() if name not in trials.columns}
+        return trials, beside
     wanted = column or "stimulus_id"
     for where in (beside, _lists(file.tree)):
         if wanted in where:
-            ids = pd.DataFrame({wanted: where[wanted]})
+            ids = pd.DataFrame({wanted: where[wanted].column()})
             return presentations_of(ids, wanted, file.name), {k: v for k, v in beside.items() if k != wanted}
     node = find(file.tree, wanted)
     if isinstance(node, Held) and node.length is not None:
@@ -131,11 +133,9 @@ def _only(table: pd.DataFrame) -> str | None:
     return str(table.columns[0]) if len(table.columns) == 1 else None
 
 
-def _lists(branch: Branch) -> Columns:
-    """Lists of a branch by name; long ones that are no text stay out, for they are rather responses of one neuroid."""
-    return {
-        name: one.column() for name, one in branch.items() if isinstance(one, Held) and one.length is not None
-    }
+def _lists(branch: Branch) -> Lists:
+    """Lists of a branch by name, not read yet: they may be long."""
+    return {name: one for name, one in branch.items() if isinstance(one, Held) and one.length is not None}
 
 
 def _events(file: _File, events: str) -> pd.DataFrame:
@@ -149,10 +149,7 @@ def _events(file: _File, events: str) -> pd.DataFrame:
                 [one.place for _, _, one in held_in(file.tree)],
             )
         return read_stimulus_table(path)
-    columns = columns_at(node, events, file.path)
-    wanted = file.options.stimulus_column or "stimulus_id"
-    if wanted in columns:
-        columns = {name: one for name, one in columns.items() if len(one) == len(columns[wanted])}
+    columns = columns_at(node, events, file.path, file.options.stimulus_column or "stimulus_id")
     lengths = {len(one) for one in columns.values()}
     if len(lengths) > 1:
         raise UserError(
@@ -168,8 +165,8 @@ def _bins(file: _File, branch: Branch) -> pd.DataFrame | None:
     if said is not None:
         return time_bins(*said)
     lists = _lists({name: branch[name] for name in _BINS if name in branch})
-    if len(lists) == 2 and len(lists[_BINS[0]]) == len(lists[_BINS[1]]):
-        return pd.DataFrame(lists)
+    if len(lists) == 2 and lists[_BINS[0]].length == lists[_BINS[1]].length:
+        return pd.DataFrame({name: one.column() for name, one in lists.items()})
     return None
 
 
@@ -261,19 +258,19 @@ def picked(values: Numbers, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.
     return Computed((len(rows), len(columns), *values.shape[2:]), get, values.dtype)
 
 
-def _sorted_columns(file: _File, beside: Columns, n_trials: int, n_neuroids: int) -> tuple[Columns, Columns]:
+def _sorted_columns(file: _File, beside: Lists, n_trials: int, n_neuroids: int) -> tuple[Columns, Columns]:
     """Lists beside the responses: of trials, of neuroids, and the others, which are named."""
     trials: Columns = {}
     neuroids: Columns = {}
     left = []
     for name, one in beside.items():
         is_neuroid = name in _OF_NEUROIDS or name == file.options.region_column
-        if len(one) == n_neuroids and (is_neuroid or (n_neuroids != n_trials and name not in TIMED[:2])):
-            neuroids[name] = one
-        elif len(one) == n_trials and (n_neuroids != n_trials or name in TIMED):
-            trials[name] = one
-        elif name == SUBJECT_OF and len(one) == 1:
-            neuroids[name] = np.repeat(one, n_neuroids)
+        if one.length == n_neuroids and (is_neuroid or (n_neuroids != n_trials and name not in TIMED[:2])):
+            neuroids[name] = one.column()
+        elif one.length == n_trials and (n_neuroids != n_trials or name in TIMED):
+            trials[name] = one.column()
+        elif name == SUBJECT_OF and one.length == 1:
+            neuroids[name] = np.repeat(one.column(), n_neuroids)
         elif name not in _BINS:
             left.append(name)
     if left:
@@ -332,7 +329,8 @@ def _series(file: _File, branch: Branch, held: Held, numbers: Numbers) -> Import
     n_samples, n_neuroids = held.shape
     lists = _lists(branch)
     clock = next(
-        (name for name in ("neuroid_id", "region", "x") if len(lists.get(name, ())) == n_samples), None
+        (name for name in ("neuroid_id", "region", "x") if name in lists and lists[name].length == n_samples),
+        None,
     )
     if clock is not None and n_samples != n_neuroids:
         numbers, n_samples, n_neuroids = _turned(numbers, (1, 0)), n_neuroids, n_samples
@@ -345,7 +343,7 @@ def _series(file: _File, branch: Branch, held: Held, numbers: Numbers) -> Import
     )
     if options.stimuli is None:
         stimuli["offset"] = step[0] * n_samples
-    of_neuroids = {name: one for name, one in lists.items() if len(one) == n_neuroids != n_samples}
+    of_neuroids = {name: one.column() for name, one in lists.items() if one.length == n_neuroids != n_samples}
     neuroids, columns = _neuroids(file, of_neuroids, n_neuroids, options.subject)
     return Imported(
         stimuli, picked(numbers, np.arange(n_samples), columns), rows, neuroids, kind="series", tr=step[0],

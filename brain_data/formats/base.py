@@ -19,11 +19,11 @@ TIMED = (*PRESENTATION, "time")
 """And when each was, where a person said so."""
 NEUROID = ("neuroid_id", "region", "subject_id", "x", "y", "z")
 COORDINATES = (*PRESENTATION, *NEUROID)
-_NOT_YET = {
-    ".nii": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
-    ".nii.gz": "average it over regions or voxels first, e.g. with nilearn.maskers, and save responses.npz",
+_ELSEWHERE = {
+    ".nii": "give its folder without stimuli.csv to data add, which reads NIfTI with a mask and a table of trials",
+    ".nii.gz": "give its folder without stimuli.csv to data add, which reads NIfTI with a mask and a table of trials",
     ".gz": "unpack it first (gunzip)",
-    ".nwb": "take the responses out, e.g. with pynwb, and save responses.npz",
+    ".nwb": "give the file itself to data add, which reads NWB",
 }
 
 
@@ -99,7 +99,7 @@ def read_responses(folder: Path, columns: ColumnMap | None = None) -> Parts:
         endings = sorted(suffix for one in FORMATS.values() for suffix in one.suffixes)
         readable = ", ".join(f"responses{suffix}" for suffix in endings)
         for path in found:
-            known_ends = (advice for end, advice in _NOT_YET.items() if path.name.lower().endswith(end))
+            known_ends = (advice for end, advice in _ELSEWHERE.items() if path.name.lower().endswith(end))
             advice = next(known_ends, f"it must be one of {readable}")
             raise UserError(f"{path.name} is not read: {advice}")
         raise UserError(f"{folder} holds no {readable}")

@@ -305,10 +305,7 @@ def _opened(path: Path) -> xr.DataArray:
     if not path.is_file():
         raise UserError(f"no assembly at {path}")
     if is_nwb(path):
-        raise UserError(
-            f"{path} is an NWB file, not a BrainIO assembly: take the responses out, e.g. with pynwb, and make a data "
-            "set of a folder with responses.npz"
-        )
+        raise UserError(f"{path} is an NWB file, not a BrainIO assembly: give it to data add by itself")
     kinds = _brainio("assemblies")
     stored = opened(path, "BrainIO netCDF", "fetch it again")
     arrays = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ..dataset import Dataset
-from ..imported import Imported, ReadOptions
+from ..imported import Imported, ReadOptions, imported_of
 from .brainio import from_brainio, to_brainio
 from .recording import RecordingFormat, add_recording_format
 
@@ -24,8 +24,6 @@ class BrainIo(RecordingFormat):
 
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """The assembly and its stimuli; of its time bins those within the window are averaged."""
-        from ..importing import imported_of
-
         found = [sorted(path.glob(pattern)) for pattern in (_ASSEMBLY, _TABLE, _ARCHIVE)]
         for files in found:
             if len(files) > 1:

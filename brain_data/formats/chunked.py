@@ -198,7 +198,7 @@ def _write_coordinates(
 ) -> None:
     import netCDF4
 
-    written = {str(name): (one.dims[0], one.values) for name, one in columns.coords.items()}
+    written = {str(name): (str(one.dims[0]), one.values) for name, one in columns.coords.items()}
     for name in () if time_bins is None else ("time_bin_start", "time_bin_end"):
         written[name] = ("time_bin", time_bins[name].to_numpy(np.float64))  # type: ignore[index]
     with netCDF4.Dataset(path, "a") as file:

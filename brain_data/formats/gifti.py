@@ -78,8 +78,8 @@ def _lazy(file: GiftiFile) -> Numbers:
         wanted = range(*rows.indices(len(file.arrays)))
         here = len(range(*neuroids.indices(file.arrays[0].shape[0])))
         found = np.empty((len(wanted), here), np.float32)
-        for i, place in enumerate(wanted):
-            found[i] = file.read(place)[0].reshape(-1)[neuroids]
+        for i, values in enumerate(file.each(wanted)):
+            found[i] = values.reshape(-1)[neuroids]
         return found
 
     return Computed((len(file.arrays), file.arrays[0].shape[0]), get)

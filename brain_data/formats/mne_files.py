@@ -29,7 +29,7 @@ _BEGINS = {
     ".fif": b"\x00\x00\x00\x64", ".gz": b"\x1f\x8b", ".vhdr": b"Brain", ".edf": b"0       ", ".bdf": b"\xffBIOSEMI",
 }  # fmt: skip
 _LATER = re.compile(r"(?:(?<=epo)|(?<=raw)|(?<=meg)|(?<=eeg))-\d+\.fif(\.gz)?$|_split-(?!0*1_)\d+_")
-_SPOILED = re.compile(r"[Ii]nvalid tag|corrupted|truncated")
+_SPOILED = re.compile(r"[Ii]nvalid tag|possibly corrupted")
 """What MNE warns of, and reads on."""
 _EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$")
 
@@ -302,7 +302,8 @@ def channels_of(
         bad, or have different sampling rates.
     """
     info = opened[0].data.info
-    names, kinds = list(info["ch_names"]), info.get_channel_types()
+    with quietly(opened[0].path):
+        names, kinds = list(info["ch_names"]), info.get_channel_types()
     bads = set().union(*(one.data.info["bads"] for one in opened))
     wanted = _wanted(options.names("channels"), names, kinds, opened[0].path.name)
     picks = [place for place in wanted if names[place] not in bads]

@@ -136,8 +136,10 @@ def _columns_of(table: Held) -> str:
     return ", ".join(map(str, table.get().columns))
 
 
-def columns_at(node: "Held | Branch", place: str, path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The columns of a table inside a file: of a compound array, of a branch of lists, or one list under its name.
+def columns_at(node: "Held | Branch", place: str, path: Path, wanted: str) -> dict[str, npt.NDArray[Any]]:
+    """The columns of a table inside a file: of a compound array, of a branch of lists, or one list of stimuli.
+
+    Of a branch that has the column `wanted`, those that are as long.
 
     Raises
     ------
@@ -151,11 +153,10 @@ def columns_at(node: "Held | Branch", place: str, path: Path) -> dict[str, npt.N
         if node.length is None:
             raise UserError(f"{path.name}: {node} is neither a list nor a table")
         return {"stimulus_id": node.column()}
-    columns = {
-        name: one.column() for name, one in node.items() if isinstance(one, Held) and one.length is not None
-    }
-    if not columns:
+    lists = {name: one for name, one in node.items() if isinstance(one, Held) and one.length is not None}
+    if not lists:
         raise UserError(
             f"{path.name}: {place} holds no lists: {listed([one for _, _, one in held_in(node)])}"
         )
-    return columns
+    length = lists[wanted].length if wanted in lists else None
+    return {name: one.column() for name, one in lists.items() if length in (None, one.length)}

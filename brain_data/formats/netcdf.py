@@ -119,5 +119,5 @@ def is_nwb(path: Path) -> bool:
 
 def _other_kind(path: Path) -> str:
     if is_nwb(path):
-        return "an NWB file, not netCDF: take the responses out, e.g. with pynwb, and save responses.npz"
+        return "an NWB file, not netCDF: give it to data add by itself"
     return ""

@@ -8,9 +8,9 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
-from ..timeseries.trials import Trials, trials_of
+from ..timeseries.trials import Trials, apart_from, trials_of
 from ..timeseries.windows import Bools, Windows, overlaps, window, windows_of
-from .nwb_file import Table, array, children, is_nwb, member, opened, table_named, text, whole
+from .nwb_file import Table, array, children, is_nwb, member, needed, opened, table_named, text, whole
 from .nwb_fluorescence import fluorescence_of, fluorescence_series
 from .nwb_pictures import Pictures, pictures_of
 from .nwb_units import units_of
@@ -73,7 +73,7 @@ class Nwb(RecordingFormat):
             stimuli=stimuli,
             values=inside.kept_with(values),
             presentations=presentations,
-            neuroids=neuroids,
+            neuroids=apart_from(presentations, neuroids),
             time_bins=windows.table,
             pictures=pictures,
             about=about,
@@ -121,7 +121,7 @@ def _rows(path: Path, name: str, group: Any) -> pd.DataFrame:
     place = f"{path.name}: {name}"
     if array(group, "id") is not None:
         return Table(group, place).labels()
-    times, frames = whole(group["timestamps"]), whole(group["data"])
+    times, frames = whole(needed(group, "timestamps", place)), whole(needed(group, "data", place))
     if times.shape != frames.shape:
         raise UserError(f"{place} has {len(frames)} pictures and {len(times)} times")
     return pd.DataFrame({"start_time": times, "frame": frames})

@@ -17,6 +17,7 @@ _SMALL = 1 << 24
 _MOST_PACKED = 1100
 """deflate packs into no less than this part."""
 _LARGEST_PIECE = 1 << 28
+_SHOWN = "stimulus/presentation"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -289,6 +290,12 @@ def tables_of(file: Any) -> dict[str, Any]:
     return found
 
 
+def _numbered(file: Any) -> dict[str, Any]:
+    """Series that say when which number of a stack of pictures was shown."""
+    names = [f"{_SHOWN}/{name}" for name in children(member(file, _SHOWN))]
+    return {name: group for name in names if kind_of(group := member(file, name)) == "IndexSeries"}
+
+
 def table_named(file: Any, asked: str | None, path: Path) -> tuple[str, Any]:
     """The table of presentations: the only one there is, or the one that was asked for.
 
@@ -298,16 +305,25 @@ def table_named(file: Any, asked: str | None, path: Path) -> tuple[str, Any]:
         For none, several, or one that there is not.
     """
     tables = tables_of(file)
+    numbered = {name: group for name, group in _numbered(file).items() if name not in tables}
     if asked is not None:
+        tables |= numbered
         names = [
             name
-            for name in (asked, f"{asked}_presentations", asked.removeprefix("intervals/"))
+            for name in (
+                asked,
+                f"{asked}_presentations",
+                asked.removeprefix("intervals/"),
+                f"{_SHOWN}/{asked}",
+            )
             if name in tables
         ]
         if not names:
             raise unknown(f"table of presentations in {path.name} (--events)", asked, tables)
         return names[0], tables[names[0]]
     likely = [name for name in tables if name not in ("epochs", "invalid_times", "spontaneous_presentations")]
+    if not likely:
+        tables, likely = tables | numbered, list(numbered)
     if not likely:
         also = f" (it has {', '.join(tables)})" if tables else ""
         raise UserError(

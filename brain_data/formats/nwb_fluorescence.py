@@ -75,7 +75,7 @@ def fluorescence_of(name: str) -> Reader:
         neuroids = _neuroids(table, rows, options, said)
         labels = table.labels().iloc[rows].reset_index(drop=True)
         kept = chosen_units(labels, options.quality, table.place, said, left_out)
-        kept &= with_region(neuroids, options.region, place, kept, said, left_out)
+        kept = kept & with_region(neuroids, options.region, place, kept, said, left_out)
         columns = np.flatnonzero(kept)
         span = (float(times[0]), float(times[-1]) + step)
         heard = inside(onsets, windows, [span])
@@ -83,7 +83,7 @@ def fluorescence_of(name: str) -> Reader:
         for reason, lost in (("outside the recording", ~heard), ("in invalid_times", invalid & heard)):
             if n := int(lost.sum()):
                 left_out[f"presentations {reason} (NaN)"] = n
-        heard &= ~invalid
+        heard = heard & ~invalid
         bounds = samples_in(times, onsets, windows)
 
         def get(taken: slice, neuroids: slice) -> npt.NDArray[Any]:

@@ -1,7 +1,7 @@
 """Pictures that stand inside an NWB file as templates of stimuli."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -57,16 +57,21 @@ class Pictures:
 
 
 def pictures_of(path: Path, file: Any, ids: list[str], events: str, said: list[str]) -> Pictures:
-    """The pictures of stimuli, by their names or, where they have none, by their numbers from 0.
+    """The pictures of stimuli, by their names or by their numbers from 0.
 
-    Taken from the template with the name of the table of presentations, else from the only one that knows a stimulus.
-    Rows of an array are lines of the picture.
+    Taken from what a series of numbers points at, else from the template with the name of the table of presentations,
+    else from the only one that names a stimulus. Rows of an array are lines of the picture.
     """
     stem = events.rpartition("/")[2].removesuffix("_presentations")
+    group = member(file, events)
+    pointed = None
+    for name in ("indexed_images", "indexed_timeseries"):
+        pointed = pointed if pointed is not None or group is None else member(group, name)
     templates = {}
     for name in children(member(file, _TEMPLATES)):
-        found = _template(member(file, f"{_TEMPLATES}/{name}"), ids)
-        if found:
+        one = member(file, f"{_TEMPLATES}/{name}")
+        found = _template(one, ids, by_number=name == stem or one == pointed)
+        if found and pointed in (None, one):
             templates[name] = found
     if stem in templates:
         templates = {stem: templates[stem]}
@@ -88,25 +93,30 @@ def pictures_of(path: Path, file: Any, ids: list[str], events: str, said: list[s
     return Pictures(paths, folder) if paths else Pictures()
 
 
-def _template(group: Any, ids: list[str]) -> dict[str, Callable[[], Any]]:
+def _template(group: Any, ids: list[str], *, by_number: bool) -> dict[str, Callable[[], Any]]:
     """How to read the picture of each stimulus that a template knows."""
     if group is None or hasattr(group, "shape"):
         return {}
     data = array(group, "data")
     if data is None:
         names = [name for name in children(group) if kind_of(member(group, name)) in _KINDS]
-        named = {name: partial(array, group, name) for name in names}
-        return _by_name(named, ids)
+        order = array(group, "order_of_images")
+        if by_number and order is not None:
+            in_order = [group.file[one].name.rpartition("/")[2] for one in order[()]]
+            return _numbered([partial(array, group, name) for name in in_order], ids)
+        return _by_name({name: partial(array, group, name) for name in names}, ids)
     if data.ndim not in (3, 4):
         return {}
-    names = array(group, "control_description")
-    if names is not None and names.shape == data.shape[:1]:
-        return _by_name({text(one): partial(_Frame, data, i) for i, one in enumerate(whole(names))}, ids)
-    return {
-        one: partial(_Frame, data, int(one))
-        for one in ids
-        if re.fullmatch(r"\d+", one) and int(one) < data.shape[0]
-    }
+    frames = [partial(_Frame, data, i) for i in range(data.shape[0])]
+    described = array(group, "control_description")
+    if described is not None and described.shape == data.shape[:1]:
+        return _by_name(dict(zip(map(text, whole(described)), frames, strict=True)), ids)
+    return _numbered(frames, ids) if by_number else {}
+
+
+def _numbered(readers: Sequence[Callable[[], Any]], ids: list[str]) -> dict[str, Callable[[], Any]]:
+    numbers = {one: int(one) for one in ids if re.fullmatch(r"\d{1,9}", one)}
+    return {one: readers[i] for one, i in numbers.items() if i < len(readers)}
 
 
 @dataclass(frozen=True)

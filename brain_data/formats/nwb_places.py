@@ -91,8 +91,9 @@ class Places:
         found = {name: one for name, one in found.items() if not one.isin(["", _UNKNOWN]).all()}
         if len(found) == 2:
             (first, one), (second, other) = found.items()
-            if not one.equals(other):
-                i = int(np.flatnonzero((one != other).to_numpy())[0])
+            unlike = np.flatnonzero(one.to_numpy(object) != other.to_numpy(object))
+            if len(unlike):
+                i = int(unlike[0])
                 raise UserError(
                     f"{self.units.place}: {first} and {second} of their electrodes disagree (unit {self.units.ids[i]}: "
                     f"{one[i] or 'none'}, {other[i] or 'none'}): say which is the region by --region-column"

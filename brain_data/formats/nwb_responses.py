@@ -14,7 +14,7 @@ import pandas as pd
 from ...errors import UserError, first_line, missing_extra
 from ...files import read_json, whole_folder
 from ..dataset import Dataset
-from ..imported import Imported, ReadOptions
+from ..imported import Imported, ReadOptions, imported_of
 from ..stored import row_blocks
 from .recording import RecordingFormat, add_recording_format
 
@@ -75,8 +75,6 @@ class NwbResponses(RecordingFormat):
 
     def write(self, dataset: Dataset, path: Path) -> None:
         """A folder that is there when it is whole."""
-        from ..importing import imported_of
-
         try:
             import pynwb
         except ImportError as error:
@@ -99,7 +97,7 @@ class NwbResponses(RecordingFormat):
                     shutil.copyfile(imported.pictures[one], folder / _PICTURES / name)
                 stimuli = stimuli.assign(filename=names)
             file = pynwb.NWBFile(
-                session_description=f"brodmann data set {dataset.identifier}",
+                session_description=f"{dataset.identifier}, written by brodmann",
                 identifier=dataset.digest,
                 session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
             )

@@ -62,9 +62,9 @@ def units_of(
     silent = kept & (trains.stops == trains.starts)
     if silent.any():
         left_out["units without a spike"] = int(silent.sum())
-        kept &= ~silent
+        kept = kept & ~silent
     neuroids, about = _neuroids(path, file, table, labels, options, said)
-    kept &= with_region(neuroids, options.region, place, kept, said, left_out)
+    kept = kept & with_region(neuroids, options.region, place, kept, said, left_out)
     units = np.flatnonzero(kept)
     heard, which = _heard(table, trains, units, onsets, windows, said)
     _count_unheard(heard, which, invalid, onsets, place, trains, left_out)

@@ -12,7 +12,7 @@ from ...bounded import check_plain, require_for
 from ...errors import UserError, first_line
 from ..imported import Computed, Imported, ReadOptions
 from ..timeseries.spikes import check_clock, counts, shaped
-from ..timeseries.trials import Trials, text_of, trials_of
+from ..timeseries.trials import Trials, apart_from, text_of, trials_of
 from ..timeseries.units import chosen_units
 from ..timeseries.windows import Floats, Windows, inside, window, windows_of
 from .onsets_file import named_file, onsets_in, shown_beside
@@ -97,7 +97,7 @@ class Phy(RecordingFormat):
             stimuli=stimuli,
             values=Computed(shape, get),
             presentations=trials.presentations,
-            neuroids=neuroids[kept].reset_index(drop=True),
+            neuroids=apart_from(trials.presentations, neuroids[kept].reset_index(drop=True)),
             time_bins=windows.table,
             pictures=pictures,
             about=about,

@@ -28,6 +28,8 @@ class RecordingFormat(ABC):
         The options of :class:`.imported.ReadOptions` that it understands.
     writes : bool
         Whether data sets can be written in it: ``brodmann data convert``.
+    of_one : bool
+        Whether it is the layout of one published data set: then it wins over those that read many, such as BIDS.
     package, extra : str
         What must be installed to read it, and the extra that installs it: ``pip install 'brodmann[EXTRA]'``.
     """
@@ -35,6 +37,7 @@ class RecordingFormat(ABC):
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[bool] = False
+    of_one: ClassVar[bool] = False
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
 
@@ -92,6 +95,7 @@ def recognized(path: Path, name: str | None = None) -> RecordingFormat | None:
     if name is not None:
         return RECORDING_FORMATS[name]
     found = [one for one in RECORDING_FORMATS.values() if one.recognizes(path)]
+    found = [one for one in found if one.of_one] or found
     if len(found) > 1:
         names = " or ".join(one.name for one in found)
         raise UserError(f"{path} may be {names}: say which by --format")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ...errors import UserError
+from ...bounded import require_for_nifti
+from ...errors import UserError, first_line
 from ...progress import track
 from .beta_series import Sampling, design_matrix, fit_betas
 
@@ -153,13 +154,22 @@ def labeled_runs(bold: Floats, labels: pd.DataFrame, repetition_time: float) -> 
 
 
 def read_image(path: Path) -> tuple[Floats, Floats]:
-    """A NIfTI image, and the affine from its voxel indices to mm."""
-    import nibabel
+    """A NIfTI image, and the affine from its voxel indices to mm.
 
+    Raises
+    ------
+    UserError
+        Where it is damaged, or memory would not hold it.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    require_for_nifti(path)
     try:
         image: Any = nibabel.load(path)
         return image.get_fdata(), image.affine
-    except (OSError, EOFError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, TypeError, zlib.error, ImageFileError, HeaderDataError) as error:
         raise UserError(
-            f"{path} is not a readable NIfTI image ({error}): install the data set again"
+            f"{path} is not a readable NIfTI image ({first_line(error)}): install the data set again"
         ) from error

@@ -27,6 +27,11 @@ _STIMULUS = (
 )
 """What a column that names the stimulus is called; the first is taken before all others."""
 _OURS = ("stimulus_id", "repetition", "time", "subject", "presentation")
+_OF_NEUROIDS = (
+    "neuroid", "neuroid_id", "region", "x", "y", "z", "hemisphere", "vertex", "ncsnr", "good", "time_bin",
+    "time_bin_start", "time_bin_end",
+)  # fmt: skip
+"""What has a meaning of its own beside responses, so that a column of trials is called something else."""
 _OF_PRESENTATIONS = ("run", "session")
 _MOST_NAMED = 8
 
@@ -125,8 +130,14 @@ def trials_of(
         if name not in _OF_PRESENTATIONS and texts.groupby(ids).nunique().max() == 1:
             stimuli[name] = labels[name].iloc[first[stimuli["stimulus_id"]].to_numpy()].to_numpy()
         else:
-            presentations[name] = labels[name].to_numpy()
+            presentations[f"trial_{name}" if name in _OF_NEUROIDS else name] = labels[name].to_numpy()
     return Trials(onsets, presentations, stimuli, said, left_out)
+
+
+def apart_from(presentations: pd.DataFrame, neuroids: pd.DataFrame) -> pd.DataFrame:
+    """Neuroids whose labels have no name of a column of presentations: ``quality`` becomes ``unit_quality``."""
+    taken = {*presentations, "presentation", "time_bin", "time_bin_start", "time_bin_end"}
+    return neuroids.rename(columns={name: f"unit_{name}" for name in neuroids if name in taken})
 
 
 def text_of(value: Any) -> str:
@@ -195,8 +206,8 @@ def _asked_for(
         for value in sorted(values - set(texts)):
             raise unknown(f"value of {name} in {place}", value, texts)
         kept &= texts.isin(values).to_numpy() != unlike
-    if asked:
-        left_out[f"presentations not asked for (--where {where})"] = int((~kept).sum())
+    if n := int((~kept).sum()):
+        left_out[f"presentations not asked for (--where {where})"] = n
     return kept
 
 

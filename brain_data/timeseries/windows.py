@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
-from ..imported import ReadOptions
+from ..read_options import ReadOptions
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

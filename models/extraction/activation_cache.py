@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ...files import cannot_write, home, parse_json, write_json
+from ...places import is_still, locked
 
 Values = npt.NDArray[Any]
 """float32, or float16 where a reading asks for half precision."""
@@ -86,18 +87,14 @@ class Growing:
         self.key, self.shape, self.dtype = key, shape, np.dtype(dtype)
         path = path_of(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.partial = path.with_name(f".{key}.partial")
-        self._lock = _locked(path.with_name(f".{key}.lock"))
-        if self._lock is None:  # another process makes the same: this one works beside it
-            self.partial = path.with_name(f".{key}.{os.getpid()}.partial")
-            self.partial.unlink(missing_ok=True)
+        self.partial, self._file = _opened(path)
+        self._is_open = True
         self.journal = self.partial.with_suffix(".journal")
         self._header = _header(shape, self.dtype)
         self._plan = plan
         self._crc = zlib.crc32(self._header)
         self._in_order, self._next_row = True, 0
         self._known = self._read_journal()
-        self._file = os.open(self.partial, os.O_RDWR | os.O_CREAT, 0o644)
         if not self._known:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, self._header, 0)
@@ -149,27 +146,25 @@ class Growing:
         """Make the file appear in the cache, with its checksum."""
         # not forced onto the disk, which takes as long as writing: what a power failure loses, the checksum tells
         path = path_of(self.key)
-        path.with_suffix(".json").unlink(missing_ok=True)
         whole = self._in_order and self._next_row == self.shape[0]
         digest = f"{self._crc:08x}" if whole else crc32_file(self.partial)
-        self.partial.replace(path)
         write_json(path.with_suffix(".json"), {**notes, "crc32": digest, "shape": list(self.shape)})
-        self.close(keep=False)
+        self.journal.unlink(missing_ok=True)
+        self.partial.replace(path)  # the last step: a kill before it leaves what the next run finishes
+        self._let_go()
 
     def close(self, *, keep: bool) -> None:
         """Let go of the files; what is not kept for a later run is removed."""
-        with suppress(OSError):
-            os.close(self._file)
-        self._log.close()
-        if not keep:
-            for path in (self.partial, self.journal):
+        if self._is_open and not keep:
+            for path in (self.journal, self.partial):
                 path.unlink(missing_ok=True)
-        if self._lock is not None:
-            with suppress(OSError):
-                os.close(self._lock)
-            self._lock = None
-            if not keep:
-                path_of(self.key).with_name(f".{self.key}.lock").unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._log.close()
+            os.close(self._file)
 
     def _take(self, crc: int, rows: Rows) -> None:
         self._crc = crc
@@ -300,12 +295,25 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _forget_abandoned(folder: Path) -> None:
-    """Remove what an interrupted extraction left and nobody went on with for a week."""
+    """Remove what an interrupted extraction left and nobody went on with for a week, or will ever go on with."""
     for path in folder.glob("*/.*.partial"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            if time.time() - path.stat().st_mtime > _ABANDONED_S or _was_beside(path):
                 path.unlink()
-                path.with_suffix(".journal").unlink(missing_ok=True)
+    for path in folder.glob("*/.*.journal"):
+        if not path.with_suffix(".partial").exists():
+            path.unlink(missing_ok=True)
+
+
+def _was_beside(partial: Path) -> bool:
+    """Whether it is of a process that worked beside another one, and is gone."""
+    if partial.stem.count(".") < 2:
+        return False
+    file = os.open(partial, os.O_RDWR)
+    try:
+        return locked(file) is True
+    finally:
+        os.close(file)
 
 
 def _header(shape: tuple[int, int], dtype: np.dtype[Any]) -> bytes:
@@ -330,16 +338,13 @@ def _write_all(file: int, view: memoryview, place: int) -> None:
         view, place = view[written:], place + written
 
 
-def _locked(path: Path) -> int | None:
-    """A lock that ends with this process, or None where another one holds it."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: every process works for itself
-        return None
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+def _opened(path: Path) -> tuple[Path, int]:
+    """The file that becomes `path`, locked; one of its own for a process beside which another makes the same."""
+    while True:
+        for beside in ("", f".{os.urandom(4).hex()}"):
+            partial = path.with_name(f".{path.stem}{beside}.partial")
+            file = os.open(partial, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = locked(file)
+            if (lock or (lock is None and beside)) and is_still(file, partial):
+                return partial, file
+            os.close(file)  # of another one, finished meanwhile, or taken for a stray

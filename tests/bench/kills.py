@@ -1,10 +1,15 @@
 """Kill brodmann at random moments: what is there is whole or absent, and the next run ends as an unkilled one.
 
-``python kills.py --kills 100 --seed 0`` prints one JSON object. One process imports everything; every run is a fork of
-it, so that a kill costs little and lands in the work rather than in the imports.
+``python kills.py --kills 100 --seed 0`` prints one JSON object, and a line a kill on the way. One process imports
+everything; every run is a fork of it, so that a kill costs little and lands in the work rather than in the imports.
+
+Two kills of three are aimed at the files: an unkilled run says when it opens one to write, names, makes or removes one;
+one of these moments is drawn, and the kill comes at a random time between it and the next. The third comes at a random
+time of the run.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -28,6 +33,7 @@ from boards import document
 from PIL import Image
 
 import brodmann
+from brodmann import places
 from brodmann.bench.brainscore_plugins import write_benchmark_plugin
 from brodmann.bench.leaderboard.submit import send
 from brodmann.bench.reports.collect import compare
@@ -40,7 +46,7 @@ from brodmann.models.training import loop
 from brodmann.models.training.recipe import Recipe
 from brodmann.models.training.texts import corpus
 
-STRAY = re.compile(r"\..+\.[a-z0-9_]{8}\.(partial|aside)")
+STRAY = re.compile(r"\..+\.(partial|aside)")
 N = 40
 
 
@@ -86,7 +92,18 @@ class Add:
         assert not any(name.startswith(".") for name in names)
 
 
+def nothing() -> None:
+    """What most runs do before they begin."""
+
+
+def without_exchange() -> None:
+    """As on a system that cannot swap two names in one step."""
+    places._exchanged = lambda _one, _other: False
+
+
 class Replace(Add):
+    ways = (nothing, without_exchange)
+
     def prepare(self, folder: Path) -> None:
         recordings(folder / "v1", 1)
         recordings(folder / "v2", 2)
@@ -187,10 +204,6 @@ KINDS = {
 }  # fmt: skip
 
 
-LONG = ("train", "compare")
-"""What takes seconds is killed a third as often."""
-
-
 def tables(board: Path) -> dict[str, int]:
     """Rows by table of a board that is sound."""
     with sqlite3.connect(board) as opened:
@@ -206,7 +219,7 @@ def state(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.name.endswith((".lock", "-wal", "-shm")) or not path.is_file():
+        if path.name.endswith(("-wal", "-shm")) or not path.is_file():
             continue
         if path.suffix == ".sqlite":
             found[name] = tables(path)
@@ -215,18 +228,36 @@ def state(folder: Path) -> dict[str, object]:
     return found
 
 
-def forked(work, folder: Path) -> tuple[int, int]:
-    """A process that works in a folder; it says when it begins."""
-    ready, say = os.pipe()
+CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "sqlite3.connect")
+
+
+def touches(event: str, arguments: tuple[object, ...], folder: Path) -> bool:
+    """Whether Python is about to change a file below a folder."""
+    if event == "open":
+        flags = arguments[2]
+        if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            return False
+    elif event not in CHANGES:
+        return False
+    return any(
+        os.fsdecode(one).startswith(str(folder))
+        for one in arguments
+        if isinstance(one, str | bytes | os.PathLike)
+    )
+
+
+def forked(work, folder: Path, tell, before) -> int:
+    """A process that works in a folder; it calls `tell` whenever it is about to change a file there."""
     child = os.fork()
     if child:
-        os.close(say)
-        return child, ready
+        return child
     code = 1
     try:
+        os.nice(5)  # whoever kills it comes first
         os.environ["BRODMANN_HOME"] = str(folder / "home")
-        os.close(ready)
-        os.write(say, b"1")
+        before()
+        sys.addaudithook(lambda event, arguments: tell() if touches(event, arguments, folder) else None)
+        tell()
         work(folder)
         code = 0
     except BaseException:
@@ -235,27 +266,98 @@ def forked(work, folder: Path) -> tuple[int, int]:
         os._exit(code)
 
 
-def finished(work, folder: Path) -> float:
-    """Run to the end; how long it took."""
-    child, ready = forked(work, folder)
-    os.read(ready, 1)
-    os.close(ready)
-    start = time.monotonic()
-    _, status = os.waitpid(child, 0)
-    assert status == 0, f"{getattr(work, '__qualname__', work)} ended with {status}"
-    return time.monotonic() - start
+def finished(work, folder: Path, before=nothing) -> list[float]:
+    """Run to the end; seconds from the start to each change of a file, and to the end."""
+    with tempfile.TemporaryFile() as told:
+        child = forked(work, folder, lambda: os.write(told.fileno(), b"%f\n" % time.monotonic()), before)
+        _, status = os.waitpid(child, 0)
+        ended = time.monotonic()
+        assert status == 0, f"{getattr(work, '__qualname__', work)} ended with {status}"
+        told.seek(0)
+        times = [float(line) for line in told] + [ended]
+    return [one - times[0] for one in times]
 
 
-def killed(work, folder: Path, after_s: float) -> bool:
-    """Kill a run; whether the kill landed, by how the process ended."""
-    child, ready = forked(work, folder)
-    os.read(ready, 1)
-    os.close(ready)
+def killed(work, folder: Path, change: int, after_s: float, before=nothing) -> bool:
+    """Kill a run so long after a change of a file; whether it landed, by how the process ended."""
+    ready, say = os.pipe()
+    child = forked(work, folder, lambda: os.write(say, b"."), before)
+    os.close(say)
+    for _ in range(change + 1):
+        if not os.read(ready, 1):
+            break  # it ended before
     time.sleep(after_s)
-    os.kill(child, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    os.close(ready)
     assert os.WIFSIGNALED(status) or status == 0, f"it failed by itself: {status}"
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def moment(times: list[float], chance: random.Random) -> tuple[int, float]:
+    """A change of a file, and how long after it."""
+    if chance.random() < 1 / 3:
+        return 0, times[-1] * chance.random()
+    change = chance.randrange(1, len(times) - 1)
+    return change, (times[change + 1] - times[change]) * chance.random()
+
+
+def half_written(folder: Path) -> tuple[bool, bool]:
+    """Whether files or folders under a temporary name are there, and what SQLite has not yet put into its file."""
+    names = [path for path in folder.rglob("*") if STRAY.fullmatch(path.name)]
+    logs = [
+        path for path in folder.rglob("*.sqlite-*") if path.stat().st_size and path.suffix != ".sqlite-shm"
+    ]
+    return bool(names), bool(logs)
+
+
+class Kind:
+    """One kind of work, as it is before it and after it."""
+
+    def __init__(self, name: str, place: Path, seed: int) -> None:
+        self.name, self.work, self.kept = name, KINDS[name](), place / name
+        self.root = place / "here"  # every run is in a folder of the same name: records keep paths
+        self.chance = random.Random(f"{seed} {name}")
+        self.counts = dict.fromkeys(("runs", "landed", "changed", "with_partial", "with_log"), 0)
+        self.wrong: list[str] = []
+        self.root.mkdir()
+        finished(self.work.prepare, self.root)
+        shutil.copytree(self.root, self.kept)
+        self.times = finished(self.work.run, self.root)
+        self.whole, self.untouched = state(self.root), state(self.kept)
+        shutil.rmtree(self.root)
+
+    def kill(self) -> None:
+        """Kill one run, look at what it left, run again."""
+        change, after_s = moment(self.times, self.chance)
+        said = f"{self.name}, {after_s:.4f} s after change {change} of {len(self.times) - 2}"
+        before = self.chance.choice(getattr(self.work, "ways", [nothing]))
+        shutil.copytree(self.kept, self.root)
+        self.counts["runs"] += 1
+        try:
+            if killed(self.work.run, self.root, change, after_s, before):
+                self._look(said)
+        except AssertionError as error:
+            self.wrong.append(f"{said}: {error}")
+        shutil.rmtree(self.root)
+
+    def _look(self, said: str) -> None:
+        left, logs = half_written(self.root)
+        self.counts["landed"] += 1
+        self.counts["with_partial"] += left
+        self.counts["with_log"] += logs
+        self.counts["changed"] += state(self.root) != self.untouched
+        print(said, "partial" if left else "", "log" if logs else "", file=sys.stderr, flush=True)
+        finished(self.work.check, self.root)
+        finished(self.work.run, self.root)
+        now = state(self.root)
+        odd = sorted(key for key in {*now, *self.whole} if now.get(key) != self.whole.get(key))
+        if odd:
+            self.wrong.append(f"{said}: {odd[:3]}")
+        strays = [str(path) for path in self.root.rglob(".*") if STRAY.fullmatch(path.name)]
+        if strays:
+            self.wrong.append(f"{said} leaves {strays[:3]}")
 
 
 def main() -> None:
@@ -268,46 +370,21 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     until = time.monotonic() + options.seconds
-    chance = random.Random(options.seed)
-    landed = dict.fromkeys(options.of, 0)
-    began = dict.fromkeys(options.of, 0)
-    wrong: list[str] = []
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "here"  # every run is in a folder of the same name: records keep paths
-        kept, times, whole = {}, {}, {}
-        for name in options.of:
-            kind = KINDS[name]()
-            root.mkdir()
-            finished(kind.prepare, root)
-            kept[name] = Path(place) / name
-            shutil.copytree(root, kept[name])
-            times[name] = finished(kind.run, root)
-            whole[name] = state(root)
-            shutil.rmtree(root)
-        tries = 0
-        while sum(landed.values()) < options.kills and tries < 3 * options.kills and time.monotonic() < until:
-            tries += 1
-            name = min(options.of, key=lambda one: landed[one] * (3 if one in LONG else 1))
-            kind = KINDS[name]()
-            shutil.copytree(kept[name], root)
-            after_s = times[name] * chance.random() ** 0.5  # what is written is written late
-            try:
-                if killed(kind.run, root, after_s):
-                    landed[name] += 1
-                    began[name] += state(root) != state(kept[name])
-                    finished(kind.check, root)
-                    finished(kind.run, root)
-                    now = state(root)
-                    odd = sorted(key for key in {*now, *whole[name]} if now.get(key) != whole[name].get(key))
-                    if odd:
-                        wrong.append(f"{name} after {after_s:.3f} s: {odd[:3]}")
-                    strays = [str(path) for path in root.rglob(".*") if STRAY.fullmatch(path.name)]
-                    if strays:
-                        wrong.append(f"{name} after {after_s:.3f} s leaves {strays[:3]}")
-            except AssertionError as error:
-                wrong.append(f"{name} after {after_s:.3f} s: {error}")
-            shutil.rmtree(root)
-    print(json.dumps({"landed": landed, "with_files_changed": began, "wrong": wrong, "seconds": times}))
+        kinds = [Kind(name, Path(place), options.seed) for name in options.of]
+        for _ in range(2 * options.kills):
+            if sum(kind.counts["landed"] for kind in kinds) == options.kills or time.monotonic() > until:
+                break
+            min(kinds, key=lambda kind: kind.counts["landed"]).kill()
+    print(
+        json.dumps(
+            {
+                "kinds": {kind.name: kind.counts for kind in kinds},
+                "wrong": [line for kind in kinds for line in kind.wrong],
+                "seconds": {kind.name: round(kind.times[-1], 3) for kind in kinds},
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,19 +1,14 @@
-"""A web server on this machine, as the tests of installing have it."""
+"""A web server on this machine, as the tests of downloads have it."""
 
-import importlib.util
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from web_server import Server
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     """It serves ``server.files``, and can break off a transfer."""
-    spec = importlib.util.spec_from_file_location(
-        "tests_of_install", Path(__file__).parents[1] / "test_install.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    one = module.Server()
+    one = Server()
     yield one
     one.close()

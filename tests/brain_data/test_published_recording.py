@@ -9,6 +9,8 @@ import h5py
 import nibabel
 import numpy as np
 import pytest
+from command_line import run_brodmann
+from scipy.io import savemat
 
 import brodmann
 from brodmann import UserError
@@ -115,6 +117,56 @@ def test_things_is_downloaded_as_one_archive_and_unpacked(test_signals, home, se
         expected = file["ResponseData/block0_values"][:8].T
     np.testing.assert_array_equal(load_dataset("things-fmri").responses.values, expected)
     assert list((home / "downloads").iterdir()) == []
+
+
+def nsd_of_pictures(root, n_pictures=150):
+    """Two sessions of betas that are what voxels make of the pictures' luminance, and noise of the same size."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, size=(n_pictures, 4, 4, 1)).repeat(3, axis=3).astype(np.uint8)
+    pictures = coarse.repeat(8, axis=1).repeat(8, axis=2)
+    ids = np.sort(rng.permutation(n_pictures * 2)[:n_pictures])
+    stimuli = root / "nsddata_stimuli/stimuli/nsd"
+    stimuli.mkdir(parents=True)
+    with h5py.File(stimuli / "nsd_stimuli.hdf5", "w") as file:
+        bricks = file.create_dataset("imgBrick", (n_pictures * 2, 32, 32, 3), np.uint8)
+        bricks[ids] = pictures
+    order = np.concatenate([rng.permutation(n_pictures) for _ in range(10)])
+    names = rng.permutation(n_pictures)
+    signal = (coarse[:, :, :, 0].reshape(n_pictures, 16) / 255 - 0.5) @ rng.normal(size=(16, 24))
+    signal /= signal.std(axis=0)
+    betas = signal[names[order]] + rng.normal(size=(1500, 24))
+    folder = root / "nsddata_betas/ppdata/subj01/func1pt8mm/betas_fithrf_GLMdenoise_RR"
+    folder.mkdir(parents=True)
+    for session in (0, 1):
+        values = betas[750 * session :][:750].reshape(750, 4, 3, 2)
+        with h5py.File(folder / f"betas_session{session + 1:02d}.hdf5", "w") as file:
+            file["betas"] = np.round(300 * values).astype(np.int16).transpose(0, 3, 2, 1)
+    roi = root / "nsddata/ppdata/subj01/func1pt8mm/roi"
+    roi.mkdir(parents=True)
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 3, 2), np.int16), np.eye(4)), roi / "nsdgeneral.nii.gz")
+    design = {
+        "masterordering": order[None] + 1,
+        "subjectim": np.tile(ids[names] + 1, (8, 1)),
+        "sharedix": ids[None, :50] + 1,
+    }
+    (root / "nsddata/experiments/nsd").mkdir(parents=True)
+    savemat(root / "nsddata/experiments/nsd/nsd_expdesign.mat", design)
+    return root
+
+
+def test_a_model_that_sees_what_the_voxels_saw_reaches_the_ceiling_of_nsd(tmp_path):
+    """Were pictures, trials or indices shifted by one, nothing would be predicted."""
+    done = run_brodmann(
+        "data", "add", "nsd", "--from", nsd_of_pictures(tmp_path / "nsd"), "--subject", "subj01"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "stimuli     150" in done.stdout
+    assert "nsdgeneral" in done.stdout
+    result = brodmann.score("pixels", "nsd.nsdgeneral-ridge")
+    assert 0.93 < float(result) < 1.07
+    listed = run_brodmann("data", "info", "nsd").stdout
+    assert "https://naturalscenesdataset.org" in listed
+    assert "access" in listed
 
 
 def test_the_benchmark_of_nsd_takes_the_pictures_and_the_part_that_was_added(test_signals, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("brainscore_core", reason="a leaderboard has Brain-Score's tables")
 
+import boards
 from boards import Server
 from command_line import run_brodmann
 
@@ -19,7 +20,7 @@ from brodmann.bench.leaderboard.storage import accounts
 from brodmann.bench.leaderboard.storage.database import close_board
 from brodmann.bench.leaderboard.storage.snapshot import read_snapshot
 from brodmann.bench.leaderboard.submission.schema import digest_of_document
-from brodmann.bench.leaderboard.submit import renamed, send
+from brodmann.bench.leaderboard.submit import renamed, send, withdraw
 from brodmann.bench.metrics.registries import METRICS
 from brodmann.errors import UserError
 
@@ -159,6 +160,45 @@ def test_to_a_server_with_a_token(runs, tmp_path, monkeypatch):
     with opened.reading(), pytest.raises(UserError, match="not valid"):
         accounts.holder(token)
     close_board()
+
+
+def test_what_was_submitted_to_a_server_is_taken_back_with_its_token(tmp_path, monkeypatch):
+    board = tmp_path / "board.sqlite"
+    tokens = [
+        run_brodmann("leaderboard", "token", who, "--board", board).stdout.strip() for who in ("ada", "bob")
+    ]
+    server = Server(board)
+    try:
+        monkeypatch.setenv("BRODMANN_TOKEN", tokens[0])
+        receipt = send(boards.document(), server.url)
+        assert receipt.submission == 1
+        for token, message in (
+            ("", "set BRODMANN_TOKEN"),
+            ("brd_wrong", "refused the withdrawal: the token is not valid"),
+            (tokens[1], "refused the withdrawal: it belongs to another submitter"),
+        ):
+            monkeypatch.setenv("BRODMANN_TOKEN", token)
+            with pytest.raises(UserError, match=message) as caught:
+                withdraw(1, server.url)
+            assert "\n" not in str(caught.value)
+        assert len(state(board).scores) == 1
+        monkeypatch.setenv("BRODMANN_TOKEN", tokens[0])
+        done = run_brodmann("leaderboard", "withdraw", 1, "--to", server.url, "--reason", "wrong weights")
+        assert done.stdout.strip() == "withdrawn 1 scores of submission 1", done.stderr
+        with pytest.raises(
+            UserError, match="refused the withdrawal: nothing of submission 1 counts any more"
+        ):
+            withdraw(1, server.url)
+        with pytest.raises(UserError, match="refused the withdrawal: there is no submission 7"):
+            withdraw(7, server.url)
+    finally:
+        server.stop()
+    assert not state(board).scores
+    assert "wrong weights" in run_brodmann("leaderboard", "audit", "--board", board).stdout
+    with pytest.raises(UserError, match="is not a secure .* address: a token is not sent there"):
+        withdraw(1, "http://board.example.org")
+    done = run_brodmann("leaderboard", "withdraw", 1, "--to", server.url, "--board", board)
+    assert (done.returncode, "choose one: --board" in done.stderr) == (2, True)
 
 
 class Strange(http.server.BaseHTTPRequestHandler):

@@ -1,5 +1,8 @@
 """haxby2001 on the real slice: nilearn's numbers, real category patterns, and chance where it must be."""
 
+import gzip
+import os
+import shutil
 import warnings
 from dataclasses import replace
 from itertools import combinations
@@ -191,3 +194,45 @@ def test_a_folder_that_nilearn_did_not_fill_is_refused(nilearn_folder, tmp_path)
     (tmp_path / "haxby2001" / "subj1").mkdir(parents=True)
     with pytest.raises(UserError, match="holds 0 of the 18 files .*first missing: subj1/bold.nii.gz"):
         brodmann.add_dataset("haxby2001", tmp_path)
+
+
+def image_out_of_the_folder(folder):
+    (folder / "subj1" / "bold.nii.gz").rename(folder.parent / "bold.nii.gz")
+    (folder / "subj1" / "bold.nii.gz").symlink_to(folder.parent / "bold.nii.gz")
+
+
+def pictures_out_of_the_folder(folder):
+    (folder / "stimuli" / "faces").symlink_to("/etc")
+
+
+def pipe(folder):
+    os.mkfifo(folder / "stimuli" / "bottles" / "Bottle2.jpg")
+
+
+def giant_image(folder):
+    """Ten thousand volumes of 1024 x 1024 x 1024 in 400 bytes."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((1024, 1024, 1024, 10_000))
+    (folder / "subj6" / "bold.nii.gz").write_bytes(gzip.compress(header.binaryblock + bytes(4)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (image_out_of_the_folder, "subj1/bold.nii.gz is a link out of its folder"),
+        (pictures_out_of_the_folder, "faces is a link out of its folder"),
+        (pipe, r"Bottle2.jpg is a pipe \(FIFO\)"),
+        (giant_image, "reading bold.nii.gz would take about .* GiB of memory"),
+    ],
+)
+def test_what_is_no_plain_file_or_larger_than_memory_is_not_installed(
+    nilearn_folder, tmp_path, monkeypatch, spoil, message
+):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    shutil.copytree(nilearn_folder, tmp_path / "nilearn")
+    spoil(tmp_path / "nilearn" / "haxby2001")
+    with pytest.raises(UserError, match=message) as caught:
+        brodmann.add_dataset("haxby2001", tmp_path / "nilearn")
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "home").rglob("*.nii.gz"))

@@ -8,9 +8,13 @@ import pytest
 
 from brodmann import UserError
 from brodmann.brain_data.catalogue import add_dataset, load_dataset
-from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
+from brodmann.brain_data.formats.recording import (
+    RECORDING_FORMATS,
+    RecordingFormat,
+    read_recording,
+    recognized,
+)
 from brodmann.brain_data.imported import ReadOptions
-from brodmann.brain_data.published.gifti_series import arrays_of
 
 TR = 1.5
 STEM = "{0}/func/{0}_task-{1}_{2}"
@@ -132,20 +136,35 @@ def test_it_is_installed_as_a_series(folder, tmp_path, monkeypatch):
     assert not [one for one in (tmp_path / "home").iterdir() if one.name.startswith(".made")]
 
 
-def test_arrays_are_read_one_at_a_time_in_both_encodings(tmp_path):
-    values = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
-    for encoding in ("GIFTI_ENCODING_B64GZ", "GIFTI_ENCODING_B64BIN"):
-        gifti(tmp_path / "a.func.gii", values, encoding)
-        np.testing.assert_array_equal(np.stack(list(arrays_of(tmp_path / "a.func.gii"))), values)
+def test_both_packings_hold_the_same(folder):
+    expected = numbers(read(folder))
+    for subject in ("sub-001", "sub-002", "sub-003"):
+        for name in (LEFT, RIGHT):
+            path = folder / name.replace("sub-001", subject)
+            values = np.stack([one.data for one in nibabel.load(path).darrays])
+            gifti(path, values, "GIFTI_ENCODING_B64BIN")
+    np.testing.assert_array_equal(numbers(read(folder)), expected)
 
 
-def test_true_gifti_files_are_read_as_nibabel_reads_them(test_signals):
-    for path in sorted(test_signals.rglob("*.func.gii")):
-        if b'Encoding="ASCII"' in path.read_bytes():
-            continue
-        expected = [one.data for one in nibabel.load(path).darrays]
-        for array, other in zip(arrays_of(path), expected, strict=True):
-            np.testing.assert_array_equal(array, other)
+class Anything(RecordingFormat):
+    """Reads every folder."""
+
+    name = "anything"
+
+    def recognizes(self, path):
+        return path.is_dir()
+
+    def read(self, path, options):
+        raise NotImplementedError
+
+
+def test_the_layout_of_one_data_set_wins_over_a_format_of_many(folder, monkeypatch):
+    monkeypatch.setitem(RECORDING_FORMATS._things, "anything", Anything())
+    assert recognized(folder).name == "narratives"
+    assert recognized(folder / "stimuli").name == "anything"
+    monkeypatch.setitem(RECORDING_FORMATS._things, "everything", Anything())
+    with pytest.raises(UserError, match="may be anything or anything: say which by --format"):
+        recognized(folder / "stimuli")
 
 
 LEFT = (
@@ -165,18 +184,21 @@ def edited(name, edit):
 
 BROKEN = {
     "no right hemisphere": (lambda root: (root / RIGHT).unlink(), "has no right hemisphere beside it"),
-    "cut short": (edited(LEFT, lambda text: text[: len(text) // 2]), "is no GIFTI file, or not all of one"),
+    "cut short": (
+        edited(LEFT, lambda text: text[: len(text) // 2]),
+        "cannot be read as GIFTI: (it is cut off|unclosed token)",
+    ),
     "an array that says another size": (
         edited(LEFT, lambda text: text.replace('Dim0="5"', 'Dim0="6"')),
-        "an array holds 20 bytes, and says 24: it is damaged",
+        "it says that it holds 6 numbers .24 bytes., and the file holds 20 bytes of it",
     ),
     "an array that would unpack to more": (
         edited(LEFT, lambda text: text.replace('Dim0="5"', 'Dim0="2"')),
-        "an array holds 9 bytes, and says 8: it is damaged",
+        "it says that it holds 2 numbers .8 bytes., and the file holds more",
     ),
     "a size without an end": (
         edited(LEFT, lambda text: text.replace('Dim0="5"', 'Dim0="99999999999"')),
-        "not one sample of a surface",
+        "it says that it holds 99999999999 numbers, and its 28 bytes cannot",
     ),
     "hemispheres of other lengths": (
         lambda root: gifti(root / RIGHT, np.zeros((39, 4))),

@@ -189,7 +189,7 @@ MISTAKES = {
     "two responses": (write("responses.csv", "stimulus_id,v\n"), "several responses"),
     "nifti": (
         lambda f: (f / "responses.npz").rename(f / "responses.nii.gz"),
-        r"responses.nii.gz is not read: average it over regions or voxels first",
+        r"responses.nii.gz is not read: give its folder without stimuli.csv to data add",
     ),
     "no stimuli": (lambda f: (f / "stimuli.csv").unlink(), "holds no stimuli.csv"),
     "empty stimuli": (write("stimuli.csv", ""), "cannot be read as a table"),

@@ -85,6 +85,24 @@ def test_named_arrays_and_lists_beside_them(path):
     refused(path, "/session/image is an array of texts", array="/session/image")
 
 
+def test_another_list_than_stimulus_id_may_name_the_stimuli(path):
+    write(path, responses=VALUES, stimulus_id=np.arange(N), image=IDS)
+    got = read(path, stimulus_column="image")
+    assert got.presentations["stimulus_id"].tolist() == IDS
+    assert list(got.presentations.columns) == ["stimulus_id", "image"]
+
+
+def test_long_lists_beside_are_not_read(path):
+    """A trace of 4 TiB that nobody asks for, in the same group."""
+    write(path, responses=VALUES, stimulus_id=IDS)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("lfp", (2**39,), "f8", chunks=(2**16,))[:4] = 1
+    got = read(path)
+    np.testing.assert_array_equal(got.values[:, :], VALUES)
+    assert "not read, being lists neither of trials nor of neuroids: lfp" in got.said
+    refused(path, "would take about .* GiB", stimulus_column="lfp")
+
+
 def test_a_table_of_trials_inside_or_beside(path, tmp_path):
     trials = np.zeros(N, [("image", "S8"), ("session", "i4"), ("run", "i4")])
     trials["image"], trials["session"], trials["run"] = IDS, np.repeat([1, 2], 6), np.tile([1, 2], 6)
@@ -247,5 +265,11 @@ def test_a_story_of_words(path, tmp_path):
     got = read(path, series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv"))
     assert got.stimuli["word"].tolist() == ["x", "y"]
     assert set(got.presentations["stimulus_id"]) == {"a"}
+    (tmp_path / "words.TextGrid").write_text(
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n4\n<exists>\n1\n"IntervalTier"\n"words"\n0\n4\n3\n'
+        '0\n1\n"x"\n1\n3\n"sp"\n3\n4\n"y"\n'
+    )
+    got = read(path, series="yes", tr="1.5", stimuli=str(tmp_path / "words.TextGrid"))
+    assert got.stimuli[["word", "onset", "story"]].to_numpy().tolist() == [["x", 0.0, "a"], ["y", 3.0, "a"]]
     words.drop(columns="offset").to_csv(tmp_path / "words.csv", index=False)
     refused(path, "words.csv needs 'offset'", series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv"))

@@ -291,6 +291,10 @@ def test_a_session_as_the_allen_institute_has_them(made, tmp_path):
         "presentations in invalid_times (NaN)": int(bad.sum()),
     }
     assert any("from its first spike to its last" in one for one in found.said)
+    install_recording("scenes", found)
+    responses = load_dataset("scenes").responses
+    assert responses.shape == (int((~bad).sum()), 9)
+    np.testing.assert_allclose(responses["isi_violations"].values, np.linspace(0, 1, 10)[:9])
     gratings = read(path, events="static_gratings", stimulus_column="orientation,contrast", region="VISp")
     assert gratings.stimuli["stimulus_id"].tolist()[:2] == [
         "orientation-0_contrast-0.8",
@@ -361,6 +365,60 @@ def test_pictures_inside_the_file_become_pictures(made, tmp_path):
     assert values[0:1, 0:1].shape == (1, 1)
     del values
     assert not folder.exists()
+
+
+def test_labels_of_trials_and_of_units_may_have_one_name(made, tmp_path):
+    pytest.importorskip("pynwb")
+    session = new_session()
+    add_units(
+        session, made, quality=["good"] * 10, columns={"depth": list(range(10)), "presentation": ["p"] * 10}
+    )
+    numbers = list(range(160))
+    add_trials(session, made, columns={"depth": numbers, "x": numbers, "region": ["left", "right"] * 80})
+    found = read(written(session, tmp_path / "session.nwb"), region="IT")
+    install_recording("cells-apart", found)
+    responses = load_dataset("cells-apart").responses
+    assert responses["depth"].values.tolist() == responses["trial_x"].values.tolist() == numbers
+    assert responses["unit_depth"].values.tolist() == list(range(10))
+    assert set(responses["trial_region"].values) == {"left", "right"}
+    assert set(responses["region"].values) == {"IT"}
+
+
+def test_a_series_of_numbers_says_when_which_picture_was_shown(made, tmp_path):
+    pytest.importorskip("pynwb")
+    from pynwb.base import ImageReferences, Images
+    from pynwb.image import GrayscaleImage, IndexSeries
+
+    rng = np.random.default_rng(0)
+    pictures = [
+        GrayscaleImage(name=f"p{99 - i}", data=rng.integers(0, 256, (4, 5), dtype=np.uint8))
+        for i in range(20)
+    ]
+    session = new_session()
+    add_units(session, made)
+    stack = Images(
+        name="stack",
+        description="d",
+        images=pictures,
+        order_of_images=ImageReferences(name="order_of_images", data=pictures),
+    )
+    session.add_stimulus_template(stack)
+    session.add_stimulus(
+        IndexSeries(
+            name="shown",
+            data=made["stimulus"].astype(np.uint32),
+            timestamps=made["onsets"],
+            indexed_images=stack,
+            unit="N/A",
+        )
+    )
+    found = read(written(session, tmp_path / "index.nwb"))
+    assert found.presentations["stimulus_id"].tolist() == [str(i) for i in made["stimulus"]]
+    for i in (0, 3, 19):
+        np.testing.assert_array_equal(np.asarray(Image.open(found.pictures[str(i)])), pictures[i].data)
+    expected = (counted(made["spike_times"], made["onsets"], 0.07, 0.17) / 0.1).astype(np.float32)
+    np.testing.assert_array_equal(everything(found.values), expected)
+    assert read(tmp_path / "index.nwb", events="shown").values.shape == (160, 10)
 
 
 def test_a_session_becomes_a_data_set(made, tmp_path):
@@ -463,6 +521,10 @@ def test_fluorescence_is_the_mean_of_a_window(tmp_path, masks):
     assert found.neuroids["iscell"].tolist() == [True, False] * 2 + [True]
     assert found.about["units"] == "dF/F"
     assert found.about["technique"] == "optical physiology"
+    install_recording("plane", found)
+    responses = load_dataset("plane").responses
+    np.testing.assert_allclose(responses.values, expected[:8], rtol=1e-5)
+    assert responses["iscell"].values.astype(bool).tolist() == [True, False] * 2 + [True]
 
 
 def test_fluorescence_in_time_of_chosen_cells(tmp_path):

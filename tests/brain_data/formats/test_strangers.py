@@ -289,9 +289,7 @@ def test_sound_files_of_another_kind_are_called_what_they_are(folder):
         from_brainio(path, identifier="mine")
     nwb(path)
     refused(folder, "holds no variable|NWB")
-    with pytest.raises(
-        UserError, match="is an NWB file, not a BrainIO assembly: take the responses out, e.g."
-    ):
+    with pytest.raises(UserError, match="is an NWB file, not a BrainIO assembly: give it to data add"):
         from_brainio(path, identifier="mine")
 
 

@@ -9,11 +9,16 @@ import pandas as pd
 import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis, SeriesAxis
 from surface_files import octahedron, write_labels, write_mgh, write_samples, write_surface
+from typer.testing import CliRunner
 
+from brodmann.bench.cli.main import app
+from brodmann.brain_data.catalogue import load_dataset
 from brodmann.brain_data.formats.freesurfer_files import read_annotation, read_curvature
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
 from brodmann.brain_data.formats.surface_samples import run_of, side_of, without_side
 from brodmann.brain_data.imported import ReadOptions
+from brodmann.brain_data.importing import install_recording
+from brodmann.brain_data.meshes import read_meshes
 from brodmann.errors import UserError
 
 PLACES, FACES = octahedron()
@@ -94,6 +99,32 @@ def test_hemispheres_lie_side_by_side_and_runs_below_each_other(pair, tmp_path):
     assert found.surfaces == meshes
     assert found.about["space"] == "fsaverage5"
     assert "subject" not in found.presentations
+
+
+def test_a_recording_on_meshes_is_added_and_analysed_on_them(pair, tmp_path):
+    """By the commands: what is installed keeps its meshes, so that neighbours are those of the mesh."""
+    folder, truth, meshes = pair
+    words = tmp_path / "sentences.csv"
+    pd.DataFrame(
+        {"stimulus_id": [f"00{i}" for i in range(4)], "sentence": ["a b", "c", "d e f", "g"]}
+    ).to_csv(words, index=False)
+    options = {"events": str(table(tmp_path, 16)), "surface": said_of(meshes), "stimuli": str(words)}
+    install_recording("on-meshes", read(folder, **options))
+    dataset = load_dataset("on-meshes")
+    np.testing.assert_allclose(dataset.responses.values, truth, rtol=1e-6)
+    assert dataset.responses["vertex"].values.tolist() == [*range(N), *range(N)]
+    kept = read_meshes(dataset.surfaces)
+    assert sorted(kept) == ["L", "R"]
+    np.testing.assert_array_equal(kept["R"].faces, FACES)
+    done = CliRunner().invoke(
+        app, ["analyze", "on-meshes", "--permutations", "99", "--folder", str(tmp_path / "out"), "--json"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    report = json.loads(done.stdout)
+    native = report["space"]["layouts"]["native"]
+    assert (native["weights"], report["n_units"]) == ("mesh", 2 * N)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert [name for name in names if name.endswith(".html")] == ["on-meshes__cortex-face.html"]
 
 
 def test_only_the_arrays_that_are_asked_for_are_unpacked(pair, tmp_path, monkeypatch):

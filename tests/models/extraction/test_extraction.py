@@ -172,6 +172,79 @@ def test_two_processes_that_make_the_same_do_not_disturb_one_another(home):
     np.testing.assert_array_equal(activation_cache.find("ab")[0], values)
 
 
+BATCHES = ((np.arange(2), np.arange(6, dtype=np.float32).reshape(2, 3)),
+           (np.arange(2, 4), np.arange(6, 12, dtype=np.float32).reshape(2, 3)))  # fmt: skip
+
+
+def killed_at(step, home):
+    """An extraction of two batches that is killed before it does `step`, an audit event on a path of some ending."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    event, ending = step
+
+    def hook(name, arguments):
+        if name == event and str(arguments[0]).endswith(ending):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    with activation_cache.writing({"ab": (4, 3)}, {"ab": {"of": "a"}}, plan="p") as arrays:
+        for rows, values in BATCHES:
+            if not activation_cache.all_hold(arrays, rows):
+                arrays["ab"].write(rows, values)
+    os._exit(0)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("open", ".partial"),
+        ("open", ".journal"),
+        ("open", ".json"),
+        ("os.rename", ".partial"),
+        ("os.remove", ".journal"),
+        ("os.rename", ".ab.partial"),
+        ("os.remove", ".ab.partial"),
+    ],
+)
+def test_a_kill_at_any_step_leaves_nothing_beside_what_the_next_run_ends_with(home, step):
+    code = killed_at(step, home)
+    assert code in (0, -signal.SIGKILL)
+    found = activation_cache.find("ab")
+    if found is None:
+        assert code == -signal.SIGKILL
+        with activation_cache.writing({"ab": (4, 3)}, {"ab": {"of": "a"}}, plan="p") as arrays:
+            for rows, values in BATCHES:
+                if not activation_cache.all_hold(arrays, rows):
+                    arrays["ab"].write(rows, values)
+    values, notes = activation_cache.find("ab")
+    np.testing.assert_array_equal(values, np.arange(12).reshape(4, 3))
+    assert notes["of"] == "a"
+    assert sorted(path.name for path in (home / "activations" / "ab").iterdir()) == ["ab.json", "ab.npy"]
+
+
+def test_what_a_process_beside_another_left_goes_with_the_next_extraction(home):
+    folder = home / "activations" / "ab"
+    folder.mkdir(parents=True)
+    for name in (".ab.0123abcd.partial", ".ab.0123abcd.journal", ".ac.journal"):
+        (folder / name).write_text("left")
+    for name in (".ad.partial", ".ad.journal"):  # of a run that may be gone on with
+        (folder / name).write_text("left")
+    with activation_cache.writing({"ab": (4, 3)}, {"ab": {}}, plan="p") as one:
+        beside = activation_cache.Growing("ab", (4, 3), np.float32, "p")
+        with activation_cache.writing({"ae": (4, 3)}, {"ae": {}}, plan="p") as other:
+            other["ae"].write(np.arange(4), np.zeros((4, 3)))
+        assert beside.partial.exists()  # it is held
+        beside.close(keep=False)
+        one["ab"].write(np.arange(4), np.zeros((4, 3)))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".ad.journal",
+        ".ad.partial",
+        "ab.json",
+        "ab.npy",
+    ]
+
+
 SCRIPT = """
 import sys, time
 import numpy as np, torch
