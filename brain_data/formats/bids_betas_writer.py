@@ -14,8 +14,7 @@ from ...errors import UserError
 from ...files import whole_folder, write_json
 from ...progress import track
 from ..dataset import Dataset
-from ..imported import Imported
-from ..importing import imported_of
+from ..imported import Imported, imported_of
 from ..stored import row_blocks
 from ..volumes import Image, open_image, voxels_at, write_image, write_volumes
 
