@@ -6,7 +6,7 @@ import struct
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .bounded import require_for
 from .errors import UserError, first_line
@@ -32,7 +32,7 @@ class RestrictedUnpickler(pickle._Unpickler):
     larger than the file. What `find_class` hands out must be new each time, since a file may set attributes on it.
     """
 
-    dispatch = {  # noqa: RUF012 (as in the class it is of)
+    dispatch: ClassVar[Any] = {
         code: step for code, step in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
     }
 
@@ -116,7 +116,8 @@ class _Kind:
     """Stands in for numpy's dtype."""
 
     def __init__(self, name: object = "", *_: object) -> None:
-        self.name, self.order = name, "="
+        self.name = name
+        self.order: Any = "="
 
     def __setstate__(self, state: object) -> None:
         if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "="):
@@ -287,7 +288,7 @@ class _Plain(RestrictedUnpickler):
     def _short(self) -> None:
         self._take(struct.unpack("<I", self.read(4))[0])  # type: ignore[attr-defined]
 
-    dispatch = RestrictedUnpickler.dispatch | {
+    dispatch: ClassVar[Any] = RestrictedUnpickler.dispatch | {
         pickle.BINBYTES8[0]: _long,
         pickle.BYTEARRAY8[0]: _long,
         pickle.BINBYTES[0]: _short,

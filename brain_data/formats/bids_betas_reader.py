@@ -89,12 +89,12 @@ def read(root: Path, options: ReadOptions) -> Imported:
         by_subject.setdefault(one.entities["sub"], []).append(one)
     people = [_person(root, label, files) for label, files in by_subject.items()]
     first = people[0]
-    for one in people[1:]:
-        if not one.shown.equals(first.shown):
+    for other in people[1:]:
+        if not other.shown.equals(first.shown):
             raise UserError(
-                f"sub-{one.subject} was shown other trials than sub-{first.subject}: say whose to take by --subject"
+                f"sub-{other.subject} was shown other trials than sub-{first.subject}: say whose to take by --subject"
             )
-        check_grid(one.images[0], first.images[0].grid, first.images[0].path.name)
+        check_grid(other.images[0], first.images[0].grid, first.images[0].path.name)
     rows = _places(first.shown, f"the tables of trials of sub-{first.subject}")
     neuroids = pd.concat([one.neuroids for one in people], ignore_index=True)
     columns = (

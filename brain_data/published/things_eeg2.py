@@ -271,8 +271,8 @@ def _values(
             if low < high:
                 flat = one.values.reshape(n, *one.values.shape[2:])
                 parts.append(np.asarray(flat[low:high])[:, keep[neuroids], inside])
-        taken = np.concatenate(parts)[::step]
-        return taken.mean(axis=2) if average else taken
+        taken: npt.NDArray[Any] = np.concatenate(parts)[::step]
+        return np.asarray(taken.mean(axis=2)) if average else taken
 
     shape = (int(starts[-1]), len(keep))
     return Computed(shape if average else (*shape, inside.stop - inside.start), get, kind.newbyteorder("="))

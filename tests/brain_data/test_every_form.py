@@ -304,7 +304,7 @@ FORMS = {
         layout("tiny.nwb"), ("--events", "natural_scenes_presentations", "--bins", "0,200,50"), (160, 10, 4), 20,
         "nwb", needs="pynwb",
     ),
-    "Kilosort and Phy": Form(phy, ("--events", "trials.csv"), (160, 10), 20, "phy"),
+    "Kilosort and Phy": Form(phy, ("--events", "trials.csv"), (160, 9), 20, "phy"),
     "MNE": Form(layout("tiny-epo.fif"), ("--window", "70,170"), (160, 8), 20, "mne", needs="mne"),
     "MNE, in time bins": Form(
         layout("tiny-epo.fif"), ("--bins", "-100,500,20"), (160, 8, 30), 20, "mne",
