@@ -6,14 +6,15 @@ import pandas as pd
 
 from ...errors import UserError
 from ..timeseries.trials import Trials
+from .presentation_table import file_beside
 from .stimuli_beside import stimuli_beside
 from .table import read_table
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
 
-def named_file(events: str | None) -> Path | None:
-    """The file that ``--events`` names; None where it names a table inside the recording.
+def named_file(events: str | None, recording: Path) -> Path | None:
+    """The file that ``--events`` names, here or beside the recording; None where it names a table inside it.
 
     Raises
     ------
@@ -22,12 +23,10 @@ def named_file(events: str | None) -> Path | None:
     """
     if events is None:
         return None
-    path = Path(events)
-    if path.is_file():
-        return path
-    if path.suffix.lower() in _SUFFIXES:
-        raise UserError(f"--events {events}: there is no such file")
-    return None
+    path = file_beside(events, recording)
+    if path is None and Path(events).suffix.lower() in _SUFFIXES:
+        raise UserError(f"--events {events}: there is no such file, neither here nor beside {recording.name}")
+    return path
 
 
 def onsets_in(path: Path) -> pd.DataFrame:
