@@ -22,6 +22,7 @@ from .recorded import check_filled
 from .stimuli.pictures import check as check_picture
 from .stimulus_set import StimulusSet
 from .text_columns import text_column
+from .timeseries.clock import described_clock, shifts
 
 _SUBJECTS_ARE_OF_NEUROIDS = "subjects are of neuroids, not of presentations"
 
@@ -239,4 +240,8 @@ def described(imported: Imported) -> Mapping[str, Any]:
     if "time" in shown:
         with suppress(TypeError):
             said["time_s"] = [float(shown["time"].min()), float(shown["time"].max())]
-    return said | {"left_out": dict(imported.left_out), "said": list(imported.said)}
+    lines = list(imported.said)
+    if imported.kind == "series" and imported.tr is not None and "time" in shown and len(shown):
+        clock = described_clock(shifts(imported), imported.tr, float(shown["time"].iloc[0]))
+        lines += [clock] if clock else []
+    return said | {"left_out": dict(imported.left_out), "said": lines}

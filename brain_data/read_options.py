@@ -66,6 +66,10 @@ class ReadOptions:
     surface: str | None = _option("The mesh of a hemisphere's vertices.", "L=FILE,R=FILE")
     units: str | None = _option("What a response value is.")
     zscore: str | None = _option("Of betas: each neuroid's mean and sd taken out.", "session|none")
+    pickles: str | None = _option(
+        "Of pickled arrays, which are refused: read numbers and texts alone, by a reader that runs nothing.",
+        "plain",
+    )
 
     def given(self) -> dict[str, str]:
         """Those that were said."""

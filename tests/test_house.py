@@ -1,6 +1,7 @@
 """The rules of the house: floors, imports, a light start, the README's commands."""
 
 import ast
+import importlib.util
 import os
 import re
 import shutil
@@ -226,3 +227,36 @@ def test_the_table_of_rooms_is_the_house_as_it_stands():
     rooms = {module.parent for module in MODULES} - {Path(floor) for floor in FLOORS}
     fronts = {one for one in MODULES if str(one.parent) in (".", *FLOORS) and one.name[0] != "_"}
     assert told == rooms | fronts
+
+
+def test_every_module_of_the_rooms_that_compute_is_broken_at_night_or_says_why_not():
+    """The lists of tests/mutants.py are whole, and the files that are asked exist."""
+    place = importlib.util.spec_from_file_location("mutants", ROOT / "tests/mutants.py")
+    mutants = importlib.util.module_from_spec(place)
+    place.loader.exec_module(mutants)
+    rooms = ("analysis/spatial", "analysis/representation", "analysis/statistics", "analysis/encoding",
+             "bench/metrics", "models/topography")  # fmt: skip
+    there = {str(one) for one in MODULES if str(one.parent) in rooms and one.name != "__init__.py"}
+    single = {"brain_data/noise_ceiling.py", "models/extraction/language_model.py"}
+    assert set(mutants.MODULES) | set(mutants.WITHOUT_NUMBERS) == there | single
+    assert not set(mutants.MODULES) & set(mutants.WITHOUT_NUMBERS)
+    for files in mutants.MODULES.values():
+        assert all((ROOT / "tests" / file).is_file() for file in files)
+
+
+def test_a_decorated_function_is_written_as_one_that_mutants_may_change():
+    place = importlib.util.spec_from_file_location("mutants", ROOT / "tests/mutants.py")
+    mutants = importlib.util.module_from_spec(place)
+    place.loader.exec_module(mutants)
+    source = (
+        "import functools\n\n\ndef twice(f):\n    return lambda *a: 2 * f(*a)\n\n\n@twice\n@functools.wraps(abs)\n"
+        "def f(x):\n    return x\n\n\n@twice\n@twice\ndef g(x):\n    return x\n\n\nclass C:\n    @property\n"
+        "    def p(self):\n        return 3\n\n    @staticmethod\n    def s():\n        return 4\n"
+        "\n\n@lru_cache(maxsize=4)\ndef h(x):\n    return [x]\n"
+    )
+    found = mutants.undecorated(source)
+    assert found.count("@") == 3  # one is dotted and keeps its neighbour, one mutmut knows
+    names: dict = {}
+    exec(found, names)
+    assert (names["f"](1), names["g"](1), names["C"]().p, names["C"].s()) == (2, 4, 3, 4)
+    assert names["h"](1) is not names["h"](1)

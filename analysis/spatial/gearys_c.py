@@ -80,12 +80,7 @@ def gearys_c(
     observed = geary(smoothed(z.T, kernel))
     blocks = [geary(smoothed(one, kernel)) for one in permuted_layouts(z, permutations, random_state)]
     null = np.concatenate([*blocks, np.empty(0)])[:, None]
-    sd, p = np.full(1, np.nan), np.full(1, np.nan)
-    if kernel is None:
-        sd[0] = np.sqrt(_geary_variance(weights, z[0]))
-        from scipy.stats import norm
-
-        p[0] = norm.cdf((observed[0] - 1) / sd[0])
+    sd, p = (float("nan"), float("nan")) if kernel is not None else _exact(weights, z[0], float(observed[0]))
     reached = (null <= observed + _TIE).sum(axis=0)
     return GearysC(
         float(observed[0]),
@@ -93,17 +88,23 @@ def gearys_c(
         float(null.mean()) if permutations else float("nan"),
         float(null.std(ddof=1)) if permutations > 1 else float("nan"),
         len(weights),
-        float(sd[0]),
-        float(p[0]),
+        sd,
+        p,
     )
 
 
-def _geary_variance(weights: SpatialWeights, z: Floats) -> float:
-    """The variance of Geary's C over all layouts (Cliff & Ord 1981)."""
+def _exact(weights: SpatialWeights, z: Floats, observed: float) -> tuple[float, float]:
+    """Standard deviation of C over all layouts (Cliff & Ord 1981), and the one-sided p of a normal C."""
+    from scipy.stats import norm
+
     n = len(z)
+    if n < 4:
+        return float("nan"), float("nan")
     s0, s1, s2 = weights.s0, weights.s1, weights.s2
     k = float((z**4).mean() / (z**2).mean() ** 2)
     one = (n - 1) * s1 * (n**2 - 3 * n + 3 - (n - 1) * k)
     two = (n - 1) * s2 * (n**2 + 3 * n - 6 - (n**2 - n + 2) * k) / 4
     three = s0**2 * (n**2 - 3 - (n - 1) ** 2 * k)
-    return float((one - two + three) / (n * (n - 2) * (n - 3) * s0**2))
+    variance = (one - two + three) / (n * (n - 2) * (n - 3) * s0**2)
+    sd = float(np.sqrt(max(variance, 0.0)))
+    return sd, float(norm.cdf((observed - 1) / sd)) if sd > 0 else float("nan")

@@ -63,12 +63,12 @@ def grating_tuning(responses: npt.ArrayLike, gratings: pd.DataFrame) -> pd.DataF
     ----------
     responses : array of shape (n_gratings, n_units)
     gratings : DataFrame
-        ``orientation`` in degrees from 0 to below 180, ``frequency``, and, where color is varied, ``color``.
+        ``orientation`` in degrees from 0 to below 180, ``frequency``, and, where it is varied, ``colour``.
 
     Returns
     -------
     DataFrame
-        A row a unit: ``orientation`` (degrees), ``circular_variance``, ``frequency``, ``color``, ``peak`` (peak to
+        A row a unit: ``orientation`` (degrees), ``circular_variance``, ``frequency``, ``colour``, ``peak`` (peak to
         peak of the orientation curve).
 
     Raises

@@ -139,7 +139,7 @@ class Encoding:
             n_neuroids=len(kept),
             left_out=dict(recorded.n_left_out)
             | {reason: count for reason, count in left_out.items() if count},
-            methods=self._methods(fits) | headline.methods(r) | said_of(replicates, options) | methods,
+            methods=self._methods(fits) | headline.methods(r) | fitted.said(replicates) | methods,
             replicates=replicates,
             arrays={"layer_units": np.array(list(units.values()), np.float32)},
         )
@@ -265,6 +265,15 @@ class _Fitted:
     def subset(self) -> npt.NDArray[np.intp]:
         """Those of the kept neuroids that permutations and replicates are computed for."""
         return uncertainty.subsample_targets(self.headline.members, self.options.seed)
+
+    def said(self, replicates: Replicates) -> dict[str, object]:
+        """How the interval was made, and of how many neuroids."""
+        said, n = said_of(replicates, self.options), len(self.kept)
+        if len(self.subset) < n and np.isfinite(replicates.interval(self.options.level)[0]):
+            said["interval"] = (
+                f"{said['interval']}; without each group over {len(self.subset)} of {n} neuroids"
+            )
+        return said
 
     @cached_property
     def some(self) -> tuple[Headline, Floats, PooledFolds, list[Fit]]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...brain_data.dataset import Dataset
-from ...brain_data.reading.volumes.images import SUFFIXES, Image, inside_of, open_image, write_image
+from ...brain_data.reading.volumes.images import SUFFIXES, Image, open_image, voxels_at, write_image
 from ...errors import UserError
 from ..results.store import Run, arrays_of, record_of
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
 _AXES = ("x", "y", "z")
-_OFF = 0.05
-"""Of a voxel: as far may a neuroid's position be from a voxel's."""
 
 
 def record_at(path: Path) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def scores_to_nifti(
         )
     chosen = _of_subject(arrays, subject, len(raw))
     places = _places(arrays, dataset, chosen)
-    voxels = _voxels(image, places)
+    voxels = voxels_at(image, places)
     words = f"{record['model']} {record['benchmark']}"
     written = [target]
     _write(target, raw[chosen], voxels, image, f"r: {words}")
@@ -138,25 +136,6 @@ def _places(
     if min(rows) < 0:
         raise UserError(f"{dataset.identifier} has other neuroids than the score: was it added anew?")
     return np.column_stack([responses[axis].values[rows].astype(np.float64) for axis in _AXES])
-
-
-def _voxels(image: Image, places: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], ...]:
-    """The voxel of each position."""
-    exact = image.grid.voxels(places)
-    nearest = np.rint(exact).astype(np.intp)
-    off = np.abs(exact - nearest).max(axis=1) > _OFF
-    held = ((nearest >= 0) & (nearest < image.grid.shape)).all(axis=1) & ~off
-    inside = inside_of(image)
-    held[held] = inside[tuple(nearest[held].T)]
-    if not held.all():
-        first = ", ".join(f"{one:g}" for one in places[int((~held).argmax())])
-        raise UserError(
-            f"{int((~held).sum())} of {len(places)} neuroids lie on no voxel of {image.path.name} (first: at {first} "
-            "mm): is it their mask?"
-        )
-    if len(np.unique(nearest, axis=0)) < len(nearest):
-        raise UserError(f"several neuroids lie on one voxel of {image.path.name}: is it their mask?")
-    return tuple(nearest.T)
 
 
 def _write(

@@ -324,9 +324,9 @@ def _ceilings(about: Description, regions: Sequence[str]) -> dict[str, Published
     return ceilings
 
 
-def _table(path: Path, needed: str, columns: ColumnMap) -> pd.DataFrame:
+def _table(path: Path, needed: str, columns: ColumnMap, *texts: str) -> pd.DataFrame:
     """A CSV whose ids, texts and labels stay as they are written, such as ``001`` and ``null``."""
-    table = columns.of_table(read_table(path, columns.as_written(_AS_WRITTEN)), path.name)
+    table = columns.of_table(read_table(path, columns.as_written((*_AS_WRITTEN, *texts))), path.name)
     names = [str(name) for name in table.columns]
     if needed not in names:
         raise lacking(needed, names, path.name)
@@ -339,7 +339,7 @@ def _stimuli(folder: Path, about: Description, columns: ColumnMap) -> tuple[Stim
         raise UserError(
             f"{folder} holds no stimuli.csv: a table with a column stimulus_id, one row a stimulus"
         )
-    table = _table(path, "stimulus_id", columns)
+    table = _table(path, "stimulus_id", columns, *(["story"] if about.kind == "series" else []))
     _filled(table, "stimulus_id", path)
     check_filled(dict(table), (f"row {line}" for line in range(2, len(table) + 2)), path.name)
     stimuli = StimulusSet(table)

@@ -116,7 +116,7 @@ def _source(path: Path, file: Any, asked: str | None) -> str:
 
 
 def _trials(path: Path, file: Any, options: ReadOptions) -> tuple[str, Trials]:
-    given = named_file(options.events)
+    given = named_file(options.events, path)
     if given is not None:
         name, table = given.name, read_stimulus_table(given)
     else:

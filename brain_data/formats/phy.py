@@ -173,7 +173,7 @@ def _places(spikes: npt.NDArray[Any], samples: Floats) -> npt.NDArray[np.int64]:
 
 
 def _trials(path: Path, options: ReadOptions, said: list[str]) -> Trials:
-    given = named_file(options.events)
+    given = named_file(options.events, path)
     if given is None:
         what = "" if options.events is None else f" ({options.events} is no file)"
         raise UserError(

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...errors import UserError, first_line
 from ...memory import require
+from ...pickles import RestrictedUnpickler
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -68,16 +69,8 @@ class Settings:
         """Its items are dropped."""
 
 
-class _Restricted(pickle._Unpickler):
-    """Names that it does not know are refused; none of those it knows runs anything of the file's.
-
-    Python's own and not C's, whose memo grows to the highest number that a file names. What is handed out is new each
-    time, since a file may set attributes on it.
-    """
-
-    dispatch = {  # noqa: RUF012 (as in the class it is of)
-        code: step for code, step in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
-    }
+class _Restricted(RestrictedUnpickler):
+    """Names that it does not know are refused; none of those it knows runs anything of the file's."""
 
     def __init__(self, raw: bytes | memoryview, start: int = 0) -> None:
         self.stream = io.BytesIO(raw)
@@ -98,7 +91,7 @@ class _Restricted(pickle._Unpickler):
             return tuple
         if _only_settings(module, name):
             return Settings
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return super().find_class(module, name)
 
     def storage_kind(self, pid: Any, n_parts: int) -> tuple[torch.dtype, str]:
         """The type and the key of a storage that the pickle names."""

@@ -101,7 +101,7 @@ def same(one: Dataset, other: Dataset) -> None:
     assert set(one.responses.coords) == set(other.responses.coords)
     for name, values in one.responses.coords.items():
         assert other.responses[name].dims == values.dims
-        assert other.responses[name].values.tolist() == values.values.tolist(), name
+        np.testing.assert_array_equal(other.responses[name].values, values.values, str(name))
     left, right = pd.DataFrame(one.stimuli), pd.DataFrame(other.stimuli)
     unnamed = [name for name in left.columns if name != "filename"]
     pd.testing.assert_frame_equal(left[unnamed], right[unnamed], check_dtype=False)

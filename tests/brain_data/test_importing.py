@@ -192,6 +192,18 @@ def test_what_does_not_fit_is_one_line_and_the_old_copy_stays(change: dict, line
     assert load_dataset("kept").digest == before
 
 
+def test_stories_that_are_called_by_numbers_stay_texts() -> None:
+    told = series()
+    stories = list(dict.fromkeys(told.presentations["stimulus_id"]))
+    numbers = {story: f"{place:03d}" for place, story in enumerate(stories, start=1)}
+    shown = told.presentations.assign(stimulus_id=told.presentations["stimulus_id"].map(numbers))
+    words = told.stimuli.assign(story=told.stimuli["story"].map(numbers)).dropna(subset="story")
+    install_recording("numbered", replace(told, presentations=shown, stimuli=words))
+    data = load_dataset("numbered")
+    assert data.responses is not None
+    assert set(data.stimuli["story"]) == set(data.responses["stimulus_id"].values) == set(numbers.values())
+
+
 def test_a_series_without_its_time_is_refused() -> None:
     with pytest.raises(UserError, match="tr must be its seconds from sample to sample, not None"):
         install_recording("untimed", replace(series(), tr=None))

@@ -13,8 +13,11 @@ from scipy.stats import f_oneway, pearsonr
 from brodmann import UserError
 from brodmann.brain_data.noise_ceiling import (
     extrapolated_ceiling,
+    noise_variance,
     rdm_ceiling,
     reliability,
+    reliability_within,
+    repetition_weights,
     variance_reliability,
 )
 
@@ -274,3 +277,64 @@ def test_no_ceiling_is_made_of_scores_with_one_number_of_others():
 
     found = extrapolated_ceiling([np.full((5, 1), float(i)) for i in range(4)], predict, n_bootstraps=5)
     assert np.isnan(found).all()
+
+
+def test_the_noise_is_the_mean_square_within_stimuli_of_an_anova():
+    """By hand: (1 + 1 + 4 + 4) / (1 + 1) and (1 + 1 + 0) / 2; a stimulus shown once says nothing."""
+    cube = np.array(
+        [
+            [[1.0, 0.0], [3.0, 1.0], [np.nan, 2.0]],
+            [[0.0, 5.0], [4.0, np.nan], [np.nan, np.nan]],
+            [[7.0, 1.0], [np.nan, np.nan], [np.nan, np.nan]],
+        ]
+    )
+    np.testing.assert_allclose(noise_variance(cube), [5.0, 1.0])
+    np.testing.assert_array_equal(np.isnan(noise_variance(cube[:, :1])), [True, True])
+    once = np.stack([cube[..., 0], np.where(np.arange(3) == 0, cube[..., 0], np.nan)], axis=2)
+    np.testing.assert_array_equal(np.isnan(noise_variance(once)), [False, True])
+
+
+def test_stimuli_weigh_by_the_inverse_variance_of_their_means():
+    """Signal variance 1, noise 4: a mean of n presentations has the variance 1 + 4 / n."""
+    cube = noisy_cube(3000, 8, 9, 2.0, seed=3)
+    cube[:1000, 2:], cube[1000:2000, 1:] = np.nan, np.nan
+    counts = np.repeat([2, 1, 8], 1000)
+    expected = 1 / (1 + 4 / counts)
+    found = repetition_weights(cube)
+    assert found.mean() == pytest.approx(1)
+    np.testing.assert_allclose(found, expected / expected.mean(), rtol=0.03)
+    np.testing.assert_array_equal(repetition_weights(cube[2000:]), np.ones(1000))
+
+
+def test_weights_follow_the_share_of_signal_by_hand():
+    """Means 0, 2, 7 of 2, 2, 1 presentations, noise 2: signal 13 - 2 x 2/3, its share 35/41."""
+    cube = np.array([[[-1.0], [1.0]], [[1.0], [3.0]], [[7.0], [np.nan]]])
+    share = (35 / 3) / (35 / 3 + 2)
+    raw = 1 / (share + (1 - share) / np.array([2, 2, 1]))
+    np.testing.assert_allclose(repetition_weights(cube), raw / raw.mean())
+    constant = np.concatenate([cube, np.where(np.isnan(cube), np.nan, 4.0)], axis=2)
+    np.testing.assert_allclose(repetition_weights(constant), repetition_weights(cube))  # it has no share
+    still = np.where(np.isnan(cube), np.nan, 1.0)
+    np.testing.assert_array_equal(repetition_weights(still), np.ones(3))
+    noise_alone = cube.copy()
+    noise_alone[:2, :, 0], noise_alone[2] = [-3.0, 3.0], [[0.0], [np.nan]]
+    np.testing.assert_allclose(repetition_weights(noise_alone), np.array([2, 2, 1]) * 3 / 5)
+    # a stimulus that only some neuroids answered was shown
+    partly = np.concatenate([cube, cube], axis=2)
+    partly[0, 1, 0] = np.nan
+    assert repetition_weights(partly)[0] == pytest.approx(repetition_weights(partly)[1])
+
+
+def test_reliability_within_parts_is_one_less_expected_noise_over_what_is_measured():
+    """Means 0, 4 with weights 1, 3: mean 3, squares 12, noise (3/4)/1 + 3 (1/4)/2 = 9/8; the second has 2 and 1/2."""
+    mean = np.array([[0.0, 1.0], [4.0, 1.0], [10.0, 1.0], [12.0, 1.0], [99.0, 1.0]])
+    counts, weights = np.array([1.0, 2.0, 2.0, 2.0, 1.0]), np.array([1.0, 3.0, 1.0, 1.0, 1.0])
+    parts = [np.array([0, 1]), np.array([2, 3]), np.array([4])]
+    found = reliability_within(mean, np.array([4.0, 1.0]), counts, parts, weights)
+    assert found[0] == pytest.approx(1 - 4 * (9 / 8 + 1 / 2) / (12 + 2))
+    assert np.isnan(found[1])
+    whole = reliability_within(mean[:, :1], np.array([4.0]), counts, [np.arange(5)], np.ones(5))
+    spread = ((mean[:, 0] - 25) ** 2).sum()
+    assert whole[0] == pytest.approx(1 - 4 * 0.8 * (1 / counts).sum() / spread)
+    noisy = reliability_within(mean[:2, :1], np.array([100.0]), counts[:2], [np.arange(2)], np.ones(2))
+    assert noisy[0] == pytest.approx(1 - 100 * 0.75 / 8)

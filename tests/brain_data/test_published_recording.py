@@ -32,15 +32,22 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_sets_of_the_plan_are_there_and_their_layouts_are_formats():
-    assert {"nsd", "things-fmri", "algonauts2025", "lebel2023", "narratives", "allen-ecephys"} == set(
-        PUBLISHED
-    )
+    assert set(PUBLISHED) == {
+        "algonauts2023",
+        "algonauts2025",
+        "allen-ecephys",
+        "lebel2023",
+        "narratives",
+        "nsd",
+        "things-eeg2",
+        "things-fmri",
+    }
     assert {"nsd", "things-fmri", "algonauts2025", "lebel2023", "narratives", "pereira2018"} <= set(
         RECORDING_FORMATS
     )
 
 
-@pytest.mark.parametrize("name", ["nsd", "algonauts2025"])
+@pytest.mark.parametrize("name", ["nsd", "algonauts2023", "algonauts2025"])
 def test_what_has_to_be_agreed_to_is_named_and_never_downloaded(name, tmp_path):
     card = dataset_card(name)
     assert "https://" in card.access

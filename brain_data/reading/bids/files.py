@@ -324,7 +324,7 @@ def runs_of(found: Sequence[BidsFile], root: Path) -> list[BoldFiles]:
         )
     many_tasks = len({one.entities.get("task") for one in whole}) > 1
     grouped: dict[tuple[str, str], list[BidsFile]] = {}
-    for one in sorted(whole, key=_order):
+    for one in sorted(whole, key=run_order):
         grouped.setdefault((one.entities["sub"], _run_name(one, with_task=many_tasks)), []).append(one)
     for (subject, run), files in grouped.items():
         hemispheres = [one.entities.get("hemi", "") for one in files]
@@ -343,7 +343,7 @@ def _run_name(one: BidsFile, *, with_task: bool) -> str:
     return "_".join(f"{key}-{one.entities[key]}" for key in keys) or f"task-{one.entities.get('task', '')}"
 
 
-def _order(one: BidsFile) -> tuple[Any, ...]:
+def run_order(one: BidsFile) -> tuple[Any, ...]:
     """By subject, session, task, run and hemisphere, numbers by their size."""
     keys = ("sub", *_NAMES_A_RUN, "hemi")
     return tuple(

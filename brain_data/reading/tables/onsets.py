@@ -7,12 +7,13 @@ import pandas as pd
 from ....errors import UserError
 from ...timeseries.trials import Trials
 from .stimuli import stimuli_beside
+from .table import file_beside
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 
 
-def named_file(events: str | None) -> Path | None:
-    """The file that ``--events`` names; None where it names a table inside the recording.
+def named_file(events: str | None, recording: Path) -> Path | None:
+    """The file that ``--events`` names, here or beside the recording; None where it names a table inside it.
 
     Raises
     ------
@@ -21,12 +22,10 @@ def named_file(events: str | None) -> Path | None:
     """
     if events is None:
         return None
-    path = Path(events)
-    if path.is_file():
-        return path
-    if path.suffix.lower() in _SUFFIXES:
-        raise UserError(f"--events {events}: there is no such file")
-    return None
+    path = file_beside(events, recording)
+    if path is None and Path(events).suffix.lower() in _SUFFIXES:
+        raise UserError(f"--events {events}: there is no such file, neither here nor beside {recording.name}")
+    return path
 
 
 def shown_beside(trials: Trials, given: str | None, said: list[str]) -> tuple[pd.DataFrame, dict[str, Path]]:

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.floating[Any]]
 SUFFIXES = (".nii", ".nii.gz")
 SAME_PLACE = 1e-3
 """Affines that differ by no more than this, in mm, are the same."""
+_OFF = 0.05
+"""Of a voxel: as far may a neuroid's position be from a voxel's."""
 _LONGEST_HEADER = 540
 _LARGE, _DENSEST = 1 << 28, 200
 """From this many bytes on, a file that is packed more than so many times is no recording."""
@@ -28,6 +30,8 @@ _TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 _TO_S = {"unknown": 1.0, "sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _OF_CIFTI = range(3000, 3100)
 _MNI, _TALAIRACH = 4, 3
+_LONGEST_OF_1 = 32767
+"""Volumes that NIfTI-1 can count."""
 
 
 @dataclass(frozen=True)
@@ -221,25 +225,94 @@ def inside_of(image: Image) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def write_image(path: Path, volume: npt.NDArray[Any], like: Image, words: str = "") -> None:
-    """Write a volume (x, y, z), or several (x, y, z, n), on the voxels of another image, whole or not at all."""
-    import nibabel
+def voxels_at(image: Image, places: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], ...]:
+    """The voxel (x, y, z) of a mask at each position in mm.
 
+    Raises
+    ------
+    UserError
+        For a position where there is none, and for two of one voxel.
+    """
+    exact = image.grid.voxels(places)
+    with np.errstate(invalid="ignore"):
+        nearest = np.rint(exact).astype(np.intp)
+        off = ~(np.abs(exact - nearest).max(axis=1) <= _OFF)
+    held = ((nearest >= 0) & (nearest < image.grid.shape)).all(axis=1) & ~off
+    inside = inside_of(image)
+    held[held] = inside[tuple(nearest[held].T)]
+    if not held.all():
+        first = ", ".join(f"{one:g}" for one in places[int((~held).argmax())])
+        raise UserError(
+            f"{int((~held).sum())} of {len(places)} neuroids lie on no voxel of {image.path.name} (first: at {first} "
+            "mm): is it their mask?"
+        )
+    if len(np.unique(nearest, axis=0)) < len(nearest):
+        raise UserError(f"several neuroids lie on one voxel of {image.path.name}: is it their mask?")
+    return tuple(nearest.T)
+
+
+def write_image(path: Path, volume: npt.NDArray[Any], like: Image, words: str = "") -> None:
+    """Write a volume (x, y, z) on the voxels of another image, whole or not at all."""
+    write_volumes(path, [volume], like, volume.dtype, words=words)
+
+
+def write_volumes(
+    path: Path,
+    volumes: Iterable[npt.NDArray[Any]],
+    like: Image,
+    kind: np.dtype[Any],
+    n: int = 0,
+    words: str = "",
+) -> None:
+    """Write volumes (x, y, z) one after the other on the voxels of another image, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        ``.nii`` or ``.nii.gz``.
+    volumes : iterable of array
+    like : Image
+    kind : dtype
+        Of the numbers.
+    n : int
+        How many there are; 0 for one that has no fourth dimension.
+    words : str
+        What they are.
+    """
     from ....places import temporary_place
 
-    kind: Any = nibabel.Nifti1Image
-    made = kind(volume, like.grid.affine)
-    code = {"MNI152": _MNI, "Talairach": _TALAIRACH}.get(like.space, 2 if like.placed else 0)
-    made.set_sform(like.grid.affine, code=code)
-    made.set_qform(like.grid.affine, code=code, strip_shears=True)
-    made.header.set_xyzt_units("mm")
-    made.header["descrip"] = words.encode("ascii", "replace")[:79]
+    shape = (*like.grid.shape, *((n,) if n else ()))
     with temporary_place(path) as temporary:
-        raw = made.to_bytes()
-        packed = gzip.compress(raw, mtime=0) if path.name.lower().endswith(".gz") else raw
-        temporary.write_bytes(packed)
+        with temporary.open("wb") as plain, closing(_packed(plain, path)) as stream:
+            stream.write(_header_of(shape, kind, like, words))
+            for volume in volumes:
+                stream.write(np.asarray(volume, kind).tobytes(order="F"))
         temporary.chmod(0o644)
         temporary.replace(path)
+
+
+def _packed(plain: IO[bytes], path: Path) -> IO[bytes]:
+    """What takes bytes and packs them, where the name says so; the same bytes make the same file."""
+    if not path.name.lower().endswith(".gz"):
+        return plain
+    return cast("IO[bytes]", gzip.GzipFile("", "wb", 6, plain, 0))
+
+
+def _header_of(shape: tuple[int, ...], kind: np.dtype[Any], like: Image, words: str) -> bytes:
+    import nibabel
+
+    made: Any = nibabel.Nifti1Header if max(shape) <= _LONGEST_OF_1 else nibabel.Nifti2Header
+    header = made()
+    header.set_data_shape(shape)
+    header.set_data_dtype(kind)
+    code = {"MNI152": _MNI, "Talairach": _TALAIRACH}.get(like.space, 2 if like.placed else 0)
+    header.set_sform(like.grid.affine, code=code)
+    header.set_qform(like.grid.affine, code=code, strip_shears=True)
+    header.set_xyzt_units("mm")
+    header["descrip"] = words.encode("ascii", "replace")[:79]
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    return bytes(header.binaryblock) + bytes(4)
 
 
 def _opened(path: Path) -> IO[bytes]:

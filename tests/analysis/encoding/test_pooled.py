@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from brodmann.analysis import Splitter, nested_folds, nested_ridge
-from brodmann.analysis.encoding.pooled import PooledFolds, predictions_without
+from brodmann.analysis.encoding.pooled import PooledFolds, centered, each_without, predictions_without
 
 
 def _fits(p, n=80, seed=0):
@@ -67,3 +67,99 @@ def test_predictions_without_one_row_lie_between_those_with_it_and_those_of_a_fi
             leverage = 1 - penalty * inverse[place, place] + 1 / len(train)  # the mean is fitted, too
             moved = (again.predict(x[test]) - fit.prediction[:, target]) * np.sqrt(1 - leverage)
             np.testing.assert_allclose(without[:, target] - fit.prediction[:, target], moved, atol=2e-4)
+
+
+TESTS = [np.array([0, 2, 4]), np.array([1, 3]), np.array([5])]
+Y = np.array([[1.0, 2.0], [5.0, 0.0], [2.0, 2.0], [9.0, 1.0], [6.0, 2.0], [99.0, 7.0]])
+P = [
+    np.array([[0.0, 1.0], [3.0, 1.0], [3.0, 4.0]]),
+    np.array([[4.0, 2.0], [6.0, 3.0]]),
+    np.array([[3.0, 5.0]]),
+]
+"""First target: deviations -2, -1, 3 and -2, 2 with predictions -2, 1, 1 and -1, 1; a fold of one row has none."""
+
+
+def test_the_sums_of_two_folds_by_hand():
+    folds = PooledFolds(TESTS, Y)
+    products, squares, sizes = (4 - 1 + 3) + (2 + 2), (4 + 1 + 1) + 2, (4 + 1 + 9) + 8
+    r, r2 = folds.r(P), folds.r2(P)
+    assert r[0] == pytest.approx(products / np.sqrt(squares * sizes))
+    assert (
+        r2[0]
+        == pytest.approx(1 - ((0 + 4 + 4) + (1 + 1)) / sizes)
+        == pytest.approx((2 * products - squares) / sizes)
+    )
+    # the second target varies in the second fold alone
+    assert r[1] == pytest.approx(0.5 / np.sqrt((0 + 0 + 6 + 0.5) * 0.5))
+    assert r2[1] == pytest.approx((2 * 0.5 - 6.5) / 0.5)
+    flat = PooledFolds(TESTS, np.ones((6, 2)))
+    assert flat.r(P).tolist() == flat.r2(P).tolist() == [0, 0]
+
+
+def test_rows_that_do_not_count_are_left_out_of_sums_and_means():
+    rows = np.array([True, True, True, True, False, True])
+    found = PooledFolds(TESTS, Y).r2(P, rows)[0]
+    products, squares, sizes = 0.5 * 1.5 * 2 + 4, 2 * 1.5**2 + 2, 0.5 + 8
+    assert found == pytest.approx((2 * products - squares) / sizes)
+    weighted = PooledFolds(TESTS, Y, rows.astype(float))
+    assert weighted.r2(P)[0] == pytest.approx(found)
+    assert weighted.r2(P, np.ones(6, bool))[0] == pytest.approx(found)
+    assert weighted.r(P, ~rows).tolist() == [0, 0]
+    alone = np.isin(np.arange(6), [0, 1, 3])
+    assert PooledFolds(TESTS, Y).r(P, alone)[0] == pytest.approx(1)  # of the first fold one row is left
+
+
+def test_parts_of_a_prediction_add_up_to_what_all_of_it_explains():
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.5, 2, 6)
+    folds = PooledFolds(TESTS, Y, weights)
+    parts = [rng.normal(size=one.shape) for one in P]
+    others = [whole - part for whole, part in zip(P, parts, strict=True)]
+    first, second = folds.product_score(parts, P), folds.product_score(others, P)
+    np.testing.assert_allclose(first + second, folds.r2(P))
+    np.testing.assert_allclose(folds.product_score(P, P), folds.r2(P))
+    np.testing.assert_allclose(folds.product_score([0 * one for one in P], P), 0)
+
+
+def test_many_draws_at_once_are_as_one_after_the_other():
+    rng = np.random.default_rng(1)
+    weights = np.array([1.0, 2.0, 0.0, 1.0, 3.0, 1.0])
+    folds = PooledFolds(TESTS, Y, weights)
+    draws = [(rng.normal(size=(len(t), 4, 2)), rng.normal(size=(len(t), 4, 2))) for t in TESTS]
+    r, r2 = folds.r_of_draws(draws), folds.r2_of_draws(draws)
+    assert r.shape == r2.shape == (4, 2)
+    for k in range(4):
+        truth = np.zeros((6, 2))
+        for test, (_, drawn) in zip(TESTS, draws, strict=True):
+            truth[test] = drawn[:, k]
+        one = PooledFolds(TESTS, truth, weights)
+        np.testing.assert_allclose(r[k], one.r([drawn[:, k] for drawn, _ in draws]))
+        np.testing.assert_allclose(r2[k], one.r2([drawn[:, k] for drawn, _ in draws]))
+
+
+def test_a_constant_in_any_unit_has_no_deviation():
+    for unit in (1e-200, 1.0, 1e200):
+        values = unit * np.array([[1 / 3, 1.0], [1 / 3, 2.0], [1 / 3, 3.0]])
+        found = centered(values, np.array([1.0, 2.0, 4.0]))
+        assert (found[:, 0] == 0).all()
+        np.testing.assert_allclose(found[:, 1], unit * (np.array([1, 2, 3]) - 17 / 7))
+
+
+def test_every_group_is_left_out_in_turn_and_one_that_is_all_or_nothing_changes_nothing():
+    _, y, fits = _fits(20)
+    groups = np.arange(80) // 20
+    found = list(predictions_without(fits[0], y, groups))
+    assert len(found) == 4
+    assert all((one != fits[0].prediction).any() for one in found)
+    gaps = list(predictions_without(fits[0], y, 2 * groups))
+    assert len(gaps) == 7
+    for place in (1, 3, 5):
+        np.testing.assert_array_equal(gaps[place], fits[0].prediction)
+    for place in range(4):
+        np.testing.assert_allclose(gaps[2 * place], found[place])
+    (everything,) = predictions_without(fits[0], y, np.zeros(80, int))
+    np.testing.assert_array_equal(everything, fits[0].prediction)
+    together = list(each_without(fits, y, groups))
+    assert len(together) == 4
+    np.testing.assert_allclose(together[2][0], found[2])
+    assert len(together[0]) == len(fits)

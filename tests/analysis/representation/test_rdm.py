@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from brodmann import UserError
 from brodmann.analysis import correlation_rdm, crossnobis_rdm, kendall_tau_a, spearman
-from brodmann.analysis.representation.rdm import pairs
+from brodmann.analysis.representation.rdm import has_noise, pairs
 
 
 @settings(deadline=None, max_examples=20)
@@ -61,3 +61,64 @@ def test_a_flat_pattern_is_named():
     patterns[3] = 2.0
     with pytest.raises(UserError, match=r"1 of 5 stimuli .* \(first: row 3\)"):
         correlation_rdm(patterns)
+
+
+def test_a_pattern_is_flat_relative_to_its_own_size():
+    patterns = np.random.default_rng(0).normal(size=(4, 8))
+    expected = correlation_rdm(patterns)
+    assert (np.diag(expected) == 0).all()
+    for unit in (1e-150, 1e100):
+        np.testing.assert_allclose(correlation_rdm(unit * patterns), expected, atol=1e-12)
+    patterns[1:3] = [[1e6], [0.0]]
+    with pytest.raises(UserError, match=r"2 of 4 stimuli give the same value in every unit \(first: row 1\)"):
+        correlation_rdm(patterns)
+
+
+def test_crossnobis_by_hand():
+    """Two stimuli, two repetitions, one neuroid of noise variance 2: (1 - 4)(3 - 6) / 2."""
+    cube = np.array([[[1.0], [3.0]], [[4.0], [6.0]]])
+    assert crossnobis_rdm(cube)[0, 1] == pytest.approx(9 / 2)
+    # a third, missing, repetition of one stimulus changes nothing; of two neuroids the mean
+    missing = np.concatenate([cube, np.full((2, 1, 1), np.nan)], axis=1)
+    assert crossnobis_rdm(missing)[0, 1] == pytest.approx(9 / 2)
+    twice = np.concatenate([cube, 10 * cube[::-1]], axis=2)
+    assert crossnobis_rdm(twice)[0, 1] == pytest.approx(9 / 2)
+    # a neuroid without noise is left out
+    still = np.concatenate([cube, np.full((2, 2, 1), 5.0)], axis=2)
+    assert crossnobis_rdm(still)[0, 1] == pytest.approx(9 / 2)
+
+
+def test_crossnobis_says_what_it_needs():
+    cube = np.random.default_rng(0).normal(size=(5, 3, 4))
+    with pytest.raises(UserError, match="at least 2 repetitions of the stimuli, not 1"):
+        crossnobis_rdm(cube[:, :1])
+    gaps = cube.copy()
+    gaps[1, 0, 2] = np.nan
+    with pytest.raises(UserError, match="every neuroid in every repetition: some are missing in one"):
+        crossnobis_rdm(gaps)
+    once = cube.copy()
+    once[2:4, 1:] = np.nan
+    with pytest.raises(UserError, match=r"of every stimulus: 2 of 5 have fewer \(first: row 2\)"):
+        crossnobis_rdm(once)
+    with pytest.raises(UserError, match="no neuroid differs between repetitions"):
+        crossnobis_rdm(np.repeat(cube[:, :1], 3, axis=1))
+    assert np.isfinite(crossnobis_rdm(cube[:, :2])).all()
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_noise_is_what_differs_by_more_than_rounding(unit):
+    cube = np.random.default_rng(0).normal(size=(6, 2, 3))
+    cube[:, 1, 1] = cube[:, 0, 1] * (1 + 1e-15)
+    cube[:, :, 2] = 7.0
+    assert has_noise(unit * cube).tolist() == [True, False, False]
+    cube[:, 1, 1] = cube[:, 0, 1] * (1 + 1e-6)
+    assert has_noise(unit * cube).tolist() == [True, True, False]
+    assert has_noise(unit * cube[:, :1]).tolist() == [False, False, False]
+
+
+def test_ties_count_as_neither():
+    """Of six pairs four agree, one disagrees and one is tied."""
+    assert kendall_tau_a(np.array([1, 2, 3, 4]), np.array([1, 1, 4, 3])) == pytest.approx(3 / 6)
+    assert kendall_tau_a(np.array([1, 1, 2, 2]), np.array([1, 2, 3, 3])) == pytest.approx(4 / 6)
+    assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
+    assert pairs(np.arange(18).reshape(2, 3, 3)).tolist() == [[1, 2, 5], [10, 11, 14]]

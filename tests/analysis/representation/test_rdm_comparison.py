@@ -14,6 +14,7 @@ from brodmann.analysis import (
     whitened_correlation,
     whitened_cosine,
 )
+from brodmann.analysis.representation.rdm_comparison import centered, standardized, whitened
 from brodmann.analysis.statistics.resampling import bootstrap_weights
 
 
@@ -88,3 +89,76 @@ def test_a_draw_in_which_nothing_varies_is_nan_and_shapes_are_named():
     data[1, 2] = np.nan
     with pytest.raises(UserError, match="missing"):
         bootstrap_cosines(models, data, weights)
+
+
+def weighted_r(a, b, counts):
+    """Pearson r over pairs i < j, each counted so often."""
+    rows = np.triu_indices(len(a), 1)
+    x, y, w = a[rows], b[rows], counts[rows]
+    x, y = x - np.average(x, weights=w), y - np.average(y, weights=w)
+    return (w * x * y).sum() / np.sqrt((w * x * x).sum() * (w * y * y).sum())
+
+
+def test_pairs_of_groups_count_as_often_as_their_group_was_drawn():
+    models, data = problem(n=8, n_models=2)
+    groups = np.array(["a", "a", "b", "b", "b", "c", "d", "d"])
+    weights = bootstrap_weights(8, 6, random_state=0, groups=groups)
+    found = bootstrap_correlations(models, data, weights, groups=groups)
+    same = groups[:, None] == groups
+    for draw, w in zip(found, weights, strict=True):
+        counts = np.where(same, w[:, None], np.outer(w, w))
+        np.testing.assert_allclose(draw, [weighted_r(m, data, counts) for m in models])
+    alone = bootstrap_correlations(models, data, weights, groups=np.arange(8))
+    np.testing.assert_allclose(alone, bootstrap_correlations(models, data, weights))
+
+
+def test_first_order_counts_what_single_stimuli_do():
+    models, data = problem(n=9, n_models=2)
+    weights = 1 + 0.2 * np.random.default_rng(0).random((4, 9))
+    found = bootstrap_correlations(models, data, weights, first_order=True)
+    for draw, w in zip(found, weights, strict=True):
+        counts = w[:, None] + w - 1
+        np.testing.assert_allclose(draw, [weighted_r(m, data, counts) for m in models])
+    groups = np.repeat([0, 1, 2], 3)
+    weights = np.repeat(weights[:, :3], 3, axis=1)
+    found = bootstrap_correlations(models, data, weights, groups=groups, first_order=True)
+    for draw, w in zip(found, weights, strict=True):
+        counts = np.where(groups[:, None] == groups, w[:, None], w[:, None] + w - 1)
+        np.testing.assert_allclose(draw, [weighted_r(m, data, counts) for m in models])
+
+
+def test_products_of_standardized_and_of_whitened_rdms_are_correlations():
+    models, data = problem(n=10)
+    unit = standardized(np.concatenate([models, data[None]]))
+    np.testing.assert_allclose((unit**2).sum(axis=(1, 2)), 1)
+    expected = bootstrap_correlations(models, data, np.ones((1, 10)))[0]
+    np.testing.assert_allclose((unit[:-1] * unit[-1]).sum(axis=(1, 2)), expected)
+    white = whitened(np.concatenate([models, data[None]]))
+    np.testing.assert_allclose(
+        (white[:-1] * white[-1]).sum(axis=(1, 2)), whitened_correlation(models, data), atol=1e-12
+    )
+    flat = 3 * (1 - np.eye(10))[None]
+    assert np.abs(standardized(flat)).max() == np.abs(whitened(flat)).max() == 0
+    less = centered(models)
+    assert (np.diagonal(less, axis1=1, axis2=2) == 0).all()
+    np.testing.assert_allclose(less.sum(axis=(1, 2)), 0, atol=1e-10)
+    rows = np.triu_indices(10, 1)
+    np.testing.assert_allclose(less[0][rows], models[0][rows] - models[0][rows].mean())
+
+
+def test_p_counts_the_draws_that_go_the_other_way():
+    models, data = problem(n=12, n_models=3)
+    weights = bootstrap_weights(12, 40, random_state=1)
+    found = compare_models(models, data, weights, level=0.8)
+    draws = bootstrap_correlations(models, data, weights)
+    np.testing.assert_allclose(found.r, bootstrap_correlations(models, data, np.ones((1, 12)))[0])
+    np.testing.assert_allclose(found.interval, np.quantile(draws, [0.1, 0.9], axis=0).T)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        difference = draws[:, i] - draws[:, j]
+        expected = min(1, 2 * min((1 + (difference <= 0).sum()) / 41, (1 + (difference >= 0).sum()) / 41))
+        assert found.p[i, j] == found.p[j, i] == pytest.approx(expected)
+    assert np.isnan(np.diag(found.p)).all()
+    assert (found.n_draws, found.n_stimuli) == (40, 12)
+    np.testing.assert_allclose(
+        compare_models(models, data, weights).interval, np.quantile(draws, [0.025, 0.975], axis=0).T
+    )

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 
 from brodmann.analysis import grating_tuning, pinwheels
+from brodmann.analysis.spatial.smoothing import smooth
 from brodmann.brain_data.stimuli.gratings import grating, gratings
 from brodmann.errors import UserError
-from brodmann.models import grid_sheet
+from brodmann.models import Sheet, grid_sheet
 
 
 @pytest.fixture
@@ -119,3 +120,73 @@ def test_mistakes(responses, columns, message):
 def test_pinwheels_need_a_grid():
     with pytest.raises(UserError, match="pinwheels need a full grid"):
         pinwheels(np.zeros(8), type(grid_sheet("l", 9))("l", grid_sheet("l", 9).positions[:8]))
+
+
+def test_a_map_of_stripes_has_their_period_on_each_axis():
+    """An orientation that comes again every 6 mm in x, or every 5 mm in y, on steps of 0.5 and 1."""
+    shape = (40, 72)
+    y, x = np.mgrid[: shape[0], : shape[1]] * np.array([1.0, 0.5])[:, None, None]
+    sheet = Sheet("l", np.stack([x, y], axis=-1).reshape(-1, 2), "mm")
+    for place, period in ((x, 6.0), (y, 5.0)):
+        found = pinwheels(180 * place.ravel() / period, sheet)
+        assert found.spacing == pytest.approx(period, rel=0.01)
+        assert (found.count, found.density) == (0, 0)
+        assert found.area == pytest.approx(35.5 * 39)
+    slanted = pinwheels(180 * (x / 6 + y / 8).ravel(), sheet)
+    assert slanted.spacing == pytest.approx(1 / np.hypot(1 / 6, 1 / 8), rel=0.01)
+    flat = pinwheels(np.full(x.size, 30.0), sheet)
+    assert np.isnan(flat.spacing) or flat.count == 0
+
+
+def test_smoothing_joins_pinwheels_that_noise_made():
+    generator = np.random.default_rng(0)
+    sheet = grid_sheet("l", 900, shape=(30, 30))
+    theta = sheet.positions @ [9.0, 4.0] + generator.normal(0, 35, 900)
+    noisy, smoothed = pinwheels(theta, sheet), pinwheels(theta, sheet, fwhm=4.0)
+    assert noisy.count > 60
+    assert smoothed.count < noisy.count / 4
+    vector = np.exp(2j * np.deg2rad(theta))
+    by_hand = smooth(vector.real, sheet, 4.0) + 1j * smooth(vector.imag, sheet, 4.0)
+    np.testing.assert_array_equal(smoothed.places, pinwheels(np.rad2deg(np.angle(by_hand)) / 2, sheet).places)
+    assert smoothed.spacing != pytest.approx(pinwheels(theta, sheet).spacing, rel=1e-3)
+    # smoothing is of the unit vectors of twice the angle: the seam between 0 and 180 is none
+    seam = np.where(np.arange(900) % 2, 1.0, 179.0)
+    assert pinwheels(seam, sheet, fwhm=3.0).count == 0
+
+
+def test_a_pinwheel_lies_between_its_four_units_wherever_the_sheet_lies():
+    """Four orientations around one square, in the order of x, y: 0, 45, 135, 90 turn counterclockwise."""
+    places = np.array([[10.0, -4.0], [12.0, -4.0], [10.0, -1.0], [12.0, -1.0]])
+    for order in ([0, 1, 2, 3], [3, 0, 2, 1]):
+        sheet = Sheet("l", places[order], "mm")
+        found = pinwheels(np.array([0, 45, 135, 90])[order], sheet, spacing=4.0)
+        np.testing.assert_allclose(found.places, [[11.0, -2.5]])
+        assert (found.sign.tolist(), found.area, found.density) == ([1], 6.0, 16 / 6)
+        assert pinwheels(-np.array([0, 45, 135, 90])[order], sheet, spacing=4.0).sign.tolist() == [-1]
+    with pytest.raises(UserError, match=r"\(3,\) orientations do not fit 4 positions"):
+        pinwheels(np.zeros(3), sheet)
+    collided = np.concatenate([places[:3], places[:1]])
+    with pytest.raises(UserError, match=r"layer 'l' has 4 units at 2 x and 2 y"):
+        pinwheels(np.zeros(4), Sheet("l", collided, "mm"))
+    with pytest.raises(UserError, match=r"layer 'l' has 2 units at 2 x and 1 y"):
+        pinwheels(np.zeros(2), Sheet("l", places[:2], "mm"))
+
+
+def test_tuning_by_hand():
+    """Mean responses 1, 3, 2 at 0, 60 and 120 degrees: vectors of 2 at 60 and 1 at 120, less the lowest."""
+    table = pd.DataFrame({"orientation": [0, 60, 120] * 2, "frequency": [1.0] * 3 + [2.0] * 3})
+    responses = np.array([[1.0], [2.0], [3.0], [1.0], [4.0], [1.0]])
+    found = grating_tuning(responses, table).iloc[0]
+    vector = (2 * np.exp(2j * np.pi / 3) + np.exp(4j * np.pi / 3)) / 3
+    assert found["orientation"] == pytest.approx(np.rad2deg(np.angle(vector)) / 2 % 180)
+    assert found["circular_variance"] == pytest.approx(1 - abs(vector))
+    assert found["frequency"] in (1.0, 2.0)
+    assert found["peak"] == 2
+    assert grating_tuning(np.hstack([responses, 3 * responses]), table)["peak"].tolist() == [2, 6]
+    assert "colour" not in found
+    shifted = grating_tuning(responses - 7, table).iloc[0]
+    assert shifted["orientation"] == pytest.approx(found["orientation"])
+    with pytest.raises(UserError, match=r"responses \(6,\) do not fit 6 gratings"):
+        grating_tuning(responses[:, 0], table)
+    with pytest.raises(UserError, match="no column 'orientation'"):
+        grating_tuning(responses, table[["frequency"]])

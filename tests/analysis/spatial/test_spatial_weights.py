@@ -136,3 +136,11 @@ def test_a_torus_stays_one_in_the_weights():
 def test_mistakes_in_weights_of_ones_own(matrix, message):
     with pytest.raises(UserError, match=message):
         SpatialWeights.from_positions(SHEET, matrix)
+
+
+def test_of_two_at_the_same_distance_the_first_is_a_neighbour_and_the_nearer_one_in_any_case():
+    places = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.57, 0.57], [9.0, 9.0], [9.0, 8.0], [8.0, 9.0]])
+    matrix = SpatialWeights.from_positions(places, "nearest", reach=2, standardized=False).matrix.toarray()
+    assert np.flatnonzero(matrix[0]).tolist() == [1, 3]
+    assert np.flatnonzero(matrix[4]).tolist() == [5, 6]
+    assert (matrix.sum(axis=1) == 2).all()

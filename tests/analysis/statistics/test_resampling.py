@@ -42,6 +42,31 @@ def test_permutations_of_small_sets_are_uniform():
     assert counts.min() > 900
 
 
+def test_the_seed_decides_orders_and_draws():
+    for drawn in (permutations, bootstrap_weights):
+        one, again, other = (drawn(40, 5, random_state=seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(one, again)
+        assert (one != other).any()
+        assert len(np.unique(one, axis=0)) == 5
+
+
+def test_draws_are_with_replacement_and_as_many_as_there_are():
+    weights = bootstrap_weights(30, 4000, random_state=0)
+    assert weights.shape == (4000, 30)
+    assert (weights.sum(axis=1) == 30).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.1)
+    np.testing.assert_allclose(weights.var(axis=0), 29 / 30, rtol=0.15)
+
+
+def test_labels_of_blocks_may_be_words_and_lie_anywhere():
+    blocks = np.array(["b", "a", "b", "c", "a", "b"])
+    orders = permutations(6, 3000, random_state=0, blocks=blocks)
+    assert (blocks[orders] == blocks).all()
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 12
+    assert counts.min() > 180
+
+
 def test_groups_are_drawn_whole():
     groups = np.array(["a", "a", "b", "b", "b", "c"])
     weights = bootstrap_weights(6, 50, random_state=0, groups=groups)
@@ -54,11 +79,15 @@ def test_p_is_never_zero_and_counts_ties():
     assert p_value(5.0, np.zeros(99)) == pytest.approx(0.01)
     assert p_value(0.0, np.zeros(99)) == 1.0
     assert np.isnan(p_value(float("nan"), np.zeros(99)))
+    assert p_value(2.0, np.array([1.0, 2.0, 3.0, np.nan, np.inf])) == 3 / 4
 
 
 def test_interval_holds_the_level():
     low, high = percentile_interval(np.arange(1001.0), 0.9)
     assert (low, high) == pytest.approx((50, 950))
+    assert percentile_interval(np.r_[np.nan, np.arange(1001.0)]) == pytest.approx((25, 975))
+    assert percentile_interval(np.array([3.0])) == (3, 3)
+    assert np.isnan(percentile_interval(np.full(3, np.nan))).tolist() == [True, True]
 
 
 @given(st.integers(3, 20), st.integers(0, 100))

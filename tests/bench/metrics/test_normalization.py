@@ -3,14 +3,28 @@
 import numpy as np
 import pytest
 
+from brodmann.bench.metrics.ceiling_kinds import (
+    accuracy,
+    internal_consistency,
+    r_max,
+    rdm,
+    rdm_pairwise,
+    reliability,
+)
+from brodmann.bench.metrics.ceiling_kinds import none as no_ceiling
 from brodmann.bench.metrics.normalization import (
+    above_chance,
     mean_of_medians,
+    median_formula,
     median_r,
     none,
     r2_over_ceiling,
+    r_over_best_r,
     r_over_ceiling,
     r_over_ceiling_squared,
+    r_over_r_max,
     r_over_sqrt_reliability,
+    ratio_of_medians,
 )
 
 R = np.array([[0.1, 0.5, 0.96], [0.3, 0.1, 0.2]])
@@ -38,6 +52,32 @@ def test_the_plain_ratio_is_clipped_to_0_and_1():
     assert r_over_ceiling(R, np.array(0.7)) == pytest.approx(0.5)
     assert r_over_ceiling(-R, np.array(0.7)) == 0
     assert r_over_ceiling(R, np.array(0.2)) == 1
+
+
+def test_ratios_are_of_the_median_or_of_the_mean_of_medians():
+    assert ratio_of_medians(R, np.array(0.36)) == pytest.approx(0.5)
+    assert r_over_r_max(R, np.array(0.6)) == pytest.approx(0.5)
+    assert r_over_best_r(R, np.array(0.7)) == pytest.approx(0.5)
+    assert r_over_best_r(R, np.array(0.2)) == pytest.approx(1.75)
+    assert r_over_best_r(-R, np.array(0.7)) == pytest.approx(-0.5)
+    assert above_chance(R + 0.3, np.array(0.75)) == pytest.approx(0.4)
+    assert above_chance(R, np.array(1.0)) == pytest.approx(-0.4)
+
+
+def test_the_formula_follows_from_the_kind_of_ceiling():
+    assert median_formula("reliability") is ratio_of_medians
+    assert median_formula("r_max") is r_over_r_max
+    for kind in ("none", "rdm", "accuracy"):
+        assert median_formula(kind) is none
+
+
+def test_the_best_raw_value_under_each_kind_of_ceiling():
+    for kind in (reliability, internal_consistency):
+        assert kind.best(0.49) == pytest.approx(0.7)
+        assert kind.best(-0.2) == 0
+    for kind in (r_max, rdm, rdm_pairwise, accuracy):
+        assert kind.best(0.49) == 0.49
+    assert np.isnan(no_ceiling.best(0.49))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from brodmann.brain_data.formats.folder import is_own_layout
 from brodmann.brain_data.formats.recording import read_path
 from brodmann.brain_data.imported import ReadOptions
-from brodmann.brain_data.importing import install_recording
+from brodmann.brain_data.importing import described, install_recording
 from brodmann.errors import UserError
 
 DESCRIPTION = """
@@ -122,6 +122,11 @@ def test_alice_as_it_was_published(test_data: Path, tmp_path: Path) -> None:
     assert dict(found.left_out) == {"subjects whose time courses never vary (s33)": 1}
     assert found.stimuli["onset"].iloc[0] == pytest.approx(20.06, abs=0.01)
     install_recording("alice-as-published", found)
+    assert "the rate of words agrees best with the mean response as it is" in described(found)["said"][-1]
+    (folder / "dataset.toml").write_text((folder / "dataset.toml").read_text().replace("20.0", "24.0"))
+    late = described(read_path(folder)[1])["said"][-1]
+    assert "2 samples earlier" in late
+    assert "the first sample seems to be at 20 s, not 24 s" in late
 
 
 def edited(name: str, old: str, new: str) -> Callable[[Path], None]:

@@ -1,5 +1,7 @@
 """Swapping positions: the loss falls, no place is lost, and a scrambled map comes back."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,13 @@ from scipy.ndimage import gaussian_filter
 from brodmann.analysis import morans_i
 from brodmann.errors import UserError
 from brodmann.models import grid_sheet, spatial_correlation_loss
-from brodmann.models.topography.position_search import _swapped, swapped_positions
+from brodmann.models.topography import position_search
+from brodmann.models.topography.position_search import (
+    _in_strips,
+    _swapped,
+    fitted_positions,
+    swapped_positions,
+)
 
 
 @pytest.fixture
@@ -87,3 +95,94 @@ def test_mistakes(scrambled, change, message):
     given = {"responses": responses} | change
     with pytest.raises(UserError, match=message):
         swapped_positions(sheet, **given)
+
+
+def test_a_fitted_layout_sorts_units_into_strips_of_their_principal_axes():
+    """Units that answer by a place on 12 x 8 get it back, but for mirrors, from any order."""
+    rng = np.random.default_rng(2)
+    grid = grid_sheet("l", 96, shape=(8, 12))
+    places = grid.positions - grid.positions.mean(axis=0)
+    drive = rng.normal(size=(300, 2))
+    drive, _ = np.linalg.qr(drive - drive.mean(axis=0))
+    responses = drive @ places.T
+    dealt = rng.permutation(96)
+    found = fitted_positions(grid, responses[:, dealt], n_neighborhoods=1)
+    axes = np.abs(np.corrcoef(found.positions.T, places[dealt].T)[:2, 2:])
+    assert np.sort(axes.max(axis=1))[0] > 0.8
+    assert found.layout == "fitted(0)"
+    assert found.shape is None
+    assert swapped_positions(grid, responses, n_neighborhoods=1).shape is None
+    before, after = (np.sort(one.positions.view("f8,f8").ravel()) for one in (grid, found))
+    np.testing.assert_array_equal(before, after)
+    assert loss(found, responses[:, dealt]) < loss(grid, responses[:, dealt]) - 0.2
+
+
+def test_a_fitted_layout_is_swapped_from_its_seed(scrambled):
+    sheet, responses, _ = scrambled
+    placed, swapped, same, other = (
+        fitted_positions(sheet, responses, n_neighborhoods=n, random_state=seed)
+        for n, seed in ((1, 0), (40, 0), (40, 0), (40, 5))
+    )
+    np.testing.assert_array_equal(swapped.positions, same.positions)
+    assert (swapped.positions != other.positions).any()
+    assert other.layout == "fitted(5)"
+    assert loss(swapped, responses) <= loss(placed, responses) + 1e-9
+    assert loss(placed, responses) < loss(sheet, responses) - 0.05
+
+
+def test_as_many_neighbourhoods_as_units_and_at_most_2000(monkeypatch):
+    asked = []
+    monkeypatch.setattr(position_search, "swapped_positions", lambda *args, **given: asked.append(given))
+    for n in (9, 2401):
+        fitted_positions(grid_sheet("l", n), np.random.default_rng(0).normal(size=(5, n)))
+    assert [one["n_neighborhoods"] for one in asked] == [9, 2000]
+    fitted_positions(grid_sheet("l", 9), np.random.default_rng(0).normal(size=(5, 9)), random_state=3)
+    assert asked[-1]["random_state"] == 3
+    fitted_positions(grid_sheet("l", 9), np.random.default_rng(0).normal(size=(5, 9)), n_neighborhoods=4)
+    assert asked[-1]["n_neighborhoods"] == 4
+
+
+def test_strips_are_by_one_axis_and_sorted_by_the_other():
+    points = np.array([[3.0, 1], [0, 5], [1, 2], [2, 9], [5, 0], [0, 1], [9, 9]])
+    # by the first axis 5, 1, 2 | 3, 0, 4 | 6; within each by the second
+    assert _in_strips(points, 3).tolist() == [5, 2, 1, 4, 0, 3, 6]
+
+
+def test_units_of_which_one_alone_varies_are_placed():
+    sheet = grid_sheet("l", 9)
+    responses = np.zeros((3, 9))
+    responses[:, 4] = [1.0, 2.0, 4.0]
+    found = fitted_positions(sheet, responses, n_neighborhoods=3)
+    before, after = (np.sort(one.positions.view("f8,f8").ravel()) for one in (sheet, found))
+    np.testing.assert_array_equal(before, after)
+
+
+def test_the_smallest_settings_are_taken_and_the_defaults_are_1000_64_and_8(scrambled):
+    sheet, responses, _ = scrambled
+    swapped_positions(sheet, responses[:3], n_neighborhoods=1, neighborhood_size=3, swaps=1)
+    for change in ({"n_neighborhoods": 0}, {"swaps": 0}):
+        with pytest.raises(UserError, match="at least 1, 1 and 3"):
+            swapped_positions(sheet, responses, **change)
+    gaps = responses.copy()
+    gaps[0, 0] = np.inf
+    with pytest.raises(UserError, match="80 stimuli, or values that are not finite: at least 3"):
+        swapped_positions(sheet, gaps)
+    given = inspect.signature(swapped_positions).parameters
+    defaults = [
+        given[name].default for name in ("n_neighborhoods", "neighborhood_size", "swaps", "random_state")
+    ]
+    assert defaults == [1000, 64, 8, 0]
+
+
+def test_swaps_are_the_best_that_are_left_one_after_the_other():
+    generator = np.random.default_rng(4)
+    units = generator.normal(size=(30, 8))
+    units = (units - units.mean(axis=0)) / np.linalg.norm(units - units.mean(axis=0), axis=0)
+    places = generator.uniform(0, 5, (8, 2))
+    distances = np.hypot(*(places[:, None] - places).transpose(2, 0, 1))
+    order = np.arange(8)
+    for _ in range(3):
+        step = _swapped(units, distances[np.ix_(order, order)], 1)
+        order = order[step]
+    np.testing.assert_array_equal(_swapped(units, distances, 3), order)
+    np.testing.assert_array_equal(_swapped(units, distances, 0), np.arange(8))

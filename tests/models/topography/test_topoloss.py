@@ -10,6 +10,7 @@ from brodmann import UserError
 from brodmann.models.sheet import grid_sheet
 from brodmann.models.topography.topoloss import (
     TopoLoss,
+    _blur,
     cosine_decay,
     incoming_weights,
     linear_warm_up,
@@ -159,3 +160,100 @@ def test_schedules_and_neighbour_similarity():
     checked = torch.tensor([[1.0], [-1.0]]).repeat(32, 1).reshape(8, 8, 1)
     checked[1::2] *= -1
     assert float(neighbor_similarity(checked.reshape(64, 1))) == pytest.approx(-1)
+
+
+def test_the_blur_is_bilinear_down_and_up_again_by_hand():
+    """6 cells by 3: means of the middle cells 1 and 4, then back at -1/3, 0, 1/3, 2/3, 1 between them, ends held."""
+    down = np.zeros((2, 6))
+    down[0, 1] = down[1, 4] = 1.0
+    share = np.array([0, 0, 1 / 3, 2 / 3, 1, 1])
+    expected = np.stack([1 - share, share], axis=1) @ down
+    np.testing.assert_allclose(_blur(6, 3.0).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(_blur(5, 1.0).numpy(), np.eye(5), atol=1e-12)
+
+
+def test_the_loss_is_1_less_the_mean_cosine_to_the_blurred_sheet():
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=(24, 3)))
+    blurred = torch.einsum("ab,cd,bdk->ack", _blur(4, 2.0), _blur(6, 2.0), weights.reshape(4, 6, 3)).reshape(
+        24, 3
+    )
+    cosines = (weights * blurred).sum(dim=1) / weights.norm(dim=1) / blurred.norm(dim=1)
+    assert float(topographic_loss(weights, (4, 6), 2.0)) == pytest.approx(1 - float(cosines.mean()))
+    assert float(topographic_loss(weights)) == pytest.approx(float(topographic_loss(weights, (4, 6), 3.0)))
+    for factor in (0.9, 4.1):
+        with pytest.raises(UserError, match=f"a sheet of 4 x 6 cannot be downsampled by {factor:g}"):
+            topographic_loss(weights, (4, 6), factor)
+    with pytest.raises(UserError, match="24 units do not fill a sheet of 5 x 5"):
+        topographic_loss(weights, (5, 5))
+    assert np.isfinite(float(topographic_loss(weights, (4, 6), 4.0)))
+    assert float(topographic_loss(weights, (4, 6), 1.0)) == pytest.approx(0, abs=1e-12)
+
+
+def test_neighbours_are_alike_by_the_mean_cosine_along_rows_and_columns():
+    """2 x 3 units of angle 0, 60, 60 / 90, 90, 150 degrees and any length: seven pairs."""
+    angle = torch.deg2rad(torch.tensor([0.0, 60.0, 60.0, 90.0, 90.0, 150.0], dtype=torch.float64))
+    length = torch.tensor([1.0, 5.0, 0.1, 2.0, 3.0, 7.0], dtype=torch.float64)
+    weights = length[:, None] * torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
+    apart = np.array([60, 0, 0, 60, 90, 30, 90])
+    expected = np.cos(np.deg2rad(apart)).mean()
+    assert float(neighbor_similarity(weights, (2, 3))) == pytest.approx(expected)
+    assert float(neighbor_similarity(weights)) == pytest.approx(expected)
+
+
+def test_tau_times_the_mean_over_layers_by_the_schedule():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 16), nn.Conv2d(2, 9, 3)).requires_grad_(requires_grad=False)
+    each = TopoLoss(["0", "1"]).per_layer(network)
+    assert list(each) == ["0", "1"]
+    for name, module in zip("01", network, strict=True):
+        assert each[name] == topographic_loss(incoming_weights(module))
+    mean = float((each["0"] + each["1"]) / 2)
+    assert float(TopoLoss(["0", "1"])(network)) == pytest.approx(mean)
+    assert float(TopoLoss(["0", "1"], tau=7.0)(network, 0.25)) == pytest.approx(7 * mean)
+    assert float(TopoLoss(["0", "1"], 2.0, schedule=linear_warm_up)(network, 0.25)) == pytest.approx(mean / 2)
+    assert float(TopoLoss(["0", "1"], 2.0, schedule=linear_warm_up)(network)) == 0
+    softer = TopoLoss(["0"], factor=2.0)(network)
+    assert float(softer) == pytest.approx(float(topographic_loss(network[0].weight, factor=2.0)))
+    with pytest.raises(UserError, match="layer '2'"):
+        TopoLoss(["0", "2"])(network)
+
+
+def test_schedules_are_held_at_their_ends():
+    assert [linear_warm_up(x) for x in (-1.0, 0.0, 0.25, 1.0, 3.0)] == [0, 0, 0.25, 1, 1]
+    assert [cosine_decay(x) for x in (-1.0, 0.0, 0.5, 1.0, 3.0)] == pytest.approx([1, 1, 0.5, 0, 0])
+
+
+def test_the_spatial_loss_by_hand():
+    rng = np.random.default_rng(0)
+    responses, places = rng.normal(size=(12, 4)), rng.uniform(0, 3, (4, 2))
+    distances = np.linalg.norm(places[:, None] - places, axis=-1)
+    rows = np.tril_indices(4, -1)
+    r = np.corrcoef(np.corrcoef(responses.T)[rows], 1 / (1 + distances[rows]))[0, 1]
+    found = spatial_correlation_loss(torch.from_numpy(responses), torch.from_numpy(distances))
+    assert float(found) == pytest.approx((1 - r) / 2)
+    three = spatial_correlation_loss(torch.from_numpy(responses[:, :3]), torch.from_numpy(distances[:3, :3]))
+    assert np.isfinite(float(three))
+    for n, shape in ((2, (2, 2)), (4, (3, 4))):
+        with pytest.raises(
+            UserError, match=rf"distances of shape \({shape[0]}, {shape[1]}\) do not fit {n} units"
+        ):
+            spatial_correlation_loss(torch.ones(5, n), torch.ones(shape))
+
+
+def test_weights_of_a_wrapped_convolution_and_of_gpt2_lie_in_rows_of_units():
+    class Blurred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 4, 3)
+
+    class Conv1D(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.arange(6.0).reshape(2, 3))
+
+    wrapped = Blurred()
+    torch.testing.assert_close(incoming_weights(wrapped), wrapped.conv.weight.reshape(4, 18))
+    torch.testing.assert_close(incoming_weights(Conv1D()), torch.arange(6.0).reshape(2, 3).T)
+    for module in (nn.ReLU(), nn.LayerNorm(4)):
+        with pytest.raises(UserError, match=f"{type(module).__name__} has no weights to lay on a sheet"):
+            incoming_weights(module)
