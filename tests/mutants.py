@@ -38,6 +38,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gearys_c": ("test_gearys_c",),
         "local_morans_i": ("test_local_morans_i",),
         "morans_i": ("test_morans_i",),
+        "neighbors": ("test_spatial_weights", "test_morans_i"),
         "patches": ("test_patches",),
         "permutation_null": ("test_permutation_null",),
         "pinwheels": ("test_pinwheels",),
