@@ -249,3 +249,38 @@ def test_numbers_of_an_option_are_as_many_as_it_needs() -> None:
     assert ReadOptions(window="70,170").numbers("window", 2) == [70, 170]
     with pytest.raises(UserError, match="--window must be 2 numbers"):
         ReadOptions(window="70").numbers("window", 2)
+
+
+def test_columns_may_be_called_anything(tmp_path: Path) -> None:
+    """A table of trials is a stranger's: what netCDF, or the data set, calls so itself gets another name."""
+    odd = {
+        "responses": "trial_responses",
+        "rt/ms": "rt_ms",
+        "onset ": "onset",
+        "%right": "_%right",
+        "x": "trial_x",
+    }
+    odd |= {"presentation": "trial_presentation", "good": "trial_good", "trial_x": "trial_x_"}
+    given = trials()
+    shown = given.presentations.assign(**{name: np.arange(N * R) * 1.5 + i for i, name in enumerate(odd)})
+    recorded = given.neuroids.assign(responses=range(V), **{"snr": np.arange(V).astype(np.float16)})
+    install_recording("odd", replace(given, presentations=shown, neuroids=recorded))
+    responses = load_dataset("odd").responses
+    assert responses is not None
+    for i, (name, kept) in enumerate(odd.items()):
+        np.testing.assert_array_equal(responses[kept].values, np.arange(N * R) * 1.5 + i, err_msg=name)
+    np.testing.assert_array_equal(responses["neuroid_responses"].values, range(V))
+    np.testing.assert_array_equal(responses["snr"].values, range(V))
+    np.testing.assert_array_equal(responses["x"].values, range(V))
+
+
+def test_counts_of_numpy_are_counts(tmp_path: Path) -> None:
+    install_recording("counted", replace(trials(), left_out={"samples at the end": np.int64(3)}))
+    responses = load_dataset("counted").responses
+    assert responses is not None
+    assert responses.attrs["left_out"] == {"samples at the end": 3}
+
+
+def test_complex_responses_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="complex128, no real numbers"):
+        install_recording("complex", trials(np.ones((N * R, V)) * 1j))
