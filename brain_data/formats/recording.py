@@ -28,6 +28,8 @@ class RecordingFormat(ABC):
         The options of :class:`.imported.ReadOptions` that it understands.
     writes : bool
         Whether data sets can be written in it: ``brodmann data convert``.
+    loses : tuple of str
+        What a data set says (attributes of :class:`.dataset.Dataset`) that it has no place for when it is written.
     of_one : bool
         Whether it is the layout of one published data set: then it wins over those that read many, such as BIDS.
     package, extra : str
@@ -37,6 +39,7 @@ class RecordingFormat(ABC):
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[bool] = False
+    loses: ClassVar[tuple[str, ...]] = ()
     of_one: ClassVar[bool] = False
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
