@@ -162,7 +162,7 @@ def _open_one(path: Path) -> Opened:
         streams = [one.fid for one in getattr(epochs, "_raw", None) or [] if hasattr(one, "fid")]
         _check_inside([Path(str(getattr(one, "name", path))) for one in streams], path)
         opened = Opened(path, _run(path), epochs, True)
-        finalize(opened, _close, streams)  # MNE leaves it to the collector, which may take the files first
+        finalize(epochs, _close, streams)  # MNE leaves it to the collector, which may take the files first
         if len(epochs):
             epochs.get_data(item=[len(epochs) - 1], verbose="ERROR")  # the end is there
         return opened

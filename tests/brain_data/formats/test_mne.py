@@ -438,6 +438,19 @@ def test_files_of_a_folder_are_runs_and_must_be_alike(tmp_path):
     assert len(read(tmp_path, window="0,100", subject="01").presentations) == 4
 
 
+@pytest.mark.parametrize("names", [("a-epo.fif", "b-epo.fif"), ("x_run-1_b-epo.fif", "y_run-1_b-epo.fif")])
+def test_several_files_of_epochs_stay_open(tmp_path, names):
+    """Also where two are called alike."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in names:
+        data, times = epochs(folder / name)
+    got = read(folder, window="0,100")
+    here = (times >= -1e-9) & (times < 0.1 - 1e-9)
+    np.testing.assert_allclose(got.values[:, :], np.tile(data[:, :, here].mean(axis=2), (2, 1)), rtol=1e-5)
+    assert got.presentations["run"].nunique() == 4
+
+
 def test_a_table_of_several_files_says_by_run_which_are_of_each(tmp_path):
     """Else the events of one run would be cut out of the others, too."""
     folder = tmp_path / "files"
