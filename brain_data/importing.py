@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 from ..files import home, sha256_file, whole_folder, write_bytes, write_json
 from .arrays import labeled, modality_of
 from .dataset import Dataset
@@ -74,6 +75,22 @@ def install_recording(
             folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256_file(path) for path in written}
         )
     return target
+
+
+def without_columns(imported: Imported, names: Iterable[str]) -> Imported:
+    """The same recording without some columns of its trials.
+
+    Raises
+    ------
+    UserError
+        For a column that is not there, or that nothing can be read without.
+    """
+    kept = {"stimulus_id"} | ({"run", "time"} if imported.kind == "series" else set())
+    there = [str(one) for one in imported.presentations if one not in kept]
+    for name in names:
+        if name not in there:
+            raise unknown("column of trials that can be left out", name, there)
+    return replace(imported, presentations=imported.presentations.drop(columns=list(names)))
 
 
 def write_recording(imported: Imported, folder: Path, name: str) -> None:

@@ -85,12 +85,14 @@ def fluorescence_of(name: str) -> Reader:
                 left_out[f"presentations {reason} (NaN)"] = n
         heard = heard & ~invalid
         bounds = samples_in(times, onsets, windows)
+        scale, zero = (_number(stored, key, usual) for key, usual in (("conversion", 1.0), ("offset", 0.0)))
 
         def get(taken: slice, neuroids: slice) -> npt.NDArray[Any]:
             with opened(path) as again:
                 found = window_means(
                     needed(again, f"{name}/data", place), bounds[:, taken], columns[neuroids]
                 )
+            found = found * scale + zero
             found[~heard[taken]] = np.nan
             return shaped(found.astype(np.float32), windows)
 
@@ -103,6 +105,12 @@ def fluorescence_of(name: str) -> Reader:
         return Computed(shape, get), neuroids[kept].reset_index(drop=True), about
 
     return read
+
+
+def _number(stored: Any, key: str, usual: float) -> float:
+    """What data are multiplied by (``conversion``), or what is added (``offset``), to be in their unit."""
+    value = float(np.asarray(stored.attrs.get(key, usual)))
+    return value if np.isfinite(value) and (value or key == "offset") else usual
 
 
 def _times(series: Any, stored: Any, place: str) -> Floats:

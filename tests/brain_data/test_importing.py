@@ -284,3 +284,32 @@ def test_counts_of_numpy_are_counts(tmp_path: Path) -> None:
 def test_complex_responses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="complex128, no real numbers"):
         install_recording("complex", trials(np.ones((N * R, V)) * 1j))
+
+
+class Sessions(RecordingFormat):
+    """Two sessions of few stimuli, which cannot be z-scored."""
+
+    name = "sessions"
+
+    def recognizes(self, path: Path) -> bool:
+        return path.suffix == ".sessions"
+
+    def read(self, path: Path, options: ReadOptions) -> Imported:
+        given = trials()
+        return replace(given, presentations=given.presentations.assign(session=np.repeat(["a", "b", "c"], N)))
+
+
+def test_a_column_of_trials_may_be_left_out(tmp_path: Path) -> None:
+    """As the line on sessions too short to be z-scored advises."""
+    if "sessions" not in RECORDING_FORMATS:
+        RECORDING_FORMATS.register("sessions", Sessions(), __name__)
+    (tmp_path / "a.sessions").touch()
+    add_dataset("few", tmp_path / "a.sessions", columns={"session": "ignore"})
+    responses = load_dataset("few").responses
+    assert responses is not None
+    assert "session" not in responses.coords
+    for name in ("stimulus_id", "sesion"):
+        with pytest.raises(UserError, match=f"unknown column of trials that can be left out '{name}'"):
+            add_dataset("few", tmp_path / "a.sessions", columns={name: "ignore"})
+    with pytest.raises(UserError, match="--columns stimulus_id=image is for folders"):
+        add_dataset("few", tmp_path / "a.sessions", columns={"stimulus_id": "image"})
