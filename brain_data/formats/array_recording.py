@@ -12,6 +12,7 @@ import pandas as pd
 from ...errors import UserError, unknown
 from ..arrays import as_names
 from ..imported import Computed, Imported, Numbers, ReadOptions
+from ..timeseries.window_means import mean_of_bins
 from .base import NEUROID, TIMED
 from .named_arrays import Branch, Held, array_of, columns_at, find, held_in, listed
 from .presentation_table import file_beside, of_one_subject, presentations_of, with_own_runs
@@ -19,8 +20,8 @@ from .stimuli_beside import read_stimulus_table, stimuli_beside
 from .story_words import one_story, story_words
 
 TAKES = (
-    "array", "events", "stimuli", "stimulus_column", "region", "region_column", "subject", "bins", "series", "tr",
-    "units",
+    "array", "events", "stimuli", "stimulus_column", "region", "region_column", "subject", "bins", "window", "series",
+    "tr", "units",
 )  # fmt: skip
 """The options of every such file."""
 _PIECE = 1 << 26
@@ -30,8 +31,9 @@ _BINS = ("time_bin_start", "time_bin_end")
 _SAYS_NOTHING = {
     "tr": "is of samples in time: say --series yes with it",
     "bins": "is of a dimension of time, and {} has two",
+    "window": "is of a dimension of time, and {} has two",
 }
-_OF_TRIALS = ("events", "stimulus_column", "bins")
+_OF_TRIALS = ("events", "stimulus_column", "bins", "window")
 _OF_ONE_STORY = ("run", "session", "stimulus_id", "story")
 _RENAMED = {"subject_id": "subject", "roi": "region", "hemi": "hemisphere"}
 Columns = dict[str, npt.NDArray[Any]]
@@ -72,7 +74,7 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
     file.said.append(f"responses: {held}{'' if named else ', the only ones'}")
     if options.series is not None:
         return _series(file, branch, held, numbers)
-    for option, missing in (("tr", True), ("bins", len(held.shape) == 2)):
+    for option, missing in (("tr", True), ("bins", len(held.shape) == 2), ("window", len(held.shape) == 2)):
         if getattr(options, option) is not None and missing:
             raise UserError(f"{path.name}: --{option} {_SAYS_NOTHING[option].format(held)}")
     trials, beside = _trials(file, branch, held)
@@ -84,6 +86,9 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
         raise UserError(
             f"{path.name}: {held} has {values.shape[2]} time bins, and {0 if bins is None else len(bins)} are said"
         )
+    if (asked := options.numbers("window", 2)) is not None and bins is not None:
+        values, line = mean_of_bins(values, bins, asked[0], asked[1], path.name)
+        file.said.append(line)
     beside = {name: one for name, one in beside.items() if name not in trials.columns and one is not held}
     of_trials, of_neuroids = _sorted_columns(file, beside, len(trials), n_neuroids)
     trials = with_own_runs(pd.concat([trials, pd.DataFrame(of_trials, index=trials.index)], axis=1))

@@ -260,6 +260,9 @@ def read_chunked(path: Path) -> xr.DataArray:
             }
         responses = lazily(path, "responses", dims, coords)
         responses.attrs = {name: json.loads(text) for name, text in attributes.items()}
+        for name, kind in ((LEFT_OUT, dict), (BY_REGION, dict), ("said", list)):
+            if not isinstance(responses.attrs.get(name, kind()), kind):
+                raise UserError(f"{path} is damaged: {name} is no {kind.__name__}: add the data set again")
     except UserError:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, RecursionError) as error:

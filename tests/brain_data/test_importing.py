@@ -4,6 +4,7 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from brodmann.bench.cli.found import check_text, found, found_text
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import load_dataset
 from brodmann.brain_data.catalogue import add_dataset
+from brodmann.brain_data.formats.chunked import read_chunked
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, RecordingFormat, read_path
 from brodmann.brain_data.imported import Computed, Imported, ReadOptions
 from brodmann.brain_data.importing import described, install_recording
@@ -313,3 +315,11 @@ def test_a_column_of_trials_may_be_left_out(tmp_path: Path) -> None:
             add_dataset("few", tmp_path / "a.sessions", columns={name: "ignore"})
     with pytest.raises(UserError, match="--columns stimulus_id=image is for folders"):
         add_dataset("few", tmp_path / "a.sessions", columns={"stimulus_id": "image"})
+
+
+def test_attributes_that_were_edited_are_one_line(tmp_path: Path) -> None:
+    path = install_recording("edited", trials()) / "responses.nc"
+    with netCDF4.Dataset(path, "a") as file:
+        file.left_out = "[1, 2]"
+    with pytest.raises(UserError, match="is damaged: left_out is no dict"):
+        read_chunked(path)

@@ -313,3 +313,18 @@ def test_a_column_may_be_called_roi_by_whoever_names_it(path):
         got = read(path, array="rates", region="2", **said)
         assert got.neuroids["region"].tolist() == ["2"] * 3
         np.testing.assert_array_equal(got.values[:, :], VALUES[:, 2:])
+
+
+def test_a_window_is_the_mean_of_the_bins_within(path):
+    """As the line on responses in time advises; bins that reach out of it are no part of it."""
+    psth = np.random.default_rng(0).normal(size=(N, T, 8))
+    write(path, psth=psth, stimulus_id=IDS)
+    got = read(path, bins="-100,300,50", window="40,160")
+    assert got.time_bins is None
+    np.testing.assert_allclose(got.values[:, :], psth[:, :, 3:5].mean(axis=2))
+    np.testing.assert_allclose(got.values[2:5, 1:3], psth[2:5, 1:3, 3:5].mean(axis=2))
+    assert "response: the mean of 2 time bins, 50 to 150 ms" in got.said
+    refused(path, "no time bin lies within --window 60,90", bins="-100,300,50", window="60,90")
+    refused(path, "has a dimension of time: say its bins by --bins", window="0,100")
+    write(path, rates=VALUES, stimulus_id=IDS)
+    refused(path, "--window is of a dimension of time, and /rates .* has two", window="0,100")
