@@ -323,3 +323,20 @@ def test_attributes_that_were_edited_are_one_line(tmp_path: Path) -> None:
         file.left_out = "[1, 2]"
     with pytest.raises(UserError, match="is damaged: left_out is no dict"):
         read_chunked(path)
+
+
+def test_a_format_that_fails_at_a_look_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come with any package, and would be in the way of everybody's files."""
+    if "sessions" not in RECORDING_FORMATS:
+        RECORDING_FORMATS.register("sessions", Sessions(), __name__)
+
+    def fails(self: Sessions, path: Path) -> bool:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(Sessions, "recognizes", fails)
+    (tmp_path / "a.csv").write_text("stimulus_id,n0\na,1\nb,2\n")
+    with pytest.raises(
+        UserError, match=r"the format sessions \(.*\) fails at .*a.csv: .*no such thing; say another"
+    ):
+        read_path(tmp_path / "a.csv")
+    assert read_path(tmp_path / "a.csv", name="responses")[0].name == "responses"
