@@ -57,6 +57,8 @@ def _tree(parts: Parts) -> Branch:
 def _held(name: str, values: npt.NDArray[Any]) -> Held:
     if values.dtype.kind in "fiub":
         return Held(name, "numbers", values.shape, lambda: values, lambda: values)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
     if values.dtype.kind in "UO":
         return Held(name, "texts", values.shape, lambda: values)
     return Held(name, "other", values.shape, lambda: values, what=f"of {values.dtype}")

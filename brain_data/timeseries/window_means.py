@@ -108,8 +108,9 @@ def mean_of_bins(
     weights = (last - first)[inside] / (last - first)[inside].sum()
 
     def get(rows: slice, neuroids: slice) -> Floats:
-        held = np.asarray(values[rows, neuroids], np.float64)
-        return held[..., inside] @ weights
+        held: Floats = np.asarray(values[rows, neuroids], np.float64)[..., inside]
+        mean: Floats = held @ weights
+        return mean
 
     line = f"response: the mean of {int(inside.sum())} time bins, {first[inside].min():g} to {last[inside].max():g} ms"
     return Computed((values.shape[0], values.shape[1]), get, np.dtype(np.float64)), line

@@ -104,3 +104,8 @@ def test_one_neuroid_is_a_recording(tmp_path):
     table(stimulus_id=IDS)[["stimulus_id", "n1"]].to_csv(tmp_path / "a.csv", index=False)
     got = read(tmp_path / "a.csv")
     np.testing.assert_allclose(got.values[:, :], VALUES[:, 1:2])
+
+
+def test_ids_may_be_bytes(tmp_path):
+    np.savez(tmp_path / "a.npz", responses=VALUES, stimulus_id=np.array(IDS, "S"))
+    assert read(tmp_path / "a.npz").presentations["stimulus_id"].tolist() == IDS
