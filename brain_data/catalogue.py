@@ -187,11 +187,16 @@ def _add_own(
                 f"--{given[0].replace('_', '-')} says nothing of a folder with stimuli.csv and responses: leave it out"
             )
         return install_folder(name, source, columns, check)
-    if columns:
-        raise UserError(f"--columns is for folders with stimuli.csv and responses, which {source} is not")
-    from .importing import install_recording
+    named = next((f"{ours}={theirs}" for ours, theirs in columns.items() if theirs != "ignore"), None)
+    if named is not None:
+        raise UserError(
+            f"--columns {named} is for folders with stimuli.csv and responses, which {source} is not: of its trials a "
+            "column can be left out (session=ignore)"
+        )
+    from .importing import install_recording, without_columns
 
-    return install_recording(name, read_path(source, options, file_format)[1], check)
+    imported = read_path(source, options, file_format)[1]
+    return install_recording(name, without_columns(imported, columns), check)
 
 
 def _cards() -> dict[str, DatasetCard]:

@@ -47,6 +47,8 @@ def convert(
     written = [FOLDER, *(one.name for one in RECORDING_FORMATS.values() if one.writes)]
     if form not in written:
         raise unknown("format to write", form, written)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UserError(f"{target} is not empty: give a new folder")
     path = Path(source).expanduser()
     named = source in {card.identifier for card in list_datasets()}
     if named or (file_format is None and is_own_layout(path)):
@@ -54,6 +56,10 @@ def convert(
         if given:
             raise UserError(
                 f"--{next(iter(given)).replace('_', '-')} says nothing of {source}, which is a data set: leave it out"
+            )
+        if file_format is not None:
+            raise UserError(
+                f"--format says nothing of {source}, which is a data set: --as is what is written"
             )
         dataset = (
             load_dataset(dataset_card(source).identifier) if named else load_folder(path, path.resolve().name)
@@ -77,12 +83,19 @@ def convert(
 
 
 def _written(dataset: Dataset, target: Path, form: str) -> list[str]:
+    lost: list[str] = []
     if form == FOLDER:
         write_recording(imported_of(dataset), target, dataset.identifier)
     else:
-        RECORDING_FORMATS[form].write(dataset, target)
+        kind = RECORDING_FORMATS[form]
+        kind.write(dataset, target)
+        lost = [name.replace("_", " ") for name in kind.loses if getattr(dataset, name)]
     attributes = {} if dataset.responses is None else dataset.responses.attrs
-    return _lines(attributes.get("left_out", {}), list(attributes.get("said", [])))
+    said = [
+        *attributes.get("said", []),
+        *([f"not written: {', '.join(lost)}: {form} has no place"] if lost else []),
+    ]
+    return _lines(attributes.get("left_out", {}), said)
 
 
 def _lines(left_out: Mapping[str, int], said: list[str]) -> list[str]:

@@ -120,6 +120,11 @@ class Imported:
     left_out: Mapping[str, int] = field(default_factory=dict)
     published_ceilings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # numpy's numbers are no JSON and no TOML
+        object.__setattr__(self, "left_out", {reason: int(count) for reason, count in self.left_out.items()})
+        object.__setattr__(self, "tr", None if self.tr is None else float(self.tr))
+
 
 def imported_of(dataset: "Dataset") -> Imported:
     """A data set as what a format would have read, its responses where they lie.

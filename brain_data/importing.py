@@ -1,16 +1,19 @@
 """From what a format read of a recording to a data set in the home: checked, and written a block at a time."""
 
+import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 from ..files import home, sha256_file, whole_folder, write_bytes, write_json
 from .arrays import labeled, modality_of
 from .dataset import Dataset
@@ -24,6 +27,9 @@ from .stimulus_set import StimulusSet
 from .text_columns import text_column
 from .timeseries.clock import described_clock, shifts
 
+_OF_FILE = ("responses", "presentation", "neuroid", "time_bin", "time_bin_start", "time_bin_end")
+_OF_NEUROIDS = ("neuroid_id", "region", "x", "y", "z", "hemisphere", "vertex", "voxel", "ncsnr", "good")
+"""What no column of presentations can be called, for it says something of responses or neuroids."""
 _SUBJECTS_ARE_OF_NEUROIDS = "subjects are of neuroids, not of presentations"
 
 
@@ -70,6 +76,22 @@ def install_recording(
             folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256_file(path) for path in written}
         )
     return target
+
+
+def without_columns(imported: Imported, names: Iterable[str]) -> Imported:
+    """The same recording without some columns of its trials.
+
+    Raises
+    ------
+    UserError
+        For a column that is not there, or that nothing can be read without.
+    """
+    kept = {"stimulus_id"} | ({"run", "time"} if imported.kind == "series" else set())
+    there = [str(one) for one in imported.presentations if one not in kept]
+    for name in names:
+        if name not in there:
+            raise unknown("column of trials that can be left out", name, there)
+    return replace(imported, presentations=imported.presentations.drop(columns=list(names)))
 
 
 def write_recording(imported: Imported, folder: Path, name: str) -> None:
@@ -134,8 +156,8 @@ def _columns(imported: Imported, name: str) -> xr.Dataset:
         raise UserError(f"{name}: nothing was recorded (responses of shape {shape})")
     if "subject" in imported.presentations:
         raise UserError(f"{name}: {_SUBJECTS_ARE_OF_NEUROIDS}")
-    shown = {str(one): imported.presentations[one].to_numpy() for one in imported.presentations}
-    recorded = {str(one): imported.neuroids[one].to_numpy() for one in imported.neuroids}
+    recorded = _named(imported.neuroids, "neuroid", _OF_FILE)
+    shown = _named(imported.presentations, "trial", {*_OF_FILE, *_OF_NEUROIDS, *recorded})
     if imported.good is not None:
         shown["good"] = np.asarray(imported.good, bool)
     described = labeled(np.broadcast_to(np.int8(0), shape[:2]), shown, recorded, "all")
@@ -143,6 +165,19 @@ def _columns(imported: Imported, name: str) -> xr.Dataset:
     if twice.has_duplicates:
         raise UserError(f"{name}: {twice[twice.duplicated()][0]!r} names several neuroids")
     return described.coords.to_dataset()
+
+
+def _named(table: pd.DataFrame, side: str, taken: Collection[str]) -> dict[str, npt.NDArray[Any]]:
+    """Columns under names that netCDF has a place for, ``trial_x`` where ``x`` has a meaning of its own."""
+    named: dict[str, npt.NDArray[Any]] = {}
+    for column in table:
+        plain = re.sub(r"[/\x00-\x1f\x7f]", "_", str(column).strip())
+        plain = plain if re.match(r"\w", plain) else f"_{plain}"
+        name = f"{side}_{plain}" if plain in taken else plain
+        while name in named:
+            name += "_"
+        named[name] = table[column].to_numpy()
+    return named
 
 
 def _stimuli(imported: Imported, columns: xr.Dataset, name: str) -> tuple[StimulusSet, int]:

@@ -24,6 +24,8 @@ _CHUNK = 1 << 20
 """Bytes of a chunk: few for who reads a region, and few reads for who reads all."""
 _SINGLE = ("float16", "float32", "int8", "uint8", "int16", "uint16", "bool")
 """Kinds of numbers that single precision holds exactly."""
+_STORED = {"bool": np.int8, "float16": np.float32, "longdouble": np.float64, "float128": np.float64}
+"""What netCDF has no kind of, as it is written."""
 
 
 @dataclass
@@ -70,6 +72,8 @@ def write_chunked(
         For infinite numbers, and where nothing would be left.
     """
     values = imported.values
+    if values.dtype.kind not in "fiubO":
+        raise UserError(f"{name}: responses are {values.dtype}, no real numbers")
     kind = np.dtype(np.float32 if values.dtype.name in _SINGLE else np.float64)
     n_rows, n_neuroids = values.shape[:2]
     seen = _Seen(
@@ -206,7 +210,7 @@ def _write_coordinates(
             file.setncattr(name, json.dumps(text))
         for name, (dim, values) in written.items():
             if values.dtype.kind in "iufb":
-                plain = values.astype(np.int8) if values.dtype.kind == "b" else values
+                plain = values.astype(_STORED.get(values.dtype.name, values.dtype.newbyteorder("=")))
                 file.createVariable(name, plain.dtype, (dim,), fill_value=False)[:] = plain
             else:
                 texts = np.array(["" if pd.isna(one) else str(one) for one in values.tolist()], object)
@@ -256,6 +260,9 @@ def read_chunked(path: Path) -> xr.DataArray:
             }
         responses = lazily(path, "responses", dims, coords)
         responses.attrs = {name: json.loads(text) for name, text in attributes.items()}
+        for name, kind in ((LEFT_OUT, dict), (BY_REGION, dict), ("said", list)):
+            if not isinstance(responses.attrs.get(name, kind()), kind):
+                raise UserError(f"{path} is damaged: {name} is no {kind.__name__}: add the data set again")
     except UserError:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, RecursionError) as error:

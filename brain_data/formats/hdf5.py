@@ -22,7 +22,7 @@ from ..reading.arrays.hdf5_nodes import (
 )
 from ..reading.arrays.named import Branch, Held
 from ..reading.arrays.recording import TAKES, recording_of
-from .recording import RECORDING_FORMATS, RecordingFormat, add_recording_format
+from .recording import RECORDING_FORMATS, RecordingFormat, add_recording_format, recognizes_safely
 
 _SUFFIXES = (".h5", ".hdf5", ".hf5", ".he5")
 _MOST, _DEEPEST = 20_000, 32
@@ -58,7 +58,7 @@ def is_plain_file(path: Path, suffixes: tuple[str, ...]) -> bool:
 
 def known_better(path: Path, *general: str) -> bool:
     """Whether a format recognizes a file that is not one of these, which take what no other does."""
-    return any(one.recognizes(path) for name, one in RECORDING_FORMATS.items() if name not in general)
+    return any(recognizes_safely(one, path) for name, one in RECORDING_FORMATS.items() if name not in general)
 
 
 def arrays_of(file: Any, path: Path) -> Branch:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ...bounded import check_plain
-from ...errors import UserError, unknown
+from ...errors import UserError, first_line, unknown
 from ...registry import Registry
 from ..read_options import ReadOptions
 
@@ -28,6 +28,8 @@ class RecordingFormat(ABC):
         The options of :class:`.imported.ReadOptions` that it understands.
     writes : bool
         Whether data sets can be written in it: ``brodmann data convert``.
+    loses : tuple of str
+        What a data set says (attributes of :class:`.dataset.Dataset`) that it has no place for when it is written.
     of_one : bool
         Whether it is the layout of one published data set: then it wins over those that read many, such as BIDS.
     package, extra : str
@@ -37,6 +39,7 @@ class RecordingFormat(ABC):
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[bool] = False
+    loses: ClassVar[tuple[str, ...]] = ()
     of_one: ClassVar[bool] = False
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
@@ -94,12 +97,25 @@ def recognized(path: Path, name: str | None = None) -> RecordingFormat | None:
     """
     if name is not None:
         return RECORDING_FORMATS[name]
-    found = [one for one in RECORDING_FORMATS.values() if one.recognizes(path)]
+    found = [one for one in RECORDING_FORMATS.values() if recognizes_safely(one, path)]
     found = [one for one in found if one.of_one] or found
     if len(found) > 1:
         names = " or ".join(one.name for one in found)
         raise UserError(f"{path} may be {names}: say which by --format")
     return found[0] if found else None
+
+
+def recognizes_safely(kind: RecordingFormat, path: Path) -> bool:
+    """Whether a format recognizes a path; one that fails at it is a UserError that names it."""
+    try:
+        return kind.recognizes(path)
+    except UserError:
+        raise
+    except Exception as error:  # a package's of its own, which is in the way of all others
+        origin = RECORDING_FORMATS.origin(kind.name)
+        raise UserError(
+            f"the format {kind.name} ({origin}) fails at {path}: {first_line(error)}; say another by --format"
+        ) from error
 
 
 def read_recording(path: Path, options: ReadOptions, kind: RecordingFormat) -> "Imported":

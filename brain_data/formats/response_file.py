@@ -13,10 +13,13 @@ from ..imported import Imported, ReadOptions
 from ..reading.arrays.named import Branch, Held
 from ..reading.arrays.recording import TAKES, recording_of
 from ..reading.tables.stimuli import read_stimulus_table
+from ..recorded import is_blank
 from .base import FORMATS, PRESENTATION, Parts, format_of
 from .hdf5 import is_plain_file, known_better
 from .recording import RecordingFormat, add_recording_format
 
+_FEW = 0.2
+"""The share of texts in a column of which the others are numbers, up to which they are mistakes."""
 _TABLES = (".csv", ".tsv")
 _OWN = "matlab"
 
@@ -55,6 +58,8 @@ def tree_of(parts: Parts) -> Branch:
 def _held(name: str, values: npt.NDArray[Any]) -> Held:
     if values.dtype.kind in "fiub":
         return Held(name, "numbers", values.shape, lambda: values, lambda: values)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
     if values.dtype.kind in "UO":
         return Held(name, "texts", values.shape, lambda: values)
     return Held(name, "other", values.shape, lambda: values, what=f"of {values.dtype}")
@@ -67,6 +72,7 @@ def _of_table(path: Path, options: ReadOptions) -> tuple[Parts, tuple[str, ...]]
     numbers = {str(name): table[name].dtype for name in table.columns if table[name].dtype.kind in "fiub"}
     wanted = options.names("channels")
     if wanted is None:
+        _check_cells(table, {ids, *PRESENTATION, "time"}, path)
         labels = {*unlike_neuroids(numbers), ids, *PRESENTATION, "time"}
         neuroids = [name for name in numbers if name not in labels]
     else:
@@ -86,6 +92,25 @@ def _of_table(path: Path, options: ReadOptions) -> tuple[Parts, tuple[str, ...]]
     parts: Parts = {name: _plain(table[name]) for name in (ids, *rest) if name in table.columns}
     matrix = table[neuroids].to_numpy(np.float64)
     return parts | {"responses": matrix, "neuroid_id": np.array(neuroids, object)}, said
+
+
+def _check_cells(table: pd.DataFrame, labels: set[str], path: Path) -> None:
+    """Raise a UserError for a text among numbers, which would make a neuroid a label of the trials."""
+    for name in table.columns:
+        if (
+            table[name].dtype.kind in "fiub"
+            or name in labels
+            or unlike_neuroids({str(name): np.dtype(float)})
+        ):
+            continue
+        there = table[name][~is_blank(table[name].to_numpy())]
+        odd = pd.to_numeric(there, errors="coerce").isna()
+        if len(there) and 0 < odd.sum() <= _FEW * len(there):
+            row = int(odd.to_numpy().argmax())
+            raise UserError(
+                f"{path.name}: {there.iloc[row]!r} in row {there.index[row] + 2}, column {str(name)!r}, stands among "
+                "numbers: correct it, or name the neuroids by --channels"
+            )
 
 
 def _plain(column: "pd.Series[Any]") -> npt.NDArray[Any]:

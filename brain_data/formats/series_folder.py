@@ -1,7 +1,7 @@
 """A folder of time courses: one table a subject and run, the words or frames that were running, and a description."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from .recording import RecordingFormat, add_recording_format
 
 _OF_RUN = ("responses", "columns", "first_sample", "confounds", "skip_confounds", "story")
 _OF_WORDS = ("file", "tier", "column")
+_LONGEST_TR = 60.0
+"""Seconds; what is longer is in ms."""
 _ABOUT = ("title", "species", "technique", "license", "bibtex", "source", "units", "space")
 
 
@@ -59,15 +61,13 @@ class SeriesFolder(RecordingFormat):
             raise UserError(f'{path / DESCRIPTION} names runs: it must say kind = "series"')
         tr = _seconds_between(about, options, path)
         runs = [
-            _read_run(path, name, entry, options)
-            for name, entry in about["runs"].items()
-            if name in (options.names("run") or about["runs"])
+            _read_run(path, name, about["runs"][name], options)
+            for name in _asked(options, "run", about["runs"])
         ]
-        if not runs:
-            raise unknown("run", options.run or "", about["runs"])
         words = _words(path, about, options, [run.story for run in runs])
         _check_times(runs, words, tr)
         people = list(dict.fromkeys(subject for run in runs for subject in run.responses))
+        _asked(options, "subject", people)
         flat = [
             one
             for one in people
@@ -76,16 +76,20 @@ class SeriesFolder(RecordingFormat):
         people = [one for one in people if one not in flat]
         if not people:
             raise UserError(f"{path}: no subject has a time course that varies")
-        columns = [one for one in runs[0].columns if one in (options.names("region") or runs[0].columns)]
-        if not columns:
-            raise unknown("region", options.region or "", runs[0].columns)
-        chosen = [runs[0].columns.index(one) for one in columns]
+        columns = _asked(options, "region", runs[0].columns)
+        other = next((run for run in runs if set(run.columns) != set(runs[0].columns)), None)
+        if other is not None:
+            raise UserError(
+                f"{path / DESCRIPTION}: run {runs[0].name!r} has the columns {', '.join(runs[0].columns[:6])}, "
+                f"and {other.name!r} {', '.join(other.columns[:6])}: they must be the same"
+            )
         lengths = [len(next(iter(run.responses.values()))) for run in runs]
         values = np.full((sum(lengths), len(people) * len(columns)), np.nan)
         for start, n, run in zip(np.cumsum([0, *lengths[:-1]]), lengths, runs, strict=True):
             for i, subject in enumerate(people):
                 if subject in run.responses:
                     place = slice(i * len(columns), (i + 1) * len(columns))
+                    chosen = [run.columns.index(one) for one in columns]
                     values[start : start + n, place] = run.responses[subject][:, chosen]
         shown = pd.DataFrame(
             {
@@ -125,6 +129,16 @@ class SeriesFolder(RecordingFormat):
         )
 
 
+def _asked(options: ReadOptions, option: str, there: Iterable[str]) -> list[str]:
+    """Those that are asked for, in their own order; all where it is not said."""
+    known = list(there)
+    wanted = options.names(option) or known
+    for one in wanted:
+        if one not in known:
+            raise unknown(option, one, known)
+    return [one for one in known if one in wanted]
+
+
 def _seconds_between(about: Mapping[str, Any], options: ReadOptions, path: Path) -> float:
     said = options.numbers("tr", 1)
     tr = about.get("tr") if said is None else said[0]
@@ -132,6 +146,8 @@ def _seconds_between(about: Mapping[str, Any], options: ReadOptions, path: Path)
         raise UserError(
             f"{path / DESCRIPTION}: tr must be the seconds from sample to sample, not {tr!r} (or --tr S)"
         )
+    if tr > _LONGEST_TR:
+        raise UserError(f"{path / DESCRIPTION}: tr is in s: {tr:g} s from sample to sample, or are these ms?")
     return float(tr)
 
 
@@ -164,9 +180,13 @@ def _read_run(path: Path, name: str, entry: Any, options: ReadOptions) -> _Run:
     columns = entry.get("columns") or [str(one) for one in next(iter(tables.values())).columns]
     if not isinstance(columns, list) or len(columns) != usual[1]:
         raise UserError(f"{where} names {len(columns)} columns, but the tables have {usual[1]}")
+    columns = [str(one) for one in columns]
+    tables = {subject: _in_order(table, columns, files[subject]) for subject, table in tables.items()}
     confounds = {}
     if "confounds" in entry:
         skip = entry.get("skip_confounds", 0)
+        if not isinstance(skip, int) or skip < 0:
+            raise UserError(f"{where}: skip_confounds must be how many rows come first, not {skip!r}")
         for subject, file in _by_subject(path, str(entry["confounds"]), where).items():
             if subject in files:
                 table = _numbers(file).iloc[skip:]
@@ -181,16 +201,31 @@ def _read_run(path: Path, name: str, entry: Any, options: ReadOptions) -> _Run:
         str(entry.get("story", name)),
         float(first),
         {subject: table.to_numpy(np.float64) for subject, table in tables.items()},
-        [str(one) for one in columns],
+        columns,
         confounds,
     )
+
+
+def _in_order(table: pd.DataFrame, columns: list[str], file: Path) -> pd.DataFrame:
+    """A table whose header names the columns in another order, in theirs; names of its own stay where they are."""
+    header = [str(one) for one in table.columns]
+    if header == columns or table.columns.dtype.kind in "iu" or not set(header) & set(columns):
+        return table
+    if set(header) != set(columns):
+        raise UserError(
+            f"{file}: its header names {', '.join(header[:6])}, and the columns are {', '.join(columns[:6])}"
+        )
+    return table.set_axis(header, axis=1)[columns]
 
 
 def _by_subject(path: Path, pattern: str, where: str) -> dict[str, Path]:
     """Subject -> file; what the first ``*`` of a pattern stands for names the subject."""
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise UserError(f"{where}: {pattern!r} would leave the folder: refused")
-    files = sorted(path.glob(pattern))
+    try:
+        files = sorted(path.glob(pattern))
+    except ValueError as error:
+        raise UserError(f"{where}: {pattern!r} is no name of files ({error})") from error
     if not files:
         raise UserError(f"{where}: there is no file {pattern!r} in {path}")
     if "*" not in pattern:
@@ -216,6 +251,11 @@ def _numbers(file: Path) -> pd.DataFrame:
             table = pd.DataFrame(np.load(file, allow_pickle=False))
         elif kind in (".csv", ".tsv"):
             table = read_table(file, is_label=lambda name: False)
+            if any(
+                re.fullmatch(r"\s*-?\d*\.\d+(e[+-]?\d+)?\s*", str(one), re.IGNORECASE)
+                for one in table.columns
+            ):
+                raise UserError(f"{file} has no header: its first line must name the columns")
         else:
             table = pd.DataFrame(np.loadtxt(file, ndmin=2))
     except UserError:

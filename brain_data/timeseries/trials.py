@@ -117,6 +117,12 @@ def trials_of(
     _tell_of_invalid(table, said)
     labels = table.drop(columns=[name for name in (*ONSETS, *_ENDS, *_OURS) if name in table])
     if "subject" in table:
+        people = [one for one in dict.fromkeys(table["subject"].map(text_of)) if one]
+        if len(people) > 1:
+            raise UserError(
+                f"{place} has presentations to {len(people)} subjects ({', '.join(people[:6])}), and a recording is of "
+                f"one: take its own by --where subject={people[0]}"
+            )
         said.append(f"{place}: the column subject is left out (subjects are those of the neuroids)")
     order = np.argsort(onsets, kind="stable")
     counted = pd.Series(ids[order]).groupby(ids[order], sort=False).cumcount().to_numpy()

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ...errors import UserError
+from ..imported import Computed, Numbers
 from .windows import Floats, Windows, borders_of
 
 _NUMBERS = 1 << 22
@@ -82,3 +84,33 @@ def window_means(stored: Any, bounds: npt.NDArray[np.int64], columns: npt.NDArra
             found[i] = block[starts[i] - first : stops[i] - first].mean(axis=0)
         at += n
     return found.reshape(*bounds.shape[1:], len(columns)).transpose(0, 2, 1)
+
+
+def mean_of_bins(
+    values: Numbers, bins: pd.DataFrame, start: float, end: float, place: str
+) -> tuple[Computed, str]:
+    """One response a trial: the mean of the time bins that lie from `start` to `end` in ms, and a line that says so.
+
+    Each bin weighs as much as it is wide.
+
+    Raises
+    ------
+    UserError
+        Where none lies within.
+    """
+    first, last = (bins[name].to_numpy(np.float64) for name in ("time_bin_start", "time_bin_end"))
+    inside = (first >= start - 1e-6) & (last <= end + 1e-6)
+    if not inside.any():
+        raise UserError(
+            f"{place}: no time bin lies within --window {start:g},{end:g}: they go from {first.min():g} to "
+            f"{last.max():g} ms by {(last - first).min():g}"
+        )
+    weights = (last - first)[inside] / (last - first)[inside].sum()
+
+    def get(rows: slice, neuroids: slice) -> Floats:
+        held: Floats = np.asarray(values[rows, neuroids], np.float64)[..., inside]
+        mean: Floats = held @ weights
+        return mean
+
+    line = f"response: the mean of {int(inside.sum())} time bins, {first[inside].min():g} to {last[inside].max():g} ms"
+    return Computed((values.shape[0], values.shape[1]), get, np.dtype(np.float64)), line

@@ -18,6 +18,8 @@ PSTH = (-100.0, 300.0, 10.0)
 """First and last ms, and width of a bin, of responses in time."""
 NANOSECOND = 1e-9
 """A border in s, added up from decimal numbers, is early or late by less."""
+_LEAST = 1.0
+"""ms: a shorter window is one in s."""
 _MOST = 10_000
 
 
@@ -71,6 +73,8 @@ def window(start: float = WINDOW[0], end: float = WINDOW[1]) -> Windows:
     """
     if not end > start:
         raise UserError(f"--window {start:g},{end:g}: it must end after it starts (ms after onset)")
+    if end - start < _LEAST:
+        raise UserError(f"--window {start:g},{end:g}: it is in ms after onset, or are these s?")
     return Windows(np.array([start]), np.array([end]))
 
 

@@ -155,7 +155,8 @@ def test_what_brain_score_keeps_comes_back(made: str, tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     imported = texts() if made == "texts" else pictures(tmp_path / "pictures")
     install_recording("before", imported)
-    convert("before", tmp_path / "written", "brainio")
+    lines = convert("before", tmp_path / "written", "brainio")
+    assert any("not written: " in line and "license" in line for line in lines)
     add_dataset("after", tmp_path / "written")
     before, after = load_dataset("before"), load_dataset("after")
     assert before.responses is not None
@@ -189,3 +190,18 @@ def test_what_has_no_place_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not empty"):
         convert("story", tmp_path / "full", "folder")
     assert (tmp_path / "full" / "thesis.txt").exists()
+
+
+def test_a_folder_that_holds_something_is_never_replaced(tmp_path: Path) -> None:
+    """Least of all somebody's own recordings, with their notes beside them."""
+    install_recording("story", story())
+    mine = tmp_path / "mine"
+    convert("story", mine, "folder")
+    (mine / "notes.txt").write_text("all of it")
+    for form in ("folder", "brainio", "nwb-responses"):
+        for target in (mine, mine / "notes.txt"):
+            with pytest.raises(UserError, match="is not empty: give a new folder"):
+                convert("story", target, form)
+    assert (mine / "notes.txt").read_text() == "all of it"
+    with pytest.raises(UserError, match="--format says nothing of story"):
+        convert("story", tmp_path / "new", "folder", file_format="hdf5")

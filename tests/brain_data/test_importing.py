@@ -4,6 +4,7 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from brodmann.bench.cli.found import check_text, found, found_text
 from brodmann.bench.metrics.recording import recording
 from brodmann.brain_data import load_dataset
 from brodmann.brain_data.catalogue import add_dataset
+from brodmann.brain_data.formats.chunked import read_chunked
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, RecordingFormat, read_path
 from brodmann.brain_data.imported import Computed, Imported, ReadOptions
 from brodmann.brain_data.importing import described, install_recording
@@ -261,3 +263,92 @@ def test_numbers_of_an_option_are_as_many_as_it_needs() -> None:
     assert ReadOptions(window="70,170").numbers("window", 2) == [70, 170]
     with pytest.raises(UserError, match="--window must be 2 numbers"):
         ReadOptions(window="70").numbers("window", 2)
+
+
+def test_columns_may_be_called_anything(tmp_path: Path) -> None:
+    """A table of trials is a stranger's: what netCDF, or the data set, calls so itself gets another name."""
+    odd = {
+        "responses": "trial_responses",
+        "rt/ms": "rt_ms",
+        "onset ": "onset",
+        "%right": "_%right",
+        "x": "trial_x",
+    }
+    odd |= {"presentation": "trial_presentation", "good": "trial_good", "trial_x": "trial_x_"}
+    given = trials()
+    shown = given.presentations.assign(**{name: np.arange(N * R) * 1.5 + i for i, name in enumerate(odd)})
+    recorded = given.neuroids.assign(responses=range(V), **{"snr": np.arange(V).astype(np.float16)})
+    install_recording("odd", replace(given, presentations=shown, neuroids=recorded))
+    responses = load_dataset("odd").responses
+    assert responses is not None
+    for i, (name, kept) in enumerate(odd.items()):
+        np.testing.assert_array_equal(responses[kept].values, np.arange(N * R) * 1.5 + i, err_msg=name)
+    np.testing.assert_array_equal(responses["neuroid_responses"].values, range(V))
+    np.testing.assert_array_equal(responses["snr"].values, range(V))
+    np.testing.assert_array_equal(responses["x"].values, range(V))
+
+
+def test_counts_of_numpy_are_counts(tmp_path: Path) -> None:
+    install_recording("counted", replace(trials(), left_out={"samples at the end": np.int64(3)}))
+    responses = load_dataset("counted").responses
+    assert responses is not None
+    assert responses.attrs["left_out"] == {"samples at the end": 3}
+
+
+def test_complex_responses_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="complex128, no real numbers"):
+        install_recording("complex", trials(np.ones((N * R, V)) * 1j))
+
+
+class Sessions(RecordingFormat):
+    """Two sessions of few stimuli, which cannot be z-scored."""
+
+    name = "sessions"
+
+    def recognizes(self, path: Path) -> bool:
+        return path.suffix == ".sessions"
+
+    def read(self, path: Path, options: ReadOptions) -> Imported:
+        given = trials()
+        return replace(given, presentations=given.presentations.assign(session=np.repeat(["a", "b", "c"], N)))
+
+
+def test_a_column_of_trials_may_be_left_out(tmp_path: Path) -> None:
+    """As the line on sessions too short to be z-scored advises."""
+    if "sessions" not in RECORDING_FORMATS:
+        RECORDING_FORMATS.register("sessions", Sessions(), __name__)
+    (tmp_path / "a.sessions").touch()
+    add_dataset("few", tmp_path / "a.sessions", columns={"session": "ignore"})
+    responses = load_dataset("few").responses
+    assert responses is not None
+    assert "session" not in responses.coords
+    for name in ("stimulus_id", "sesion"):
+        with pytest.raises(UserError, match=f"unknown column of trials that can be left out '{name}'"):
+            add_dataset("few", tmp_path / "a.sessions", columns={name: "ignore"})
+    with pytest.raises(UserError, match="--columns stimulus_id=image is for folders"):
+        add_dataset("few", tmp_path / "a.sessions", columns={"stimulus_id": "image"})
+
+
+def test_attributes_that_were_edited_are_one_line(tmp_path: Path) -> None:
+    path = install_recording("edited", trials()) / "responses.nc"
+    with netCDF4.Dataset(path, "a") as file:
+        file.left_out = "[1, 2]"
+    with pytest.raises(UserError, match="is damaged: left_out is no dict"):
+        read_chunked(path)
+
+
+def test_a_format_that_fails_at_a_look_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come with any package, and would be in the way of everybody's files."""
+    if "sessions" not in RECORDING_FORMATS:
+        RECORDING_FORMATS.register("sessions", Sessions(), __name__)
+
+    def fails(self: Sessions, path: Path) -> bool:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(Sessions, "recognizes", fails)
+    (tmp_path / "a.csv").write_text("stimulus_id,n0\na,1\nb,2\n")
+    with pytest.raises(
+        UserError, match=r"the format sessions \(.*\) fails at .*a.csv: .*no such thing; say another"
+    ):
+        read_path(tmp_path / "a.csv")
+    assert read_path(tmp_path / "a.csv", name="responses")[0].name == "responses"

@@ -106,7 +106,8 @@ def array_of(tree: Branch, place: str | None, path: Path) -> tuple[Branch, Held,
     everything = list(held_in(tree))
     if place is None:
         matrices = [one for one in everything if one[2].is_matrix]
-        called = [one for one in matrices if one[1] == "responses"]
+        named = [one for one in everything if one[1] == "responses" and one[2].numbers is not None]
+        called = [one for one in named if len(one[2].shape) > 1]  # one neuroid is a matrix, too
         if len(matrices) != 1 and len(called) != 1:
             which = (
                 f"several arrays: {listed([one for _, _, one in matrices])}; say which are the responses by --array"

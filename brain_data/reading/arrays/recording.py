@@ -13,6 +13,7 @@ from ....errors import UserError, unknown
 from ...arrays import as_names
 from ...columns import NEUROID, TIMED
 from ...imported import Computed, Imported, Numbers, ReadOptions
+from ...timeseries.window_means import mean_of_bins
 from ..tables.presentations import of_one_subject, presentations_of, with_own_runs
 from ..tables.stimuli import read_stimulus_table, stimuli_beside
 from ..tables.table import file_beside, needed_file
@@ -20,14 +21,22 @@ from ..tables.words import numbered, one_story, read_words
 from .named import Branch, Held, array_of, columns_at, find, held_in, listed
 
 TAKES = (
-    "array", "events", "stimuli", "stimulus_column", "region", "region_column", "subject", "bins", "series", "tr",
-    "units",
+    "array", "events", "stimuli", "stimulus_column", "region", "region_column", "subject", "bins", "window", "series",
+    "tr", "units",
 )  # fmt: skip
 """The options of every such file."""
 _PIECE = 1 << 26
 """Bytes that are read at once where rows or columns are picked out."""
 _OF_NEUROIDS = {*NEUROID, "subject", "hemisphere", "vertex", "ncsnr", "hemi", "roi"}
 _BINS = ("time_bin_start", "time_bin_end")
+_SAYS_NOTHING = {
+    "tr": "is of samples in time: say --series yes with it",
+    "bins": "is of a dimension of time, and {} has two",
+    "window": "is of a dimension of time, and {} has two",
+}
+_OF_TRIALS = ("events", "stimulus_column", "bins", "window")
+_OF_ONE_STORY = ("run", "session", "stimulus_id", "story")
+_RENAMED = {"subject_id": "subject", "roi": "region", "hemi": "hemisphere"}
 Columns = dict[str, npt.NDArray[Any]]
 Lists = dict[str, Held]
 
@@ -66,6 +75,9 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
     file.said.append(f"responses: {held}{'' if named else ', the only ones'}")
     if options.is_series():
         return _series(file, branch, held, numbers)
+    for option, missing in (("tr", True), ("bins", len(held.shape) == 2), ("window", len(held.shape) == 2)):
+        if getattr(options, option) is not None and missing:
+            raise UserError(f"{path.name}: --{option} {_SAYS_NOTHING[option].format(held)}")
     trials, beside = _trials(file, branch, held)
     bins = _bins(file, branch)
     order = _order(file, held, len(trials), bins)
@@ -75,6 +87,9 @@ def recording_of(tree: Branch, path: Path, options: ReadOptions) -> Imported:
         raise UserError(
             f"{path.name}: {held} has {values.shape[2]} time bins, and {0 if bins is None else len(bins)} are said"
         )
+    if (asked := options.numbers("window", 2)) is not None and bins is not None:
+        values, line = mean_of_bins(values, bins, asked[0], asked[1], path.name)
+        file.said.append(line)
     beside = {name: one for name, one in beside.items() if name not in trials.columns and one is not held}
     of_trials, of_neuroids = _sorted_columns(file, beside, len(trials), n_neuroids)
     trials = with_own_runs(pd.concat([trials, pd.DataFrame(of_trials, index=trials.index)], axis=1))
@@ -120,6 +135,9 @@ def _trials(file: _File, branch: Branch, held: Held) -> tuple[pd.DataFrame, List
     if isinstance(node, Held) and node.length is not None:
         return presentations_of(pd.DataFrame({wanted: node.column()}), wanted, file.name), beside
     lists = [one for _, _, one in held_in(file.tree) if one.length in held.shape or one.kind == "table"]
+    odd = next((one[wanted] for one in (branch, file.tree) if isinstance(one.get(wanted), Held)), None)
+    if odd is not None:
+        raise UserError(f"{file.name}: {odd} is no list of a text or a number a trial: is a cell empty?")
     if column is not None:
         raise unknown(f"list of {file.name}", column, [one.place for one in lists])
     raise UserError(
@@ -209,12 +227,15 @@ def _order(file: _File, held: Held, n_trials: int, bins: pd.DataFrame | None) ->
             raise UserError(
                 f"{file.name}: {held} has no dimension of {len(bins)}, the number of bins of --bins"
             )
-        rest = [place for place in rest if place != of_time[-1]] + [of_time[-1]]
+        time = of_time[0 if first == 2 else -1]  # MATLAB's order, turned round as h5py sees it
+        if len(of_time) > 1:
+            file.said.append(f"dimension {time + 1} of {held.place} is taken as time, since two are as long")
+        rest = [place for place in rest if place != time] + [time]
     order = (first, *rest)
     names = ("trials", "neuroids", "time")[: len(order)]
     if len(of_trials) > 1:
-        file.said.append(f"dimension 1 of {held.place} is taken as trials, since two are as long")
-    elif order != tuple(range(len(order))):
+        file.said.append(f"dimension {first + 1} of {held.place} is taken as trials, since two are as long")
+    if order != tuple(range(len(order))):
         inverse = [names[order.index(place)] for place in range(len(order))]
         file.said.append(f"{held.place} lies as ({', '.join(inverse)}): turned round")
     return order
@@ -292,8 +313,7 @@ def _neuroids(
         if options.region_column not in table.columns:
             raise unknown(f"list of neuroids of {file.name}", options.region_column, map(str, table.columns))
         table["region"] = table[options.region_column]
-    ours = {"subject_id": SUBJECT_OF, "roi": "region", "hemi": "hemisphere"}
-    table = table.rename(columns={name: one for name, one in ours.items() if one not in table.columns})
+    table = table.rename(columns={old: new for old, new in _RENAMED.items() if new not in table.columns})
     if "neuroid_id" not in table.columns:
         table.insert(0, "neuroid_id", [f"n{place}" for place in range(n_neuroids)])
     if subject is not None and SUBJECT_OF not in table.columns:
@@ -323,6 +343,11 @@ def _series(file: _File, branch: Branch, held: Held, numbers: Numbers) -> Import
     options = file.options
     if len(held.shape) != 2:
         raise UserError(f"{file.name}: {held} must be (sample, neuroid) for --series")
+    for option in _OF_TRIALS:
+        if getattr(options, option) is not None:
+            raise UserError(
+                f"--{option.replace('_', '-')} is of trials, and --series yes keeps samples in time"
+            )
     step = options.numbers("tr", 1)
     if step is None or step[0] <= 0:
         raise UserError(f"{file.name} does not say the time from sample to sample: say it by --tr, in s")
@@ -336,19 +361,43 @@ def _series(file: _File, branch: Branch, held: Held, numbers: Numbers) -> Import
         numbers, n_samples, n_neuroids = _turned(numbers, (1, 0)), n_neuroids, n_samples
         file.said.append(f"{held.place} lies as (neuroids, samples): turned round")
     else:
-        file.said.append(f"rows of {held.place} are taken as samples in time, from 0 s")
+        file.said.append(f"rows of {held.place} are taken as samples in time")
+    beside = {
+        name: one for name, one in lists.items() if one.length == n_samples != n_neuroids and one is not held
+    }
+    times = _clock(file, beside, step[0], n_samples)
     stimuli, story = _stories(file)
-    rows = pd.DataFrame(
-        {"stimulus_id": story, "time": step[0] * np.arange(n_samples), "run": story}, index=range(n_samples)
-    )
+    rows = pd.DataFrame({"stimulus_id": story, "time": times, "run": story}, index=range(n_samples))
     if options.stimuli is None:
-        stimuli["offset"] = step[0] * n_samples
+        stimuli["offset"] = times[-1] + step[0]
     of_neuroids = {name: one.column() for name, one in lists.items() if one.length == n_neuroids != n_samples}
     neuroids, columns = _neuroids(file, of_neuroids, n_neuroids, options.subject)
     return Imported(
         stimuli, picked(numbers, np.arange(n_samples), columns), rows, neuroids, kind="series", tr=step[0],
         blocks="run", about=_about(file), said=tuple(file.said),
     )  # fmt: skip
+
+
+def _clock(file: _File, beside: Lists, step: float, n_samples: int) -> npt.NDArray[np.float64]:
+    """When each sample was taken: as ``time`` beside the samples says, else from 0 s; the other lists are looked at."""
+    for name in _OF_ONE_STORY:
+        values = list(dict.fromkeys(as_names(beside[name].column()))) if name in beside else []
+        if len(values) > 1:
+            raise UserError(
+                f"{file.name}: {name} of the samples is {', '.join(values[:4])}: a file is one run of one story here; "
+                "save each by itself, and say in a dataset.toml which they are (a folder of time courses)"
+            )
+    left = [name for name in beside if name not in (*_OF_ONE_STORY, "time")]
+    if left:
+        file.said.append(f"not read, lists of the samples: {', '.join(left[:6])}")
+    first = 0.0
+    if "time" in beside:
+        times = pd.to_numeric(beside["time"].column(), errors="coerce").astype(np.float64)
+        first = float(times[0])
+        if not np.allclose(times, first + step * np.arange(n_samples), rtol=0, atol=0.01 * step):
+            raise UserError(f"{file.name}: time of the samples does not go on by --tr {step:g} s")
+    file.said.append(f"time of the first sample: {first:g} s")
+    return first + step * np.arange(n_samples)
 
 
 def _stories(file: _File) -> tuple[pd.DataFrame, str]:

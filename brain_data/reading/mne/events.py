@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ....errors import UserError, unknown
+from ...arrays import as_names
 from ...imported import ReadOptions
 from ...recorded import is_blank
 from ..tables.presentations import presentations_of
@@ -164,6 +165,7 @@ def _table(events: str, path: Path) -> tuple[pd.DataFrame, Path]:
 
 def _of_table(one: Opened, options: ReadOptions) -> Events:
     table, path = _table(options.events or "", one.path)
+    table, lines = _of_this_file(table, one, path)
     clock = next((name for name in ("onset", "sample") if name in table.columns), None)
     if clock is None:
         raise unknown(f"column: {path.name} needs", "onset", map(str, table.columns))
@@ -196,4 +198,30 @@ def _of_table(one: Opened, options: ReadOptions) -> Events:
         raise UserError(f"{path.name}: the column {column!r} is empty")
     said = (f"events without {column}: {int(blank.sum())}, left out",) if blank.any() else ()
     trials = presentations_of(table.iloc[kept], column, path.name)
-    return Events(trials, onsets[kept], lengths[kept], (f"trials: {path.name}", *said))
+    return Events(trials, onsets[kept], lengths[kept], (f"trials: {path.name}", *lines, *said))
+
+
+def _of_this_file(table: pd.DataFrame, one: Opened, path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of a table that are of one of several files, which its column ``run`` names."""
+    if len(one.runs) < 2:
+        return table, ()
+    if "run" not in table.columns:
+        return table, (f"{path.name} has no column run: it is taken for each of {len(one.runs)} files",)
+    names = as_names(table["run"].to_numpy())
+    for name in dict.fromkeys(names.tolist()):
+        found = [run for run in one.runs if _is_called(run, name)]
+        if len(found) != 1:
+            many = "no file" if not found else f"{len(found)} files"
+            raise UserError(
+                f"{path.name}: run {name!r} is of {many}: call it as one of {', '.join(one.runs)}"
+            )
+    mine = np.array([_is_called(one.run, name) for name in names], bool)
+    if not mine.any():
+        raise UserError(f"{path.name} has no row of the run {one.run!r} ({one.path.name})")
+    return table[mine].reset_index(drop=True).drop(columns="run"), ()
+
+
+def _is_called(run: str, name: str) -> bool:
+    """Whether a table's name of a run, such as ``1``, ``01`` or ``run-1``, is that of a file's."""
+    bare = re.compile(r"(?:^|_)run-0*(?=.)")
+    return name == run or bare.split(run)[-1] == bare.sub("", name).lstrip("0") != ""

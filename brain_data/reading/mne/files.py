@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import clear_frames
 from typing import Any
@@ -46,12 +46,15 @@ class Opened:
     data : mne.io.BaseRaw or mne.BaseEpochs
         Not read yet.
     is_epochs : bool
+    runs : tuple of str
+        What all files of the recording are called, where there are several.
     """
 
     path: Path
     run: str
     data: Any
     is_epochs: bool
+    runs: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -159,7 +162,7 @@ def _open_one(path: Path) -> Opened:
         streams = [one.fid for one in getattr(epochs, "_raw", None) or [] if hasattr(one, "fid")]
         _check_inside([Path(str(getattr(one, "name", path))) for one in streams], path)
         opened = Opened(path, _run(path), epochs, True)
-        finalize(opened, _close, streams)  # MNE leaves it to the collector, which may take the files first
+        finalize(epochs, _close, streams)  # MNE leaves it to the collector, which may take the files first
         if len(epochs):
             epochs.get_data(item=[len(epochs) - 1], verbose="ERROR")  # the end is there
         return opened
@@ -260,9 +263,11 @@ def _run(path: Path) -> str:
 
 
 def _with_own_names(opened: list[Opened]) -> list[Opened]:
-    if len({one.run for one in opened}) == len(opened):
+    if len(opened) == 1:
         return opened
-    return [Opened(one.path, one.path.name.split(".")[0], one.data, one.is_epochs) for one in opened]
+    if len({one.run for one in opened}) < len(opened):
+        opened = [replace(one, run=one.path.name.split(".")[0]) for one in opened]
+    return [replace(one, runs=tuple(each.run for each in opened)) for one in opened]
 
 
 def _check_alike(opened: Sequence[Opened], path: Path) -> None:

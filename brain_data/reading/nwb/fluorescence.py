@@ -60,10 +60,12 @@ def fluorescence_of(shown: Presented, name: str) -> tuple[Computed, pd.DataFrame
             left_out[f"presentations {reason} (NaN)"] = n
     heard = heard & ~invalid
     bounds = samples_in(times, onsets, windows)
+    scale, zero = (_number(stored, key, usual) for key, usual in (("conversion", 1.0), ("offset", 0.0)))
 
     def get(taken: slice, neuroids: slice) -> npt.NDArray[Any]:
         with opened(path) as again:
             found = window_means(needed(again, f"{name}/data", place), bounds[:, taken], columns[neuroids])
+        found = found * scale + zero
         found[~heard[taken]] = np.nan
         return shaped(found.astype(np.float32), windows)
 
@@ -74,6 +76,12 @@ def fluorescence_of(shown: Presented, name: str) -> tuple[Computed, pd.DataFrame
     unit = text(stored.attrs.get("unit", ""))
     about = {"technique": "optical physiology"} | ({"units": unit} if unit else {})
     return Computed(shape, get), neuroids[kept].reset_index(drop=True), about
+
+
+def _number(stored: Any, key: str, usual: float) -> float:
+    """What data are multiplied by (``conversion``), or what is added (``offset``), to be in their unit."""
+    value = float(np.asarray(stored.attrs.get(key, usual)))
+    return value if np.isfinite(value) and (value or key == "offset") else usual
 
 
 def _times(series: Any, stored: Any, place: str) -> Floats:

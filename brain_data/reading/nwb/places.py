@@ -107,7 +107,9 @@ class Places:
     def _named(self, column: pd.Series, said: list[str]) -> npt.NDArray[np.object_]:
         blank = column == ""
         if blank.any():
-            said.append(f"{int(blank.sum())} units have no region and are called {_UNKNOWN!r}")
+            said.append(
+                f"{int(blank.sum())} of {len(blank)} units have no region and are called {_UNKNOWN!r}"
+            )
         return column.mask(blank, _UNKNOWN).to_numpy(object)
 
     def _of_rows(self, name: str) -> pd.Series:

@@ -275,3 +275,58 @@ def test_a_story_of_words(path, tmp_path):
     refused(
         path, "words.csv has no column 'offset'", series="yes", tr="1.5", stimuli=str(tmp_path / "words.csv")
     )
+
+
+def test_samples_in_time_keep_their_clock_and_are_of_one_run(path):
+    """Runs one after the other are no run: delays would reach from one into the next."""
+    clock = 20 + 2.0 * np.arange(N)
+    got = read(write(path, bold=VALUES, time=clock, run=[3] * N), array="bold", series="yes", tr="2")
+    assert got.presentations["time"].tolist() == clock.tolist()
+    assert got.stimuli["offset"].tolist() == [44.0]
+    assert "time of the first sample: 20 s" in got.said
+    refused(path, "time of the samples does not go on by --tr 1.5 s", array="bold", series="yes", tr="1.5")
+    for option in ("events", "stimulus_column", "bins"):
+        said = {option: "0,10,10"}
+        refused(
+            path, "is of trials, and --series yes keeps samples", array="bold", series="yes", tr="2", **said
+        )
+    write(path, bold=VALUES, run=np.repeat([1, 2], N // 2))
+    refused(path, "run of the samples is 1, 2: a file is one run", array="bold", series="yes", tr="2")
+
+
+def test_an_option_that_says_nothing_is_refused(path):
+    write(path, rates=VALUES, stimulus_id=IDS)
+    refused(path, "--tr is of samples in time: say --series yes", tr="2")
+    refused(path, r"--bins is of a dimension of time, and /rates \(12 x 5\) has two", bins="0,10,10")
+
+
+def test_two_dimensions_as_long_are_said_and_matlabs_order_is_turned_whole(path):
+    """What MATLAB saves as (trial, neuroid, time) is seen here as (time, neuroid, trial)."""
+    psth = np.arange(N * T * T, dtype=float).reshape(N, T, T)
+    for stored, dimension in ((psth, 3), (psth.transpose(2, 1, 0), 1)):
+        got = read(write(path, psth=stored, stimulus_id=IDS), bins="0,50,10")
+        np.testing.assert_array_equal(got.values[:, :], psth)
+        assert f"dimension {dimension} of /psth is taken as time, since two are as long" in got.said
+
+
+def test_a_column_may_be_called_roi_by_whoever_names_it(path):
+    write(path, rates=VALUES, stimulus_id=IDS, roi=[1, 1, 2, 2, 2])
+    for said in ({}, {"region_column": "roi"}):
+        got = read(path, array="rates", region="2", **said)
+        assert got.neuroids["region"].tolist() == ["2"] * 3
+        np.testing.assert_array_equal(got.values[:, :], VALUES[:, 2:])
+
+
+def test_a_window_is_the_mean_of_the_bins_within(path):
+    """As the line on responses in time advises; bins that reach out of it are no part of it."""
+    psth = np.random.default_rng(0).normal(size=(N, T, 8))
+    write(path, psth=psth, stimulus_id=IDS)
+    got = read(path, bins="-100,300,50", window="40,160")
+    assert got.time_bins is None
+    np.testing.assert_allclose(got.values[:, :], psth[:, :, 3:5].mean(axis=2))
+    np.testing.assert_allclose(got.values[2:5, 1:3], psth[2:5, 1:3, 3:5].mean(axis=2))
+    assert "response: the mean of 2 time bins, 50 to 150 ms" in got.said
+    refused(path, "no time bin lies within --window 60,90", bins="-100,300,50", window="60,90")
+    refused(path, "has a dimension of time: say its bins by --bins", window="0,100")
+    write(path, rates=VALUES, stimulus_id=IDS)
+    refused(path, "--window is of a dimension of time, and /rates .* has two", window="0,100")

@@ -288,3 +288,15 @@ def test_what_many_refer_to_is_decoded_once(tmp_path):
         writer.called(writer.file.create_dataset("x", data=np.full((1, 1), inner, h5py.ref_dtype)), "cell")
     assert loaded(path)["x"].shape == (1, 1)
     refused(path, r"no array of numbers in two dimensions; it holds x \(cells of different kinds")
+
+
+def test_a_list_with_an_empty_cell_is_named(tmp_path):
+    """And not said to be unknown."""
+    trials = np.zeros(N, dtype=[("rate", object), ("image", object)])
+    for i in range(N):
+        trials[i] = (VALUES[i], "" if i == 3 else IDS[i])
+    scipy.io.savemat(tmp_path / "a.mat", {"trials": trials})
+    said = {"array": "trials.rate", "stimulus_column": "image"}
+    refused(
+        tmp_path / "a.mat", "trials.image.* is no list of a text or a number a trial: is a cell empty", **said
+    )

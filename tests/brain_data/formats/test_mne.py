@@ -438,6 +438,47 @@ def test_files_of_a_folder_are_runs_and_must_be_alike(tmp_path):
     assert len(read(tmp_path, window="0,100", subject="01").presentations) == 4
 
 
+@pytest.mark.parametrize("names", [("a-epo.fif", "b-epo.fif"), ("x_run-1_b-epo.fif", "y_run-1_b-epo.fif")])
+def test_several_files_of_epochs_stay_open(tmp_path, names):
+    """Also where two are called alike."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in names:
+        data, times = epochs(folder / name)
+    got = read(folder, window="0,100")
+    here = (times >= -1e-9) & (times < 0.1 - 1e-9)
+    np.testing.assert_allclose(got.values[:, :], np.tile(data[:, :, here].mean(axis=2), (2, 1)), rtol=1e-5)
+    assert got.presentations["run"].nunique() == 4
+
+
+def test_a_table_of_several_files_says_by_run_which_are_of_each(tmp_path):
+    """Else the events of one run would be cut out of the others, too."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for run in ("01", "02"):
+        raw, _ = continuous(seed=int(run))
+        raw.save(folder / f"sub-01_run-{run}_raw.fif", fmt="double", verbose="ERROR")
+    table = pd.DataFrame({"onset": [6.0, 3.0], "stimulus_id": ["cat", "dog"], "run": [2, 1]})
+    events = tmp_path / "events.tsv"
+    for names in ([2, 1], ["02", "01"], ["run-2", "run-1"], ["run-02", "run-01"]):
+        table.assign(run=names).to_csv(events, sep="\t", index=False)
+        got = read(folder, window="0,100", events=str(events))
+        assert got.presentations["run"].tolist() == ["run-01", "run-02"]
+        assert got.presentations["stimulus_id"].tolist() == ["dog", "cat"]
+        truth = [continuous(seed=seed)[1][:, k : k + 20].mean(axis=1) for seed, k in ((1, 600), (2, 1200))]
+        np.testing.assert_allclose(got.values[:, :], truth, rtol=1e-5)
+    table.assign(run=[2, 3]).to_csv(events, sep="\t", index=False)
+    refused(
+        folder, "run '3' is of no file: call it as one of run-01, run-02", window="0,100", events=str(events)
+    )
+    table.assign(run=[2, 2]).to_csv(events, sep="\t", index=False)
+    refused(folder, "has no row of the run 'run-01'", window="0,100", events=str(events))
+    table.drop(columns="run").to_csv(events, sep="\t", index=False)
+    got = read(folder, window="0,100", events=str(events))
+    assert len(got.presentations) == 4
+    assert any("is taken for each of 2 files" in line for line in got.said)
+
+
 def test_a_split_recording_stays_in_its_folder(tmp_path):
     """The name of the next part is data of a stranger."""
     raw, _ = continuous(seconds=100.0, rate=1000.0)

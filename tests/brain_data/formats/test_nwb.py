@@ -460,7 +460,16 @@ def test_a_session_becomes_a_data_set(made, tmp_path):
 
 
 def fluorescence(
-    path, data, *, rate=10.0, timestamps=None, masks="image", spacing=(2e-6, 3e-6), series=1, trials=True
+    path,
+    data,
+    *,
+    rate=10.0,
+    timestamps=None,
+    masks="image",
+    spacing=(2e-6, 3e-6),
+    series=1,
+    trials=True,
+    **stored,
 ):
     """Regions of interest whose masks and signals are known; trials of two pictures at 1, 3, 5 ... s."""
     pytest.importorskip("pynwb")
@@ -496,7 +505,7 @@ def fluorescence(
     dff = DfOverF()
     module.add(dff)
     for i in range(series):
-        dff.create_roi_response_series(name=f"plane{i}", data=data, rois=rois, unit="dF/F", **times)
+        dff.create_roi_response_series(name=f"plane{i}", data=data, rois=rois, unit="dF/F", **times, **stored)
     if trials:
         session.add_trial_column("stimulus_id", "s")
         for i, onset in enumerate(np.arange(1, 19, 2.0)):
@@ -525,6 +534,14 @@ def test_fluorescence_is_the_mean_of_a_window(tmp_path, masks):
     responses = load_dataset("plane").responses
     np.testing.assert_allclose(responses.values, expected[:8], rtol=1e-5)
     assert responses["iscell"].values.astype(bool).tolist() == [True, False] * 2 + [True]
+
+
+def test_whole_numbers_come_in_the_unit_that_the_file_names(tmp_path):
+    """NWB: data x conversion + offset are in the unit."""
+    data = np.random.default_rng(1).integers(0, 4000, (170, 5)).astype(np.int16)
+    plain = read(fluorescence(tmp_path / "p.nwb", data), window="0,500")
+    scaled = read(fluorescence(tmp_path / "f.nwb", data, conversion=0.25, offset=-3.0), window="0,500")
+    np.testing.assert_allclose(everything(scaled.values), everything(plain.values) * 0.25 - 3, rtol=1e-5)
 
 
 def test_fluorescence_in_time_of_chosen_cells(tmp_path):

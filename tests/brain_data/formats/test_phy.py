@@ -262,6 +262,10 @@ def test_a_broken_folder_is_one_line(folder, onsets, change, message):
             "onset,image,word\n1,a,b\n",
             "which column names the stimulus by --stimulus-column: it has image, word",
         ),
+        (
+            "onset,stimulus_id,subject\n1,a,M1\n2,b,M2\n",
+            "presentations to 2 subjects .M1, M2., .* take its own by --where subject=M1",
+        ),
         ("onset,stimulus_id\n1,\n", r"no presentation is left of 1 \(1 presentations without a stimulus\)"),
     ],
 )
@@ -278,6 +282,7 @@ def test_a_broken_table_of_onsets_is_one_line(folder, onsets, table, message):
         ({}, "sorted holds spikes and no onsets: name a table by --events FILE"),
         ({"events": "trials"}, r"no onsets \(trials is no file\)"),
         ({"events": "gone.csv"}, "there is no such file"),
+        ({"events": "onsets.csv", "window": "0.07,0.17"}, "it is in ms after onset, or are these s"),
     ],
 )
 def test_onsets_have_to_be_given(folder, options, message):

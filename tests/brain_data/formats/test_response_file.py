@@ -86,3 +86,26 @@ def test_broken_files_are_one_line(tmp_path):
     refused(tmp_path / "c.npz", "is damaged or not an .npz file")
     table(stimulus_id=[*IDS[:2], "", *IDS[3:]]).to_csv(tmp_path / "d.csv", index=False)
     refused(tmp_path / "d.csv", r"1 of 12 trials have no stimulus_id \(first: row 3\)")
+
+
+def test_a_text_among_numbers_makes_no_label_of_a_neuroid(tmp_path):
+    """It would be lost without a word; a column of texts is a label, as before."""
+    made = table(stimulus_id=IDS, answer=["1", "yes", "no"] * 4).astype({"n1": object})
+    made.loc[3, "n1"] = "oops"
+    made.to_csv(tmp_path / "a.csv", index=False)
+    refused(tmp_path / "a.csv", "'oops' in row 5, column 'n1', stands among numbers")
+    got = read(tmp_path / "a.csv", channels="n0,n2")
+    assert got.neuroids["neuroid_id"].tolist() == ["n0", "n2"]
+    table(stimulus_id=IDS, answer=["1", "yes", "no"] * 4).to_csv(tmp_path / "a.csv", index=False)
+    assert "answer" in read(tmp_path / "a.csv").presentations
+
+
+def test_one_neuroid_is_a_recording(tmp_path):
+    table(stimulus_id=IDS)[["stimulus_id", "n1"]].to_csv(tmp_path / "a.csv", index=False)
+    got = read(tmp_path / "a.csv")
+    np.testing.assert_allclose(got.values[:, :], VALUES[:, 1:2])
+
+
+def test_ids_may_be_bytes(tmp_path):
+    np.savez(tmp_path / "a.npz", responses=VALUES, stimulus_id=np.array(IDS, "S"))
+    assert read(tmp_path / "a.npz").presentations["stimulus_id"].tolist() == IDS

@@ -172,3 +172,61 @@ def test_what_is_wrong_is_one_line(folder: Path, change: Callable[[Path], object
     with pytest.raises(UserError, match=line) as error:
         read_path(folder)
     assert "\n" not in str(error.value)
+
+
+def test_columns_are_known_by_name_in_every_file_and_run(folder: Path) -> None:
+    """A file that keeps them in another order, or a run that names them so, is not another region."""
+    (folder / "dataset.toml").write_text(DESCRIPTION.replace("two/*-bold.txt", "two/*-bold.csv"))
+    for subject, order in ((1, "AB"), (2, "BA")):
+        table = pd.DataFrame(bold(subject, 1, 20), columns=["A", "B"])
+        table[list(order)].to_csv(folder / "two" / f"s{subject}-bold.csv", index=False)
+    for columns in ('["A", "B"]', '["B", "A"]'):
+        said = (folder / "dataset.toml").read_text().split("[runs.two]")
+        (folder / "dataset.toml").write_text(said[0] + "[runs.two]" + said[1].replace('["A", "B"]', columns))
+        found = read_path(folder)[1]
+        names = found.neuroids["neuroid_id"].tolist()
+        values = np.asarray(found.values[30:50, :])
+        for subject in (1, 2):
+            truth = bold(subject, 1, 20)
+            for i, region in enumerate("AB"):
+                np.testing.assert_allclose(values[:, names.index(f"s{subject}-{region}")], truth[:, i])
+    table.rename(columns={"B": "C"}).to_csv(folder / "two" / "s2-bold.csv", index=False)
+    with pytest.raises(UserError, match="its header names A, C, and the columns are"):
+        read_path(folder)
+    table.to_csv(folder / "two" / "s2-bold.csv", index=False, header=False)
+    with pytest.raises(UserError, match="has no header"):
+        read_path(folder)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "line"),
+    [
+        ("run", "one,three", "unknown run 'three'"),
+        ("subject", "s1,s9", "unknown subject 's9'"),
+        ("region", "A,Z", "unknown region 'Z'"),
+        ("tr", "2000", "2000 s from sample to sample, or are these ms"),
+    ],
+)
+def test_a_name_that_is_not_there_is_never_passed_over(
+    folder: Path, option: str, value: str, line: str
+) -> None:
+    with pytest.raises(UserError, match=line):
+        read_path(folder, ReadOptions(**{option: value}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("skip_confounds = 2", 'skip_confounds = "2"', "skip_confounds must be how many rows come first"),
+        ("one/*-bold.txt", "one/**bold.txt", "is no name of files"),
+        (
+            'columns = ["A", "B"]\nfirst_sample = 0.0',
+            'columns = ["A", "C"]\nfirst_sample = 0.0',
+            "must be the same",
+        ),
+    ],
+)
+def test_what_a_description_cannot_mean_is_one_line(folder: Path, before: str, after: str, line: str) -> None:
+    (folder / "dataset.toml").write_text(DESCRIPTION.replace(before, after))
+    with pytest.raises(UserError, match=line):
+        read_path(folder)
