@@ -136,6 +136,17 @@ def _decoded(text: bytes, one: GiftiArray) -> npt.NDArray[Any]:
     return np.frombuffer(raw, one.dtype).astype(one.dtype.newbyteorder("="))
 
 
+def side_inside(path: Path) -> str | None:
+    """The hemisphere that a GIFTI file names in its metadata; None for other files."""
+    if not is_gifti(path):
+        return None
+    file = open_gifti(path)
+    said = file.about.get("AnatomicalStructurePrimary") or file.arrays[0].about.get(
+        "AnatomicalStructurePrimary"
+    )
+    return {"CortexLeft": "L", "CortexRight": "R"}.get(said or "")
+
+
 def open_gifti(path: Path) -> GiftiFile:
     """Look through a GIFTI file (``.gii``, ``.gii.gz``).
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..gifti_arrays import GiftiFile, is_gifti, open_gifti
+from ..gifti_arrays import GiftiFile, is_gifti, open_gifti, side_inside
 from ..imported import Computed, Imported, Numbers, ReadOptions
 from .recording import RecordingFormat, add_recording_format
 from .surface_samples import TAKES, sampled_files
@@ -34,7 +34,7 @@ class Gifti(RecordingFormat):
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """Trials, or a series: see :func:`.surface_samples.as_imported`."""
         files = [one for one in sorted(path.glob("*.gii*")) if is_gifti(one) and _is_data(one)]
-        return as_imported(sampled_files(path, files, options, open_samples, "array", _told_side), options)
+        return as_imported(sampled_files(path, files, options, open_samples, "array", side_inside), options)
 
 
 def _is_data(path: Path) -> bool:
@@ -42,15 +42,6 @@ def _is_data(path: Path) -> bool:
     if any(mark in path.name for mark in (".surf.", ".label.")):
         return False
     return ".func." in path.name or not {one.intent for one in open_gifti(path).arrays} & _NO_SAMPLES
-
-
-def _told_side(path: Path) -> str | None:
-    """The hemisphere that the metadata name."""
-    file = open_gifti(path)
-    said = file.about.get("AnatomicalStructurePrimary") or file.arrays[0].about.get(
-        "AnatomicalStructurePrimary"
-    )
-    return {"CortexLeft": "L", "CortexRight": "R"}.get(said or "")
 
 
 def open_samples(path: Path) -> Numbers:

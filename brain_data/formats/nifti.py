@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
+from ...files import natural
 from ..atlases import regions_of, stem_of
 from ..imported import Imported, ReadOptions
 from ..volumes import Image, check_grid, is_image, open_image
@@ -111,7 +112,7 @@ def _images(path: Path, options: ReadOptions) -> _Chosen:
         if options.array is not None:
             raise UserError(f"--array chooses among the images of a folder, and {path.name} is one")
         return _checked([path], [])
-    at_hand = sorted((one for one in path.iterdir() if is_image(one)), key=lambda one: _natural(one.name))
+    at_hand = sorted((one for one in path.iterdir() if is_image(one)), key=lambda one: natural(one.name))
     if options.array is not None:
         named = [
             one
@@ -142,12 +143,6 @@ def _checked(paths: Sequence[Path], said: list[str]) -> _Chosen:
     for one in images[1:]:
         check_grid(one, images[0].grid, images[0].path.name)
     return _Chosen(images, said)
-
-
-def _natural(name: str) -> list[Any]:
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
-    ]
 
 
 def _is_mask(path: Path, options: ReadOptions, folder: Path) -> bool:
