@@ -18,6 +18,7 @@ from .recording import RecordingFormat, add_recording_format
 from .surface_samples import (
     TAKES,
     Sampled,
+    chosen_files,
     entities_of,
     regions_of,
     run_of,
@@ -54,6 +55,7 @@ class Cifti(RecordingFormat):
 def _sampled(path: Path, options: ReadOptions) -> Sampled:
     from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis, SeriesAxis
 
+    chosen_files([path], options, path)
     image, rows, columns = open_cifti(path)
     entities = entities_of(path.name)
     subject = entities.get("sub", "")

@@ -19,7 +19,7 @@ from ..volumes import Image, check_grid, is_image, open_image
 from .condition_order import GLMSINGLE_FILE
 from .masked_volumes import Masked, WithMask, mask_voxels, read_masked
 from .recording import RecordingFormat, add_recording_format
-from .runs_in_time import stories_of, tr_of
+from .runs_in_time import check_options, stories_of, tr_of
 from .trial_table import Trials, find_trials, read_trials, shown_in, subject_of
 
 _MASK = re.compile(r"(.*[_-])?(brain_?)?mask", re.IGNORECASE)
@@ -58,6 +58,7 @@ class Nifti(RecordingFormat):
         chosen = _images(path, options)
         mask = _mask(chosen, folder, options)
         first = chosen.images[0]
+        check_options(options, in_time=options.series is not None)
         if options.series is not None:
             return _series(chosen, mask, folder, options)
         found = find_trials(folder, options)
@@ -79,7 +80,7 @@ class Nifti(RecordingFormat):
         n_blank = int((~trials.taken).sum())
         if n_blank:
             left_out["trials without a stimulus in the table"] = n_blank
-        subject = subject_of(trials, options, path)
+        subject = subject_of(trials, options, first.path)
         read = [f"{chosen.described}; trials: {trials.name}", *chosen.said, *said, *shown.said]
         return _imported(masked, columns, subject, first, options, read, left_out,
                          stimuli=shown.stimuli, presentations=shown.presentations, pictures=shown.pictures)  # fmt: skip
@@ -140,6 +141,9 @@ def _images(path: Path, options: ReadOptions) -> _Chosen:
 
 def _checked(paths: Sequence[Path], said: list[str]) -> _Chosen:
     images = [open_image(one) for one in paths]
+    people = sorted({one.name.split("_")[0] for one in paths if one.name.startswith("sub-")})
+    if len(people) > 1:
+        raise UserError(f"the images are of {', '.join(people[:_MANY])}: take those of one by --array '{people[0]}*'")
     for one in images[1:]:
         check_grid(one, images[0].grid, images[0].path.name)
     return _Chosen(images, said)

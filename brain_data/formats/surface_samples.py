@@ -167,7 +167,7 @@ def sampled_files(
         said += ["no regions: all vertices are of 'cortex' (name them by --atlas L=FILE,R=FILE or --region)"]
     if not meshes:
         said += ["no positions: name the meshes by --surface L=FILE,R=FILE"]
-    tr, start = _sidecar(first[sides[0]])
+    tr, start = _clock([one for pair in by_run.values() for one in pair.values()], options)
     return Sampled(
         path,
         {run: values[sides[0]].shape[0] for run, values in read.items()},
@@ -242,11 +242,20 @@ def _check_pair(run: str, values: Mapping[str, Numbers], counts: Mapping[str, in
         raise UserError(f"the hemispheres of the run {run!r} have unlike numbers of samples: {lengths}")
 
 
-def _sidecar(path: Path) -> tuple[float | None, float]:
-    """TR and time of the first sample (fMRIPrep's ``StartTime``), of the JSON file beside a file; both in s."""
-    beside = path.with_name(f"{path.name.partition('.')[0]}.json")
-    if not beside.is_file():
-        return None, 0.0
+def _clock(files: Sequence[Path], options: ReadOptions) -> tuple[float | None, float]:
+    """TR and time of the first sample (fMRIPrep's ``StartTime``), the same of all files that say so; both in s."""
+    said: dict[tuple[float | None, float], Path] = {}
+    for one in files:
+        beside = one.with_name(f"{one.name.partition('.')[0]}.json")
+        if beside.is_file():
+            said.setdefault(_sidecar(beside), beside)
+    if len(said) > 1 and options.series is not None:
+        words = [f"{path.name} a TR of {tr} s from {start:g} s on" for (tr, start), path in said.items()]
+        raise UserError(f"a series has one clock, and {' and '.join(words[:2])}: choose by --run or --task")
+    return next(iter(said), (None, 0.0))
+
+
+def _sidecar(beside: Path) -> tuple[float | None, float]:
     try:
         said = parse_json(beside.read_bytes()) if beside.stat().st_size < _MOST_JSON else {}
     except ValueError as error:
@@ -352,12 +361,12 @@ def _regions(path: Path) -> npt.NDArray[np.object_]:
 
 
 def in_region(table: pd.DataFrame, options: ReadOptions) -> npt.NDArray[np.intp]:
-    """The rows of the neuroids that ``--region`` chooses of an atlas; all without."""
-    if options.region is None or options.atlas is None:
+    """The rows of the neuroids that ``--region`` chooses of an atlas, of structures or of parcels; all without."""
+    if options.region is None:
         return np.arange(len(table))
     there = sorted(set(table["region"]))
     if options.region not in there:
-        raise unknown("region of the atlas", options.region, there)
+        raise unknown("region of the recording", options.region, there)
     return np.flatnonzero(table["region"] == options.region)
 
 

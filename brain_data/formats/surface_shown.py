@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...errors import UserError
 from ..imported import Imported, ReadOptions
-from .runs_in_time import stories_of
+from .runs_in_time import LONGEST_TR, SHORTEST_TR, check_options, stories_of
 from .surface_samples import Sampled, in_region, picked
 from .trial_table import Trials, find_trials, read_trials, shown_in
 
@@ -26,7 +26,9 @@ def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
         Where it is not said which, or the table does not fit.
     """
     if options.series is not None and options.series.lower() not in _NO:
+        check_options(options, in_time=True)
         return _series(sampled, options)
+    check_options(options, in_time=False)
     folder = _folder(sampled.path)
     table = find_trials(folder, options) if options.events or sampled.path.is_dir() else None
     if table is None and not sampled.names:
@@ -139,8 +141,10 @@ def _tr(sampled: Sampled, options: ReadOptions) -> float:
     if said is None and sampled.tr is None:
         raise UserError(f"{sampled.path} does not say how far apart its samples are: say --tr S")
     tr = float(sampled.tr if said is None else said[0])  # type: ignore[arg-type]
-    if not 0 < tr < 3600:
-        raise UserError(f"the time from sample to sample must be above 0 s, not {tr:g}: say --tr S")
-    if sampled.tr is not None and abs(tr - sampled.tr) > 1e-3 * sampled.tr:
+    if not SHORTEST_TR <= tr <= LONGEST_TR:
+        raise UserError(
+            f"{sampled.path}: samples are {SHORTEST_TR:g} to {LONGEST_TR:g} s apart, and hardly {tr:g} s: say --tr S"
+        )
+    if sampled.tr is not None and 1e-3 * sampled.tr < abs(tr - sampled.tr) and sampled.tr <= LONGEST_TR:
         raise UserError(f"--tr {tr:g} is not what {sampled.path} says: {sampled.tr:g} s")
     return tr
