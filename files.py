@@ -232,9 +232,7 @@ def remember(path: Path, make: Callable[[Path], None]) -> Path:
 def natural(name: str) -> list[tuple[int, int, str]]:
     """The key by which ``run-2`` comes before ``run-10``."""
     return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
-        if part
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
     ]
 
 

@@ -175,6 +175,7 @@ def _add_own(
         raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    from .columns import IGNORE
     from .formats.folder import install_folder, is_own_layout
     from .formats.recording import read_path
 
@@ -187,11 +188,15 @@ def _add_own(
                 f"--{given[0].replace('_', '-')} says nothing of a folder with stimuli.csv and responses: leave it out"
             )
         return install_folder(name, source, columns, check)
-    if columns:
-        raise UserError(f"--columns is for folders with stimuli.csv and responses, which {source} is not")
-    from .importing import install_recording
+    from .importing import install_recording, without_columns
 
-    return install_recording(name, read_path(source, options, file_format)[1], check)
+    if set(columns.values()) - {IGNORE}:
+        raise UserError(
+            f"--columns OURS=THEIRS is for folders with stimuli.csv and responses, which {source} is not: "
+            f"NAME={IGNORE} leaves out what was noted of its presentations"
+        )
+    imported = read_path(source, options, file_format)[1]
+    return install_recording(name, without_columns(imported, columns), check)
 
 
 def _cards() -> dict[str, DatasetCard]:

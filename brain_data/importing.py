@@ -1,8 +1,9 @@
 """From what a format read of a recording to a data set in the home: checked, and written a block at a time."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 from ..files import home, sha256_file, whole_folder, write_bytes, write_json
 from .arrays import labeled, modality_of
 from .dataset import Dataset
@@ -69,6 +70,26 @@ def install_recording(
             folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256_file(path) for path in written}
         )
     return target
+
+
+def without_columns(imported: Imported, names: Collection[str]) -> Imported:
+    """The recording without what was noted of its presentations under these names.
+
+    Raises
+    ------
+    UserError
+        For a name that was not noted, or without which it is no recording.
+    """
+    needed = {"stimulus_id", imported.blocks} | ({"time"} if imported.kind == "series" else set())
+    there = [name for name in imported.presentations if name not in needed]
+    for name in names:
+        if name not in there:
+            raise unknown("column of the presentations that may be left out", name, there)
+    if not names:
+        return imported
+    said = f"left out, as was said: {', '.join(names)} of the presentations"
+    kept = imported.presentations.drop(columns=list(names))
+    return replace(imported, presentations=kept, said=[*imported.said, said])
 
 
 def write_recording(imported: Imported, folder: Path, name: str) -> None:

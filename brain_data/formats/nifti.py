@@ -143,7 +143,9 @@ def _checked(paths: Sequence[Path], said: list[str]) -> _Chosen:
     images = [open_image(one) for one in paths]
     people = sorted({one.name.split("_")[0] for one in paths if one.name.startswith("sub-")})
     if len(people) > 1:
-        raise UserError(f"the images are of {', '.join(people[:_MANY])}: take those of one by --array '{people[0]}*'")
+        raise UserError(
+            f"the images are of {', '.join(people[:_MANY])}: take those of one by --array '{people[0]}*'"
+        )
     for one in images[1:]:
         check_grid(one, images[0].grid, images[0].path.name)
     return _Chosen(images, said)

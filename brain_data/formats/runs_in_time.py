@@ -23,7 +23,11 @@ def check_options(options: ReadOptions, *, in_time: bool) -> None:
     """Refuse what says nothing of samples in time, or of trials, rather than pass over it."""
     for name in ("events", "stimulus_column") if in_time else ("tr",):
         if getattr(options, name) is not None:
-            of = "trials: words and frames are given by --stimuli" if in_time else "samples in time (--series yes)"
+            of = (
+                "trials: words and frames are given by --stimuli"
+                if in_time
+                else "samples in time (--series yes)"
+            )
             raise UserError(f"--{name.replace('_', '-')} is of {of}; leave it out")
 
 

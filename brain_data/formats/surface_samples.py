@@ -207,7 +207,9 @@ def _by_run(
     for one in files:
         by_name, inside = side_of(one.name), told(one)
         if by_name and inside and by_name != inside:
-            raise UserError(f"{one.name} is {by_name} by its name, and {inside} by what it says inside: which is it?")
+            raise UserError(
+                f"{one.name} is {by_name} by its name, and {inside} by what it says inside: which is it?"
+            )
         side = by_name or inside or named
         if named and side not in (None, named):
             raise UserError(f"{one.name} is of {side}, and --surface names a mesh of {named}")
