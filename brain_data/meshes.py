@@ -152,9 +152,11 @@ def by_hemisphere(said: str | None, option: str) -> dict[str, Path]:
         found[side] = Path(name).expanduser()
         if not found[side].is_file():
             raise UserError(f"--{option}: there is no file {name}")
-        told = side_of(found[side].name) or side_inside(found[side])
-        if told not in (None, side):
-            raise UserError(f"--{option} says that {name} is of {side}, and the file that it is of {told}")
+        told = {side_of(found[side].name), side_inside(found[side])} - {None, side}
+        if told:
+            raise UserError(
+                f"--{option} says that {name} is of {side}, and the file that it is of {told.pop()}"
+            )
     return found
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ...memory import require
+from ..gifti_arrays import side_inside
 from ..imported import Numbers
 from ..volumes import Grid, Image, check_grid, open_image
 from .cifti import open_cifti, read_rows
@@ -118,6 +119,11 @@ class Vertices(BoldImage):
     """
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
+        for side, path in paths.items():
+            if side_inside(path) not in (None, side):
+                raise UserError(
+                    f"{path.name} is {side} by its name, and of the other hemisphere by what it says inside"
+                )
         self._sides: dict[str, Numbers] = {side: open_samples(paths[side]) for side in sorted(paths)}
         self.path = paths[min(paths)]
         lengths = {side: one.shape[0] for side, one in self._sides.items()}

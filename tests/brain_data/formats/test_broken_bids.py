@@ -349,12 +349,25 @@ def other_step(place):
         path.write_text(json.dumps({"RepetitionTime": 0.72}))
 
 
+def other_hemisphere(place):
+    path = next(func(place).glob("*hemi-L*.func.gii"))
+    image = nibabel.load(path)
+    image.meta["AnatomicalStructurePrimary"] = "CortexRight"
+    nibabel.save(image, path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "space", "options", "expected"),
     [
         (short_hemisphere, "fsaverage5", {}, r"hemi-L.* has 60 samples and that of the right hemisphere 50"),
         (cut_gifti, "fsaverage5", {}, r"hemi-L.*func.gii cannot be read as GIFTI"),
         (no_hemisphere, "fsaverage5", {}, r"does not say its hemisphere \(hemi-L, hemi-R\)"),
+        (
+            other_hemisphere,
+            "fsaverage5",
+            {},
+            r"hemi-L.* is L by its name, and of the other hemisphere by what it",
+        ),
         (cut_cifti, "fsLR", {}, r"dtseries.nii is cut off: by its header it has"),
         (volumes_as_cifti, "fsLR", {}, r"dtseries.nii is a NIfTI file without CIFTI's description"),
         (other_step, "fsLR", {}, r"JSON files say a TR of 0.72 s and its header 2 s: say which by --tr"),
