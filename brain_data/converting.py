@@ -77,12 +77,18 @@ def convert(
 
 
 def _written(dataset: Dataset, target: Path, form: str) -> list[str]:
+    imported = imported_of(dataset)
     if form == FOLDER:
-        write_recording(imported_of(dataset), target, dataset.identifier)
+        write_recording(imported, target, dataset.identifier)
     else:
         RECORDING_FORMATS[form].write(dataset, target)
     attributes = {} if dataset.responses is None else dataset.responses.attrs
-    return _lines(attributes.get("left_out", {}), list(attributes.get("said", [])))
+    said = list(attributes.get("said", []))
+    if form != FOLDER and (imported.surfaces or imported.images):
+        said.append(
+            f"the mask or meshes have no place in {form}: maps of scores will need --mask or --surface"
+        )
+    return _lines(attributes.get("left_out", {}), said)
 
 
 def _lines(left_out: Mapping[str, int], said: list[str]) -> list[str]:
