@@ -81,7 +81,7 @@ def without_columns(imported: Imported, names: Collection[str]) -> Imported:
         For a name that was not noted, or without which it is no recording.
     """
     needed = {"stimulus_id", imported.blocks} | ({"time"} if imported.kind == "series" else set())
-    there = [name for name in imported.presentations if name not in needed]
+    there = [str(name) for name in imported.presentations if name not in needed]
     for name in names:
         if name not in there:
             raise unknown("column of the presentations that may be left out", name, there)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -501,6 +502,19 @@ def test_a_table_says_more_of_the_stimuli_that_events_name(tmp_path):
     }
     with pytest.raises(UserError, match="they name none: words and frames are the rows"):
         read(root, stimuli=str(tmp_path / "said.csv"), series="yes")
+
+
+def test_a_study_that_git_annex_keeps_enters(tmp_path):
+    """Files are links into ``.git/annex`` of the study, those of derivatives, too."""
+    for run in (1, 2):
+        write_run(tmp_path, "01", run)
+    plain = numbers(read(tmp_path))
+    kept = tmp_path / ".git" / "annex" / "objects"
+    kept.mkdir(parents=True)
+    for i, path in enumerate(sorted(tmp_path.rglob("*.nii.gz"))):
+        path.rename(kept / f"key-{i}.nii.gz")
+        path.symlink_to(os.path.relpath(kept / f"key-{i}.nii.gz", path.parent))
+    np.testing.assert_array_equal(numbers(read(tmp_path)), plain)
 
 
 def test_few_conditions_in_sessions_enter_without_the_sessions(tmp_path, monkeypatch):
