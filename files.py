@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tomllib
 import zipfile
@@ -226,6 +227,13 @@ def remember(path: Path, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise cannot_write(path, error) from error
     return path
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """The key by which ``run-2`` comes before ``run-10``."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
+    ]
 
 
 def file_name(text: str) -> str:

@@ -84,8 +84,9 @@ def convert(
 
 def _written(dataset: Dataset, target: Path, form: str) -> list[str]:
     lost: list[str] = []
+    imported = imported_of(dataset)
     if form == FOLDER:
-        write_recording(imported_of(dataset), target, dataset.identifier)
+        write_recording(imported, target, dataset.identifier)
     else:
         kind = RECORDING_FORMATS[form]
         kind.write(dataset, target)
@@ -95,6 +96,10 @@ def _written(dataset: Dataset, target: Path, form: str) -> list[str]:
         *attributes.get("said", []),
         *([f"not written: {', '.join(lost)}: {form} has no place"] if lost else []),
     ]
+    if form != FOLDER and (imported.surfaces or imported.images) and not {"surfaces", "mask"} & set(lost):
+        said.append(
+            f"the mask or meshes have no place in {form}: maps of scores will need --mask or --surface"
+        )
     return _lines(attributes.get("left_out", {}), said)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -78,20 +78,24 @@ def install_recording(
     return target
 
 
-def without_columns(imported: Imported, names: Iterable[str]) -> Imported:
-    """The same recording without some columns of its trials.
+def without_columns(imported: Imported, names: Collection[str]) -> Imported:
+    """The recording without what was noted of its presentations under these names.
 
     Raises
     ------
     UserError
-        For a column that is not there, or that nothing can be read without.
+        For a name that was not noted, or without which it is no recording.
     """
-    kept = {"stimulus_id"} | ({"run", "time"} if imported.kind == "series" else set())
-    there = [str(one) for one in imported.presentations if one not in kept]
+    needed = {"stimulus_id", imported.blocks} | ({"time"} if imported.kind == "series" else set())
+    there = [str(name) for name in imported.presentations if name not in needed]
     for name in names:
         if name not in there:
             raise unknown("column of trials that can be left out", name, there)
-    return replace(imported, presentations=imported.presentations.drop(columns=list(names)))
+    if not names:
+        return imported
+    said = f"left out, as was said: {', '.join(names)} of the presentations"
+    kept = imported.presentations.drop(columns=list(names))
+    return replace(imported, presentations=kept, said=[*imported.said, said])
 
 
 def write_recording(imported: Imported, folder: Path, name: str) -> None:

@@ -84,8 +84,19 @@ class Description:
 
 
 def is_own_layout(folder: Path) -> bool:
-    """Whether a folder is in the layout of one's own recordings, or begins to be."""
-    return any((folder / name).exists() for name in ("stimuli.csv", *(f"responses{end}" for end in _ENDINGS)))
+    """Whether a folder is in the layout of one's own recordings, or begins to be.
+
+    A ``stimuli.csv`` may also lie beside betas, vertices or GLMsingle's results, which then are the recording.
+    """
+    if any((folder / f"responses{ending}").exists() for ending in _ENDINGS):
+        return True
+    if not (folder / "stimuli.csv").exists():
+        return False
+    if any(True for pattern in ("responses.*", "rdms.*") for _ in folder.glob(pattern)):
+        return True
+    from .recording import RECORDING_FORMATS
+
+    return not any(one.recognizes(folder) for one in RECORDING_FORMATS.values())
 
 
 def load_folder(folder: Path, identifier: str, columns: Mapping[str, str] | None = None) -> Dataset:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..imported import Imported, ReadOptions
-from ..reading.surfaces.gifti_arrays import NO_SAMPLES, is_gifti, open_gifti, open_samples
+from ..reading.surfaces.gifti_arrays import NO_SAMPLES, is_gifti, open_gifti, open_samples, side_inside
 from ..reading.surfaces.samples import TAKES, sampled_files
 from ..reading.surfaces.shown import as_imported
 from .recording import RecordingFormat, add_recording_format
@@ -28,7 +28,7 @@ class Gifti(RecordingFormat):
     def read(self, path: Path, options: ReadOptions) -> Imported:
         """Trials, or a series: see :func:`.shown.as_imported`."""
         files = [one for one in sorted(path.glob("*.gii*")) if is_gifti(one) and _is_data(one)]
-        return as_imported(sampled_files(path, files, options, open_samples, "array", _told_side), options)
+        return as_imported(sampled_files(path, files, options, open_samples, "array", side_inside), options)
 
 
 def _is_data(path: Path) -> bool:
@@ -36,12 +36,3 @@ def _is_data(path: Path) -> bool:
     if any(mark in path.name for mark in (".surf.", ".label.")):
         return False
     return ".func." in path.name or not {one.intent for one in open_gifti(path).arrays} & NO_SAMPLES
-
-
-def _told_side(path: Path) -> str | None:
-    """The hemisphere that the metadata name."""
-    file = open_gifti(path)
-    said = file.about.get("AnatomicalStructurePrimary") or file.arrays[0].about.get(
-        "AnatomicalStructurePrimary"
-    )
-    return {"CortexLeft": "L", "CortexRight": "R"}.get(said or "")

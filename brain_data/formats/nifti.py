@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...errors import UserError
+from ...files import natural
 from ..imported import Imported, ReadOptions
 from ..reading.tables.table import needed_file
 from ..reading.tables.trials import Trials, find_trials, read_trials, shown_in, subject_of
@@ -20,7 +21,7 @@ from ..reading.volumes.atlases import regions_of, stem_of
 from ..reading.volumes.condition_order import GLMSINGLE_FILE
 from ..reading.volumes.images import Image, check_grid, is_image, open_image
 from ..reading.volumes.masked import Masked, WithMask, read_masked
-from ..reading.volumes.repetition_time import tr_of
+from ..reading.volumes.repetition_time import check_options, tr_of
 from ..reading.volumes.voxels import RESAMPLE, neuroids_of, space_of, voxels_of_mask
 from .recording import RecordingFormat, add_recording_format
 
@@ -58,6 +59,7 @@ class Nifti(RecordingFormat):
         chosen = _images(path, options)
         mask = _mask(chosen, folder, options)
         first = chosen.images[0]
+        check_options(options, in_time=options.is_series())
         if options.is_series():
             return _series(chosen, mask, folder, options)
         found = find_trials(folder, options)
@@ -79,7 +81,7 @@ class Nifti(RecordingFormat):
         n_blank = int((~trials.taken).sum())
         if n_blank:
             left_out["trials without a stimulus in the table"] = n_blank
-        subject = subject_of(trials, options, path)
+        subject = subject_of(trials, options, first.path)
         read = [f"{chosen.described}; trials: {trials.name}", *chosen.said, *said, *shown.said]
         return _imported(masked, columns, subject, first, options, read, left_out,
                          stimuli=shown.stimuli, presentations=shown.presentations, pictures=shown.pictures)  # fmt: skip
@@ -112,7 +114,7 @@ def _images(path: Path, options: ReadOptions) -> _Chosen:
         if options.array is not None:
             raise UserError(f"--array chooses among the images of a folder, and {path.name} is one")
         return _checked([path], [])
-    at_hand = sorted((one for one in path.iterdir() if is_image(one)), key=lambda one: _natural(one.name))
+    at_hand = sorted((one for one in path.iterdir() if is_image(one)), key=lambda one: natural(one.name))
     if options.array is not None:
         named = [
             one
@@ -140,15 +142,14 @@ def _images(path: Path, options: ReadOptions) -> _Chosen:
 
 def _checked(paths: Sequence[Path], said: list[str]) -> _Chosen:
     images = [open_image(one) for one in paths]
+    people = sorted({one.name.split("_")[0] for one in paths if one.name.startswith("sub-")})
+    if len(people) > 1:
+        raise UserError(
+            f"the images are of {', '.join(people[:_MANY])}: take those of one by --array '{people[0]}*'"
+        )
     for one in images[1:]:
         check_grid(one, images[0].grid, images[0].path.name)
     return _Chosen(images, said)
-
-
-def _natural(name: str) -> list[Any]:
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
-    ]
 
 
 def _is_mask(path: Path, options: ReadOptions, folder: Path) -> bool:

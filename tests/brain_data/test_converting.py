@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -165,6 +166,15 @@ def test_what_brain_score_keeps_comes_back(made: str, tmp_path: Path) -> None:
     for name in ("stimulus_id", "repetition", "run", "neuroid_id", "region", "subject", "x"):
         assert after.responses[name].values.tolist() == before.responses[name].values.tolist(), name
     assert after.stimuli["stimulus_id"].tolist() == before.stimuli["stimulus_id"].tolist()
+
+
+def test_what_is_left_behind_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("brainscore_core")
+    nibabel.save(nibabel.Nifti1Image(np.ones((5, 1, 1), np.uint8), np.eye(4)), tmp_path / "mask.nii.gz")
+    install_recording("before", replace(texts(), images={"mask": tmp_path / "mask.nii.gz"}))
+    said = convert("before", tmp_path / "written", "brainio")
+    assert "the mask or meshes have no place in brainio: maps of scores will need --mask or --surface" in said
+    assert not any("no place" in line for line in convert("before", tmp_path / "folder", "folder"))
 
 
 def test_a_data_set_of_the_catalogue_is_written_as_a_folder(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _numbers(cells: "pd.Series[str]", path: Path) -> "pd.Series[float]":
 
 
 def check_inside(events: pd.DataFrame, end: float, path: Path) -> None:
-    """Refuse trials that are outside of their run.
+    """Refuse trials that are outside of their run, and those of several that last longer than it.
 
     Parameters
     ----------
@@ -81,6 +81,11 @@ def check_inside(events: pd.DataFrame, end: float, path: Path) -> None:
         raise UserError(
             f"{path}: {int(outside.sum())} of {len(events)} events are outside of their run, which ends at {end:g} s "
             f"(first onset: {onset:g} s): is it the table of this run, and in seconds?"
+        )
+    longest = float(events["duration"].max())
+    if len(events) > 1 and longest > end:
+        raise UserError(
+            f"{path}: an event lasts {longest:g} s, longer than its run of {end:g} s: are durations in seconds?"
         )
 
 

@@ -140,6 +140,8 @@ def read_sidecar(path: Path, root: Path) -> dict[str, Any]:
 def checked(path: Path, root: Path) -> Path:
     """A file that is one, inside its folder, and written as long as it says.
 
+    The folder of derivatives inside a study is the study: git-annex keeps the files of both in one place.
+
     Raises
     ------
     UserError
@@ -151,7 +153,8 @@ def checked(path: Path, root: Path) -> Path:
         raise UserError(
             f"{path} is a link to nowhere: fetch the file first (datalad get, git annex get)"
         ) from error
-    if not target.is_relative_to(root.resolve()):
+    root = root.resolve()
+    if not target.is_relative_to(root.parents[1] if root.parent.name == "derivatives" else root):
         raise UserError(f"{path} is a link out of its folder ({target}): refused; put the file itself there")
     if not target.is_file():
         raise UserError(f"{path} is not a file")

@@ -11,7 +11,7 @@ from ....errors import UserError
 from ....memory import require
 from ...imported import Numbers
 from ..surfaces.cifti import open_cifti, read_rows
-from ..surfaces.gifti_arrays import open_samples
+from ..surfaces.gifti_arrays import open_samples, side_inside
 from ..volumes.images import Grid, Image, check_grid, open_image
 
 Floats32 = npt.NDArray[np.float32]
@@ -118,6 +118,11 @@ class Vertices(BoldImage):
     """
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
+        for side, path in paths.items():
+            if side_inside(path) not in (None, side):
+                raise UserError(
+                    f"{path.name} is {side} by its name, and of the other hemisphere by what it says inside"
+                )
         self._sides: dict[str, Numbers] = {side: open_samples(paths[side]) for side in sorted(paths)}
         self.path = paths[min(paths)]
         lengths = {side: one.shape[0] for side, one in self._sides.items()}

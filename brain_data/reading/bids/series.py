@@ -38,6 +38,11 @@ def read_series(recording: Recording, options: ReadOptions) -> Imported:
     column = _column(recording, options)
     words, shown = _stories(runs[0], column)
     _check_clocks(runs, column)
+    if options.stimuli is not None and "filename" not in words:
+        raise UserError(
+            f"--stimuli {options.stimuli} is the folder of the pictures that events name, and they name none: words "
+            "and frames are the rows of events.tsv, or of --events TABLE"
+        )
     neuroids = neuroids_of(recording, options, left_out)
     presentations = _samples(runs[0], shown)
     values = empty_responses((len(presentations), len(neuroids.table)))
@@ -145,7 +150,7 @@ def _column(recording: Recording, options: ReadOptions) -> str:
         f"sub-{run.files.subject} {run.name}": run.events for run in recording.runs if run.events is not None
     }
     if not tables:
-        recording.said.append("there are no events: each run is one stimulus, named by its task")
+        recording.said.append("there are no events: each run is one stimulus, named by its task and run")
         return ""
     lacking = [run for run in recording.runs if run.events is None]
     if lacking:
@@ -157,8 +162,11 @@ def _shown(run: Run, column: str) -> pd.DataFrame:
     """What a run showed, on its clock."""
     end = run.start + run.tr * run.image.n_samples
     if run.events is None or run.events_path is None:
-        task = run.files.first.entities.get("task", run.name)
-        return pd.DataFrame({"stimulus_id": [task], "onset": [0.0], "duration": [end]})
+        task = run.files.first.entities.get("task", "")
+        named = (
+            task if run.name == f"task-{task}" else run.name if "task-" in run.name else f"{task}_{run.name}"
+        )
+        return pd.DataFrame({"stimulus_id": [named], "onset": [0.0], "duration": [end]})
     found = trials_of(run.events, column)
     if found.empty:
         raise UserError(f"{run.events_path}: no row names a stimulus in column {column!r}")

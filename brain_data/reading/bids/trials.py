@@ -12,6 +12,7 @@ from ....progress import track
 from ...imported import Imported, ReadOptions
 from ...text_columns import TEXT_COLUMNS
 from ...timeseries.beta_series import Method, Sampling, beta_series, check_hrf, seen_trials
+from ..tables.stimuli import stimuli_beside
 from .events import check_inside, pictures_of, stimuli_of, stimulus_column, trials_of
 from .images import Floats32
 from .neuroids import Neuroids, neuroids_of
@@ -53,7 +54,7 @@ def read_trials(recording: Recording, options: ReadOptions) -> Imported:
     if n_impulses:
         recording.said.append(f"{n_impulses} trials have no duration, and are modeled as impulses")
     stimuli, pictures = _stimuli(recording, trials, presentations, options)
-    if column in TEXT_COLUMNS:
+    if column in TEXT_COLUMNS and column not in stimuli:
         stimuli.insert(1, column, stimuli["stimulus_id"])
     neuroids = neuroids_of(recording, options, left_out)
     values = empty_responses((len(presentations), len(neuroids.table)))
@@ -217,6 +218,8 @@ def _stimuli(
     stimuli = stimuli_of(
         together.drop(columns=[name for name in _TAKEN if name in together and name != "stimulus_id"])
     )
+    if options.stimuli is not None and Path(options.stimuli).is_file():
+        return _listed(stimuli, options.stimuli, recording)
     folder = stimulus_folder(recording, options)
     pictures, absent = pictures_of(list(stimuli["stimulus_id"]), folder)
     if pictures and absent:
@@ -233,6 +236,15 @@ def _stimuli(
     return stimuli, pictures if len(pictures) == len(stimuli) else {}
 
 
+def _listed(stimuli: pd.DataFrame, listed: str, recording: Recording) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """What a table of stimuli says of those that were shown, before what the events say of them."""
+    found = stimuli_beside(list(stimuli["stimulus_id"]), listed)
+    new = [name for name in stimuli if name == "stimulus_id" or name not in found.stimuli]
+    recording.said.append(f"stimuli: {Path(listed).name}")
+    table = found.stimuli.merge(stimuli[new], on="stimulus_id")
+    return table, {one: found.pictures[one] for one in table["stimulus_id"] if one in found.pictures}
+
+
 def stimulus_folder(recording: Recording, options: ReadOptions) -> Path:
     """Where ``stim_file`` names files: ``stimuli`` of the raw folder, or what ``--stimuli`` says.
 
@@ -245,5 +257,6 @@ def stimulus_folder(recording: Recording, options: ReadOptions) -> Path:
         return recording.raw / "stimuli"
     folder = Path(options.stimuli)
     if not folder.is_dir():
-        raise UserError(f"--stimuli {folder}: there is no such folder")
+        what = "is no folder of pictures" if folder.exists() else "there is no such folder"
+        raise UserError(f"--stimuli {folder}: {what}")
     return folder

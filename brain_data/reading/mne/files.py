@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ....errors import UserError, first_line, missing_extra, unknown
+from ....files import natural
 from ...imported import ReadOptions
 
 SUFFIXES = (".fif", ".fif.gz", ".vhdr", ".edf", ".bdf")
@@ -95,7 +96,11 @@ def looks_like(path: Path) -> bool:
 def files_of(path: Path) -> list[Path]:
     """The recording's files: itself, or those of a folder, without the later parts of split ones."""
     if path.is_dir():
-        return [one for one in sorted(path.iterdir()) if looks_like(one) and not _LATER.search(one.name)]
+        return [
+            one
+            for one in sorted(path.iterdir(), key=lambda one: natural(one.name))
+            if looks_like(one) and not _LATER.search(one.name)
+        ]
     return [path]
 
 

@@ -16,6 +16,7 @@ from ...imported import Computed, Numbers, ReadOptions
 from .meshes import Mesh
 from .samples import (
     Sampled,
+    chosen_files,
     entities_of,
     regions_of,
     run_of,
@@ -32,6 +33,7 @@ def sampled(path: Path, options: ReadOptions) -> Sampled:
     """Maps or samples in time, and what the file says of them."""
     from nibabel.cifti2.cifti2_axes import ParcelsAxis, ScalarAxis, SeriesAxis
 
+    chosen_files([path], options, path)
     image, rows, columns = open_cifti(path)
     entities = entities_of(path.name)
     subject = entities.get("sub", "")

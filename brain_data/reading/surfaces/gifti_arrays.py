@@ -6,6 +6,7 @@ looked through here first, and an array is never larger than what the file says 
 
 import base64
 import gzip
+import re
 import zlib
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,9 @@ from ....errors import UserError
 from ...imported import Computed, Numbers
 
 _CHUNK = 1 << 16
+_STRUCTURE = re.compile(
+    rb"AnatomicalStructurePrimary(?:\]\]>)?\s*</Name>\s*<Value>\s*(?:<!\[CDATA\[)?\s*Cortex(Left|Right)\b"
+)
 _LONGEST_TAG = 1 << 24
 _TEXT = 1 << 12
 """Characters that are kept of a value of the metadata."""
@@ -137,6 +141,18 @@ def _decoded(text: bytes, one: GiftiArray) -> npt.NDArray[Any]:
         held = f"{len(raw)} bytes of it" if len(raw) <= size else "more"
         raise ValueError(f"it says that it holds {n} numbers ({size} bytes), and the file holds {held}")
     return np.frombuffer(raw, one.dtype).astype(one.dtype.newbyteorder("="))
+
+
+def side_inside(path: Path) -> str | None:
+    """The hemisphere that a GIFTI file names before its first numbers; None where it names none, and for others."""
+    if not is_gifti(path):
+        return None
+    try:
+        with _opened(path) as stream:
+            found = _STRUCTURE.search(stream.read(1 << 20))
+    except (OSError, EOFError, zlib.error):
+        return None  # damaged: whoever reads it says so
+    return {b"Left": "L", b"Right": "R"}[found[1]] if found else None
 
 
 def open_gifti(path: Path) -> GiftiFile:

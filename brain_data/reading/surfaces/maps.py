@@ -11,9 +11,8 @@ import numpy.typing as npt
 from ....bounded import require_for
 from ....errors import UserError, first_line
 from .freesurfer_files import is_curvature, read_curvature
-from .gifti_arrays import column_of, is_gifti, open_gifti
-from .meshes import HEMISPHERES
-from .samples import side_of
+from .gifti_arrays import column_of, is_gifti, open_gifti, side_inside
+from .meshes import HEMISPHERES, side_of
 
 Floats = npt.NDArray[np.float64]
 SurfaceMap = dict[str, Floats]
@@ -130,7 +129,7 @@ def _lines(path: Path, most: int) -> Floats:
 def _split(values: Floats, counts: Mapping[str, int], path: Path) -> tuple[SurfaceMap, str]:
     """The hemispheres of a column of numbers, and what was assumed."""
     n, sides = len(values), list(counts)
-    told = side_of(path.name)
+    told = side_of(path.name) or side_inside(path)
     if told is not None and n == counts.get(told):
         return {told: values}, ""
     if len(sides) == 2 and n == sum(counts.values()):

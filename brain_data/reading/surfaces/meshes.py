@@ -1,5 +1,6 @@
 """Surfaces of triangles on whose vertices recordings lie: GIFTI and FreeSurfer, bounded and checked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,17 @@ import numpy.typing as npt
 
 from ....bounded import require_for
 from ....errors import UserError
-from .gifti_arrays import is_gifti, open_gifti
+from .gifti_arrays import is_gifti, open_gifti, side_inside
 
 Floats = npt.NDArray[np.float64]
 HEMISPHERES = ("L", "R")
+SIDES = (
+    (re.compile(r"(?:^|[_.])hemi-([LR])(?=[_.])"), None),
+    (re.compile(r"(?:^|[_.-])(lh|rh)(?=[_.-])"), {"lh": "L", "rh": "R"}),
+    (re.compile(r"[_.-]([LR])(?=[_.-])"), None),
+    (re.compile(r"[_.-](left|right)(?=[_.-])", re.IGNORECASE), {"left": "L", "right": "R"}),
+)
+"""How names of files tell a hemisphere."""
 _TRIANGLES = b"\xff\xff\xfe"
 _FEWEST = 4
 
@@ -118,13 +126,21 @@ def checked_mesh(positions: npt.ArrayLike, faces: npt.ArrayLike, name: Any = "th
     return Mesh(places, triangles)
 
 
+def side_of(name: str) -> str | None:
+    """The hemisphere that the name of a file tells: ``hemi-L``, ``lh.``, ``.L.``, ``_left``."""
+    for pattern, sides in SIDES:
+        if found := pattern.search(name):
+            return found[1] if sides is None else sides[found[1].lower()]
+    return None
+
+
 def by_hemisphere(said: str | None, option: str) -> dict[str, Path]:
     """``L=FILE,R=FILE`` as hemisphere -> file.
 
     Raises
     ------
     UserError
-        For anything else, or a file that is not there.
+        For anything else, a file that is not there, or one that says that it is of the other hemisphere.
     """
     found: dict[str, Path] = {}
     for part in (said or "").split(","):
@@ -136,6 +152,11 @@ def by_hemisphere(said: str | None, option: str) -> dict[str, Path]:
         found[side] = Path(name).expanduser()
         if not found[side].is_file():
             raise UserError(f"--{option}: there is no file {name}")
+        told = {side_of(found[side].name), side_inside(found[side])} - {None, side}
+        if told:
+            raise UserError(
+                f"--{option} says that {name} is of {side}, and the file that it is of {told.pop()}"
+            )
     return found
 
 

@@ -12,21 +12,15 @@ import pandas as pd
 
 from ....bounded import check_plain
 from ....errors import UserError, unknown
-from ....files import parse_json
+from ....files import natural, parse_json
 from ...imported import Computed, Numbers, ReadOptions
 from .freesurfer_files import is_annotation, read_annotation
 from .gifti_arrays import column_of, is_gifti, open_gifti
-from .meshes import HEMISPHERES, Mesh, by_hemisphere, read_meshes
+from .meshes import HEMISPHERES, SIDES, Mesh, by_hemisphere, read_meshes, side_of
 
 TAKES = ("subject", "session", "run", "task", "space", "events", "stimuli", "stimulus_column", "series", "tr",
          "surface", "atlas", "region", "units")  # fmt: skip
 """The options that all of these readers understand."""
-_SIDES = (
-    (re.compile(r"(?:^|[_.])hemi-([LR])(?=[_.])"), None),
-    (re.compile(r"(?:^|[_.-])(lh|rh)(?=[_.-])"), {"lh": "L", "rh": "R"}),
-    (re.compile(r"[_.-]([LR])(?=[_.-])"), None),
-    (re.compile(r"[_.-](left|right)(?=[_.-])", re.IGNORECASE), {"left": "L", "right": "R"}),
-)
 _ENTITY = re.compile(r"(?:^|_)([a-zA-Z]+)-([a-zA-Z0-9]+)(?=[_.])")
 _MOST_JSON = 1 << 22
 
@@ -75,17 +69,9 @@ class Sampled:
         return sum(self.runs.values())
 
 
-def side_of(name: str) -> str | None:
-    """The hemisphere that the name of a file tells: ``hemi-L``, ``lh.``, ``.L.``, ``_left``."""
-    for pattern, sides in _SIDES:
-        if found := pattern.search(name):
-            return found[1] if sides is None else sides[found[1].lower()]
-    return None
-
-
 def without_side(name: str) -> str:
     """The name without what tells the hemisphere, the same for both."""
-    for pattern, _ in _SIDES:
+    for pattern, _ in SIDES:
         if pattern.search(name):
             return pattern.sub("", name, count=1).lstrip("_.-")
     return name
@@ -97,14 +83,14 @@ def entities_of(name: str) -> dict[str, str]:
 
 
 def chosen_files(files: Sequence[Path], options: ReadOptions, where: Path) -> list[Path]:
-    """The files whose names fit the options, of one subject, task and space.
+    """The files whose names fit the options, of one subject, task and space: ``run-2`` before ``run-10``.
 
     Raises
     ------
     UserError
         Where none fits, or an option has to say which.
     """
-    left = list(files)
+    left = sorted(files, key=lambda one: natural(one.name))
     for option, entity in (
         ("subject", "sub"),
         ("session", "ses"),
@@ -181,7 +167,7 @@ def sampled_files(
         said += ["no regions: all vertices are of 'cortex' (name them by --atlas L=FILE,R=FILE or --region)"]
     if not meshes:
         said += ["no positions: name the meshes by --surface L=FILE,R=FILE"]
-    tr, start = _sidecar(first[sides[0]])
+    tr, start = _clock([one for pair in by_run.values() for one in pair.values()], options)
     return Sampled(
         path,
         {run: values[sides[0]].shape[0] for run, values in read.items()},
@@ -219,7 +205,14 @@ def _by_run(
     meshes = list(by_hemisphere(options.surface, "surface"))
     named = meshes[0] if len(files) == len(meshes) == 1 else None
     for one in files:
-        side = side_of(one.name) or told(one) or named
+        by_name, inside = side_of(one.name), told(one)
+        if by_name and inside and by_name != inside:
+            raise UserError(
+                f"{one.name} is {by_name} by its name, and {inside} by what it says inside: which is it?"
+            )
+        side = by_name or inside or named
+        if named and side not in (None, named):
+            raise UserError(f"{one.name} is of {side}, and --surface names a mesh of {named}")
         if side is None:
             raise UserError(
                 f"{one.name} does not say which hemisphere it is of: name it hemi-L_... or lh...., or name its mesh by "
@@ -251,11 +244,20 @@ def _check_pair(run: str, values: Mapping[str, Numbers], counts: Mapping[str, in
         raise UserError(f"the hemispheres of the run {run!r} have unlike numbers of samples: {lengths}")
 
 
-def _sidecar(path: Path) -> tuple[float | None, float]:
-    """TR and time of the first sample (fMRIPrep's ``StartTime``), of the JSON file beside a file; both in s."""
-    beside = path.with_name(f"{path.name.partition('.')[0]}.json")
-    if not beside.is_file():
-        return None, 0.0
+def _clock(files: Sequence[Path], options: ReadOptions) -> tuple[float | None, float]:
+    """TR and time of the first sample (fMRIPrep's ``StartTime``), the same of all files that say so; both in s."""
+    said: dict[tuple[float | None, float], Path] = {}
+    for one in files:
+        beside = one.with_name(f"{one.name.partition('.')[0]}.json")
+        if beside.is_file():
+            said.setdefault(_sidecar(beside), beside)
+    if len(said) > 1 and options.is_series():
+        words = [f"{path.name} a TR of {tr} s from {start:g} s on" for (tr, start), path in said.items()]
+        raise UserError(f"a series has one clock, and {' and '.join(words[:2])}: choose by --run or --task")
+    return next(iter(said), (None, 0.0))
+
+
+def _sidecar(beside: Path) -> tuple[float | None, float]:
     try:
         said = parse_json(beside.read_bytes()) if beside.stat().st_size < _MOST_JSON else {}
     except ValueError as error:
@@ -361,12 +363,12 @@ def _regions(path: Path) -> npt.NDArray[np.object_]:
 
 
 def in_region(table: pd.DataFrame, options: ReadOptions) -> npt.NDArray[np.intp]:
-    """The rows of the neuroids that ``--region`` chooses of an atlas; all without."""
-    if options.region is None or options.atlas is None:
+    """The rows of the neuroids that ``--region`` chooses of an atlas, of structures or of parcels; all without."""
+    if options.region is None:
         return np.arange(len(table))
     there = sorted(set(table["region"]))
     if options.region not in there:
-        raise unknown("region of the atlas", options.region, there)
+        raise unknown("region of the recording", options.region, there)
     return np.flatnonzero(table["region"] == options.region)
 
 

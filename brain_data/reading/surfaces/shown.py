@@ -12,6 +12,7 @@ from ....errors import UserError
 from ...imported import Imported, ReadOptions
 from ..tables.trials import Trials, find_trials, read_trials, shown_in
 from ..tables.words import stories_of
+from ..volumes.repetition_time import LONGEST_TR, SHORTEST_TR, check_options
 from .samples import Sampled, in_region, picked
 
 
@@ -24,7 +25,9 @@ def as_imported(sampled: Sampled, options: ReadOptions) -> Imported:
         Where it is not said which, or the table does not fit.
     """
     if options.is_series():
+        check_options(options, in_time=True)
         return _series(sampled, options)
+    check_options(options, in_time=False)
     folder = _folder(sampled.path)
     table = find_trials(folder, options) if options.events or sampled.path.is_dir() else None
     if table is None and not sampled.names:
@@ -129,8 +132,10 @@ def _tr(sampled: Sampled, options: ReadOptions) -> float:
     if said is None and sampled.tr is None:
         raise UserError(f"{sampled.path} does not say how far apart its samples are: say --tr S")
     tr = float(sampled.tr if said is None else said[0])  # type: ignore[arg-type]
-    if not 0 < tr < 3600:
-        raise UserError(f"the time from sample to sample must be above 0 s, not {tr:g}: say --tr S")
-    if sampled.tr is not None and abs(tr - sampled.tr) > 1e-3 * sampled.tr:
+    if not SHORTEST_TR <= tr <= LONGEST_TR:
+        raise UserError(
+            f"{sampled.path}: samples are {SHORTEST_TR:g} to {LONGEST_TR:g} s apart, and hardly {tr:g} s: say --tr S"
+        )
+    if sampled.tr is not None and 1e-3 * sampled.tr < abs(tr - sampled.tr) and sampled.tr <= LONGEST_TR:
         raise UserError(f"--tr {tr:g} is not what {sampled.path} says: {sampled.tr:g} s")
     return tr

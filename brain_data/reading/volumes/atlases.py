@@ -19,6 +19,8 @@ from .images import SUFFIXES, Grid, Image, check_grid, is_image, open_image
 
 OUTSIDE = "voxels outside of every region"
 _NUMBER_COLUMNS = ("index", "value", "number", "id", "key")
+_NUMBERED = re.compile(r"(\d+)\s+(.+?)(?:(?:\s+[\d.]+){3,4}|\s+\d{4,})?")
+"""A number, a name of one or more words, and a color (FreeSurfer) or another number (AAL)."""
 _NAME_COLUMNS = ("name", "region", "label", "roi", "labels")
 _OF_COLORS = re.compile(r"(r|g|b|a|red|green|blue|alpha|colou?r|hex)", re.IGNORECASE)
 _BACKGROUND = ("background", "unknown", "???", "medial_wall", "none")
@@ -312,14 +314,15 @@ def _color_table(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}): save it as UTF-8") from error
     for place, line in enumerate(lines, start=1):
-        words = line.split("#")[0].split()
-        if not words:
+        said = line.split("#")[0].strip()
+        if not said:
             continue
-        if len(words) < 2 or not re.fullmatch(r"\d+", words[0]):
+        found = _NUMBERED.fullmatch(said) if len(said) < 500 else None
+        if found is None:
             raise UserError(
                 f"{path.name}: line {place} is {line.strip()[:60]!r}, and a number, a name and a color are needed"
             )
-        rows.append((int(words[0]), words[1]))
+        rows.append((int(found[1]), found[2]))
     return _checked(pd.DataFrame(rows, columns=["number", "name"]), path)
 
 

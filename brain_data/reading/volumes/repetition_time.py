@@ -9,7 +9,19 @@ from ...imported import ReadOptions
 from .atlases import stem_of
 from .images import Image
 
-_SHORTEST_TR, _LONGEST_TR = 0.05, 60.0
+SHORTEST_TR, LONGEST_TR = 0.05, 60.0
+
+
+def check_options(options: ReadOptions, *, in_time: bool) -> None:
+    """Refuse what says nothing of samples in time, or of trials, rather than pass over it."""
+    for name in ("events", "stimulus_column") if in_time else ("tr",):
+        if getattr(options, name) is not None:
+            of = (
+                "trials: words and frames are given by --stimuli"
+                if in_time
+                else "samples in time (--series yes)"
+            )
+            raise UserError(f"--{name.replace('_', '-')} is of {of}; leave it out")
 
 
 def tr_of(images: Sequence[Image], options: ReadOptions) -> tuple[float, str]:
@@ -18,7 +30,7 @@ def tr_of(images: Sequence[Image], options: ReadOptions) -> tuple[float, str]:
     if said is not None:
         step, line = said[0], "as was said"
     else:
-        headers = {round(one.tr, 6) for one in images}
+        headers = {round(one.tr, 6) if one.timed or one.tr != 1 else 0.0 for one in images}  # 1: never set
         sidecars = {round(float(one), 6) for one in map(_sidecar_tr, images) if one is not None}
         if len(headers) > 1 or len(sidecars) > 1:
             every = ", ".join(f"{one:g}" for one in sorted(sidecars if len(sidecars) > 1 else headers))
@@ -32,7 +44,7 @@ def tr_of(images: Sequence[Image], options: ReadOptions) -> tuple[float, str]:
                     "say which by --tr"
                 )
             step, line = beside, "by the .json beside the image"
-    if not _SHORTEST_TR <= step <= _LONGEST_TR:
+    if not SHORTEST_TR <= step <= LONGEST_TR:
         words = f"{step:g} s" if step else "nothing"
         raise UserError(
             f"{images[0].path.name} says {words} of the time from volume to volume: say it by --tr, in s"

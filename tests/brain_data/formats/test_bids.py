@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 import brodmann
 from brodmann import UserError
 from brodmann.brain_data import dataset_card
+from brodmann.brain_data.catalogue import add_dataset, load_dataset
 from brodmann.brain_data.datasets.haxby2001 import CATEGORIES, slice_runs
 from brodmann.brain_data.formats.bids import Bids
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
@@ -472,6 +474,63 @@ def test_a_run_of_one_row_is_a_story_on_its_own_clock_and_may_come_again(tmp_pat
         ["stories/pie.wav", 0.0, 100.0]
     ]
     assert not found.pictures
+
+
+def test_runs_without_events_are_not_repetitions_of_each_other(tmp_path):
+    """Parts of one film are called alike: nothing says that the second run showed what the first did."""
+    for run in (1, 2):
+        write_run(tmp_path, "01", run)
+    for table in tmp_path.rglob("*_events.tsv"):
+        table.unlink()
+    found = read(tmp_path, series="yes")
+    assert found.stimuli["stimulus_id"].tolist() == ["view_run-1", "view_run-2"]
+    assert set(found.presentations["repetition"]) == {0}
+    one = read(tmp_path, series="yes", run="2")
+    assert one.stimuli["stimulus_id"].tolist() == ["view_run-2"]
+
+
+def test_a_table_says_more_of_the_stimuli_that_events_name(tmp_path):
+    root = tmp_path / "study"
+    for run in (1, 2):
+        events = events_of(run).drop(columns="stim_file").assign(trial_type=[f"s{i}" for i in range(6)])
+        write_run(root, "01", run, events=events)
+    words = {"stimulus_id": [f"s{i}" for i in (5, 3, 1, 0, 2, 4, 9)], "sentence": list("fdbacex")}
+    pd.DataFrame(words).to_csv(tmp_path / "said.csv", index=False)
+    found = read(root, stimuli=str(tmp_path / "said.csv"))
+    assert dict(zip(found.stimuli["stimulus_id"], found.stimuli["sentence"], strict=True)) == {
+        f"s{i}": letter for i, letter in enumerate("abcdef")
+    }
+    with pytest.raises(UserError, match="they name none: words and frames are the rows"):
+        read(root, stimuli=str(tmp_path / "said.csv"), series="yes")
+
+
+def test_a_study_that_git_annex_keeps_enters(tmp_path):
+    """Files are links into ``.git/annex`` of the study, those of derivatives, too."""
+    for run in (1, 2):
+        write_run(tmp_path, "01", run)
+    plain = numbers(read(tmp_path))
+    kept = tmp_path / ".git" / "annex" / "objects"
+    kept.mkdir(parents=True)
+    for i, path in enumerate(sorted(tmp_path.rglob("*.nii.gz"))):
+        path.rename(kept / f"key-{i}.nii.gz")
+        path.symlink_to(os.path.relpath(kept / f"key-{i}.nii.gz", path.parent))
+    np.testing.assert_array_equal(numbers(read(tmp_path)), plain)
+
+
+def test_few_conditions_in_sessions_enter_without_the_sessions(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    for session in ("a", "b"):
+        write_run(tmp_path / "study", "01", 1, session=session)
+    add_dataset("localizer", tmp_path / "study", {"session": "ignore"})
+    held = load_dataset("localizer").responses
+    assert "session" not in held.coords
+    assert sorted(set(held["run"].values)) == ["ses-a_run-1", "ses-b_run-1"]
+    for columns, words in (
+        ({"session": "visit"}, "session=ignore|NAME=ignore"),
+        ({"block": "ignore"}, "'block'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            add_dataset("other", tmp_path / "study", columns)
 
 
 def test_a_run_that_one_subject_lacks_is_counted_and_nothing_is_invented(tmp_path):

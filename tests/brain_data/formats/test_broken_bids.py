@@ -119,6 +119,10 @@ def milliseconds(place):
     save_events(place, events_of(2).assign(onset=events_of(2)["onset"] * 1000))
 
 
+def lasting_milliseconds(place):
+    save_events(place, events_of(2).assign(duration=1500))
+
+
 def no_onset(place):
     save_events(place, events_of(2).rename(columns={"onset": "start"}))
 
@@ -248,6 +252,7 @@ BROKEN = {
     "mask of another shape": (small_mask, {}, r"brain_mask.nii.gz is of shape 4 x 3 x 1"),
     "empty mask": (empty_mask, {}, r"brain_mask.nii.gz is an empty mask"),
     "no mask": (no_mask, {}, r"there is no mask beside .*: name one by --mask FILE"),
+    "durations in ms": (lasting_milliseconds, {}, r"an event lasts 1500 s, longer than its run of 120.98 s"),
     "events in ms": (milliseconds, {}, r"6 of 6 events are outside of their run, which ends at 120.98 s"),
     "no onset": (no_onset, {}, r"events.tsv has no columns 'onset' and 'duration', but 'start', 'duration'"),
     "onset a word": (word_as_onset, {}, r"onset in row 1 is 'soon', not a number of seconds"),
@@ -344,12 +349,25 @@ def other_step(place):
         path.write_text(json.dumps({"RepetitionTime": 0.72}))
 
 
+def other_hemisphere(place):
+    path = next(func(place).glob("*hemi-L*.func.gii"))
+    image = nibabel.load(path)
+    image.meta["AnatomicalStructurePrimary"] = "CortexRight"
+    nibabel.save(image, path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "space", "options", "expected"),
     [
         (short_hemisphere, "fsaverage5", {}, r"hemi-L.* has 60 samples and that of the right hemisphere 50"),
         (cut_gifti, "fsaverage5", {}, r"hemi-L.*func.gii cannot be read as GIFTI"),
         (no_hemisphere, "fsaverage5", {}, r"does not say its hemisphere \(hemi-L, hemi-R\)"),
+        (
+            other_hemisphere,
+            "fsaverage5",
+            {},
+            r"hemi-L.* is L by its name, and of the other hemisphere by what it",
+        ),
         (cut_cifti, "fsLR", {}, r"dtseries.nii is cut off: by its header it has"),
         (volumes_as_cifti, "fsLR", {}, r"dtseries.nii is a NIfTI file without CIFTI's description"),
         (other_step, "fsLR", {}, r"JSON files say a TR of 0.72 s and its header 2 s: say which by --tr"),

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brodmann.brain_data.catalogue import add_dataset, load_dataset
+from brodmann.brain_data.formats.folder import is_own_layout
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
 from brodmann.brain_data.imported import ReadOptions
 from brodmann.errors import UserError
@@ -191,6 +193,29 @@ def test_one_image_a_trial_as_the_table_names_them(tmp_path, values, inside):
     found = read(tmp_path)
     assert everything(found).tolist() == values[inside > 0].T[order].tolist()
     assert "images by the column image" in found.said
+
+
+def test_stimuli_may_be_named_by_a_table_beside_the_betas(
+    folder, values, inside, tmp_path_factory, monkeypatch
+):
+    """By the commands: ``stimuli.csv`` does not make a folder of betas one of the own layout."""
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path_factory.mktemp("home")))
+    rows = {"stimulus_id": [f"im{i:03d}" for i in range(4)], "sentence": ["a b", "c", "d e f", "g"]}
+    pd.DataFrame(rows).to_csv(folder / "stimuli.csv", index=False)
+    assert not is_own_layout(folder)
+    dataset = load_dataset(add_dataset("betas-beside", folder).name)
+    np.testing.assert_array_equal(dataset.responses.values, values[inside > 0].T)
+    assert dataset.stimuli["sentence"].tolist() == rows["sentence"]
+    (folder / "responses.csv").write_text("stimulus_id,a\nim000,1\n")
+    assert is_own_layout(folder)
+
+
+def test_images_of_two_people_are_not_joined(tmp_path, values):
+    for person in ("01", "02"):
+        save(tmp_path / f"sub-{person}_betas.nii.gz", values)
+    table(tmp_path)
+    refused(tmp_path, "of sub-01, sub-02: take those of one by --array 'sub-01", array="sub-*")
+    assert set(read(tmp_path, array="sub-01*").neuroids["subject"]) == {"01"}
 
 
 def test_runs_in_files_of_their_own_are_joined_when_asked(tmp_path, values, inside):
@@ -491,6 +516,16 @@ class TestBroken:
             series="yes",
         )
         assert read(path, series="yes", tr="2").tr == 2.0
+
+    def test_a_tr_that_nobody_set(self, tmp_path, values):
+        """nibabel's own 1 without a unit is what a header says before anyone has said anything."""
+        nibabel.save(nibabel.Nifti1Image(values, AFFINE), tmp_path / "bold.nii")
+        refused(tmp_path / "bold.nii", "says nothing of the time from volume to volume", series="yes")
+        assert read(tmp_path / "bold.nii", series="yes", tr="1").tr == 1.0
+
+    def test_options_of_the_other_kind(self, folder):
+        refused(folder, "--tr is of samples in time", tr="2")
+        refused(folder, "--events is of trials", series="yes", tr="2", events="trials.tsv")
 
     def test_a_tr_that_the_files_do_not_agree_on(self, tmp_path, values):
         path = save(tmp_path / "bold.nii", values, tr=2)

@@ -195,6 +195,76 @@ def test_a_series_keeps_its_time_and_its_stories(pair, tmp_path):
     )
 
 
+def test_runs_are_in_the_order_of_their_numbers(tmp_path):
+    """``run-10`` after ``run-2``, as people count, whether or not numbers are padded."""
+    folder = tmp_path / "func"
+    folder.mkdir()
+    for run in (10, 2, 1):
+        write_samples(
+            folder / f"sub-01_task-view_run-{run}_hemi-L_bold.func.gii", np.full((4, N), run, np.float32)
+        )
+    found = read(folder, events=table(tmp_path, 12, run=[1] * 4 + [2] * 4 + [10] * 4))
+    assert numbers(found)[:, 0].tolist() == [1] * 4 + [2] * 4 + [10] * 4
+    assert list(dict.fromkeys(found.presentations["run"])) == [f"task-view_run-{run}" for run in (1, 2, 10)]
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for session in (1, 2, 10):
+        write_mgh(frames / f"lh.betas_session{session}.mgz", np.full((4, N), session, np.float32))
+    assert numbers(read(frames, events=table(tmp_path, 12)))[:, 0].tolist() == [1] * 4 + [2] * 4 + [10] * 4
+
+
+def test_a_series_has_one_clock_in_all_files(pair):
+    folder, _, _ = pair
+    name = "sub-03_ses-a_task-view_run-{}_hemi-{}_space-fsaverage5_bold.json"
+
+    def clocks(*of):
+        for (run, side), (tr, start) in zip([(1, "L"), (1, "R"), (2, "L"), (2, "R")], of, strict=True):
+            said = {"RepetitionTime": tr, "StartTime": start}
+            (folder / name.format(run, side)).write_text(json.dumps(said))
+
+    clocks((2.0, 1.0), (2.0, 1.0), (2.0, 1.0), (2.0, 1.0))
+    assert read(folder, series="yes").tr == 2.0
+    for other in ((1.5, 1.0), (2.0, 0.0)):
+        clocks((2.0, 1.0), (2.0, 1.0), (2.0, 1.0), other)
+        one_line(lambda: read(folder, series="yes"), "a series has one clock", "choose by --run")
+    clocks(*[(2000, 0.0)] * 4)
+    one_line(lambda: read(folder, series="yes"), "hardly 2000 s: say --tr S")
+    assert read(folder, series="yes", tr=2).tr == 2.0
+
+
+def test_files_that_contradict_their_hemisphere_end_in_one_line(pair, tmp_path):
+    folder, _, meshes = pair
+    events = table(tmp_path, 16)
+    right = nibabel.load(meshes["R"])
+    right.meta["AnatomicalStructurePrimary"] = "CortexRight"
+    (tmp_path / "mesh.surf.gii").write_bytes(right.to_bytes())
+    one_line(
+        lambda: read(folder, events=events, surface=f"L={tmp_path / 'mesh.surf.gii'},R={meshes['R']}"),
+        "--surface says that",
+        "is of L, and the file that it is of R",
+    )
+    swapped = f"L={meshes['R'].rename(tmp_path / 'rh.surf.gii')},R={meshes['L']}"
+    one_line(lambda: read(folder, events=events, surface=swapped), "rh.surf.gii is of L", "of R")
+    path = folder / "sub-03_ses-a_task-view_run-1_hemi-L_space-fsaverage5_bold.func.gii"
+    image = nibabel.load(path)
+    image.meta["AnatomicalStructurePrimary"] = "CortexRight"
+    path.write_bytes(image.to_bytes())
+    one_line(lambda: read(folder, events=events), "is L by its name, and R by what it says inside")
+
+
+def test_options_that_say_nothing_of_a_recording_are_refused(pair, tmp_path):
+    folder, _, _ = pair
+    one_line(lambda: read(folder, events=table(tmp_path, 16), tr=2), "--tr is of samples in time")
+    one_line(lambda: read(folder, series="yes", tr=2, events=table(tmp_path, 16)), "--events is of trials")
+    one_line(lambda: read(folder, series="yes", tr=2, stimulus_column="word"), "--stimulus-column is of")
+    path = tmp_path / "sub-05_task-film_run-1_bold.dtseries.nii"
+    truth = cifti(path, SeriesAxis(0.5, 0.8, 12, "SECOND"))
+    for option, value in (("subject", "06"), ("task", "view"), ("run", "2"), ("region", "V1")):
+        one_line(lambda o=option, v=value: read(path, series="yes", **{o: v}), option, f"'{value}'")
+    below = read(path, series="yes", region="thalamus_left", subject="05")
+    np.testing.assert_array_equal(numbers(below), truth[:, -2:])
+
+
 def test_broken_pairs_end_in_one_line(pair, tmp_path):
     folder, _, meshes = pair
     events = table(tmp_path, 16)

@@ -27,6 +27,20 @@ def regions(folder, **options):
     return regions_of(ReadOptions(**options), VOXELS, GRID, "betas.nii", folder)
 
 
+def test_names_of_several_words_are_whole(tmp_path):
+    """Two regions whose names begin alike are two."""
+    lines = [
+        "1 Area 44  10 20 30 0",
+        "2 Area 45  10 20 31 0",
+        "3 Left hippocampus",
+        "4 Precentral_L 2001",
+        "5 V1 1 2 3",
+    ]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    names = ["Area 44", "Area 45", "Left hippocampus", "Precentral_L", "V1"]
+    assert read_labels(tmp_path / "a.txt")["name"].tolist() == names
+
+
 def refused(folder, words, **options):
     with pytest.raises(UserError, match=words) as caught:
         regions(folder, **options)
