@@ -102,3 +102,95 @@ def test_a_published_best_r_and_declared_blocks_come_along():
     one = recording(told, "PostTemp")
     assert (one.r_max, one.blocks) == (0.6, "genre")
     assert recording(made, "PostTemp").r_max is None
+
+
+def test_published_rdms_stand_in_the_order_of_the_ids_with_what_is_known_of_them():
+    values = np.arange(N * N, dtype=float).reshape(N, N)
+    rdm = np.triu(values, 1) + np.triu(values, 1).T  # rows in the order of the table: s17 ... s00
+    rdms = xr.DataArray(
+        rdm[None, None].astype(np.float32), dims=("subject", "session", "stimulus", "stimulus_other")
+    )
+    stimuli = data()[1].stimuli
+    made = Dataset(
+        "mine",
+        "language",
+        stimuli,
+        rdms={"IT": rdms},
+        blocks="genre",
+        published_ceilings={"IT": Published(0.7, "p")},
+    )
+    one = recording(made, "IT")
+    assert (one.name, one.r_max, one.blocks, one.sessions) == ("mine.IT", 0.7, "genre", "")
+    assert one.dataset is made
+    assert one.cube is None
+    assert one.rdms.dtype == np.float64
+    assert one.rdms.shape == (1, 1, N, N)
+    np.testing.assert_array_equal(one.rdms[0, 0], rdm[::-1, ::-1])
+    assert one.stimulus_ids.tolist() == [f"s{i:02d}" for i in range(N)]
+    assert one.columns["genre"].tolist() == [f"g{i % 3}" for i in range(N)]
+    assert one.neuroids.empty
+    assert recording(replace(made, published_ceilings={}), "IT").r_max is None
+
+
+def test_subjects_of_presentations_become_neuroids_and_what_was_done_about_sessions_is_said_once():
+    """Each of two subjects saw everything once; z-scored within the sessions of each, not again over both."""
+    subject = np.tile(["ann", "bob"], N)
+    values, made = data(session=np.where(subject == "ann", "a", "b"), subject=subject)
+    one = recording(made, "PostTemp")
+    assert one.sessions == "responses z-scored within each of 2 sessions"
+    assert one.cube.shape == (N, 1, 2 * NEUROIDS)
+    assert [len(member) for member in one.members] == [NEUROIDS, NEUROIDS]
+    for place, who in enumerate(("ann", "bob")):
+        rows = values[subject == who]
+        found = one.cube[:, 0, place * NEUROIDS :][:, :NEUROIDS]
+        ratio = found / (rows - rows.mean(axis=0))
+        np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape))
+
+
+def test_positions_tell_when_each_stimulus_was_first_shown():
+    _, made = data()
+    shuffled = np.random.default_rng(3).permutation(N * REPETITIONS)
+    shown = replace(made, responses=made.responses.isel(presentation=shuffled))
+    order = list(dict.fromkeys(shown.responses["stimulus_id"].values.tolist()))
+    one = recording(shown, "PostTemp")
+    assert [order[place] for place in one.position] == one.stimulus_ids.tolist()
+    assert one.position.dtype.kind == "i"
+
+
+def test_neuroids_left_out_by_the_reading_are_counted_and_labels_with_gaps_are_no_columns():
+    _, made = data(story=[f"t{i // 2}" if i % 2 else "other" for i in range(N * REPETITIONS)])
+    one = recording(made, "PostTemp")
+    assert "story" not in one.columns
+    assert "repetition" not in one.columns
+    made.responses.attrs["left_out"] = {"neuroids that never vary": 2}
+    assert dict(recording(made, "PostTemp").n_left_out) == {"neuroids that never vary": 2}
+    made.responses.attrs["left_out"] = "2 of them"
+    assert dict(recording(made, "PostTemp").n_left_out) == {}
+
+
+def test_distinct_stimuli_of_a_data_set_are_no_longer_those_of_the_data_set():
+    _, made = data()
+    table = pd.DataFrame(made.stimuli)
+    table.loc[table["stimulus_id"] == "s01", "sentence"] = table.loc[
+        table["stimulus_id"] == "s00", "sentence"
+    ].item()
+    twice = Dataset.from_arrays("mine", made.responses, table, region="PostTemp")
+    one = recording(twice, "PostTemp")
+    assert one.alike.same.tolist()[:2] == [one.alike.same[0]] * 2
+    assert one.distinct.dataset is None
+    assert one.distinct.n_stimuli == N - 1
+    assert one.distinct.stimulus_ids.tolist() == ["s00", *(f"s{i:02d}" for i in range(2, N))]
+    np.testing.assert_array_equal(one.distinct.cube[0, :4], np.vstack([one.cube[0], one.cube[1]]))
+
+
+def test_stimuli_that_are_all_different_are_like_no_other_and_a_number_of_repetitions_is_no_column():
+    _, made = data()
+    assert recording(made, "PostTemp").alike.same is None
+    assert recording(made, "PostTemp").distinct.n_stimuli == N
+    once = made.responses.isel(presentation=slice(0, None, 2))
+    numbered = once.assign_coords(
+        repetition=("presentation", np.ones(N, int)), block=("presentation", np.ones(N, int))
+    )
+    one = recording(replace(made, responses=numbered), "PostTemp")
+    assert one.columns["block"].tolist() == [1] * N
+    assert "repetition" not in one.columns
