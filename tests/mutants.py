@@ -71,7 +71,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     _METRICS: {
         "base": ("test_base",),
         "beyond": ("../test_beyond",),
-        "brainscore_p": ("test_brainscore_presets",),
+        "brainscore_p": ("test_brainscore_p",),
         "brainscore_regression": _REGRESSIONS,
         "brainscore_similarity": ("test_cka",),
         "ceiling_kinds": ("test_normalization",),
