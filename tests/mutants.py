@@ -24,7 +24,7 @@ _SPATIAL, _REPRESENTATION, _ENCODING, _METRICS = (
     "analysis/spatial", "analysis/representation", "analysis/encoding", "bench/metrics",
 )  # fmt: skip
 _RIDGE = ("test_nested_ridge", "test_lower_penalties", "test_streamed", "test_pooled")
-_REGRESSIONS = ("test_brainscore_regression",)
+_REGRESSIONS = ("test_brainscore_metrics",)
 _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
