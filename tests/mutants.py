@@ -70,7 +70,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     _METRICS: {
         "base": ("test_base",),
-        "beyond": ("../test_beyond",),
+        "beyond": ("test_comparison",),
         "brainscore_p": ("test_brainscore_p",),
         "brainscore_regression": _REGRESSIONS,
         "brainscore_similarity": ("test_cka",),

@@ -365,3 +365,20 @@ def test_held_out_r_is_that_of_each_neuroid():
     prediction = np.random.default_rng(3).normal(size=(10, 4))
     found = module._r([HeldOut(split, prediction)], one.mean)
     np.testing.assert_allclose(found, [[pearsonr(prediction[:, j], one.mean[:10, j])[0] for j in range(4)]])
+
+
+@pytest.mark.parametrize(
+    "name", ["pls", "ridge1", "ridgecv", "linear_predictivity", "neuron_to_neuron", "language_linear"]
+)
+def test_splits_are_balanced_by_a_column_that_can_be_and_no_other(name):
+    kind, own = ["a", "b"] * 20, [f"k{i}" for i in range(40)]
+    _, one = given(columns={"kind": kind, "own": own})
+    metric = metric_of(name, one, stratify="kind")
+    assert metric.splitter.stratify == "kind"
+    for split in metric.splitter.split(40, labels=one.columns["kind"]):
+        assert sum(kind[i] == "a" for i in split.test) == 2
+    with pytest.raises(UserError, match="own.*cannot be stratified|cannot be stratified.*own"):
+        metric_of(name, one, stratify="own")
+    with pytest.raises(UserError, match="unknown stimulus column of made.IT 'nothing'"):
+        metric_of(name, one, stratify="nothing")
+    assert metric_of(name, one).splitter.stratify == (None if name.startswith("language") else "object_name")
