@@ -186,6 +186,7 @@ def test_scores_of_language_are_r_over_the_ceiling_on_shuffles_or_stories():
     assert found.raw == pytest.approx(mean_r(splits, x, y, ordinary_least_squares))
     assert found.value == pytest.approx(found.raw / 0.95)
     assert found.normalization == "r_over_ceiling"
+    assert linear.name == "language_linear"
     assert (linear.together, linear.rotates, linear.of_draws) == (False, True, None)
     ridge = metric_of("language_ridge", one)
     stories = np.array([f"s{i // 4:02d}" for i in range(60)])
@@ -311,6 +312,7 @@ def test_splits_that_are_empty_in_a_draw_are_passed_over():
     assert headline(r) == pytest.approx((0.2 + 0.6) / 2)
     assert headline(r[[0, 2]]) == pytest.approx(0.4)
     assert np.isnan(headline(r[1:2]))
+    assert headline(r[:2]) == pytest.approx(0.2)
     np.testing.assert_allclose(headline(np.stack([r, r + 0.1])), [0.4, 0.5])
     halved = module._headline(module.r2_over_ceiling, np.asarray(0.5))
     assert halved(r[[0, 2]]) == pytest.approx(0.4**2 / 0.5)
