@@ -215,13 +215,12 @@ def test_rdms_are_compared_by_ranks_of_pairs():
     second = np.array([[0, 10, 30], [10, 0, 20], [30, 20, 0.0]])
     assert rdm_agreement(first, second) == pytest.approx(0.5)
     responses = np.random.default_rng(7).normal(size=(9, 4))
-    one = rdm.make(recorded(responses)) if hasattr(rdm, "make") else rdm(recorded(responses))
+    one = rdm(recorded(responses))
     assert one.name == "rdm"
     np.testing.assert_allclose(one.prepared(responses), 1 - np.corrcoef(responses), atol=1e-12)
     found = one.evaluate({"same": 7 + 3 * responses}, recorded(responses), NONE, NO_DRAWS)
     assert found.value == pytest.approx(1.0)
-    build = rdm.make if hasattr(rdm, "make") else rdm
     with pytest.raises(UserError, match=r"^made.IT: .* at least 3 neuroids .*, not 2: predict"):
-        build(recorded(responses[:, :2]))
-    build(recorded(responses[:, :3]))
-    assert build(SimpleNamespace(cube=None, name="made.IT")).name == "rdm"
+        rdm(recorded(responses[:, :2]))
+    rdm(recorded(responses[:, :3]))
+    assert rdm(SimpleNamespace(cube=None, name="made.IT")).name == "rdm"
