@@ -194,3 +194,29 @@ def test_stimuli_that_are_all_different_are_like_no_other_and_a_number_of_repeti
     one = recording(replace(made, responses=numbered), "PostTemp")
     assert one.columns["block"].tolist() == [1] * N
     assert "repetition" not in one.columns
+
+
+def test_subjects_who_share_no_stimulus_are_told_with_the_name_of_the_region():
+    _, made = data(subject=np.repeat(["ann", "bob"], N * REPETITIONS // 2))
+    with pytest.raises(
+        UserError, match="^mine.PostTemp: subjects 'ann' and 'bob' were shown no stimulus in common"
+    ):
+        recording(made, "PostTemp")
+
+
+def test_stimuli_that_were_shown_more_often_weigh_more():
+    """Weights are 1 / (q + (1 - q) / n_i) over their mean, q the share of signal in one presentation."""
+    _, made = data()
+    assert recording(made, "PostTemp").weights.tolist() == [1.0] * N
+    whole = recording(made, "PostTemp").cube
+    fewer = replace(made, responses=made.responses.isel(presentation=slice(1, None)))
+    one = recording(fewer, "PostTemp")
+    assert one.counts.tolist() == [1, *[2] * (N - 1)]
+    noise = ((whole[1:] - whole[1:].mean(axis=1, keepdims=True)) ** 2).sum(axis=(0, 1)) / (N - 1)
+    mean = np.vstack([whole[:1, 1], whole[1:].mean(axis=1)])
+    signal = np.maximum(mean.var(axis=0, ddof=1) - noise * (1 + (N - 1) / 2) / N, 0)
+    q = np.median(signal / (signal + noise))
+    expected = 1 / (q + (1 - q) / np.array([1, *[2] * (N - 1)]))
+    np.testing.assert_allclose(one.weights, expected / expected.mean())
+    np.testing.assert_allclose(one.noise, noise)
+    np.testing.assert_allclose(one.mean, mean)

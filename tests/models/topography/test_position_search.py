@@ -239,7 +239,8 @@ def test_whole_numbers_and_units_that_never_vary_are_taken_as_they_are():
     assert found.dtype == np.float64
     half = position_search._standardized(sheet, responses.astype(np.float16) / np.float16(3))
     assert half.dtype == np.float64
-    small = position_search._standardized(sheet, responses * 1e-13)
+    np.testing.assert_allclose(position_search._standardized(sheet, responses * 1e-9), found)
+    small = position_search._standardized(sheet, responses * 1e-14)
     assert (small == 0).all()
 
 
