@@ -135,7 +135,10 @@ def test_published_rdms_stand_in_the_order_of_the_ids_with_what_is_known_of_them
 def test_subjects_of_presentations_become_neuroids_and_what_was_done_about_sessions_is_said_once():
     """Each of two subjects saw everything once; z-scored within the sessions of each, not again over both."""
     subject = np.tile(["ann", "bob"], N)
-    values, made = data(session=np.where(subject == "ann", "a", "b"), subject=subject)
+    values, made = data()
+    told = {"session": np.where(subject == "ann", "a", "b"), "subject": subject}
+    told = made.responses.assign_coords({name: ("presentation", each) for name, each in told.items()})
+    made = replace(made, responses=told)
     one = recording(made, "PostTemp")
     assert one.sessions == "responses z-scored within each of 2 sessions"
     assert one.cube.shape == (N, 1, 2 * NEUROIDS)
@@ -197,7 +200,9 @@ def test_stimuli_that_are_all_different_are_like_no_other_and_a_number_of_repeti
 
 
 def test_subjects_who_share_no_stimulus_are_told_with_the_name_of_the_region():
-    _, made = data(subject=np.repeat(["ann", "bob"], N * REPETITIONS // 2))
+    _, made = data()
+    of_subjects = made.responses.assign_coords(subject=("presentation", np.repeat(["ann", "bob"], N)))
+    made = replace(made, responses=of_subjects)
     with pytest.raises(
         UserError, match="^mine.PostTemp: subjects 'ann' and 'bob' were shown no stimulus in common"
     ):
