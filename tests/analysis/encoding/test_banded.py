@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from brodmann import UserError
+from brodmann.analysis.encoding import banded
 from brodmann.analysis.encoding.banded import (
     VariancePartition,
     _weightings,
@@ -196,3 +197,13 @@ def test_shapley_values_of_three_spaces_are_means_over_six_orders():
     found = VariancePartition(names, r2, 9)
     np.testing.assert_allclose(found.shapley, [np.mean(gains[name], axis=0) for name in names])
     np.testing.assert_allclose(found.unique[1], found.full - r2["a", "c"])
+
+
+def test_every_combination_is_fitted_and_named_while_it_lasts(monkeypatch):
+    named = []
+    monkeypatch.setattr(banded, "track", lambda folds, what: named.append(what) or folds)
+    spaces, y = spaces_and_targets(60, n_targets=1)
+    found = variance_partitioning(spaces, y, folds_of(60), n_draws=2)
+    assert named == ["fitting space 0", "fitting space 1", "fitting space 0 + space 1"]
+    assert found.n_stimuli == 60
+    assert list(found.r2) == [("space 0",), ("space 1",), ("space 0", "space 1")]
