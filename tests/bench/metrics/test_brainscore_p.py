@@ -248,3 +248,22 @@ def test_what_splits_part_is_said():
     )
     alone = Dependence.of(recorded(None), mixed)
     assert (alone.groups, alone.parted, alone.said) == (None, False, "")
+
+
+@pytest.mark.parametrize(("n_features", "rotates", "fitted"), [(60, True, N), (60, False, 60), (5, True, 5)])
+def test_many_features_are_replaced_by_as_many_as_stimuli_where_products_alone_count(
+    n_features, rotates, fitted
+):
+    seen = []
+
+    def remembered(x, y, splits):
+        seen.append(x)
+        return predict(x, y, splits)
+
+    x, y, held_out, r = given(n_features=n_features)
+    how = Sampling("independent", None, np.arange(N))
+    one = PermutedSplits(remembered, False, rotates, None, ScoringOptions(n_permutations=9))
+    one.p({"only": x}, ["only"] * 3, held_out, r, y, Dependence(how))
+    assert {found.shape for found in seen} == {(N, fitted)}
+    centered, found = x - x.mean(axis=0), seen[0] - seen[0].mean(axis=0)
+    np.testing.assert_allclose(found @ found.T, centered @ centered.T, atol=1e-9)
