@@ -6,11 +6,13 @@ import pytest
 
 from brodmann import UserError
 from brodmann.bench.metrics.base import ScoringOptions
-from brodmann.bench.metrics.decoding import decoding
+from brodmann.bench.metrics.decoding import _labels, decoding
 from brodmann.bench.metrics.identification import Patterns, pairs_of
+from brodmann.bench.metrics.identification_ceiling import FEWEST_FREE
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.registries import METRICS
 from brodmann.bench.metrics.self_decoding import SelfDecoding, _label_patterns, _mean_of_pairs
+from brodmann.brain_data.near_duplicates import Alike
 from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 QUICK = ScoringOptions(n_bootstraps=50, n_permutations=99)
@@ -331,3 +333,21 @@ def test_presentations_are_permuted_among_those_that_were_shown():
     assert found[:, 0].tolist() == [0, 1, 2, 3]
     assert found[:, 1].tolist() == [13, 10, 11, 12]
     np.testing.assert_array_equal(found[:, 2], [22, np.nan, 23, 20])
+
+
+def test_single_presentations_have_no_ceiling_and_say_so():
+    one = conditions(0.5, n_conditions=30, n_repetitions=1)
+    ceiling = decoding(one).ceiling(one)
+    assert ceiling.kind == "none"
+    assert np.isnan(ceiling.value)
+    assert ceiling.note == f"none: fewer than {FEWEST_FREE} presentations beyond each stimulus' first"
+
+
+def test_stimuli_that_are_the_same_under_two_ids_are_one_label():
+    one = conditions(0.5, n_conditions=5)
+    vars(one)["alike"] = Alike(np.array([0, 0, 1, 2, 3]), np.array([0, 0, 1, 2, 3]))
+    one.columns["kind"] = np.array(list("xyxyz"), object)
+    assert _labels(one, None).tolist() == [0, 0, 1, 2, 3]
+    assert _labels(one, "kind").tolist() == [0, 1, 0, 1, 2]
+    vars(one)["alike"] = Alike()
+    assert _labels(one, None).tolist() == [0, 1, 2, 3, 4]
