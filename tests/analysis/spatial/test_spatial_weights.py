@@ -155,3 +155,12 @@ def test_of_neighbours_at_the_same_distance_the_first_is_taken_after_those_that_
         places[[0, 2, 1, 3]], "nearest", reach=2, standardized=False
     ).matrix
     assert np.flatnonzero(swapped.toarray()[0]).tolist() == [1, 3]
+
+
+def test_one_nearest_neighbour_is_enough_and_none_is_refused():
+    places = np.array([[0.0, 0], [1, 0], [5, 0]])
+    found = SpatialWeights.from_positions(places, "nearest", reach=1, standardized=False).matrix.toarray()
+    assert found.tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    for reach in (0, 3):
+        with pytest.raises(UserError, match=f"{reach} nearest neighbours cannot be found among 3 units"):
+            SpatialWeights.from_positions(places, "nearest", reach=reach)
