@@ -105,7 +105,9 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "whole_comparison": ("test_whole_comparison",),
     },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
-    "models/extraction": {"language_model": ("test_text_batches", "test_language_model", "test_next_token")},
+    "models/extraction": {
+        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token")
+    },
 }
 MODULES = {
     f"{room}/{module}.py": tuple(os.path.normpath(f"{room}/{file}.py") for file in files)
