@@ -24,7 +24,7 @@ _SPATIAL, _REPRESENTATION, _ENCODING, _METRICS = (
     "analysis/spatial", "analysis/representation", "analysis/encoding", "bench/metrics",
 )  # fmt: skip
 _RIDGE = ("test_nested_ridge", "test_lower_penalties", "test_streamed", "test_pooled")
-_REGRESSIONS = ("test_brainscore_regression",)
+_REGRESSIONS = ("test_brainscore_metrics",)
 _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
@@ -71,14 +71,14 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     _METRICS: {
         "base": ("test_base",),
-        "beyond": ("../test_beyond",),
-        "brainscore_p": ("test_brainscore_presets",),
+        "beyond": ("test_comparison",),
+        "brainscore_p": ("test_brainscore_p",),
         "brainscore_regression": _REGRESSIONS,
         "brainscore_similarity": ("test_cka",),
         "ceiling_kinds": ("test_normalization",),
         "cka": ("test_cka",),
         "decoding": ("test_decoding",),
-        "function_metric": ("../test_benchmark",),
+        "function_metric": ("test_function_metric",),
         "headline": ("test_headline",),
         "identification": ("test_identification",),
         "identification_ceiling": ("test_identification_ceiling",),
@@ -88,10 +88,10 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "neuroid_ceiling": ("test_headline",),
         "neuron_to_neuron": _REGRESSIONS,
         "normalization": ("test_normalization",),
-        "nuisance": ("../test_beyond",),
+        "nuisance": ("test_nuisance",),
         "permuted": ("test_uncertainty",),
         "pls": _REGRESSIONS,
-        "rdm": ("test_registries",),
+        "rdm": ("test_whole_comparison",),
         "recording": ("test_recording", "test_sampling_by_hand"),
         "ridge": ("test_ridge", "test_penalties_told"),
         "ridge1": _REGRESSIONS,
@@ -103,10 +103,12 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "sampling": ("test_sampling_by_hand", "test_sampling"),
         "self_decoding": ("test_decoding",),
         "uncertainty": ("test_uncertainty",),
-        "whole_comparison": ("test_registries",),
+        "whole_comparison": ("test_whole_comparison",),
     },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
-    "models/extraction": {"language_model": ("test_language_model", "test_passages", "test_next_token")},
+    "models/extraction": {
+        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token")
+    },
 }
 MODULES = {
     f"{room}/{module}.py": tuple(os.path.normpath(f"{room}/{file}.py") for file in files)

@@ -1,12 +1,20 @@
 """Banded ridge and variance partitioning: fractions known by construction, himalaya's own estimator."""
 
 import sys
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 
 from brodmann import UserError
-from brodmann.analysis.encoding.banded import banded_ridge, variance_partitioning
+from brodmann.analysis.encoding import banded
+from brodmann.analysis.encoding.banded import (
+    VariancePartition,
+    _weightings,
+    banded_ridge,
+    banded_weights,
+    variance_partitioning,
+)
 from brodmann.analysis.encoding.cross_validation import Fold, Splitter
 from brodmann.analysis.encoding.nested_ridge import ALPHAS
 
@@ -116,3 +124,86 @@ def test_mistakes_and_a_missing_package_are_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "himalaya.kernel_ridge", None)
     with pytest.raises(UserError, match=r"pip install 'brodmann\[banded\]'"):
         banded_ridge(spaces, y, folds_of(60))
+
+
+def test_weights_of_noiseless_targets_are_those_that_made_them():
+    rng = np.random.default_rng(4)
+    spaces = {"small": rng.normal(size=(120, 3)), "large": 100 * rng.normal(size=(120, 4)) + 7}
+    true = {"small": rng.normal(size=(3, 2)), "large": rng.normal(size=(4, 2)) / 100}
+    targets = 5 + sum(x @ true[name] for name, x in spaces.items())
+    inner = Splitter(n_splits=3).split(120)
+    found = banded_weights(spaces, targets, inner, n_draws=20)
+    for name, weights in true.items():
+        np.testing.assert_allclose(found.weights[name], weights, atol=0.02 * np.abs(weights).max())
+    assert found.log_weights.shape == (2, 2)
+    assert (found.inner_score > 0.99).all()
+    assert (found.inner_score <= 1).all()
+    again = banded_weights(spaces, targets, inner, n_draws=20, random_state=0)
+    np.testing.assert_array_equal(found.log_weights, again.log_weights)
+    noise = rng.normal(size=(120, 2))
+    assert (np.abs(banded_weights(spaces, noise, inner, n_draws=20).inner_score) < 0.2).all()
+    in_tesla = banded_weights(spaces, 1e-13 * targets, inner, n_draws=20)
+    np.testing.assert_allclose(in_tesla.weights["small"], 1e-13 * found.weights["small"], rtol=1e-5)
+
+
+def test_weightings_are_of_each_space_alone_of_all_alike_and_drawn():
+    found = _weightings(3, 5, 0)
+    assert found.shape == (9, 3)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[:3], np.eye(3), atol=3e-6)
+    np.testing.assert_allclose(found[3], 1 / 3)
+    assert (found > 0).all()
+    np.testing.assert_array_equal(found, _weightings(3, 5, 0))
+    assert (found[4:] != _weightings(3, 5, 1)[4:]).any()
+    assert _weightings(1, 5, 0).tolist() == [[1.0]]
+    many = _weightings(3, 4000, 0)[4:]
+    # squares of Dirichlet shares sum to (a + 1) / (3 a + 1): drawn sparse (0.1), and all as likely (1)
+    assert (many[::2] ** 2).sum(axis=1).mean() == pytest.approx(1.1 / 1.3, abs=0.015)
+    assert (many[1::2] ** 2).sum(axis=1).mean() == pytest.approx(0.5, abs=0.015)
+
+
+def test_a_partition_by_hand_comes_back_from_its_file(tmp_path):
+    """r2 of two spaces .5 and .3, together .6: unique .3 and .1, shared .2, Shapley .4 and .2."""
+    r2 = {("a",): np.array([0.5]), ("b",): np.array([0.3]), ("a", "b"): np.array([0.6])}
+    one = VariancePartition(("a", "b"), r2, 40)
+    np.testing.assert_allclose(one.full, [0.6])
+    np.testing.assert_allclose(one.unique, [[0.3], [0.1]])
+    np.testing.assert_allclose(one.shared, [0.2])
+    np.testing.assert_allclose(one.shapley, [[0.4], [0.2]])
+    path = tmp_path / "mine.partition.npz"
+    one.save(path)
+    again = VariancePartition.load(str(path))
+    assert (again.names, again.n_stimuli, list(again.r2)) == (("a", "b"), 40, [("a",), ("b",), ("a", "b")])
+    assert [value.tolist() for value in again.r2.values()] == [[0.5], [0.3], [0.6]]
+    np.savez(tmp_path / "other.npz", names=np.array(["a"]))
+    with pytest.raises(UserError, match=r"other.npz is no variance partition that can be read \(.*members"):
+        VariancePartition.load(tmp_path / "other.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(UserError, match=r"text.npz"):
+        VariancePartition.load(tmp_path / "text.npz")
+
+
+def test_shapley_values_of_three_spaces_are_means_over_six_orders():
+    rng = np.random.default_rng(5)
+    names = ("a", "b", "c")
+    r2 = {c: rng.random(2) for size in (1, 2, 3) for c in combinations(names, size)}
+    gains = {name: [] for name in names}
+    for order in permutations(names):
+        before = np.zeros(2)
+        for i, name in enumerate(order):
+            after = r2[tuple(sorted(order[: i + 1]))]
+            gains[name].append(after - before)
+            before = after
+    found = VariancePartition(names, r2, 9)
+    np.testing.assert_allclose(found.shapley, [np.mean(gains[name], axis=0) for name in names])
+    np.testing.assert_allclose(found.unique[1], found.full - r2["a", "c"])
+
+
+def test_every_combination_is_fitted_and_named_while_it_lasts(monkeypatch):
+    named = []
+    monkeypatch.setattr(banded, "track", lambda folds, what: named.append(what) or folds)
+    spaces, y = spaces_and_targets(60, n_targets=1)
+    found = variance_partitioning(spaces, y, folds_of(60), n_draws=2)
+    assert named == ["fitting space 0", "fitting space 1", "fitting space 0 + space 1"]
+    assert found.n_stimuli == 60
+    assert list(found.r2) == [("space 0",), ("space 1",), ("space 0", "space 1")]

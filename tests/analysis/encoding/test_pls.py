@@ -8,7 +8,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit
 
 from brodmann.analysis.encoding.cross_validation import Split
-from brodmann.analysis.encoding.pls import held_out_predictions
+from brodmann.analysis.encoding.pls import coefficients, held_out_predictions
 from brodmann.correlation import pearson
 
 
@@ -97,3 +97,44 @@ def test_order_of_stimuli_and_scale_of_features_change_nothing(seed, wide, scale
     other = held_out_predictions(scale * x[order], y[order], moved, n_components=6)
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6 * y.std())
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "n_targets", "n_components"),
+    [(120, 40, 8, 6), (80, 200, 5, 6), (120, 40, 1, 5), (90, 20, 60, 8)],
+)
+def test_coefficients_are_those_of_scikit_learn(n, p, n_targets, n_components):
+    x, y, _ = problem(n, p, n_targets)
+    model = PLSRegression(n_components, scale=False, tol=1e-14, max_iter=100_000).fit(x, y)
+    found = coefficients(x, y, n_components=n_components)
+    assert found.shape == (p, n_targets)
+    np.testing.assert_allclose(found, model.coef_.T, atol=1e-5 * np.abs(model.coef_).max())
+    everyone = [Split(np.arange(n), np.arange(n))]
+    predicted = held_out_predictions(x, y, everyone, n_components=n_components)[0]
+    np.testing.assert_allclose((x - x.mean(axis=0)) @ found + y.mean(axis=0), predicted, atol=1e-8 * y.std())
+
+
+def test_coefficients_of_all_components_are_least_squares_of_as_many_as_there_are():
+    """25 components by default, of which three features carry three; a constant target has none."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 3))
+    y = np.column_stack([x @ [1.0, -2, 3] + 4, np.full(60, 7.0), rng.normal(size=60)])
+    found = coefficients(x, y)
+    np.testing.assert_allclose(found[:, 0], [1, -2, 3], atol=1e-6)
+    np.testing.assert_allclose(found[:, 1], 0, atol=1e-9)
+    expected = np.linalg.lstsq(x - x.mean(axis=0), y[:, 2] - y[:, 2].mean(), rcond=None)[0]
+    np.testing.assert_allclose(found[:, 2], expected, atol=1e-6)
+    wide, targets, _ = problem(80, 200, 5)
+    np.testing.assert_array_equal(coefficients(wide, targets), coefficients(wide, targets, n_components=25))
+    assert (coefficients(wide, targets, n_components=24) != coefficients(wide, targets)).any()
+
+
+def test_coefficients_of_features_in_single_precision_far_from_zero():
+    x, y, _ = problem(80, 30, 4)
+    single = (x + 3000).astype(np.float32)
+    double = single.astype(np.float64)
+    one, other = (coefficients(some, y, n_components=5) for some in (single, double))
+    np.testing.assert_allclose(one, other, atol=1e-9 * np.abs(other).max())
+    before = y.copy()
+    coefficients(x, y)
+    np.testing.assert_array_equal(y, before)

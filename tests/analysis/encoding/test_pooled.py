@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from brodmann.analysis import Splitter, nested_folds, nested_ridge
+from brodmann.analysis.encoding import pooled
 from brodmann.analysis.encoding.pooled import PooledFolds, centered, each_without, predictions_without
 
 
@@ -163,3 +164,22 @@ def test_every_group_is_left_out_in_turn_and_one_that_is_all_or_nothing_changes_
     assert len(together) == 4
     np.testing.assert_allclose(together[2][0], found[2])
     assert len(together[0]) == len(fits)
+
+
+def test_bases_are_let_go_from_a_gigabyte_on(monkeypatch):
+    """The bytes of all folds' bases are 8 n_folds n_train^2; what is predicted is the same either way."""
+    groups = np.arange(80) // 8
+    _, y, fits = _fits(20)
+    kept = [np.array(one) for one in zip(*pooled.each_without(fits, y, groups), strict=True)]
+    assert all("basis" in vars(one) for one in fits)
+    assert pooled._KEPT == 2**30
+    size = 8 * len(fits) * len(fits[0].split.train) ** 2
+    monkeypatch.setattr(pooled, "_KEPT", size)
+    list(pooled.each_without(fits, y, groups))
+    assert all("basis" in vars(one) for one in fits)
+    monkeypatch.setattr(pooled, "_KEPT", size - 1)
+    found = [np.array(one) for one in zip(*pooled.each_without(fits, y, groups), strict=True)]
+    assert not any("basis" in vars(one) for one in fits)
+    for one, other in zip(kept, found, strict=True):
+        assert len(one) == 10
+        np.testing.assert_array_equal(one, other)

@@ -52,3 +52,10 @@ def test_a_far_mean_is_taken_away_exactly_in_single_precision():
     np.testing.assert_allclose(np.diag(centered_patterns_gram(x)[0]), (centered**2).sum(axis=1), rtol=1e-6)
     x = np.full((3, 300_000), 2049.3, np.float32)
     assert np.abs(centered_patterns_gram(x)[0]).max() < 1e-2
+
+
+def test_patterns_of_whole_numbers_are_multiplied_in_double_precision():
+    """Deviations of 0 2 7 from 3 are -3 -1 4; of 5 5 8 from 6 they are -1 -1 2."""
+    found, mean = centered_patterns_gram(np.array([[0, 2, 7], [5, 5, 8]], np.uint8))
+    np.testing.assert_allclose(found, [[26, 12], [12, 6]])
+    np.testing.assert_allclose(mean, [3, 6])

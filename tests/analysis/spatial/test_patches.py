@@ -288,3 +288,23 @@ def test_units_of_a_few_cells_that_share_places_are_no_grid():
     assert unit_areas(sparse)[0].max() > 2
     dense = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 198.0], [0.0, 199.0]])
     assert unit_areas(dense)[0].tolist() == [1.0] * 4
+
+
+def test_the_most_active_units_are_the_same_in_whole_numbers_without_a_sign():
+    sheet = grid_sheet("l", 25, shape=(5, 5))
+    spot = np.zeros((1, 25), np.uint8)
+    spot[0, 7] = 200
+    expected = wiring_length(spot * 1.0, sheet, spot * 1.0, sheet)
+    for source, target in ((spot, spot * 1.0), (spot * 1.0, spot), (spot, spot)):
+        np.testing.assert_array_equal(wiring_length(source, sheet, target, sheet), expected)
+
+
+def test_of_units_that_are_as_active_the_first_are_taken():
+    sheet = grid_sheet("l", 400, unit="mm")
+    tied = (np.random.default_rng(1).random((2, 400)) < 0.5) * 1.0
+    untied = tied - 1e-6 * np.arange(400)
+    for source, target in ((tied, untied), (untied, tied)):
+        found = wiring_length(source, sheet, target, sheet, active=0.1, within=2.0)
+        np.testing.assert_array_equal(
+            found, wiring_length(untied, sheet, untied, sheet, active=0.1, within=2.0)
+        )

@@ -144,3 +144,23 @@ def test_of_two_at_the_same_distance_the_first_is_a_neighbour_and_the_nearer_one
     assert np.flatnonzero(matrix[0]).tolist() == [1, 3]
     assert np.flatnonzero(matrix[4]).tolist() == [5, 6]
     assert (matrix.sum(axis=1) == 2).all()
+
+
+def test_of_neighbours_at_the_same_distance_the_first_is_taken_after_those_that_are_nearer():
+    """From (0, 0): (2, 2) is nearest, (3, 4) and (5, 0) are both 5 away."""
+    places = np.array([[0.0, 0], [3, 4], [5, 0], [2, 2]])
+    found = SpatialWeights.from_positions(places, "nearest", reach=2, standardized=False).matrix.toarray()
+    assert np.flatnonzero(found[0]).tolist() == [1, 3]
+    swapped = SpatialWeights.from_positions(
+        places[[0, 2, 1, 3]], "nearest", reach=2, standardized=False
+    ).matrix
+    assert np.flatnonzero(swapped.toarray()[0]).tolist() == [1, 3]
+
+
+def test_one_nearest_neighbour_is_enough_and_none_is_refused():
+    places = np.array([[0.0, 0], [1, 0], [5, 0]])
+    found = SpatialWeights.from_positions(places, "nearest", reach=1, standardized=False).matrix.toarray()
+    assert found.tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    for reach in (0, 3):
+        with pytest.raises(UserError, match=f"{reach} nearest neighbours cannot be found among 3 units"):
+            SpatialWeights.from_positions(places, "nearest", reach=reach)

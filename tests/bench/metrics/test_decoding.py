@@ -6,10 +6,13 @@ import pytest
 
 from brodmann import UserError
 from brodmann.bench.metrics.base import ScoringOptions
-from brodmann.bench.metrics.decoding import decoding
+from brodmann.bench.metrics.decoding import _labels, decoding
 from brodmann.bench.metrics.identification import Patterns, pairs_of
+from brodmann.bench.metrics.identification_ceiling import FEWEST_FREE
 from brodmann.bench.metrics.recording import Recording, recording
 from brodmann.bench.metrics.registries import METRICS
+from brodmann.bench.metrics.self_decoding import SelfDecoding, _label_patterns, _mean_of_pairs
+from brodmann.brain_data.near_duplicates import Alike
 from brodmann.brain_data.simulated_cortex import simulated_cortex
 
 QUICK = ScoringOptions(n_bootstraps=50, n_permutations=99)
@@ -255,3 +258,96 @@ def test_subjects_are_decoded_one_by_one():
     model = metric.evaluate({"signal": signal[:, 0, :20]}, recorded, metric.ceiling(recorded), NO_P)
     assert model.replicates.subjects.mean() == pytest.approx(model.value)
     assert len(model.replicates.subjects) == 3
+
+
+def test_every_neuroid_of_a_decoded_recording_has_its_reliability():
+    """Signal of variance 1, noise of 4 over 16 repetitions: 1 / (1 + 1 / 4)."""
+    found = decoded(conditions(2.0, n_conditions=200, n_repetitions=16, n_neuroids=40))
+    assert found.per_unit.shape == (40,)
+    assert np.mean(found.per_unit) == pytest.approx(0.8, abs=0.02)
+    assert (found.layer, found.unit, found.n_neuroids, found.n_stimuli) == ("brain", "neuroid", 40, 200)
+    assert dict(found.layers) == {"brain": found.raw}
+
+
+def test_the_layer_curve_is_the_accuracy_of_each_layer():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 4))
+    recorded = made((features @ rng.normal(size=(4, 30)))[:, None] + rng.normal(size=(60, 3, 30)))
+    metric = decoding(recorded)
+    found = metric.evaluate({"only": features}, recorded, metric.ceiling(recorded), NO_DRAWS)
+    assert found.layers["only"] == pytest.approx(found.raw)
+    assert found.raw > 0.9
+    both = {"only": features, "noise": rng.normal(size=(60, 4))}
+    found = metric.evaluate(both, recorded, metric.ceiling(recorded), NO_DRAWS)
+    assert found.layers["noise"] == pytest.approx(0.5, abs=0.15)
+    assert found.layer_by_split == ["only"] * 5
+
+
+@pytest.mark.parametrize(("n_repetitions", "smallest"), [(2, 1 / 82), (3, 1 / 200)])
+def test_each_repetition_but_the_first_is_permuted_in_its_own_order(n_repetitions, smallest):
+    """Four stories of four can be rotated in 3^4 = 81 ways, and two repetitions in 81^2."""
+    rng = np.random.default_rng(0)
+    cube = rng.normal(size=(16, 1, 30)) + 0.1 * rng.normal(size=(16, n_repetitions, 30))
+    story = np.array([f"s{i // 4}" for i in range(16)], object)
+    names = np.array([f"c{i:03d}" for i in range(16)], object)
+    recorded = Recording(
+        "made.IT", names, cube, None, pd.DataFrame(index=range(30)), {"story": story}, position=np.arange(16)
+    )
+    found = decoded(recorded, ScoringOptions(n_bootstraps=0, n_permutations=199))
+    assert found.methods["smallest_p"] == pytest.approx(smallest)
+    assert found.methods["p"].startswith(
+        "samples rotated within 4 groups within every repetition, 199 times, 4 halves"
+    )
+
+
+def test_patterns_of_labels_are_means_less_that_of_all_labels():
+    rows = np.array([[[1.0, 2], [3, np.nan], [8, 6]]])  # one half of three stimuli and two neuroids
+    found = _label_patterns(rows, np.array([0, 0, 1]), np.array([0, 1]))
+    np.testing.assert_array_equal(found, [[[-3, -2], [3, 2]]])
+    each = _label_patterns(rows, np.array([2, 0, 1]), np.array([0, 1, 2]))
+    np.testing.assert_array_equal(each, [[[-1, 0], [4, 2], [-3, -2]]])
+    whole = _label_patterns(np.arange(6.0).reshape(1, 3, 2), np.array([1, 0, 2]), np.array([0, 1, 2]))
+    np.testing.assert_array_equal(whole, [[[0, 0], [-2, -2], [2, 2]]])
+
+
+def test_accuracy_is_a_mean_over_the_pairs_that_met_and_moves_without_each_group():
+    nan = np.nan
+    told = np.array([[[nan, 1, 0.5], [1, nan, nan], [0.5, nan, nan]], np.full((3, 3), nan)])
+    np.testing.assert_array_equal(_mean_of_pairs(told), [0.75, nan])
+    cube = np.random.default_rng(0).normal(size=(3, 2, 4))
+    patterns = Patterns.of(made(cube))
+    one = SelfDecoding(cube, patterns, np.arange(3), None, np.array([0, 1, 1]))
+    pairs = np.array([[[nan, 1, 0], [1, nan, 0.5], [0, 0.5, nan]]])
+    vars(one)["told"] = pairs
+    assert one.accuracy.tolist() == [0.5]
+    # without the first label the pair .5 is left, without the others none; then one pair more that is wrong
+    np.testing.assert_allclose(one.without(), [0.5, nan, 0.5 * 3 / 4])
+
+
+def test_presentations_are_permuted_among_those_that_were_shown():
+    cube = np.arange(4.0)[:, None, None] + np.array([0, 10.0, 20])[None, :, None] + np.zeros((4, 3, 3))
+    cube[1, 2] = np.nan
+    one = SelfDecoding(cube, Patterns.of(made(cube + np.random.default_rng(0).normal(size=cube.shape))),
+                       np.arange(4), None, np.arange(4))  # fmt: skip
+    found = one._permuted(np.array([[3, 0, 1, 2], [2, 1, 3, 0]])).cube[..., 0]
+    assert found[:, 0].tolist() == [0, 1, 2, 3]
+    assert found[:, 1].tolist() == [13, 10, 11, 12]
+    np.testing.assert_array_equal(found[:, 2], [22, np.nan, 23, 20])
+
+
+def test_single_presentations_have_no_ceiling_and_say_so():
+    one = conditions(0.5, n_conditions=30, n_repetitions=1)
+    ceiling = decoding(one).ceiling(one)
+    assert ceiling.kind == "none"
+    assert np.isnan(ceiling.value)
+    assert ceiling.note == f"none: fewer than {FEWEST_FREE} presentations beyond each stimulus' first"
+
+
+def test_stimuli_that_are_the_same_under_two_ids_are_one_label():
+    one = conditions(0.5, n_conditions=5)
+    vars(one)["alike"] = Alike(np.array([0, 0, 1, 2, 3]), np.array([0, 0, 1, 2, 3]))
+    one.columns["kind"] = np.array(list("xyxyz"), object)
+    assert _labels(one, None).tolist() == [0, 0, 1, 2, 3]
+    assert _labels(one, "kind").tolist() == [0, 1, 0, 1, 2]
+    vars(one)["alike"] = Alike()
+    assert _labels(one, None).tolist() == [0, 1, 2, 3, 4]

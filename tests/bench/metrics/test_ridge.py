@@ -1,15 +1,19 @@
 """Ridge: its interval against refitting without each group, its memory, and what a record says of penalties."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
+from brodmann import UserError
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, nested_ridge
 from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
+from brodmann.bench.metrics.uncertainty import MOST_TESTED
 
 N, N_GROUPS, N_NEUROIDS = 60, 10, 9
 
@@ -111,3 +115,124 @@ def test_a_layer_of_noise_is_not_chosen_and_stands_in_the_curve(scored):
     flat = metric.evaluate({"flat": np.ones((N, 3))}, one, metric.ceiling(one), options)
     assert flat.value == 0
     assert dict(flat.left_out) == {"neuroids predicted as a constant (counted as r = 0)": N_NEUROIDS}
+
+
+def shared(noise, n=120, n_neuroids=8, seed=3, columns=None, **more):
+    """Responses that hold two independent sources in equal parts, shown four times."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(2, n, 3))
+    weights = rng.normal(size=(2, 3, n_neuroids))
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    y = first @ weights[0] + second @ weights[1]
+    cube = y[:, None] + noise * rng.normal(size=(n, 4, n_neuroids))
+    neuroids = pd.DataFrame({"neuroid_id": np.arange(n_neuroids)})
+    one = Recording(
+        "made.IT", np.arange(n).astype(object), cube, None, neuroids, columns or {}, position=np.arange(n),
+        blocks="none", **more,
+    )  # fmt: skip
+    return first, second, one
+
+
+def test_beyond_a_half_a_layer_adds_the_other_half():
+    first, second, one = shared(np.full(8, 0.1))
+    metric = METRICS["ridge"].make(one, {})
+    options = ScoringOptions(n_bootstraps=1, n_permutations=19)
+    found = metric.beyond(
+        {"layer": second}, ["layer"] * 5, {"known": [first]}, one, metric.ceiling(one), options
+    )
+    assert found.beyond == pytest.approx(0.5, abs=0.08)
+    assert found.beyond_p == pytest.approx(0.05)
+    assert list(found.beyond_spaces) == ["known"]
+    assert found.beyond_ci[0] < found.beyond < found.beyond_ci[1]
+    quiet = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    nothing = metric.beyond(
+        {"layer": first}, ["layer"] * 5, {"known": [first]}, one, metric.ceiling(one), quiet
+    )
+    assert nothing.beyond == pytest.approx(0, abs=0.02)
+
+
+def test_neuroids_are_chosen_on_half_of_the_stimuli_and_scored_on_the_other():
+    first, second, one = shared(np.array([0.1, 50.0] * 4))
+    metric = METRICS["ridge"].make(one, {"least_reliability": 0.5})
+    weights, kept = metric.chosen(one)
+    assert kept.tolist() == [0, 2, 4, 6]
+    assert 0.3 < np.mean(weights == 0) < 0.7
+    options = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    found = metric.evaluate({"both": np.hstack([first, second])}, one, metric.ceiling(one), options)
+    assert found.n_neuroids == 4
+    assert found.n_stimuli == (weights > 0).sum()
+    assert found.left_out["stimuli that only chose neuroids"] == (weights == 0).sum()
+    unreliable = "neuroids with a reliability below 0.5 on the other half of the stimuli"
+    assert found.left_out[unreliable] == 4
+    assert np.isnan(found.per_unit).tolist() == [False, True] * 4
+    assert found.raw == pytest.approx(1, abs=0.01)
+    plain = METRICS["ridge"].make(one, {})
+    weights, kept = plain.chosen(one)
+    assert (weights.tolist(), kept.tolist()) == ([1.0] * 120, list(range(8)))
+    noise = shared(np.full(8, 100.0))[2]
+    with pytest.raises(
+        UserError, match="^made.IT: none of 8 neuroids has a reliability of at least 0.9 on half"
+    ):
+        METRICS["ridge"].make(noise, {"least_reliability": 0.9}).chosen(noise)
+
+
+def test_a_reliability_that_chooses_nothing_is_refused():
+    _, _, one = shared(np.full(8, 1.0))
+    for given in (-0.1, 1, "much", None):
+        with pytest.raises(UserError, match=f"must be a number from 0 on and below 1, not {given!r}"):
+            METRICS["ridge"].make(one, {"least_reliability": given})
+    assert METRICS["ridge"].make(one, {"least_reliability": "0.25"}).least_reliability == 0.25
+    once = shared(np.full(8, 1.0))[2]
+    published = replace(once, r_max=0.5)
+    with pytest.raises(UserError, match="its ceiling was published, so least_reliability = 0.2 has nothing"):
+        METRICS["ridge"].make(published, {"least_reliability": 0.2})
+    single = replace(once, cube=once.cube[:, :1])
+    with pytest.raises(
+        UserError, match="every stimulus was shown once, so least_reliability = 0.2 has nothing"
+    ):
+        METRICS["ridge"].make(single, {"least_reliability": 0.2})
+    assert METRICS["ridge"].make(single, {"least_reliability": 0}).least_reliability == 0
+
+
+def test_of_many_neuroids_some_make_the_interval_and_a_quality_of_ones_own_makes_the_curve():
+    n_neuroids = MOST_TESTED + 1
+    first, second, one = shared(np.full(n_neuroids, 1.0), n=40, n_neuroids=n_neuroids)
+    metric = METRICS["ridge"].make(one, {})
+    layers = {"both": np.hstack([first, second])}
+    options = ScoringOptions(n_bootstraps=1, n_permutations=0)
+    found = metric.evaluate(layers, one, metric.ceiling(one), options)
+    assert found.methods["interval"].endswith(
+        f"; without each group over {MOST_TESTED} of {n_neuroids} neuroids"
+    )
+    none = metric.evaluate(layers, one, metric.ceiling(one), replace(options, n_bootstraps=0))
+    assert none.methods["interval"] == "not asked for"
+    asked = []
+    curve, best = metric.sweep(layers, one, quality=lambda fits: asked.append(len(fits)) or 7.0)
+    assert curve == {"both": 7.0}
+    assert asked == [5]
+    assert [layer for layer, _ in best] == ["both"] * 5
+    units = {}
+    curve, _ = metric.sweep(layers, one, units=units)
+    assert curve["both"] == pytest.approx(np.median(units["both"]))
+    assert units["both"].shape == (n_neuroids,)
+
+
+def test_linear_is_ridge_without_a_penalty():
+    first, second, one = shared(np.full(8, 1.0))
+    metric = METRICS["linear"].make(one, {"folds": 4})
+    assert (metric.name, metric.alphas.tolist(), metric.sampling.n_splits) == ("linear", [0.0], 4)
+    x = np.hstack([first, second])
+    found = metric.evaluate(
+        {"x": x}, one, metric.ceiling(one), ScoringOptions(n_bootstraps=0, n_permutations=0)
+    )
+    predictions = [
+        np.column_stack([np.ones(len(s.test)), x[s.test]])
+        @ np.linalg.lstsq(
+            np.column_stack([np.ones(len(s.train)), x[s.train]]), one.mean[s.train], rcond=None
+        )[0]
+        for s in (fold.split for fold in metric.sampling.folds)
+    ]
+    expected = PooledFolds(metric.sampling.tests, one.mean).r(predictions)
+    np.testing.assert_allclose(found.per_unit, expected, atol=1e-9)
+    assert "penalty_chosen" not in found.methods
+    assert found.methods["penalties"] == [0.0]

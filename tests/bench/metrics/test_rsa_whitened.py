@@ -9,6 +9,7 @@ from brodmann.analysis.representation.rdm import correlation_rdm, pairs
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
+from brodmann.bench.metrics.sampling import Sampling
 
 QUICK = ScoringOptions(n_bootstraps=100, n_permutations=99)
 NONE = ScoringOptions(n_bootstraps=0, n_permutations=0)
@@ -91,3 +92,35 @@ def test_the_spread_of_the_draws_is_that_over_new_stimuli_or_somewhat_wider():
         values.append(result.raw)
         spreads.append(result.replicates.error_of_samples)
     assert 0.95 < np.mean(spreads) / np.std(values, ddof=1) < 1.5
+
+
+@pytest.mark.parametrize(("n", "nearly_all", "half"), [(10, 9, 5), (21, 20, 10), (41, 39, 20)])
+def test_subsets_hold_95_percent_of_the_groups_and_never_all_or_half_of_them(n, nearly_all, half):
+    metric = METRICS["rsa_whitened"].make(recorded_of(subjects()[1]), {})
+    alone = Sampling("independent", None, np.arange(n))
+    for first_order, taken in ((True, nearly_all), (False, half)):
+        weights, times = metric._drawn(alone, 30, 1, first_order=first_order)
+        assert weights.shape == (30, n)
+        assert (weights.sum(axis=1) == taken).all()
+        assert times == pytest.approx(taken / (n - taken))
+        assert len(np.unique(weights, axis=0)) > 5
+        np.testing.assert_array_equal(weights, metric._drawn(alone, 30, 1, first_order=first_order)[0])
+        groups = np.repeat(np.arange(n), 2)
+        whole, _ = metric._drawn(
+            Sampling("groups", groups, np.arange(2 * n), "story"), 30, 1, first_order=first_order
+        )
+        np.testing.assert_array_equal(whole, np.repeat(weights, 2, axis=1))
+
+
+def test_agreement_of_a_subset_is_that_of_its_stimuli_alone():
+    _, rdms = subjects(8, 3)
+    metric = METRICS["rsa_whitened"].make(recorded_of(rdms), {})
+    weights = np.array([[1, 1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0, 0, 0.0]])
+    found = metric._among_redrawn(rdms, weights, None, first_order=True)
+    some = rdms[:, :5, :5]
+    expected = [np.mean([toolbox(some[i], some[j : j + 1])[0] for j in range(3) if j != i]) for i in range(3)]
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+    assert np.isnan(found[1]).all()
+    against = metric._redrawn(rdms[0], rdms[1:], weights, None, first_order=True)
+    np.testing.assert_allclose(against[0], toolbox(some[0], some[1:]), atol=1e-6)
+    assert np.isnan(against[1]).all()

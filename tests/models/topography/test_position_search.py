@@ -1,6 +1,7 @@
 """Swapping positions: the loss falls, no place is lost, and a scrambled map comes back."""
 
 import inspect
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -161,7 +162,9 @@ def test_the_smallest_settings_are_taken_and_the_defaults_are_1000_64_and_8(scra
     sheet, responses, _ = scrambled
     swapped_positions(sheet, responses[:3], n_neighborhoods=1, neighborhood_size=3, swaps=1)
     for change in ({"n_neighborhoods": 0}, {"swaps": 0}):
-        with pytest.raises(UserError, match="at least 1, 1 and 3"):
+        with pytest.raises(
+            UserError, match="^neighbourhoods, swaps and their size must be at least 1, 1 and 3$"
+        ):
             swapped_positions(sheet, responses, **change)
     gaps = responses.copy()
     gaps[0, 0] = np.inf
@@ -186,3 +189,72 @@ def test_swaps_are_the_best_that_are_left_one_after_the_other():
         order = order[step]
     np.testing.assert_array_equal(_swapped(units, distances, 3), order)
     np.testing.assert_array_equal(_swapped(units, distances, 0), np.arange(8))
+
+
+def test_two_units_that_answer_alike_change_places_although_the_middle_of_a_line_is_free():
+    """On a line 0 1 5 units 0 and 2 answer alike: the gain of each swap by the loss itself."""
+    shared = np.array([1.0, -1, 0, 0]) / np.sqrt(2)
+    units = np.column_stack([shared, np.array([0, 0, 1.0, -1]) / np.sqrt(2), shared])
+    places = np.array([0.0, 1, 5])
+    order = _swapped(units, np.abs(places[:, None] - places), 1)
+    near = np.abs(places[order][0] - places[order][2])
+    assert near == 1
+    # units that answer alike gain nothing by changing places with each other
+    assert _swapped(
+        np.column_stack([shared, shared, shared]), np.abs(places[:, None] - places), 5
+    ).tolist() == [0, 1, 2]
+
+
+def test_opposite_units_are_parted_as_every_order_shows():
+    """The best of all 720 orders is never lost by a swap, and every swap lowers the loss."""
+    generator = np.random.default_rng(6)
+    for _ in range(30):
+        units = generator.normal(size=(4, 6))
+        units = (units - units.mean(axis=0)) / np.linalg.norm(units - units.mean(axis=0), axis=0)
+        places = generator.uniform(0, 3, (6, 2))
+        distances = np.hypot(*(places[:, None] - places).transpose(2, 0, 1))
+        similar, inside = units.T @ units, ~np.eye(6, dtype=bool)
+
+        def total(order, similar=similar, distances=distances, inside=inside):
+            return (similar / (1 + distances[np.ix_(order, order)]))[inside].sum()
+
+        orders = [np.arange(6)]
+        for i, j in combinations(range(6), 2):
+            order = np.arange(6)
+            order[[i, j]] = j, i
+            orders.append(order)
+        expected = max(orders, key=total)
+        np.testing.assert_array_equal(_swapped(units, distances, 1), expected)
+
+
+def test_whole_numbers_and_units_that_never_vary_are_taken_as_they_are():
+    """A silent unit is alike to none: its column is 0, and responses in whole numbers are not divided as such."""
+    responses = np.array([[0, 5, 2], [10, 5, 4], [2, 5, 9]])
+    sheet = grid_sheet("l", 3, shape=(1, 3))
+    found = position_search._standardized(sheet, responses.tolist())
+    centered = responses - responses.mean(axis=0)
+    expected = centered[:, [0, 2]] / np.sqrt((centered[:, [0, 2]] ** 2).sum(axis=0))
+    np.testing.assert_allclose(found[:, [0, 2]], expected)
+    assert (found[:, 1] == 0).all()
+    assert found.dtype == np.float64
+    half = position_search._standardized(sheet, responses.astype(np.float16) / np.float16(3))
+    assert half.dtype == np.float64
+    np.testing.assert_allclose(position_search._standardized(sheet, responses * 1e-9), found)
+    small = position_search._standardized(sheet, responses * 1e-14)
+    assert (small == 0).all()
+
+
+def test_asked_for_nothing_else_it_swaps_8_units_at_most_in_each_of_1000_neighbourhoods_of_64(monkeypatch):
+    drawn, asked = [], []
+    monkeypatch.setattr(
+        position_search, "track", lambda steps, what: drawn.append((len(steps), what)) or steps[:1]
+    )
+    monkeypatch.setattr(
+        position_search,
+        "_swapped",
+        lambda units, distances, swaps: asked.append((units.shape, distances.shape, swaps)) or np.arange(64),
+    )
+    sheet = grid_sheet("l", 100)
+    swapped_positions(sheet, np.random.default_rng(0).normal(size=(5, 100)))
+    assert drawn == [(1000, "swapping units")]
+    assert asked == [((5, 64), (64, 64), 8)]
