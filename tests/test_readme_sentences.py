@@ -34,7 +34,7 @@ SENTENCES = {
         "json_is_one_object_and_nothing_else",
     ),
     "files that have a public address are downloaded": (
-        "test_install.py",
+        "test_download.py",
         "files_are_downloaded_and_nothing_else_is_kept",
     ),
     "Networks run in float32 whatever their files store, and the record says both": (
@@ -289,9 +289,9 @@ SENTENCES = {
         "test_bounded.py",
         "what_fits_is_read_and_less_memory_refuses_it",
     ),
-    "MATLAB (to v7)": (
-        "brain_data/formats/test_strangers.py",
-        "what_matlab_alone_reads_is_one_line",
+    "netCDF or MATLAB; NIfTI, BIDS, NWB and others are added as they are": (
+        "brain_data/test_every_form.py",
+        "a_form_enters_by_one_command",
     ),
     "in range, following from each other, on the declared ceilings and neuroids": (
         "bench/leaderboard/storage/test_board.py",
@@ -333,7 +333,7 @@ def test_every_statement_of_what_the_numbers_are_and_are_not_has_a_test():
         )[1:]
     ]
     assert len(items) >= 14
-    data_alone = ("NIfTI and NWB have to be converted", "the true layout, not on the files themselves")
+    data_alone = ("the true layout, not on the files themselves",)
     without = [
         item
         for item in items
