@@ -1,16 +1,27 @@
 """The card of a data set, without loading it, and the registry of the data sets that there are."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import UserError
 from ..install import KnownFile as KnownFile
 from ..registry import Registry
 
 if TYPE_CHECKING:
     from .dataset import Dataset, Modality
     from .read_options import ReadOptions
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_name(name: str) -> None:
+    """Raise a UserError for what cannot name a data set of one's own."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
 
 
 @dataclass(frozen=True)

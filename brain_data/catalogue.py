@@ -1,6 +1,5 @@
 """The catalogue: which data sets there are, and how they are brought here and loaded."""
 
-import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,14 +9,13 @@ from ..errors import NotAvailableError, UserError, unknown
 from ..files import home, parse_toml
 from ..install import install_files, verify_installed
 from ..places import read_whole, restore
-from .card import DATASETS, DatasetCard
+from .card import DATASETS, DatasetCard, check_name
 
 if TYPE_CHECKING:
     from .dataset import Dataset
     from .read_options import ReadOptions
 
 _DESCRIPTION = "dataset.toml"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def list_datasets(pattern: str = "*") -> list[DatasetCard]:
@@ -173,8 +171,7 @@ def _add_own(
 ) -> Path:
     if source is None:
         raise unknown(DATASETS.kind, name, DATASETS, hint=f"to add your own: {_from_folder(name)}")
-    if not _NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    check_name(name)
     from .formats.folder import install_folder, is_own_layout
     from .formats.recording import read_path
 

@@ -14,6 +14,7 @@ from .importing import write_recording
 from .read_options import ReadOptions
 
 FOLDER = "folder"
+_OF_MAPS = ("surfaces", "mask")
 
 
 def convert(
@@ -84,19 +85,18 @@ def convert(
 
 def _written(dataset: Dataset, target: Path, form: str) -> list[str]:
     lost: list[str] = []
-    imported = imported_of(dataset)
     if form == FOLDER:
-        write_recording(imported, target, dataset.identifier)
+        write_recording(imported_of(dataset), target, dataset.identifier)
     else:
         kind = RECORDING_FORMATS[form]
         kind.write(dataset, target)
-        lost = [name.replace("_", " ") for name in kind.loses if getattr(dataset, name)]
+        lost = [name for name in kind.loses if getattr(dataset, name)]
     attributes = {} if dataset.responses is None else dataset.responses.attrs
-    said = [
-        *attributes.get("said", []),
-        *([f"not written: {', '.join(lost)}: {form} has no place"] if lost else []),
-    ]
-    if form != FOLDER and (imported.surfaces or imported.images) and not {"surfaces", "mask"} & set(lost):
+    said = list(attributes.get("said", []))
+    words = [name.replace("_", " ") for name in lost if name not in _OF_MAPS]
+    if words:
+        said.append(f"not written: {', '.join(words)}: {form} has no place")
+    if set(lost) & set(_OF_MAPS):
         said.append(
             f"the mask or meshes have no place in {form}: maps of scores will need --mask or --surface"
         )

@@ -16,9 +16,10 @@ import xarray as xr
 from ..errors import UserError, unknown
 from ..files import home, sha256_file, whole_folder, write_bytes, write_json
 from .arrays import labeled, modality_of
+from .card import check_name
 from .dataset import Dataset
 from .formats.chunked import write_chunked
-from .formats.folder import CONFOUNDS, MANIFEST, NAME, is_own_layout, load_folder
+from .formats.folder import CONFOUNDS, MANIFEST, is_own_layout, load_folder
 from .formats.folder_writer import DESCRIPTION, ceiling_lines, quoted
 from .imported import Imported
 from .recorded import check_filled
@@ -59,8 +60,7 @@ def install_recording(
     UserError
         For what does not fit together, and where no neuroid would be left.
     """
-    if not NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    check_name(name)
     columns = _columns(imported, name)
     stimuli, n_unseen = _stimuli(imported, columns, name)
     target = home() / "data" / name

@@ -17,7 +17,7 @@ class BrainIo(RecordingFormat):
     """Brain-Score's files in one folder: assy_NAME.nc, stimulus_NAME.csv and, for pictures, stimulus_NAME.zip."""
 
     name, takes, writes = "brainio", ("window", "region", "units"), True
-    loses = ("units", "license", "bibtex", "published_ceilings")
+    loses = ("units", "license", "bibtex", "published_ceilings", "surfaces", "mask")
 
     def recognizes(self, path: Path) -> bool:
         """By the names that Brain-Score gives."""

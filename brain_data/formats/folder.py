@@ -1,6 +1,5 @@
 """Recordings of one's own: a folder with a stimulus table and responses, by a documented layout."""
 
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -25,6 +24,7 @@ from ...files import (
 )
 from ...install import KnownFile, verify_installed
 from ..arrays import as_names, ask_about_rdm, labeled
+from ..card import check_name
 from ..columns import ColumnMap, lacking
 from ..dataset import Dataset, Kind, Modality, Published
 from ..reading.tables.pictures import check_there, named_pictures
@@ -40,8 +40,6 @@ from .rdms import IN_A_FOLDER, own_rdms
 
 _AS_WRITTEN = ("stimulus_id", "filename", "neuroid_id", "region", "subject", "category", *TEXT_COLUMNS)
 MANIFEST = "MANIFEST.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a data set of one's own may be called."""
 CONFOUNDS = "confounds.csv"
 _ENDINGS = (".npz", ".csv", ".tsv", ".nc", ".mat")
 _NOT_TEXT: Mapping[str, tuple[type, str]] = {
@@ -226,8 +224,7 @@ def install_folder(
     Path
         Where they lie now, with a description and the sha256 of every file.
     """
-    if not NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    check_name(name)
     dataset = load_folder(folder, name, columns)
     for stimulus, picture in (dataset.stimuli.stimulus_paths or {}).items():
         check_picture(picture, f"stimulus {stimulus!r}")

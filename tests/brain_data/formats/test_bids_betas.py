@@ -105,7 +105,8 @@ def study(folder: Path, *, people: int = 1, dtype: str = "float32", pictures: bo
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_data_set_of_voxels_comes_back_as_it_was(people: int, dtype: str, tmp_path: Path) -> None:
     install_recording("before", study(tmp_path / "study", people=people, dtype=dtype, pictures=people == 1))
-    convert("before", tmp_path / "written", "bids-betas")
+    said = convert("before", tmp_path / "written", "bids-betas")
+    assert not any("have no place" in line for line in said)  # the mask is written
     add_dataset("after", tmp_path / "written")
     before, after = load_dataset("before"), load_dataset("after")
     same(before, after)
