@@ -11,6 +11,7 @@ from ..brain_data import dataset_card, list_datasets, load_dataset
 from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
 from .metrics.registries import METRICS
+from .metrics.series_options import CONTEXT, SeriesOptions, series_options
 
 if TYPE_CHECKING:
     from ..brain_data import Dataset
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .metrics.recording import Recording
     from .results.as_score import Score
 
-_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond"})
+_FIELDS = frozenset({"description", "dataset", "region", "metric", "context", "version", "beyond", "spaces"})
 """What a declaration says of the benchmark; all else are options of its metric."""
 _OTHER_FOLDS = "@folds="
 
@@ -44,6 +45,8 @@ class BenchmarkCard:
         Of the metric, such as ``stratify`` or ``folds``; ``METRICS[metric].options`` are all that it has.
     beyond : tuple of str
         Nuisance spaces beyond which a model is looked at by default.
+    series : SeriesOptions or None
+        Of a recording in time, how words become samples, where it is not the default.
     """
 
     identifier: str
@@ -57,6 +60,7 @@ class BenchmarkCard:
     context: Literal["none", "passage"]
     options: Mapping[str, Any]
     beyond: tuple[str, ...] = ()
+    series: SeriesOptions | None = None
 
     def __post_init__(self) -> None:
         if self.context not in ("none", "passage"):
@@ -166,6 +170,8 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
     region, _, metric = rest.rpartition("-")
     metric = str(entry.get("metric", metric))
     data = dataset_card(str(entry.get("dataset", dataset)))
+    given = {name: value for name, value in entry.items() if name not in _FIELDS}
+    series, options = series_options(given, identifier)
     return BenchmarkCard(
         identifier=identifier,
         dataset=data.identifier,
@@ -176,8 +182,9 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
         context=entry.get("context", "none"),
-        options={name: value for name, value in entry.items() if name not in _FIELDS},
-        beyond=_names(entry.get("beyond", ()), identifier),
+        options=options,
+        beyond=_names(entry.get("beyond", entry.get("spaces", ())), identifier),
+        series=series,
     )
 
 
@@ -334,14 +341,15 @@ def make_benchmark(
     UserError
         For a region, metric, option, context or column of the stimuli that is not there.
     """
-    from .metrics.recording import recording
-
     if isinstance(data, BenchmarkCard):
-        recorded = recording(cast("Dataset", region), data.region)
-        made = METRICS[data.metric].make(recorded, data.options)
-        return Benchmark(data, cast("Dataset", region), recorded, made)
-    recorded = recording(data, _only_region(data) if region is None else str(region))
-    made = _metric(metric, recorded, options)
+        dataset = cast("Dataset", region)
+        recorded, how = _recorded(dataset, data.region, data.series, data.identifier)
+        made = METRICS[data.metric].make(recorded, _folds_of(how) | dict(data.options))
+        return Benchmark(_in_time(data, how), dataset, recorded, made)
+    place = _only_region(data) if region is None else str(region)
+    series, options = series_options(options, f"{data.identifier}.{place}")
+    recorded, how = _recorded(data, place, series, f"{data.identifier}.{place}")
+    made = _metric(metric, recorded, options, _folds_of(how))
     place = recorded.name.removeprefix(f"{data.identifier}.")
     card = BenchmarkCard(
         identifier=f"{recorded.name}-{made.name}",
@@ -356,7 +364,37 @@ def make_benchmark(
         options=options,
         beyond=tuple(beyond),
     )
-    return Benchmark(card, data, recorded, made)
+    return Benchmark(_in_time(card, how), data, recorded, made)
+
+
+def _recorded(
+    dataset: "Dataset", region: str, series: SeriesOptions | None, name: str
+) -> "tuple[Recording, SeriesOptions | None]":
+    """A region's arrays, and how they were made of a recording in time."""
+    from .metrics.recording import recording
+    from .metrics.series import series_recording
+
+    if dataset.kind == "series":
+        how = series or SeriesOptions()
+        return series_recording(dataset, region, how), how
+    if series is not None:
+        raise UserError(
+            f"{name}: delays, down-sampling and whatever else is of samples in time need a series, and "
+            f"{dataset.identifier} holds trials"
+        )
+    return recording(dataset, region), None
+
+
+def _folds_of(how: SeriesOptions | None) -> dict[str, Any]:
+    return {} if how is None else {"folds": how.n}
+
+
+def _in_time(card: BenchmarkCard, how: SeriesOptions | None) -> BenchmarkCard:
+    """The card of a recording in time says how samples were made, and how much a model reads before each word."""
+    if how is None:
+        return card
+    none = card.context == "none" and card.modality == "language"
+    return replace(card, series=how, context=CONTEXT if none else card.context)
 
 
 def _version_of(metric: "Metric") -> int:
@@ -373,11 +411,16 @@ def _only_region(dataset: "Dataset") -> str:
     return dataset.regions[0]
 
 
-def _metric(metric: "str | Metric | Function", recorded: "Recording", options: Mapping[str, Any]) -> "Metric":
+def _metric(
+    metric: "str | Metric | Function",
+    recorded: "Recording",
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> "Metric":
     from .metrics.function_metric import function_metric
 
     if isinstance(metric, str):
-        return METRICS[metric].make(recorded, options)
+        return METRICS[metric].make(recorded, {**defaults, **options})
     if options:
         raise UserError(
             f"{', '.join(options)}: options belong to a metric by name; set them in one's own metric"

@@ -49,6 +49,8 @@ def compare_layers(
     """
     recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
     sizes = model.sizes(benchmark.dataset.stimuli, names)
+    if recorded.series is not None:
+        sizes = {name: size * len(recorded.series.delays) for name, size in sizes.items()}
     takes = {name: benchmark.metric.memory(recorded, size) for name, size in sizes.items()}
     largest = max(takes, key=takes.__getitem__)
     needed = takes[largest]
@@ -63,7 +65,7 @@ def compare_layers(
         remedy=f"pool over space (--pool mean), {fewer}" if model.modality == "vision" else fewer,
     )
     activations = _shown(model, benchmark, names)
-    features = {name: _in_order(activations[name], recorded.stimulus_ids) for name in names}
+    features = {name: _rows_of(activations[name], benchmark) for name in names}
     found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     if nuisance:
         spaces = {name: make() for name, make in nuisance.items()}
@@ -75,7 +77,9 @@ def compare_layers(
             ),
         )
     shown: Any = next(iter(activations.values())).attrs.get("left_out", {})
-    said = {"context": _CONTEXTS[benchmark.card.context]} if model.modality == "language" else {}
+    said: dict[str, Any] = {} if recorded.series is None else recorded.series.describe()
+    if model.modality == "language":
+        said["context"] = _context(benchmark.card.context)
     if "text" in model.methods and (column := text_column(benchmark.dataset.stimuli)):
         said["text"] = f"{model.methods['text']}; texts from the column {column!r}"
     return replace(
@@ -85,15 +89,29 @@ def compare_layers(
     )
 
 
+def _context(context: str | int) -> str:
+    return _CONTEXTS.get(str(context), f"each text after the {context} before it")
+
+
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:
     """A model's layers for the benchmark's stimuli, rows in the recording's order."""
     activations = _shown(model, benchmark, names)
-    return {name: _in_order(activations[name], benchmark.recording.stimulus_ids) for name in names}
+    return {name: _rows_of(activations[name], benchmark) for name in names}
+
+
+def _rows_of(activations: Any, benchmark: "Benchmark") -> npt.ArrayLike:
+    """A layer's values with a row for each of the recording's: a stimulus, or a sample that words were put at."""
+    series = benchmark.recording.series
+    if series is None:
+        return _in_order(activations, benchmark.recording.stimulus_ids)
+    return series.regressors(_in_order(activations, series.words["stimulus_id"].to_numpy(object)))
 
 
 def _shown(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, Any]:
     stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
-    if benchmark.card.context == "none":
+    if recorded.series is not None:
+        stimuli = stimuli[stimuli["story"].astype(str).isin([one.name for one in recorded.series.stories])]
+    elif benchmark.card.context == "none":
         # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
         rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
         stimuli = stimuli.iloc[rows]

@@ -50,7 +50,12 @@ def serial_dependence(
 
 
 def group_orders(
-    groups: npt.ArrayLike, position: npt.ArrayLike, n_draws: int, *, random_state: int
+    groups: npt.ArrayLike,
+    position: npt.ArrayLike,
+    n_draws: int,
+    *,
+    random_state: int,
+    least: int = LEAST_SHIFT,
 ) -> tuple[Integers, str, float]:
     """Orders that take samples with their whole group.
 
@@ -63,6 +68,8 @@ def group_orders(
     position : array of shape (n_samples,)
         When a sample was recorded; orders samples within their group.
     n_draws, random_state : int
+    least : int
+        Samples by which a group is rotated at least; of short ones a fifth.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def group_orders(
     generator = np.random.default_rng(random_state)
     orders = np.empty((n_draws, len(member)), np.intp)
     if len(rows) < FEWEST_PERMUTED:
-        spans = [_shifts(len(one)) for one in rows]
+        spans = [_shifts(len(one), least) for one in rows]
         for order in orders:
             for one, span in zip(rows, spans, strict=True):
                 order[one] = np.roll(one, int(generator.choice(span)))
@@ -95,10 +102,12 @@ def group_orders(
     return orders, f"{len(rows)} whole groups permuted", _factorial(len(rows))
 
 
-def rotations(position: npt.ArrayLike, n_draws: int, *, random_state: int) -> tuple[Integers, str, float]:
+def rotations(
+    position: npt.ArrayLike, n_draws: int, *, random_state: int, least: int = LEAST_SHIFT
+) -> tuple[Integers, str, float]:
     """Orders that rotate all samples against each other, at most every shift once. As :func:`group_orders`."""
     sequence = np.argsort(np.asarray(position), kind="stable")
-    shifts = _shifts(len(sequence))
+    shifts = _shifts(len(sequence), least)
     drawn = np.random.default_rng(random_state).permutation(shifts)[:n_draws]
     orders = np.empty((len(drawn), len(sequence)), np.intp)
     for order, shift in zip(orders, drawn, strict=True):
@@ -106,8 +115,8 @@ def rotations(position: npt.ArrayLike, n_draws: int, *, random_state: int) -> tu
     return orders, f"the series rotated by at least {int(shifts.min())} samples", float(len(shifts))
 
 
-def _shifts(n: int) -> Integers:
-    least = min(LEAST_SHIFT, max(n // 5, 1))
+def _shifts(n: int, least: int) -> Integers:
+    least = min(least, max(n // 5, 1))
     shifts = np.arange(least, n - least + 1)
     return shifts if len(shifts) else np.arange(n)
 

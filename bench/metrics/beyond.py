@@ -61,6 +61,8 @@ class Comparison:
     options : ScoringOptions
     alphas : array
         Penalties.
+    fitted : array of shape (n_stimuli, n_neuroids)
+        What is fitted: `targets`, unless it was said otherwise.
     """
 
     layers: Mapping[str, npt.ArrayLike]
@@ -71,11 +73,12 @@ class Comparison:
     sampling: Sampling
     options: ScoringOptions
     alphas: Floats
+    fitted: Floats
 
     def found(self) -> Beyond:
         """The headline, its interval and p."""
         share = replace(self.headline, of_variance=True)
-        alone, both = self._fits(self.targets)
+        alone, both = self._fits(self.fitted)
         pooled = self._pooled(np.arange(self.targets.shape[1]))
         r2 = [pooled.r2([one.prediction for one in fits]) for fits in (alone, both)]
         unique = r2[1] - r2[0]
@@ -133,7 +136,7 @@ class Comparison:
         if self.options.n_bootstraps == 0:
             return Replicates(share.value(unique)), {}
         some = self._some(uncertainty.MOST_TESTED)
-        targets, pooled, few = self.targets[:, some], self._pooled(some), share.only(some)
+        targets, pooled, few = self.fitted[:, some], self._pooled(some), share.only(some)
         groups = self.sampling.jackknife_groups
         parts = [one.parts(some) for one in both]
         ways = [
@@ -161,12 +164,12 @@ class Comparison:
             return float("nan"), {}
         orders, what, smallest = self.sampling.orders(options.n_permutations, options.seed + 3)
         some = self._some(min(_PERMUTED_ENTRIES // (n_stimuli * len(orders)), uncertainty.MOST_TESTED))
-        fitted = self._explained(some, alone)
-        residuals = self.targets[:, some] - fitted
-        permuted = fitted[:, None] + residuals[orders].transpose(1, 0, 2)
+        permuted = self._shuffled(self.targets[:, some], some, alone, orders)
+        same = self.fitted is self.targets
+        training = permuted if same else self._shuffled(self.fitted[:, some], some, alone, orders)
         pooled, few = self._pooled(some), self.headline.only(some)
         r2 = []
-        for fits in self._fits(permuted.reshape(n_stimuli, -1)):
+        for fits in self._fits(training.reshape(n_stimuli, -1)):
             draws = [
                 (one.prediction.reshape(-1, *permuted.shape[1:]), permuted[one.split.test]) for one in fits
             ]
@@ -179,11 +182,16 @@ class Comparison:
             "beyond_smallest_p": smallest,
         }
 
-    def _explained(self, neuroids: Indices, alone: Sequence[Fit]) -> Floats:
+    def _shuffled(self, targets: Floats, neuroids: Indices, alone: Sequence[Fit], orders: Indices) -> Floats:
+        """What the nuisance spaces explain and, in other orders, what they do not, (stimulus, order, neuroid)."""
+        explained = self._explained(targets, neuroids, alone)
+        shuffled: Floats = explained[:, None] + (targets - explained)[orders].transpose(1, 0, 2)
+        return shuffled
+
+    def _explained(self, targets: Floats, neuroids: Indices, alone: Sequence[Fit]) -> Floats:
         """What the nuisance spaces explain of all stimuli, at the typical penalty of the folds."""
-        everything = np.arange(len(self.targets))
+        everything = np.arange(len(targets))
         basis = self._nuisance.prepared().diagonalize(everything, everything)
-        targets = self.targets[:, neuroids]
         alpha = np.median([one.alpha[neuroids] for one in alone], axis=0)
         mean = targets.mean(axis=0)
         explained: Floats = mean + basis.to_test @ basis.shrink(basis.project(targets - mean), alpha)

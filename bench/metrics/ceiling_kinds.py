@@ -23,6 +23,16 @@ def internal_consistency(value: float) -> float:
     return math.sqrt(max(value, 0.0))
 
 
+@ceiling_kind(
+    "between_subjects",
+    "what subjects who were shown the same share: the mean correlation of two of them, or the reliability of their "
+    "mean that follows from it, whose square root is the best reachable r",
+)
+def between_subjects(value: float) -> float:
+    """As of a reliability."""
+    return math.sqrt(max(value, 0.0))
+
+
 @ceiling_kind("r_max", "the best r that a model could reach")
 def r_max(value: float) -> float:
     """The ceiling itself."""

@@ -62,6 +62,13 @@ class Headline:
         subjects = recorded.neuroids.get("subject")
         names = () if subjects is None else tuple(dict.fromkeys(subjects.astype(str)))
         published = ceiling.value if ceiling.kind == "r_max" else None
+        if ceiling.kind == "between_subjects":
+            from .subjects import SharedHeadline
+
+            return SharedHeadline(
+                recorded.members, names, formula, None, recorded.mean, recorded.noise, recorded.counts, parts,
+                weights, ceiling.note, people=recorded.people, places=recorded.places, of_mean=recorded.of_mean,
+            )  # fmt: skip
         return cls(
             recorded.members, names, formula, published, recorded.mean, recorded.noise, recorded.counts, parts,
             weights, ceiling.note,

@@ -7,6 +7,7 @@ from ...brain_data.noise_ceiling import reliability_within
 from .base import Ceiling, Floats
 from .headline import LEAST_RELIABILITY
 from .recording import Recording
+from .subjects import FEWEST, reliability_of, shared_between, shared_error
 
 
 def neuroid_ceiling(
@@ -34,7 +35,7 @@ def neuroid_ceiling(
     if recorded.r_max is not None:
         return Ceiling("r_max", recorded.r_max, np.full(n_neuroids, recorded.r_max))
     if not np.isfinite(recorded.noise).any():
-        return Ceiling("none", float("nan"))
+        return _between_subjects(recorded, parts)
     rows = [part[weights[part] > 0] for part in parts]
     each = reliability_within(recorded.mean, recorded.noise, recorded.counts, rows, weights)
     chosen = np.arange(n_neuroids) if kept is None else kept
@@ -48,3 +49,23 @@ def neuroid_ceiling(
         )
         return Ceiling("none", float("nan"), each, note=note)
     return Ceiling("reliability", value, each)
+
+
+def _between_subjects(recorded: Recording, parts: list[Indices]) -> Ceiling:
+    """What subjects share, where they are enough to tell it from noise."""
+    if recorded.people is None or recorded.places is None:
+        return Ceiling("none", float("nan"))
+    people = recorded.people
+    if len(people) < FEWEST:
+        note = f"none: {len(people)} subjects are too few to tell what they share from noise; the raw value stands"
+        return Ceiling("none", float("nan"), note=note)
+    q, error = shared_between(people, parts), shared_error(people, parts)
+    typical, wide = float(np.median(q)), float(np.median(error))
+    each = reliability_of(people, parts, recorded.of_mean)
+    if typical < 2 * wide:
+        note = (
+            f"none: what {len(people)} subjects share is not told from noise, mean r of two of them {typical:.3f} "
+            f"(standard error {wide:.3f}); the raw value stands"
+        )
+        return Ceiling("none", float("nan"), each[recorded.places], note=note)
+    return Ceiling("between_subjects", float(np.median(each)), each[recorded.places])

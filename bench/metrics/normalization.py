@@ -140,4 +140,9 @@ def none(r: Floats, ceiling: Floats) -> Floats:
 
 def median_formula(ceiling_kind: str) -> Normalization:
     """The formula of a median r for a kind of ceiling."""
-    return {"reliability": ratio_of_medians, "r_max": r_over_r_max}.get(ceiling_kind, none)
+    found = {
+        "reliability": ratio_of_medians,
+        "between_subjects": ratio_of_medians,
+        "r_max": r_over_r_max,
+    }
+    return found.get(ceiling_kind, none)

@@ -45,6 +45,7 @@ def permuted(
     targets: Floats,
     members: Sequence[Indices],
     options: ScoringOptions,
+    training: Floats | None = None,
 ) -> Permuted:
     """Fit the layer that each fold chose to responses in orders that keep what depends on each other.
 
@@ -60,13 +61,16 @@ def permuted(
         The neuroids of each subject.
     options : ScoringOptions
         ``n_permutations`` and ``seed``.
+    training : array of shape (n_stimuli, n_neuroids), optional
+        What is fitted, where it is not `targets`; it is put in the same orders.
     """
     orders, what, smallest = sampling.orders(options.n_permutations, options.seed + 2)
     most = min(PERMUTED_ENTRIES // (len(targets) * len(orders)), uncertainty.MOST_TESTED)
     some = uncertainty.subsample_targets(members, options.seed, most)
     responses = targets[:, some][orders].transpose(1, 0, 2)
     device = products_device()
-    columns = Targets(responses.reshape(len(targets), -1), device)
+    fitted = responses if training is None else training[:, some][orders].transpose(1, 0, 2)
+    columns = Targets(fitted.reshape(len(targets), -1), device)
     folds: dict[int, tuple[Floats, Floats]] = {}
     for layer in dict.fromkeys(chosen):
         penalties = fits[chosen.index(layer)].penalties

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from ...brain_data.noise_ceiling import noise_variance, repetition_weights
 from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions, without_still
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from .series import Series
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
@@ -50,6 +53,16 @@ class Recording:
         The column within which samples depend on each other, ``"none"``, or empty where it is looked for.
     dataset : Dataset or None
         Where the region comes from.
+    series : Series or None
+        Of a recording in time, whose stimuli are samples: how words become samples.
+    training : array of shape (n_stimuli, n_neuroids) or None
+        What is fitted, where it is not what is predicted.
+    people : array of shape (n_subjects, n_stimuli, n_places) or None
+        Responses of each subject, where those of one place correspond.
+    places : array of shape (n_neuroids,) or None
+        The place of each neuroid in `people`.
+    of_mean : bool
+        Whether responses are the mean over `people`.
     """
 
     name: str
@@ -64,6 +77,11 @@ class Recording:
     blocks: str = ""
     dataset: Dataset | None = field(default=None, repr=False)
     sessions: str = ""
+    series: "Series | None" = None
+    training: Floats | None = field(default=None, repr=False)
+    people: Floats | None = field(default=None, repr=False)
+    places: npt.NDArray[np.intp] | None = field(default=None, repr=False)
+    of_mean: bool = False
 
     @property
     def n_stimuli(self) -> int:
@@ -74,6 +92,11 @@ class Recording:
     def mean(self) -> Floats:
         """The mean response, ``(n_stimuli, n_neuroids)``."""
         return mean_response(self.responses)
+
+    @property
+    def fitted(self) -> Floats:
+        """What is fitted, ``(n_stimuli, n_neuroids)``: the mean response unless it was said otherwise."""
+        return self.mean if self.training is None else self.training
 
     @cached_property
     def counts(self) -> Floats:

@@ -50,6 +50,8 @@ class MetricCard:
         ``vision`` or ``language`` -> the name of Brain-Score's metric that it equals.
     like : tuple of str
         Metrics that Brain-Score has, where it has not this one.
+    in_time : bool
+        Whether it scores samples of a recording in time, too.
     """
 
     name: str
@@ -64,6 +66,7 @@ class MetricCard:
     citation: str = ""
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
+    in_time: bool = False
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""
@@ -75,6 +78,12 @@ class MetricCard:
     def make(self, recorded: "Recording", options: Mapping[str, Any]) -> "Metric":
         """The metric for one recording."""
         self.check(options, recorded.name)
+        if recorded.series is not None and not self.in_time:
+            known = [name for name, one in METRICS.items() if one.in_time]
+            raise UserError(
+                f"{recorded.name} is a recording in time, and {self.name} compares single stimuli: score it by "
+                f"{', '.join(known)}"
+            )
         given = () if isinstance(self.build, type) else (recorded,)
         made: Metric = self.build(*given, **options)
         return made

@@ -157,8 +157,9 @@ class Encoding:
         weights, kept = self.chosen(recorded)
         headline = Headline.of(recorded, ceiling, self.sampling.tests, weights).only(kept)
         targets = recorded.mean[:, kept]
+        fitted = targets if recorded.training is None else recorded.training[:, kept]
         return Comparison(
-            layers, chosen, nuisance, targets, headline, self.sampling, options, self.alphas
+            layers, chosen, nuisance, targets, headline, self.sampling, options, self.alphas, fitted
         ).found()
 
     def sweep(
@@ -189,7 +190,7 @@ class Encoding:
         """
         folds = self.sampling.folds
         device = products_device()
-        columns = Targets(recorded.mean, device)
+        columns = Targets(recorded.fitted, device)
         pooled = PooledFolds(self.sampling.tests, recorded.mean, recorded.weights)
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
@@ -277,22 +278,22 @@ class _Fitted:
 
     @cached_property
     def some(self) -> tuple[Headline, Floats, PooledFolds, list[Fit]]:
-        """The headline, targets, folds and fits of these."""
+        """The headline, what is fitted, folds and fits of these."""
         neuroids = self.kept[self.subset]
         targets = self.recorded.mean[:, neuroids]
         fits = [uncertainty.select_targets(fit, neuroids) for fit in self.fits]
         folds = PooledFolds(self.sampling.tests, targets, self.headline.weights)
-        return self.headline.only(self.subset), targets, folds, fits
+        return self.headline.only(self.subset), self.recorded.fitted[:, neuroids], folds, fits
 
     def replicates(self) -> Replicates:
         """The headline without each group of stimuli, neither fitted nor held out, and of each subject."""
         if self.options.n_bootstraps == 0:
             return Replicates(self.headline.value(self.r))
-        headline, targets, pooled, fits = self.some
+        headline, fitted, pooled, fits = self.some
         groups = self.sampling.jackknife_groups
         n_groups = int(groups.max()) + 1
         without_r, without_reliability = np.empty((2, n_groups, len(self.subset)))
-        for group, predictions in enumerate(each_without(fits, targets, groups)):
+        for group, predictions in enumerate(each_without(fits, fitted, groups)):
             without_r[group] = pooled.r(predictions, groups != group)
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
@@ -302,7 +303,10 @@ class _Fitted:
         if self.options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
         targets, headline = self.recorded.mean[:, self.kept], self.headline
-        null = permuted(layers, chosen, self.fits, self.sampling, targets, headline.members, self.options)
+        training = None if self.recorded.training is None else self.recorded.training[:, self.kept]
+        null = permuted(
+            layers, chosen, self.fits, self.sampling, targets, headline.members, self.options, training
+        )
         some = headline.only(null.neuroids)
         pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
         drawn = some.raw(pooled.r_of_draws(null.folds))
@@ -314,6 +318,7 @@ _FACTS: dict[str, Any] = {
     "within each, median over neuroids, mean over subjects",
     "options": ("folds", "inner_folds", "stratify", "group", "train", "test", "least_reliability"),
     "version": 2,
+    "in_time": True,
 }
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ...analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
-from ...analysis.statistics.dependence import group_orders, rotations, serial_dependence
+from ...analysis.statistics.dependence import LEAST_SHIFT, group_orders, rotations, serial_dependence
 from ...analysis.statistics.resampling import permutations
 from ...brain_data.near_duplicates import components
 from ...errors import UserError, unknown
 from .recording import Recording
+
+if TYPE_CHECKING:
+    from .series import Series
 
 Integers = npt.NDArray[np.intp]
 
@@ -30,6 +34,7 @@ _ALIKE = "near-duplicates"
 _MOST_BLOCKS = 40
 _SERIAL_BLOCKS, _GAP = 10, 5
 _LEVEL = 0.01
+_SHIFT_S, _FEWEST_RUNS = 20.0, 2
 _CLOCK = r"[-+\d.TZ ]*(days )?[-+\d.TZ ]*:[-+\d.:TZ ]+"
 
 
@@ -57,6 +62,11 @@ class Sampling:
         Test stimuli that were named instead, with what was said of them: a fold each.
     training : (str, array of int) or None
         What is fitted then; None for all others.
+    gap : int or None
+        Of neighbours in time: samples on both sides of the held-out ones that are not fitted; 5, of short recordings
+        fewer, by default.
+    least_shift : int
+        Samples by which a series is rotated at least.
     """
 
     kind: Literal["independent", "groups", "serial"]
@@ -69,6 +79,8 @@ class Sampling:
     labels: npt.ArrayLike | None = None
     held_out: tuple[tuple[str, Integers], ...] = ()
     training: tuple[str, Integers] | None = None
+    gap: int | None = None
+    least_shift: int = LEAST_SHIFT
 
     @property
     def n_groups(self) -> int:
@@ -101,7 +113,7 @@ class Sampling:
             return [self._named_fold(test) for _, test in self.held_out]
         if self.kind == "serial":
             order = np.argsort(self.position, kind="stable")
-            gap = min(_GAP, n // 40)
+            gap = min(_GAP, n // 40) if self.gap is None else self.gap
             blocks = Splitter(self.n_splits, "blocks", gap=gap)
             made = nested_folds(n, outer=blocks, inner=replace(blocks, n_splits=self.inner_splits))
             return [one.reordered(order) for one in made]
@@ -170,9 +182,11 @@ class Sampling:
         if self.held_out and self.kind != "serial":
             return self._named_orders(n_draws, seed)
         if self.kind == "groups" and self.groups is not None:
-            orders, what, count = group_orders(self.groups, self.position, n_draws, random_state=seed)
+            orders, what, count = group_orders(
+                self.groups, self.position, n_draws, random_state=seed, least=self.least_shift
+            )
         elif self.kind == "serial":
-            orders, what, count = rotations(self.position, n_draws, random_state=seed)
+            orders, what, count = rotations(self.position, n_draws, random_state=seed, least=self.least_shift)
         else:
             orders = permutations(len(self.position), n_draws, random_state=seed)
             what, count = "stimulus labels permuted", float("inf")
@@ -362,6 +376,8 @@ def _rows_of(recorded: Recording, name: str) -> Integers:
 def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratify: str | None) -> Sampling:
     if group is not None:
         return _grouped(recorded, plain, group, "")
+    if recorded.series is not None:
+        return _of_series(recorded, recorded.series, plain)
     if recorded.blocks == "none":
         return plain
     if recorded.blocks:
@@ -388,6 +404,38 @@ def _dependence(recorded: Recording, plain: Sampling, group: str | None, stratif
         said = " and ".join([same] * (n_same > 0) + [near] * (n_near > n_same)) + ": folds keep them together"
         return replace(plain, kind="groups", groups=recorded.alike.near, column=_ALIKE, said=said)
     return _looked_for(recorded, plain, stratify)
+
+
+def _of_series(recorded: Recording, series: Series, plain: Sampling) -> Sampling:
+    """Whole runs (or stories, where some were heard again), else blocks of neighbours with a gap."""
+    options, columns = series.options, recorded.columns
+    gap = math.ceil(options.gap_s / series.tr - 1e-9)
+    shift = max(LEAST_SHIFT, math.ceil(_SHIFT_S / series.tr))
+    timed = replace(plain, gap=gap, least_shift=shift)
+    column = options.by or ("run" if "run" in columns else "story")
+    if column != "block" and column not in columns:
+        raise UserError(
+            f"{recorded.name}: folds cannot be by {column!r}, since some stories were heard in several runs, which are "
+            "repetitions: take 'story'"
+        )
+    n_groups = 0 if column == "block" else len(set(columns[column].tolist()))
+    if n_groups > _FEWEST_RUNS or (options.by and column != "block"):
+        return _grouped(recorded, timed, column, "whole ones are held out")
+    found = _serial(timed, "time")
+    n_splits = plain.n_splits
+    fewest = 4 * (gap + 1)
+    if recorded.n_stimuli < fewest * n_splits:
+        n_splits = max(recorded.n_stimuli // fewest, 2)
+    groups = np.empty(recorded.n_stimuli, np.intp)
+    for block, rows in enumerate(np.array_split(np.arange(recorded.n_stimuli), 2 * n_splits)):
+        groups[rows] = block
+    return replace(
+        found,
+        n_splits=n_splits,
+        groups=groups,
+        said=f"{n_splits} blocks of neighbours in time are held out, with {gap} samples on both sides left out of "
+        "training",
+    )
 
 
 def _with_the_same(recorded: Recording, found: Sampling, *, declared: bool) -> Sampling:

@@ -1,0 +1,378 @@
+"""One region of a recording in time, as rows of samples: what a metric compares a model with, word after word.
+
+Responses lose their drifts run by run, are standardized within each run and cut at its ends; the runs in which a story
+was heard are the repetitions of its samples. Features of words are put at the times of samples, delayed within their
+story and cut alike. From there on a sample is what a stimulus is elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from ...brain_data.dataset import Dataset
+from ...brain_data.near_duplicates import Alike
+from ...brain_data.timeseries.regressors import at_samples, delayed, delays_of, standardized
+from ...errors import UserError, unknown
+from .recording import Recording
+from .series_options import TRAINED, SeriesOptions
+from .subjects import corresponding, people_of
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+
+_CUT_HZ = 1 / 128
+_COLUMNS = 4096
+"""Neuroids that are cleaned at once."""
+_APART = 0.1
+"""Share of a TR by which the samples of a story that is heard again may lie elsewhere."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was heard or seen, and when it was sampled.
+
+    Attributes
+    ----------
+    name : str
+    words : array of int
+        Its rows among the words.
+    times : array of shape (n_samples,)
+        Of all samples, in s.
+    kept : array of shape (n_samples,), bool
+        Which of them are rows of the recording.
+    """
+
+    name: str
+    words: Indices = field(repr=False)
+    times: Floats = field(repr=False)
+    kept: Flags = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Series:
+    """How rows of words become rows of samples.
+
+    Attributes
+    ----------
+    words : DataFrame
+        Words or frames in the order of time, story by story: ``stimulus_id``, ``story``, ``onset``, ``offset``, ...
+    stories : tuple of Story
+    tr : float
+    delays : tuple of int
+        In samples.
+    options : SeriesOptions
+    confounds : DataFrame or None
+        One row a row of the recording; of a subject where a name begins with ``SUBJECT:``.
+    """
+
+    words: pd.DataFrame = field(repr=False)
+    stories: tuple[Story, ...] = field(repr=False)
+    tr: float
+    delays: tuple[int, ...]
+    options: SeriesOptions
+    confounds: pd.DataFrame | None = field(default=None, repr=False)
+
+    def at_samples(self, values: npt.ArrayLike) -> Floats:
+        """Features of words at the times of samples, without delays, ``(n_rows, n_features)``.
+
+        Parameters
+        ----------
+        values : array of shape (n_words, n_features)
+            In the order of `words`.
+        """
+        return np.vstack([found[one.kept] for one, found in self._of_stories(values)])
+
+    def regressors(self, values: npt.ArrayLike) -> Floats:
+        """The same, delayed and standardized, ``(n_rows, n_delays x n_features)``."""
+        rows = [delayed(found, self.delays)[one.kept] for one, found in self._of_stories(values)]
+        return standardized(np.vstack(rows))
+
+    def _of_stories(self, values: npt.ArrayLike) -> Any:
+        features = np.asarray(values)
+        if len(features) != len(self.words):
+            raise UserError(f"there are {len(features)} rows of features, but {len(self.words)} words")
+        onset, offset = (self.words[side].to_numpy(np.float64) for side in ("onset", "offset"))
+        for one in self.stories:
+            rows = one.words
+            yield (
+                one,
+                at_samples(
+                    features[rows], onset[rows], offset[rows], one.times, self.tr, self.options.downsample
+                ),
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """For the methods of a record."""
+        options = self.options
+        said: dict[str, Any] = {
+            "downsample": options.downsample,
+            "delays_s": [delay * self.tr for delay in self.delays],
+            "trim_s": list(options.trim_s),
+            "detrend": options.detrend,
+            "train": TRAINED[options.train],
+            "gap_s": options.gap_s,
+            "tr": self.tr,
+        }
+        return said | ({"confounds": "regressed out of the responses"} if options.confounds else {})
+
+
+def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> Recording:
+    """Take one region out of a recording in time.
+
+    Raises
+    ------
+    UserError
+        For a region that was not recorded, runs of a story that were not sampled alike, confounds that are not there,
+        subjects whose neuroids do not correspond where some are to be predicted from others.
+    """
+    if region not in dataset.regions:
+        raise unknown(f"region of {dataset.identifier}", region, dataset.regions)
+    name = f"{dataset.identifier}.{region}"
+    responses, tr = dataset.region(region), float(dataset.tr or 0)
+    words = _in_time(pd.DataFrame(dataset.stimuli))
+    runs = _runs(responses, dataset.good)
+    stories, places = _stories(name, runs, words, tr, options)
+    n_rows = sum(int(one.kept.sum()) for one in stories)
+    cube = np.full((n_rows, max(len(one) for one in places), responses.shape[1]), np.nan)
+    first = 0
+    for story, heard in zip(stories, places, strict=True):
+        rows = slice(first, first + int(story.kept.sum()))
+        first = rows.stop
+        for repetition, run in enumerate(heard):
+            beside = None if dataset.confounds is None else dataset.confounds.iloc[run.rows]
+            for columns in _blocks(responses.shape[1]):
+                some = responses[run.rows, columns]
+                cleaned = _cleaned(some, run, tr, options, beside, name)
+                cube[rows, repetition, columns] = _standard(cleaned, story.kept & run.good)[story.kept]
+    neuroids = pd.DataFrame(
+        {str(key): one.values for key, one in responses.coords.items() if one.dims == ("neuroid",)}
+    )
+    cube, neuroids, left_out = _whole(cube, neuroids, name)
+    left_out = dict(responses.attrs.get("left_out", {})) | left_out
+    columns = {
+        "story": np.repeat([one.name for one in stories], [one.kept.sum() for one in stories]).astype(object),
+        "time": np.concatenate([one.times[one.kept] for one in stories]).astype(object),
+    }
+    if all(len(heard) == 1 for heard in places):
+        named = [heard[0].name for heard in places]
+        columns["run"] = np.repeat(named, [one.kept.sum() for one in stories]).astype(object)
+    kept_rows = np.concatenate([heard[0].rows[one.kept] for one, heard in zip(stories, places, strict=True)])
+    confounds = None
+    if dataset.confounds is not None and all(len(heard) == 1 for heard in places):
+        confounds = dataset.confounds.iloc[kept_rows].reset_index(drop=True)
+    delays = tuple(delays_of(options.delays, tr))
+    series = Series(words, tuple(stories), tr, delays, options, confounds)
+    ids = [f"{story}@{time:.3f}" for story, time in zip(columns["story"], columns["time"], strict=True)]
+    recorded = Recording(
+        name, np.array(ids, object), cube, None, neuroids, columns,
+        n_left_out=left_out, position=np.arange(n_rows), blocks="none", series=series,
+    )  # fmt: skip
+    vars(recorded)["alike"] = Alike()
+    return _trained(recorded, options, str(responses.attrs.get("space", "")))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run: its rows in the data set, in the order of time."""
+
+    name: str
+    story: str
+    rows: Indices
+    times: Floats
+    good: Flags
+
+
+def _runs(responses: xr.DataArray, good: Flags | None) -> list[_Run]:
+    names, stories = responses["run"].values.astype(str), responses["stimulus_id"].values.astype(str)
+    time = responses["time"].values.astype(np.float64)
+    keep = np.ones(len(names), bool) if good is None else np.asarray(good, bool)
+    found = []
+    for name in dict.fromkeys(names.tolist()):
+        of_run = np.flatnonzero(names == name)
+        for story in dict.fromkeys(stories[of_run].tolist()):  # a run may hold several stories
+            rows = of_run[stories[of_run] == story]
+            rows = rows[np.argsort(time[rows], kind="stable")]
+            found.append(_Run(name, story, rows, time[rows], keep[rows]))
+    return found
+
+
+def _in_time(stimuli: pd.DataFrame) -> pd.DataFrame:
+    """Stories in the order of the table, each in the order of time; a word's offset where only onsets are known."""
+    table = stimuli.reset_index(drop=True)
+    if "onset" not in table or "story" not in table:
+        raise UserError("the words of a series need the columns story and onset (s)")
+    if "offset" not in table:
+        table["offset"] = table["onset"]
+    order = np.lexsort((table["onset"], pd.factorize(table["story"].astype(str))[0]))
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _stories(
+    name: str, runs: Sequence[_Run], words: pd.DataFrame, tr: float, options: SeriesOptions
+) -> tuple[list[Story], list[list[_Run]]]:
+    """The stories with their words and samples, and the runs in which each was heard."""
+    told = words["story"].astype(str).to_numpy()
+    places: dict[tuple[str, str], list[_Run]] = {}
+    for run in runs:
+        again = next(
+            (key for key, heard in places.items() if key[0] == run.story and _alike(heard[0], run, tr)), None
+        )
+        places.setdefault(again or (run.story, run.name), []).append(run)
+    cut = [round(one / tr) for one in options.trim_s]
+    stories = []
+    for (story, first), heard in places.items():
+        run = heard[0]
+        n = len(run.times)
+        kept = np.zeros(n, bool)
+        kept[cut[0] : n - cut[1]] = True
+        kept &= np.any([one.good for one in heard], axis=0)
+        if kept.sum() < 2:
+            raise UserError(
+                f"{name}: of the {n} samples of run {first!r} none are left without the first {options.trim_s[0]:g} s "
+                f"and the last {options.trim_s[1]:g} s: set trim_s"
+            )
+        of_story = np.flatnonzero(told == story)
+        if not len(of_story):
+            raise UserError(f"{name}: there are no words or frames of the story {story!r}")
+        stories.append(Story(story, of_story, run.times, kept))
+    return stories, list(places.values())
+
+
+def _alike(one: _Run, other: _Run, tr: float) -> bool:
+    """Whether two runs sampled the same story at the same times."""
+    return len(one.times) == len(other.times) and bool(np.abs(one.times - other.times).max() <= _APART * tr)
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, min(start + _COLUMNS, n)) for start in range(0, n, _COLUMNS)]
+
+
+def _cleaned(
+    values: xr.DataArray, run: _Run, tr: float, options: SeriesOptions, beside: pd.DataFrame | None, name: str
+) -> Floats:
+    """Responses of one run without drifts and confounds, fitted over its good samples."""
+    found: Floats = np.array(values.values, np.float64)
+    basis = _drifts(len(run.rows), tr, options.detrend)
+    if not options.confounds:
+        return _without(found, basis, run.good)
+    if beside is None:
+        raise UserError(f"{name}: confounds = true, but the data set holds none")
+    whole = beside.loc[:, ~beside.isna().any(axis=0)]
+    owners = {str(column).partition(":")[0] for column in whole.columns if ":" in str(column)}
+    subjects = (
+        values["subject"].values.astype(str) if "subject" in values.coords else np.full(found.shape[1], "")
+    )
+    for subject in dict.fromkeys(subjects.tolist()):
+        chosen = [
+            column
+            for column in whole.columns
+            if str(column).partition(":")[0] == subject or str(column).partition(":")[0] not in owners
+        ]
+        columns = np.flatnonzero(subjects == subject)
+        both = np.hstack([basis, standardized(whole[chosen].to_numpy(np.float64))])
+        found[:, columns] = _without(found[:, columns], both, run.good)
+    return found
+
+
+def _drifts(n: int, tr: float, kind: str | int) -> Floats:
+    if kind == "none":
+        return np.ones((n, 1))
+    if kind == "cosine":
+        from nilearn.glm.first_level.design_matrix import create_cosine_drift
+
+        cosines: Floats = create_cosine_drift(_CUT_HZ, tr * np.arange(n))
+        return cosines
+    order = kind if isinstance(kind, int) else max(1, 1 + int(n * tr / 120))
+    basis: Floats = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), order)
+    return basis
+
+
+def _without(values: Floats, basis: Floats, good: Flags) -> Floats:
+    """Less what the basis explains of the good samples; a column with gaps is a gap."""
+    left: Floats = values - basis @ np.linalg.lstsq(basis[good], np.nan_to_num(values[good]), rcond=None)[0]
+    left[:, np.isnan(values[good]).any(axis=0)] = np.nan
+    return left
+
+
+def _standard(values: Floats, kept: Flags) -> Floats:
+    """Standardized over the samples that are kept; the others are gaps."""
+    found = np.full(values.shape, np.nan)
+    part = values[kept] - values[kept].mean(axis=0)
+    spread = part.std(axis=0)
+    scale = np.abs(values[kept]).max(axis=0, initial=0.0)
+    found[kept] = np.divide(part, spread, out=np.full_like(part, np.nan), where=spread > 1e-12 * scale)
+    return found
+
+
+def _whole(cube: Floats, neuroids: pd.DataFrame, name: str) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
+    """Without neuroids that lack samples or do not vary in a run."""
+    there = np.empty(cube.shape[2], bool)
+    for columns in _blocks(cube.shape[2]):
+        there[columns] = (~np.isnan(cube[:, :, columns])).any(axis=1).all(axis=0)
+    if there.all():
+        return cube, neuroids, {}
+    if not there.any():
+        raise UserError(
+            f"{name}: no neuroid varies in every run and was recorded in all of them: add fewer runs (--run), or "
+            "subjects that have the same"
+        )
+    reason = "neuroids that lack a run, or do not vary in one"
+    return cube[:, :, there], neuroids[there].reset_index(drop=True), {reason: int((~there).sum())}
+
+
+def _trained(recorded: Recording, options: SeriesOptions, space: str) -> Recording:
+    """With what is fitted, what is predicted, and what subjects share."""
+    matched = corresponding(recorded.neuroids, space)
+    if options.train == "own":
+        if matched is None:
+            return recorded
+        places = np.empty(len(recorded.neuroids), np.intp)
+        for one in matched:
+            places[one] = np.arange(len(one))
+        return _keep(replace(recorded, people=people_of(recorded, matched), places=places))
+    if matched is None or len(matched) < 2:
+        n = 0 if matched is None else len(matched)
+        raise UserError(
+            f"{recorded.name}: train = {options.train!r} needs at least 2 subjects whose neuroids correspond "
+            f"(regions, vertices or places of one space), and there are {n}: take train = 'own'"
+        )
+    people = people_of(recorded, matched)
+    if options.train == "group":
+        kept = matched[0]
+        cube = np.nanmean([recorded.responses[:, :, one] for one in matched], axis=0)
+        neuroids = recorded.neuroids.iloc[kept].drop(columns="subject").reset_index(drop=True)
+        neuroids["neuroid_id"] = [f"mean-{i}" for i in range(len(kept))]
+        return _keep(
+            replace(
+                recorded,
+                cube=cube,
+                neuroids=neuroids,
+                people=people,
+                places=np.arange(len(kept)),
+                of_mean=True,
+            )
+        )
+    order = np.concatenate(matched)
+    total = people.sum(axis=0)
+    others = np.hstack([(total - one) / (len(people) - 1) for one in people])
+    return _keep(
+        replace(
+            recorded,
+            cube=recorded.responses[:, :, order],
+            neuroids=recorded.neuroids.iloc[order].reset_index(drop=True),
+            people=people,
+            places=np.tile(np.arange(people.shape[2]), len(people)),
+            training=others,
+        )
+    )
+
+
+def _keep(recorded: Recording) -> Recording:
+    vars(recorded)["alike"] = Alike()
+    return recorded
