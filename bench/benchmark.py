@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from ..brain_data import dataset_card, list_datasets, load_dataset
 from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
+from ..models.model import Context, checked_context
 from .metrics.registries import METRICS
 from .metrics.series_options import CONTEXT, SeriesOptions, series_options
 
@@ -39,8 +40,8 @@ class BenchmarkCard:
         Rises when a score would change.
     simulated : bool
     description : str
-    context : {"none", "passage"}
-        For language: whether a sentence is read alone or after the earlier ones of its passage.
+    context : {"none", "passage"} or int
+        For language: whether a text is read alone, after the earlier ones of its passage, or after so many of them.
     options : mapping
         Of the metric, such as ``stratify`` or ``folds``; ``METRICS[metric].options`` are all that it has.
     beyond : tuple of str
@@ -57,14 +58,13 @@ class BenchmarkCard:
     version: int
     simulated: bool
     description: str
-    context: Literal["none", "passage"]
+    context: Context
     options: Mapping[str, Any]
     beyond: tuple[str, ...] = ()
     series: SeriesOptions | None = None
 
     def __post_init__(self) -> None:
-        if self.context not in ("none", "passage"):
-            raise UserError(f"{self.identifier}: context must be 'none' or 'passage', not {self.context!r}")
+        object.__setattr__(self, "context", checked_context(self.context, self.identifier))
         if not isinstance(self.version, int) or self.version < 1:
             raise UserError(f"{self.identifier}: version must be a whole number from 1, not {self.version!r}")
 
@@ -297,7 +297,7 @@ def make_benchmark(
     metric: "str | Metric | Function" = "ridge",
     *,
     version: int | None = None,
-    context: Literal["none", "passage"] = "none",
+    context: Context = "none",
     beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark: ...
@@ -310,7 +310,7 @@ def make_benchmark(
     metric: "str | Metric | Function" = "ridge",
     *,
     version: int | None = None,
-    context: Literal["none", "passage"] = "none",
+    context: Context = "none",
     beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark:
@@ -330,7 +330,7 @@ def make_benchmark(
         to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
     version : int, optional
         The metric's own by default.
-    context : {"none", "passage"}
+    context : {"none", "passage"} or int
     beyond : sequence of str
         Nuisance spaces beyond which models are looked at by default.
     **options

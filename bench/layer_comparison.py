@@ -11,6 +11,7 @@ import pandas as pd
 from ..brain_data.text_columns import text_column
 from ..errors import UserError
 from ..memory import require
+from ..models.model import describe_context
 from .metrics.base import MetricResult, ScoringOptions
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 Spaces = Mapping[str, Callable[[], Sequence[npt.ArrayLike]]]
 """Nuisance spaces: name -> what makes their features, rows in the recording's order."""
-_CONTEXTS = {
-    "none": "each text alone",
-    "passage": "each text after the earlier ones of its passage",
-}
 
 
 def compare_layers(
@@ -79,18 +76,17 @@ def compare_layers(
     shown: Any = next(iter(activations.values())).attrs.get("left_out", {})
     said: dict[str, Any] = {} if recorded.series is None else recorded.series.describe()
     if model.modality == "language":
-        said["context"] = _context(benchmark.card.context)
+        said["context"] = describe_context(benchmark.card.context)
+    read = dict(model.methods)
+    if isinstance(benchmark.card.context, int):  # no passage is run as one
+        read.pop("passages", None)
     if "text" in model.methods and (column := text_column(benchmark.dataset.stimuli)):
         said["text"] = f"{model.methods['text']}; texts from the column {column!r}"
     return replace(
         found,
         left_out={**found.left_out, **shown},
-        methods={**found.methods, **found.added.said, **model.methods, **said},
+        methods={**found.methods, **found.added.said, **read, **said},
     )
-
-
-def _context(context: str | int) -> str:
-    return _CONTEXTS.get(str(context), f"each text after the {context} before it")
 
 
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:

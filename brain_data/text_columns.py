@@ -11,7 +11,8 @@ TEXT_COLUMNS = ("sentence", "word", "text")
 def text_column(columns: Any) -> str | None:
     """The column of the texts: the only one that holds texts, or the words where each stands in its sentence.
 
-    A ``sentence`` of numbers beside another text is the number of a sentence.
+    A ``sentence`` of numbers beside another text is the number of a sentence. Where rows have an ``onset`` they are
+    words of a story, whatever stands beside them.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ def text_column(columns: Any) -> str | None:
     texts = {name: values for name in there if (values := _texts(columns[name]))}
     if not texts:
         return there[0]
+    if "word" in texts and "onset" in columns:
+        return "word"
     first = next(iter(texts))
     others = [name for name in texts if texts[name] != texts[first]]
     if not others:

@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import wraps
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
-from ..errors import unknown
+from ..errors import UserError, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -14,7 +15,27 @@ if TYPE_CHECKING:
     from ..brain_data.stimulus_set import StimulusSet
     from .sheet import Sheet
 
-Context = Literal["none", "passage"]
+Context = Literal["none", "passage"] | int
+"""What is read before a text: nothing, all earlier texts of its passage, or so many of them."""
+
+
+def checked_context(context: object, owner: str) -> Context:
+    """The same if it is one; `owner` is whom it was given to."""
+    if context == "none" or context == "passage":
+        return context
+    if isinstance(context, Integral) and not isinstance(context, bool) and context >= 0:
+        return int(context)
+    raise UserError(f"{owner}: context must be 'none', 'passage' or a whole number from 0, not {context!r}")
+
+
+def describe_context(context: Context) -> str:
+    """What is read before a text, in words."""
+    if context == "none" or context == 0:
+        return "each text alone"
+    if context == "passage":
+        return "each text after the earlier ones of its passage"
+    earlier = "one before it" if context == 1 else f"{context} before it"
+    return f"each text after the {earlier} in its passage (fewer at its beginning), in a pass of its own"
 
 
 class Model(ABC):
@@ -90,8 +111,10 @@ class Model(ABC):
             Images (``stimulus_paths``), or texts in a column ``sentence``, ``word`` or ``text``.
         layers : sequence of str, optional
             The model's ``layers`` by default.
-        context : {"none", "passage"}
-            Language only: each text alone, or after the earlier ones of its passage.
+        context : {"none", "passage"} or int
+            Language only: each text alone, after the earlier ones of its passage (or story), or after so many of them
+            in a sequence of its own, so that what comes later is never seen, whatever the network. Within a passage
+            texts stand in their order in the table.
 
         Returns
         -------

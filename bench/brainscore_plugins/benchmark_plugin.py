@@ -159,6 +159,11 @@ def _content(
 def _passage(benchmark: Benchmark) -> str | None:
     if benchmark.card.context == "none":
         return None
+    if benchmark.card.context != "passage":
+        raise UserError(
+            f"{benchmark.identifier} reads each text after {benchmark.card.context} others, but a Brain-Score subject "
+            'reads a passage whole: make it with context="passage" or "none"'
+        )
     return next(one for one in PASSAGE_COLUMNS if one in benchmark.dataset.stimuli)
 
 

@@ -210,8 +210,10 @@ class LanguageModel(Network):
 
     def _shown(self, stimuli: "StimulusSet", context: Context) -> Shown:
         texts = text_of(stimuli)
-        if context == "none":
+        if context == "none" or context == 0:
             return self._encoder().alone(texts)
+        if context != "passage":
+            return self._encoder().after(texts, passages(stimuli), int(context))
         return self._encoder().in_passages(texts, passages(stimuli), together=self.manner.causal)
 
     def _planned(self, shown: Shown) -> list[list[TokenSequence]]:

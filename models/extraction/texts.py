@@ -118,6 +118,16 @@ class Encoder:
             shown.add(row, self.tokens("", text), self.pooling, self.most)
         return shown
 
+    def after(self, texts: Sequence[str], groups: Iterable[Sequence[int]], n_before: int) -> Shown:
+        """Every text after so many earlier ones of its passage, in a sequence of its own; see :meth:`in_passages`."""
+        shown = Shown()
+        for rows in groups:
+            parts = [texts[row] for row in rows]
+            for place, row in enumerate(rows):
+                before = " ".join(parts[max(0, place - n_before) : place])
+                shown.add(row, self.tokens(before, parts[place]), self.pooling, self.most)
+        return shown
+
     def in_passages(self, texts: Sequence[str], groups: Iterable[Sequence[int]], *, together: bool) -> Shown:
         """Every text after the earlier ones of its passage.
 

@@ -15,7 +15,7 @@ from ...brain_data.dataset import stimuli_digest
 from ...errors import UserError
 from ...files import digest_of
 from ...fingerprint import Fingerprint, package_version
-from ..model import Context, describe_layers
+from ..model import Context, checked_context, describe_layers
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache, precision
 from .hooks import Intervention, alone, every_output, forward_order
@@ -314,6 +314,7 @@ class Network(Reading):
         """
         if readout is not None:
             return self.with_readout(readout).extract(stimuli, layers, context=context)
+        context = checked_context(context, self.identifier)
         names = self._asked(layers)
         values: dict[str, activation_cache.Values] = {}
         notes: dict[str, dict[str, Any]] = {}

@@ -76,7 +76,11 @@ def test_a_benchmark_of_ones_own(tmp_path):
         ('["nobody.IT-linear"]', "unknown data set 'nobody'"),
         (
             '["simulated-cortex.IT-linear"]\ncontext = "pasage"',
-            "simulated-cortex.IT-linear: context must be 'none' or 'passage', not 'pasage'",
+            "simulated-cortex.IT-linear: context must be 'none', 'passage' or a whole number from 0, not 'pasage'",
+        ),
+        (
+            '["simulated-cortex.IT-linear"]\ncontext = -1',
+            "simulated-cortex.IT-linear: context must be 'none', 'passage' or a whole number from 0, not -1",
         ),
         (
             '["simulated-cortex.IT-linear"]\nversion = "x"',
@@ -186,7 +190,12 @@ def test_a_function_is_a_metric(at_hand, tmp_path):
             {"inner_folds": 2.5},
             "the number of inner folds must be a whole number from 2, not 2.5",
         ),
-        ("IT", "ridge", {"context": "pasage"}, "context must be 'none' or 'passage', not 'pasage'"),
+        (
+            "IT",
+            "ridge",
+            {"context": "pasage"},
+            "context must be 'none', 'passage' or a whole number from 0, not 'pasage'",
+        ),
         ("IT", "ridge", {"version": "x"}, "version must be a whole number from 1, not 'x'"),
         ("IT", "ridge", {"version": 0}, "version must be a whole number from 1, not 0"),
     ],

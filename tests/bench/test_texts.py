@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 import brodmann
 from brodmann import UserError
+from brodmann.bench.benchmark import make_benchmark
 from brodmann.bench.cli.main import app
 from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.models import LanguageModel, load_model
@@ -132,3 +134,24 @@ def test_a_dropout_that_is_left_on_does_not_make_a_causal_network_bidirectional(
     model = LanguageModel(Noisy(), ByteTokenizer(), identifier="noisy", layers=["cell"], cache=False)
     assert model.manner.kind == "recurrent"
     assert model.manner.causal
+
+
+def test_a_number_of_earlier_texts_is_a_context_of_its_own(own_data):
+    model = load_model("random-transformer")
+    dataset = brodmann.load_benchmark(LANGUAGE).dataset
+    told = dataset.stimuli.assign(story=np.arange(len(dataset.stimuli)) // 5)
+    dataset = replace(dataset, stimuli=told)
+    scores = [
+        brodmann.score(
+            model, make_benchmark(dataset, "PostTemp", "linear", context=n), ["blocks.1"], **OPTIONS
+        )
+        for n in (1, 2, "passage")
+    ]
+    records = [score.attrs["record"] for score in scores]
+    assert len({one["raw"] for one in records}) == 3
+    assert [one["provenance"]["context"] for one in records] == [1, 2, "passage"]
+    assert records[1]["methods"]["context"] == (
+        "each text after the 2 before it in its passage (fewer at its beginning), in a pass of its own"
+    )
+    assert "passages" not in records[1]["methods"]
+    assert records[2]["methods"]["passages"].startswith("in one pass")

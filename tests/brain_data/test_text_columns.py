@@ -31,6 +31,9 @@ def stimuli(**columns):
         ({"sentence": list("123456")}, "sentence"),
         ({"target": WORDS, "sentence": SENTENCES}, "sentence"),
         ({"run": range(6)}, None),
+        ({"onset": np.arange(6.0), "word": ["x", *WORDS[1:]], "sentence": SENTENCES}, "word"),
+        ({"onset": np.arange(6.0), "word": WORDS, "text": [one.upper() + "." for one in SENTENCES]}, "word"),
+        ({"onset": np.arange(6.0), "word": range(6), "sentence": SENTENCES}, "sentence"),
     ],
 )
 def test_the_column_that_holds_the_texts(columns, expected):

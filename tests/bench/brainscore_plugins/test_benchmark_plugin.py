@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import netCDF4
@@ -97,6 +98,12 @@ def test_a_subject_reads_passages_as_brodmann_does(own_data, stories, tmp_path):
     assert value == pytest.approx(float(score), abs=1e-4)
     alone = brodmann.score(model, name, ["layers.2"], n_bootstraps=0, n_permutations=0)
     assert abs(alone.attrs["raw_value"] - raw) > 1e-3
+    loaded = brodmann.load_benchmark(f"{name}-read")
+    few = replace(loaded, card=replace(loaded.card, context=2))
+    with pytest.raises(
+        UserError, match="reads each text after 2 others, but a Brain-Score subject reads a passage"
+    ):
+        write_benchmark_plugin(few, tmp_path)
 
 
 def test_what_brain_score_lacks_names_what_to_use(own_data, tmp_path):
