@@ -156,13 +156,25 @@ def _declared() -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    content = read_toml(path)
-    for name, entry in content.items():
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in read_toml(path).items():
         if not isinstance(entry, dict):
             raise UserError(
                 f'{path}: {name!r} stands outside a benchmark: begin with a line ["DATASET.REGION-METRIC"]'
             )
-    return content
+        found |= dict.fromkeys(_spelled_out(name, path), entry)
+    return found
+
+
+def _spelled_out(name: str, path: Path) -> list[str]:
+    """``data.{V1,V2}-ridge`` is two benchmarks."""
+    before, brace, rest = name.partition("{")
+    if not brace:
+        return [name]
+    inside, closed, after = rest.partition("}")
+    if not closed or not all(one.strip() for one in inside.split(",")):
+        raise UserError(f"{path}: {name!r}: write several regions or metrics as {{V1,V2}}")
+    return [f"{before}{one.strip()}{tail}" for one in inside.split(",") for tail in _spelled_out(after, path)]
 
 
 def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:

@@ -77,13 +77,13 @@ class MetricCard:
 
     def make(self, recorded: "Recording", options: Mapping[str, Any]) -> "Metric":
         """The metric for one recording."""
-        self.check(options, recorded.name)
         if recorded.series is not None and not self.in_time:
             known = [name for name, one in METRICS.items() if one.in_time]
             raise UserError(
                 f"{recorded.name} is a recording in time, and {self.name} compares single stimuli: score it by "
                 f"{', '.join(known)}"
             )
+        self.check(options, recorded.name)
         given = () if isinstance(self.build, type) else (recorded,)
         made: Metric = self.build(*given, **options)
         return made
