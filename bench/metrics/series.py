@@ -27,6 +27,7 @@ Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 
 _CUT_HZ = 1 / 128
+_KNOWN = ("stimulus_id", "run", "repetition", "session")
 _COLUMNS = 4096
 """Neuroids that are cleaned at once."""
 _APART = 0.1
@@ -163,6 +164,9 @@ def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> R
         named = [heard[0].name for heard in places]
         columns["run"] = np.repeat(named, [one.kept.sum() for one in stories]).astype(object)
     kept_rows = np.concatenate([heard[0].rows[one.kept] for one, heard in zip(stories, places, strict=True)])
+    for key, beside in responses.coords.items():
+        if beside.dims == ("presentation",) and str(key) not in {*columns, *_KNOWN}:
+            columns[str(key)] = beside.values[kept_rows].astype(object)
     confounds = None
     if dataset.confounds is not None and all(len(heard) == 1 for heard in places):
         confounds = dataset.confounds.iloc[kept_rows].reset_index(drop=True)

@@ -100,7 +100,8 @@ def test_features_of_words_are_delayed_within_their_story_and_cut_as_the_respons
     data = runs_of(noise(400, 3), 4)
     made = make_benchmark(data, trim_s=[20, 10], delays_s=[2, 4], downsample="sum")
     series = made.recording.series
-    assert series is not None and series.delays == (1, 2)
+    assert series is not None
+    assert series.delays == (1, 2)
     number = np.tile(np.arange(len(series.words) // 4) // 4, 4)[:, None]  # the sample that a word falls into
     plain = series.at_samples(number)
     assert plain[:3, 0].tolist() == [40, 44, 48]  # four words in each of the samples 10, 11, 12
@@ -237,9 +238,11 @@ def test_the_mean_correlation_of_two_is_that_of_all_pairs() -> None:
 
 def test_few_subjects_or_nothing_shared_have_no_ceiling() -> None:
     three = make_benchmark(people(3, 0.3), detrend="none").noise_ceiling
-    assert three.kind == "none" and "3 subjects are too few" in three.note
+    assert three.kind == "none"
+    assert "3 subjects are too few" in three.note
     nothing = make_benchmark(people(8, 0.0), detrend="none").noise_ceiling
-    assert nothing.kind == "none" and "not told from noise" in nothing.note
+    assert nothing.kind == "none"
+    assert "not told from noise" in nothing.note
 
 
 def test_a_model_fitted_to_the_others_never_sees_whom_it_predicts() -> None:
