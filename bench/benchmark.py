@@ -356,12 +356,12 @@ def make_benchmark(
     if isinstance(data, BenchmarkCard):
         dataset = cast("Dataset", region)
         recorded, how = _recorded(dataset, data.region, data.series, data.identifier)
-        made = METRICS[data.metric].make(recorded, _folds_of(how) | dict(data.options))
+        made = METRICS[data.metric].make(recorded, _folds_of(how, data.options) | dict(data.options))
         return Benchmark(_in_time(data, how), dataset, recorded, made)
     place = _only_region(data) if region is None else str(region)
     series, options = series_options(options, f"{data.identifier}.{place}")
     recorded, how = _recorded(data, place, series, f"{data.identifier}.{place}")
-    made = _metric(metric, recorded, options, _folds_of(how))
+    made = _metric(metric, recorded, options, _folds_of(how, options))
     place = recorded.name.removeprefix(f"{data.identifier}.")
     card = BenchmarkCard(
         identifier=f"{recorded.name}-{made.name}",
@@ -397,8 +397,9 @@ def _recorded(
     return recording(dataset, region), None
 
 
-def _folds_of(how: SeriesOptions | None) -> dict[str, Any]:
-    return {} if how is None else {"folds": how.n}
+def _folds_of(how: SeriesOptions | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """How many folds a recording in time has, where no samples are named that are held out."""
+    return {} if how is None or "test" in options else {"folds": how.n}
 
 
 def _in_time(card: BenchmarkCard, how: SeriesOptions | None) -> BenchmarkCard:

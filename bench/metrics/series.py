@@ -28,6 +28,7 @@ Flags = npt.NDArray[np.bool_]
 
 _CUT_HZ = 1 / 128
 _KNOWN = ("stimulus_id", "run", "repetition", "session")
+_OF_WORDS = ("story", "word", "onset", "offset", "filename")
 _COLUMNS = 4096
 """Neuroids that are cleaned at once."""
 _APART = 0.1
@@ -136,8 +137,8 @@ def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> R
         raise unknown(f"region of {dataset.identifier}", region, dataset.regions)
     name = f"{dataset.identifier}.{region}"
     responses, tr = dataset.region(region), float(dataset.tr or 0)
-    words = _in_time(pd.DataFrame(dataset.stimuli))
     runs = _runs(responses, dataset.good)
+    words = _in_time(pd.DataFrame(dataset.stimuli), {run.story for run in runs})
     stories, places = _stories(name, runs, words, tr, options)
     n_rows = sum(int(one.kept.sum()) for one in stories)
     cube = np.full((n_rows, max(len(one) for one in places), responses.shape[1]), np.nan)
@@ -167,6 +168,9 @@ def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> R
     for key, beside in responses.coords.items():
         if beside.dims == ("presentation",) and str(key) not in {*columns, *_KNOWN}:
             columns[str(key)] = beside.values[kept_rows].astype(object)
+    for key, beside in _of_stories(words).items():
+        if key not in columns:
+            columns[key] = np.array([beside[one] for one in columns["story"]], object)
     confounds = None
     if dataset.confounds is not None and all(len(heard) == 1 for heard in places):
         confounds = dataset.confounds.iloc[kept_rows].reset_index(drop=True)
@@ -206,15 +210,25 @@ def _runs(responses: xr.DataArray, good: Flags | None) -> list[_Run]:
     return found
 
 
-def _in_time(stimuli: pd.DataFrame) -> pd.DataFrame:
+def _in_time(stimuli: pd.DataFrame, stories: set[str]) -> pd.DataFrame:
     """Stories in the order of the table, each in the order of time; a word's offset where only onsets are known."""
-    table = stimuli.reset_index(drop=True)
-    if "onset" not in table or "story" not in table:
+    if "onset" not in stimuli or "story" not in stimuli:
         raise UserError("the words of a series need the columns story and onset (s)")
+    table = stimuli[stimuli["story"].astype(str).isin(stories)].reset_index(drop=True)
     if "offset" not in table:
         table["offset"] = table["onset"]
     order = np.lexsort((table["onset"], pd.factorize(table["story"].astype(str))[0]))
     return table.iloc[order].reset_index(drop=True)
+
+
+def _of_stories(words: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Columns of the words that have one value a story, such as the part of a data set that it belongs to."""
+    told = words.groupby(words["story"].astype(str), sort=False)
+    found = {}
+    for name in words.columns.difference([*_KNOWN, *_OF_WORDS]):
+        if (told[name].nunique(dropna=False) == 1).all() and told.ngroups > 1:
+            found[str(name)] = told[name].first().to_dict()
+    return found
 
 
 def _stories(

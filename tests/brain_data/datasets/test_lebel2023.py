@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+import brodmann
 from brodmann import UserError
+from brodmann.bench.benchmark import load_benchmark
 from brodmann.brain_data.catalogue import add_dataset, load_dataset
 from brodmann.brain_data.datasets.lebel2023 import LeBel2023
 from brodmann.brain_data.formats.recording import RECORDING_FORMATS, read_recording, recognized
@@ -233,3 +235,27 @@ def test_a_broken_folder_is_one_line(name, folder):
     with pytest.raises(UserError, match=message) as caught:
         read(folder, subject="UTS01")
     assert "\n" not in str(caught.value)
+
+
+def test_the_stories_are_fitted_and_the_test_story_is_predicted(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    place = folder / "derivative" / "preprocessed_data" / "UTS01"
+    for number in range(3):
+        with h5py.File(place / f"more{number}.hf5", "w") as file:
+            file["data"] = rng.normal(size=(180, 12))
+        textgrid(folder / "derivative" / "TextGrids" / f"more{number}.TextGrid", 370)
+    (folder / "derivative" / "respdict.json").write_text(
+        json.dumps(LENGTHS | {f"more{number}": 200 for number in range(3)})
+    )
+    add_dataset("lebel2023", folder, options=ReadOptions(subject="UTS01"))
+    made = load_benchmark("lebel2023.cortex-ridge")
+    assert made.noise_ceiling.kind == "none"  # the story was drawn at random each time
+    (fold,) = made.metric.sampling.folds
+    stories = made.recording.columns["story"]
+    assert set(stories[fold.split.test]) == {"wheretheressmoke"}
+    assert set(stories[fold.split.train]) == {"souls", "more0", "more1", "more2"}
+    assert made.recording.counts[fold.split.test].tolist() == [3.0] * 291
+    assert made.card.context == 20
+    score = brodmann.score("word-length-frequency", made, n_bootstraps=0, n_permutations=0, beyond=["none"])
+    assert abs(float(score)) < 0.3
+    assert score.record["methods"]["delays_s"] == [2, 4, 6, 8]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from brodmann import UserError
+from brodmann.bench.benchmark import make_benchmark
 from brodmann.brain_data.catalogue import add_dataset, load_dataset
 from brodmann.brain_data.formats.recording import (
     RECORDING_FORMATS,
@@ -255,3 +256,12 @@ def test_the_task_has_to_be_said_where_there_are_several(folder):
         read(folder)
     with pytest.raises(UserError, match="--tr says 2"):
         read(folder, task="pieman", tr="2")
+
+
+def test_people_are_predicted_from_the_others_vertex_by_vertex(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    add_dataset("narratives", folder, options=ReadOptions(subject="001,002"))
+    made = make_benchmark(load_dataset("narratives"), train="others", trim_s=[0, 0], detrend="none")
+    first, second = made.recording.mean[:, :9], made.recording.mean[:, 9:]
+    np.testing.assert_allclose(made.recording.fitted, np.hstack([second, first]))
+    assert set(made.recording.neuroids["subject"][:9]) == {"sub-001"}
