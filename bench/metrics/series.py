@@ -136,8 +136,8 @@ def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> R
         raise unknown(f"region of {dataset.identifier}", region, dataset.regions)
     name = f"{dataset.identifier}.{region}"
     responses, tr = dataset.region(region), float(dataset.tr or 0)
-    words = _in_time(pd.DataFrame(dataset.stimuli))
     runs = _runs(responses, dataset.good)
+    words = _in_time(pd.DataFrame(dataset.stimuli), {one.story for one in runs})
     stories, places = _stories(name, runs, words, tr, options)
     n_rows = sum(int(one.kept.sum()) for one in stories)
     cube = np.full((n_rows, max(len(one) for one in places), responses.shape[1]), np.nan)
@@ -206,11 +206,11 @@ def _runs(responses: xr.DataArray, good: Flags | None) -> list[_Run]:
     return found
 
 
-def _in_time(stimuli: pd.DataFrame) -> pd.DataFrame:
-    """Stories in the order of the table, each in the order of time; a word's offset where only onsets are known."""
-    table = stimuli.reset_index(drop=True)
-    if "onset" not in table or "story" not in table:
+def _in_time(stimuli: pd.DataFrame, ran: set[str]) -> pd.DataFrame:
+    """The stories that ran, in the order of the table, each in the order of time; onsets where no offsets are known."""
+    if "onset" not in stimuli or "story" not in stimuli:
         raise UserError("the words of a series need the columns story and onset (s)")
+    table = stimuli[stimuli["story"].astype(str).isin(ran)].reset_index(drop=True)
     if "offset" not in table:
         table["offset"] = table["onset"]
     order = np.lexsort((table["onset"], pd.factorize(table["story"].astype(str))[0]))
