@@ -12,10 +12,11 @@ from ..errors import UserError, unknown
 from ..fingerprint import fingerprint
 from ..source_digest import module_name
 from .layer_comparison import layer_features
-from .metrics.registries import NUISANCE_SPACES
+from .metrics.registries import NUISANCE_SPACES, NuisanceSpace
 
 if TYPE_CHECKING:
     from .benchmark import Benchmark
+    from .metrics.recording import Recording
 
 NONE = "none"
 _HERE = "bench.nuisance_spaces"
@@ -93,14 +94,23 @@ def open_space(name: str, benchmark: "Benchmark") -> Nuisance:
             name,
             fingerprint(space).digest,
             tuple(modules),
-            lambda: _varying(name, benchmark, [space.features_of(recorded, how)]),  # type: ignore[arg-type]
+            lambda: _varying(name, benchmark, [_registered(space, recorded, how)]),
         )
-    if name in recorded.columns:
+    if name in recorded.columns or (recorded.series is not None and name in recorded.series.words):
         from .metrics.nuisance import of_column
 
         column = _varying(name, benchmark, [of_column(recorded, name)])
         return Nuisance(name, "column", (_HERE, "bench.metrics.nuisance"), lambda: column)
     return _of_model(name, benchmark)
+
+
+def _registered(space: NuisanceSpace, recorded: "Recording", how: Any) -> npt.ArrayLike:
+    """The features of a registered space, a row a row of the recording."""
+    from .metrics.nuisance import of_words
+
+    if space.of_words is not None:
+        return of_words(recorded, space.of_words)
+    return space.features_of(recorded, how) if space.features_of else np.empty((recorded.n_stimuli, 0))
 
 
 def _of_model(name: str, benchmark: "Benchmark") -> Nuisance:

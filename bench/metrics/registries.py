@@ -10,6 +10,7 @@ from ...registry import Registry
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from .base import Metric
     from .recording import Recording
@@ -156,17 +157,21 @@ class NuisanceSpace:
     Attributes
     ----------
     name : str
-    features_of : callable
+    features_of : callable or None
         ``(recorded, sampling)`` -> features ``(n_stimuli, n_features)``, in the order of the recording.
     sentence : str
     version : int
         Rises when the features would change.
+    of_words : callable or None
+        In its place, table of stimuli -> features ``(n, n_features)``: of a recording in time the table is that of its
+        words, whose features are put at the samples as a model's are.
     """
 
     name: str
-    features_of: Callable[["Recording", "Sampling"], "Floats"]
+    features_of: Callable[["Recording", "Sampling"], "Floats"] | None
     sentence: str
     version: int = 1
+    of_words: "Callable[[pd.DataFrame], Floats] | None" = None
 
 
 _PLACE = f"{__package__}", "brodmann.metrics"
@@ -208,6 +213,14 @@ def nuisance_space(name: str, sentence: str, **facts: Any) -> Callable[[F], F]:
         name,
         lambda found: NuisanceSpace(name, found, sentence, **facts),  # type: ignore[arg-type]
     )
+
+
+def word_space(
+    name: str, of_words: "Callable[[pd.DataFrame], Floats]", sentence: str, **facts: Any
+) -> NuisanceSpace:
+    """Register a function of a table of words, or of other texts, as a nuisance space."""
+    made = NuisanceSpace(name, None, sentence, of_words=of_words, **facts)
+    return NUISANCE_SPACES.register(name, made, of_words.__module__)
 
 
 def words(registry: Mapping[str, Any], name: str, what: str = "sentence") -> str:

@@ -1,7 +1,7 @@
 """A folder of time courses: one table a subject and run, the words or frames that were running, and a description."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from ...files import read_toml
 from ..imported import Imported, ReadOptions
 from ..reading.tables.table import read_table
 from ..reading.tables.words import read_words
-from ..timeseries.textgrid import check_words
+from ..timeseries.textgrid import check_words, n_within
 from .folder_writer import DESCRIPTION
 from .recording import RecordingFormat, add_recording_format
 
 _OF_RUN = ("responses", "columns", "first_sample", "confounds", "skip_confounds", "story")
 _OF_WORDS = ("file", "tier", "column")
+_OF_FRAMES = ("file", "folder")
+_VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".m4v")
 _LONGEST_TR = 60.0
 """Seconds; what is longer is in ms."""
 _ABOUT = ("title", "species", "technique", "license", "bibtex", "source", "units", "space")
@@ -41,7 +43,7 @@ class _Run:
 
 @add_recording_format
 class SeriesFolder(RecordingFormat):
-    """A folder of time courses: dataset.toml with kind = "series", [words] and a [runs.NAME] each; a file a subject."""
+    """A folder of time courses: dataset.toml kind = "series", [words] or [frames], [runs.NAME]; a file a subject."""
 
     name = "series-folder"
     takes = ("subject", "run", "region", "tr", "events", "units")
@@ -64,7 +66,12 @@ class SeriesFolder(RecordingFormat):
             _read_run(path, name, about["runs"][name], options)
             for name in _asked(options, "run", about["runs"])
         ]
-        words = _words(path, about, options, [run.story for run in runs])
+        pictures: dict[str, Path] = {}
+        stories = list(dict.fromkeys(run.story for run in runs))
+        if "frames" in about and "words" not in about:
+            words, pictures = _frames(path, about["frames"], stories)
+        else:
+            words = _words(path, about, options, stories)
         _check_times(runs, words, tr)
         people = list(dict.fromkeys(subject for run in runs for subject in run.responses))
         _asked(options, "subject", people)
@@ -114,6 +121,7 @@ class SeriesFolder(RecordingFormat):
             values,
             shown,
             recorded,
+            pictures=pictures,
             modality=about.get("modality"),
             kind="series",
             tr=tr,
@@ -274,34 +282,80 @@ def _numbers(file: Path) -> pd.DataFrame:
 
 
 def _words(path: Path, about: Mapping[str, Any], options: ReadOptions, stories: list[str]) -> pd.DataFrame:
-    """The words of the stories, from one table, or one TextGrid a story."""
+    """The words of the stories, with the number of their phonemes where these are named."""
     entry = about.get("words", {})
     if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
         raise UserError(
-            f'{path / DESCRIPTION} needs [words] with file = "words.csv", or "*.TextGrid" named as the stories'
+            f'{path / DESCRIPTION} needs [words] with file = "words.csv", or "*.TextGrid" named as the stories, or '
+            "[frames] of a film"
         )
-    for key in entry:
-        if key not in _OF_WORDS:
-            raise unknown("entry of [words]", key, _OF_WORDS)
     tier = options.events or entry.get("tier")
-    files = _by_subject(path, entry["file"], f"{DESCRIPTION}: [words]")
-    wanted = list(dict.fromkeys(stories))
+    words = _told(path, "words", entry, ("word",), tier, stories)
+    words = check_words(words, entry["file"])
+    if "phonemes" in about:
+        of_words = {"file": entry["file"], **about["phonemes"]} if isinstance(about["phonemes"], dict) else {}
+        sounds = _told(path, "phonemes", of_words, (), of_words.get("tier"), stories)
+        for story, rows in words.groupby("story", sort=False).groups.items():
+            words.loc[rows, "phonemes"] = n_within(words.loc[rows], sounds[sounds["story"] == story])
+    return words
+
+
+def _frames(path: Path, entry: Any, stories: list[str]) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """The frames of the films, and the picture of each."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
+        raise UserError(f'{path / DESCRIPTION}: [frames] needs file = "frames.csv" (filename, onset, offset)')
+    if Path(entry["file"]).suffix.lower() in _VIDEOS:
+        raise UserError(_no_video(entry["file"]))
+    frames = check_words(_told(path, "frames", entry, ("filename",), None, stories), entry["file"])
+    folder = path / str(entry.get("folder", "."))
+    pictures = {}
+    for stimulus, name in zip(frames["stimulus_id"].astype(str), frames["filename"].astype(str), strict=True):
+        file = folder / name
+        if Path(name).suffix.lower() in _VIDEOS:
+            raise UserError(_no_video(name))
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise UserError(f"{entry['file']}: {name!r} would leave the folder: refused")
+        if not file.is_file():
+            raise UserError(
+                f"{entry['file']} names the frame {name!r}, which is not in {folder}: say where by folder"
+            )
+        pictures[stimulus] = file
+    return frames, pictures
+
+
+def _no_video(name: str) -> str:
+    return (
+        f"{name} is a video, which is not read: make pictures of it (ffmpeg -i {name} -vf fps=8 frames/%06d.png) and a "
+        "table of their filename, onset and offset"
+    )
+
+
+def _told(
+    path: Path, section: str, entry: Mapping[str, Any], needed: Sequence[str], tier: Any, stories: list[str]
+) -> pd.DataFrame:
+    """What was told or shown in the stories, from one table, or one file a story."""
+    for key in entry:
+        if key not in (_OF_FRAMES if section == "frames" else _OF_WORDS):
+            raise unknown(f"entry of [{section}]", key, _OF_FRAMES if section == "frames" else _OF_WORDS)
+    if not isinstance(entry.get("file"), str):
+        raise UserError(f"{path / DESCRIPTION}: [{section}] needs a file, or a tier of the words' TextGrid")
+    files = _by_subject(path, entry["file"], f"{DESCRIPTION}: [{section}]")
     tables = []
     for story, file in files.items():
-        table = read_words(file, ("word",), tier)
+        table = read_words(file, needed, tier)
         if "story" not in table:
-            table["story"] = wanted[0] if len(files) == len(wanted) == 1 else story
+            table["story"] = stories[0] if len(files) == len(stories) == 1 else story
         tables.append(table)
-    words = pd.concat(tables, ignore_index=True)
-    words["story"] = words["story"].astype(str)
-    absent = [one for one in wanted if one not in set(words["story"])]
+    found = pd.concat(tables, ignore_index=True)
+    found["story"] = found["story"].astype(str)
+    absent = [one for one in stories if one not in set(found["story"])]
     if absent:
-        named = ", ".join(dict.fromkeys(words["story"]))
-        raise UserError(f"there are no words of the story {absent[0]!r}: {entry['file']} names {named}")
-    words = words[words["story"].isin(wanted)].reset_index(drop=True)
-    if "stimulus_id" not in words:
-        words.insert(0, "stimulus_id", [f"{story}-{i:05d}" for i, story in enumerate(words["story"])])
-    return check_words(words, entry["file"])
+        named = ", ".join(dict.fromkeys(found["story"]))
+        raise UserError(f"there are no {section} of the story {absent[0]!r}: {entry['file']} names {named}")
+    found = found[found["story"].isin(stories)].reset_index(drop=True)
+    if "stimulus_id" not in found:
+        found.insert(0, "stimulus_id", [f"{story}-{i:05d}" for i, story in enumerate(found["story"])])
+    return found
 
 
 def _check_times(runs: list[_Run], words: pd.DataFrame, tr: float) -> None:
@@ -309,9 +363,10 @@ def _check_times(runs: list[_Run], words: pd.DataFrame, tr: float) -> None:
         last = run.first_sample + tr * (len(next(iter(run.responses.values()))) - 1)
         late = words[(words["story"] == run.story) & (words["onset"] > last + tr)]
         if len(late):
+            what, many = ("word", "words") if "word" in words else ("filename", "frames")
             raise UserError(
-                f"run {run.name!r} ends at {last:g} s, but {len(late)} words of {run.story!r} begin later "
-                f"(first: {late['word'].iloc[0]!r} at {late['onset'].iloc[0]:g} s): look at tr, first_sample and units"
+                f"run {run.name!r} ends at {last:g} s, but {len(late)} {many} of {run.story!r} begin later "
+                f"(first: {late[what].iloc[0]!r} at {late['onset'].iloc[0]:g} s): look at tr, first_sample and units"
             )
 
 

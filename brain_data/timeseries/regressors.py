@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from math import factorial
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError, unknown
 
+if TYPE_CHECKING:
+    from scipy.sparse import csc_matrix
+
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 Downsampling = Literal["lanczos", "mean", "sum", "last", "hrf"]
 
 _GRID, _LENGTH, _LOBES = 0.1, 32.0, 3
 """Steps of the grid of impulses and the length of the response, in s; lobes of Lanczos' window."""
+_WORDS = 4096
+"""Whose features are in float64 at once."""
 
 
 def haemodynamic_response(step: float = _GRID) -> Floats:
@@ -60,6 +66,7 @@ def at_samples(
     Parameters
     ----------
     features : array of shape (n_words,) or (n_words, n_features)
+        Of any precision; a memory map is read a few thousand words at a time.
     onsets, offsets : array of shape (n_words,)
         In s.
     samples : array of shape (n_samples,)
@@ -71,6 +78,7 @@ def at_samples(
     Returns
     -------
     array of shape (n_samples, n_features)
+        In float64. Beside it a weight is kept for each word and each of its few samples alone.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def at_samples(
     ----------
     .. [1] Huth et al. (2016), Nature 532:453-458: the down-sampling by Lanczos' window.
     """
-    values = np.asarray(features, np.float64)
+    values = np.asarray(features)
     values = values[:, None] if values.ndim == 1 else values
     begin, end, times = (np.asarray(one, np.float64) for one in (onsets, offsets, samples))
     if method not in get_args(Downsampling):
@@ -90,45 +98,63 @@ def at_samples(
         raise UserError(
             f"there are {len(values)} rows of features, but {len(begin)} onsets and {len(end)} offsets"
         )
-    middle = (begin + end) / 2
-    if method == "hrf":
-        return _convolved(values, end, times)
-    if method == "lanczos":
-        return _lanczos(values, middle, times, tr)
-    member = np.searchsorted(times, middle, side="right") - 1
-    inside = (member >= 0) & (member < len(times))
-    inside[inside] = middle[inside] < times[member[inside]] + tr
-    if method == "last":
-        found = np.zeros((len(times), values.shape[1]))
-        found[member[inside]] = values[inside]  # of several words the last one stays
+    found = np.zeros((len(times), values.shape[1]))
+    if not len(values) or not len(times):
         return found
-    summed = np.zeros((len(times), values.shape[1]))
-    np.add.at(summed, member[inside], values[inside])
-    if method == "mean":
-        summed /= np.maximum(np.bincount(member[inside], minlength=len(times)), 1)[:, None]
-    return summed
+    order = np.argsort(times, kind="stable")
+    inside = _weights(begin, end, times[order], tr, method)
+    for first in range(0, len(values), _WORDS):
+        some = slice(first, first + _WORDS)
+        part = inside[:, some].tocsr()
+        reached = np.flatnonzero(np.diff(part.indptr))
+        found[order[reached]] += part[reached] @ np.asarray(values[some], np.float64)
+    return found
 
 
-def _lanczos(values: Floats, middle: Floats, times: Floats, tr: float) -> Floats:
-    x = (times[:, None] - middle[None]) / tr
-    weights = np.where(np.abs(x) < _LOBES, np.sinc(x) * np.sinc(x / _LOBES), 0.0)
-    mixed: Floats = weights @ values
-    return mixed
+def _weights(begin: Floats, end: Floats, times: Floats, tr: float, method: Downsampling) -> "csc_matrix":
+    """How much of each word is in each sample, (n_samples, n_words): a few samples a word, so that most are absent."""
+    if method == "hrf":
+        start = np.floor(min(end.min(), times.min()) / _GRID) * _GRID
+        ends, at = (np.round((one - start) / _GRID).astype(np.intp) for one in (end, times))
+        response = haemodynamic_response()
+        word, sample = _pairs(np.searchsorted(at, ends), np.searchsorted(at, ends + len(response)))
+        return _sparse(response[at[sample] - ends[word]], word, sample, len(end), len(times))
+    middle = (begin + end) / 2
+    if method == "lanczos":
+        reach = _LOBES * tr
+        word, sample = _pairs(np.searchsorted(times, middle - reach), np.searchsorted(times, middle + reach))
+        x = (times[sample] - middle[word]) / tr
+        window = np.where(np.abs(x) < _LOBES, np.sinc(x) * np.sinc(x / _LOBES), 0.0)
+        return _sparse(window, word, sample, len(end), len(times))
+    sample = np.searchsorted(times, middle, side="right") - 1
+    word = np.flatnonzero((sample >= 0) & (middle < times[sample] + tr))
+    sample = sample[word]
+    if method == "last":  # of several words of a sample
+        sample, place = np.unique(sample[::-1], return_index=True)
+        word = word[::-1][place]
+    counts = np.bincount(sample, minlength=1)[sample] if method == "mean" else np.ones(len(word))
+    return _sparse(1 / counts, word, sample, len(end), len(times))
 
 
-def _convolved(values: Floats, offsets: Floats, times: Floats) -> Floats:
-    first = np.floor(min(float(offsets.min()), float(times.min())) / _GRID) * _GRID
-    n = int(np.ceil((max(float(offsets.max()), float(times.max())) - first) / _GRID)) + 2
-    impulses = np.zeros((n, values.shape[1]))
-    np.add.at(impulses, np.round((offsets - first) / _GRID).astype(int), values)
-    response = haemodynamic_response()
-    size = n + len(response) - 1
-    spectrum = np.fft.rfft(impulses, size, axis=0) * np.fft.rfft(response, size)[:, None]
-    convolved: Floats = np.fft.irfft(spectrum, size, axis=0)[np.round((times - first) / _GRID).astype(int)]
-    return convolved
+def _pairs(first: Indices, behind: Indices) -> tuple[Indices, Indices]:
+    """Each word with each of its samples, which stand side by side."""
+    counts = behind - first
+    word = np.repeat(np.arange(len(first)), counts)
+    return word, np.arange(len(word)) - np.repeat(np.cumsum(counts) - counts - first, counts)
 
 
-def delayed(features: npt.ArrayLike, delays: Sequence[int], runs: npt.ArrayLike | None = None) -> Floats:
+def _sparse(weights: Floats, word: Indices, sample: Indices, n_words: int, n_samples: int) -> "csc_matrix":
+    from scipy.sparse import csc_matrix
+
+    return csc_matrix((weights, (sample, word)), shape=(n_samples, n_words))
+
+
+def delayed(
+    features: npt.ArrayLike,
+    delays: Sequence[int],
+    runs: npt.ArrayLike | None = None,
+    dtype: npt.DTypeLike = np.float64,
+) -> npt.NDArray[Any]:
     """Copies of features that come so many samples later, side by side: [X_(j - d1), X_(j - d2), ...].
 
     Rows that look back beyond the start of their run are 0: nothing crosses from one run to the next.
@@ -140,13 +166,15 @@ def delayed(features: npt.ArrayLike, delays: Sequence[int], runs: npt.ArrayLike 
         In samples; negative ones look ahead.
     runs : array of shape (n_samples,), optional
         The run of each sample; rows of a run stand together.
+    dtype : dtype
+        Of what is made: float32 takes half of the room.
 
     Returns
     -------
     array of shape (n_samples, n_delays x n_features)
     """
-    values = np.asarray(features, np.float64)
-    copies = np.zeros((len(values), len(delays), values.shape[1]))
+    values = np.asarray(features)
+    copies = np.zeros((len(values), len(delays), values.shape[1]), dtype)
     for rows in _parts(runs, len(values)):
         n = len(rows)
         for i, delay in enumerate(delays):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ...bounded import require_for
@@ -63,6 +64,19 @@ def read_textgrid(path: Path) -> dict[str, pd.DataFrame]:
         else:
             raise UserError(f"{path}: a tier is a {kind!r}, neither IntervalTier nor TextTier")
     return tiers
+
+
+def n_within(words: pd.DataFrame, sounds: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """How many sounds (phonemes, syllables) have their middle within each word, ``(n_words,)``.
+
+    Parameters
+    ----------
+    words, sounds : DataFrame
+        With ``onset`` and ``offset`` on one clock, of one story. Words may overlap: a sound counts for each.
+    """
+    middle = np.sort((sounds["onset"] + sounds["offset"]).to_numpy(np.float64) / 2)
+    ends: npt.NDArray[np.intp] = np.searchsorted(middle, words["offset"].to_numpy(np.float64))
+    return ends - np.searchsorted(middle, words["onset"].to_numpy(np.float64))
 
 
 def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:

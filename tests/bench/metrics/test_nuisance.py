@@ -8,6 +8,7 @@ from brodmann import UserError
 from brodmann.bench.metrics import nuisance
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.sampling import Sampling
+from brodmann.brain_data.timeseries import words
 
 
 def recorded(n=6, **columns):
@@ -50,11 +51,10 @@ def test_oasm_joins_no_two_stories():
 
 
 def test_words_are_what_stands_between_spaces():
-    how = Sampling("independent", None, np.arange(3))
     one = recorded(3, sentence=["one", "two  words", " and three words "])
-    np.testing.assert_array_equal(nuisance.word_rate(one, how), [[1.0], [2.0], [3.0]])
+    np.testing.assert_array_equal(nuisance.of_words(one, words.word_rate), [[1.0], [2.0], [3.0]])
     with pytest.raises(UserError, match="^made.IT: the stimuli have no text whose words could be counted$"):
-        nuisance.word_rate(recorded(3, genre="abc"), how)
+        nuisance.of_words(recorded(3, genre="abc"), words.word_rate)
 
 
 def test_a_column_is_its_numbers_or_an_indicator_of_each_value():
@@ -63,7 +63,8 @@ def test_a_column_is_its_numbers_or_an_indicator_of_each_value():
     )
     np.testing.assert_array_equal(nuisance.of_column(one, "size"), [[1], [2], [2], [9]])
     np.testing.assert_array_equal(
-        nuisance.of_column(one, "kind"), [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        nuisance.of_column(one, "kind"),
+        [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]],
     )
     np.testing.assert_array_equal(nuisance.of_column(one, "truth"), [[1], [0], [1], [1]])
     assert nuisance.of_column(one, "size").dtype == np.float64

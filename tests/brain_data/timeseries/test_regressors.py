@@ -1,5 +1,6 @@
 """From words to samples: by hand, by other libraries, and on a recording whose authors published the rate of words."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,69 @@ def test_the_clock_of_a_recording_is_found(alice: Path) -> None:
     assert max(found, key=found.__getitem__) == 0
     late = timing(mean, heard["onset"], heard["offset"], times - 4.0, 2.0)
     assert max(late, key=late.__getitem__) == 2
+
+
+METHODS = ["lanczos", "mean", "sum", "last", "hrf"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_samples_in_any_order_and_words_of_any_precision_are_the_same_numbers(method: str) -> None:
+    values, onsets, offsets = words(9000)  # more than are put at samples at once
+    times = np.sort(np.random.default_rng(1).uniform(0, 3000, 400))  # irregular
+    whole = at_samples(values.astype(np.float32), onsets, offsets, times, 2.0, method)
+    parts = [
+        at_samples(values.astype(np.float32)[rows], onsets[rows], offsets[rows], times, 2.0, method)
+        for rows in (slice(0, 4321), slice(4321, 9000))
+    ]
+    if method in ("lanczos", "sum", "hrf"):
+        assert np.allclose(whole, parts[0] + parts[1], atol=1e-12)
+    mixed = np.random.default_rng(2).permutation(400)
+    again = at_samples(values.astype(np.float32), onsets, offsets, times[mixed], 2.0, method)
+    assert np.allclose(again, whole[mixed], atol=1e-12)
+    assert whole.dtype == np.float64
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_to_put_anywhere_is_zero(method: str) -> None:
+    none = np.zeros((0, 3))
+    assert not at_samples(none, [], [], [0.0, 2.0], 2.0, method).any()
+    assert at_samples(none, [], [], [0.0, 2.0], 2.0, method).shape == (2, 3)
+    assert at_samples(np.ones((4, 3)), [1, 2, 3, 4], [1, 2, 3, 4], [], 2.0, method).shape == (0, 3)
+
+
+def test_a_story_of_one_word_and_words_over_one_another() -> None:
+    times = np.arange(0, 8, 2.0)
+    one = {method: at_samples([5.0], [2.5], [3.5], times, 2.0, method)[:, 0] for method in METHODS}
+    for method in ("mean", "sum", "last"):
+        assert one[method].tolist() == [0, 5, 0, 0]
+    x = (times - 3.0) / 2
+    assert np.allclose(one["lanczos"], 5 * np.sinc(x) * np.sinc(x / 3))
+    h = haemodynamic_response()
+    assert np.allclose(one["hrf"], [0, 0, 5 * h[5], 5 * h[25]])  # 0.5 s and 2.5 s after it ended
+    both = at_samples([1.0, 10.0], [2.0, 2.2], [4.0, 3.0], times, 2.0, "sum")[:, 0]
+    assert both.tolist() == [0, 11, 0, 0]
+
+
+def test_twenty_hours_of_story_need_no_table_of_words_by_samples() -> None:
+    """36 000 samples x 200 000 words would be 58 GB."""
+    onsets = np.sort(np.random.default_rng(0).uniform(0, 72_000, 200_000))
+    values = np.random.default_rng(1).normal(size=(200_000, 2)).astype(np.float32)
+    times = np.arange(0, 72_000, 2.0)
+    for method in METHODS:
+        tracemalloc.start()
+        found = at_samples(values, onsets, onsets + 0.2, times, 2.0, method)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 300e6
+        assert found.shape == (36_000, 2)
+    near = np.abs(onsets + 0.1 - 40_000) < 6
+    x = (40_000 - onsets[near] - 0.1) / 2
+    expected = (np.sinc(x) * np.sinc(x / 3)) @ values[near].astype(np.float64)
+    assert np.allclose(at_samples(values, onsets, onsets + 0.2, times, 2.0)[20_000], expected, atol=1e-12)
+
+
+def test_delayed_copies_may_be_in_half_the_room() -> None:
+    values = np.random.default_rng(0).normal(size=(50, 3))
+    found = delayed(values, [1, 2], dtype=np.float32)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, delayed(values, [1, 2]).astype(np.float32))
