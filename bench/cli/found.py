@@ -48,7 +48,9 @@ def found(dataset: Dataset, folder: Path | str) -> dict[str, Any]:
         }
     if dataset.kind == "series":
         said |= _of_series(dataset)
-    if dataset.kind == "series" or (responses is not None and responses.sizes.get("time_bin", 1) > 1):
+    if dataset.kind == "series":
+        return said | {"alike": [], "next": _next_of_series(dataset)}
+    if responses is not None and responses.sizes.get("time_bin", 1) > 1:
         return said | {"alike": [], "next": f"brodmann data report {dataset.identifier}"}
     return said | {
         "alike": dataset.described_duplicates(),
@@ -138,6 +140,15 @@ def _tried(dataset: Dataset, region: str) -> tuple[str, Ceiling] | None:
         except UserError:
             continue
     return None
+
+
+def _next_of_series(dataset: Dataset) -> str:
+    """The baseline of a series, where every run has words or frames; else what was recorded."""
+    shown = {"word", "filename"} & set(dataset.stimuli.columns)
+    if not shown or not dataset.has_stimuli:
+        return f"brodmann data report {dataset.identifier}"
+    baseline = "word-rate" if dataset.modality == "language" else _BASELINES["vision"]
+    return f"brodmann score {baseline} {shlex.quote(f'{dataset.identifier}.{dataset.regions[0]}-ridge')}"
 
 
 def _next(dataset: Dataset, metric: str | None) -> str:
