@@ -15,6 +15,7 @@ from .base import Ceiling, Floats
 from .normalization import median_formula, none
 from .recording import Recording
 from .registries import Normalization
+from .subjects import reliability_of
 
 LEAST_RELIABILITY = 0.1
 """Median reliability below which a recording has no ceiling."""
@@ -41,6 +42,8 @@ class Headline:
         Why there is no ceiling, where there is none.
     of_variance : bool
         Whether values are shares of variance, whose best is the reliability itself, not its root.
+    people, places, of_mean
+        As of a :class:`Recording`, where the reliability is what subjects share.
     """
 
     members: list[Indices]
@@ -54,6 +57,9 @@ class Headline:
     weights: Floats = field(repr=False)
     note: str = ""
     of_variance: bool = False
+    people: Floats | None = field(default=None, repr=False)
+    places: Indices | None = field(default=None, repr=False)
+    of_mean: bool = False
 
     @classmethod
     def of(cls, recorded: Recording, ceiling: Ceiling, parts: list[Indices], weights: Floats) -> Headline:
@@ -62,16 +68,11 @@ class Headline:
         subjects = recorded.neuroids.get("subject")
         names = () if subjects is None else tuple(dict.fromkeys(subjects.astype(str)))
         published = ceiling.value if ceiling.kind == "r_max" else None
-        if ceiling.kind == "between_subjects":
-            from .subjects import SharedHeadline
-
-            return SharedHeadline(
-                recorded.members, names, formula, None, recorded.mean, recorded.noise, recorded.counts, parts,
-                weights, ceiling.note, people=recorded.people, places=recorded.places, of_mean=recorded.of_mean,
-            )  # fmt: skip
+        shared = ceiling.kind == "between_subjects"
         return cls(
             recorded.members, names, formula, published, recorded.mean, recorded.noise, recorded.counts, parts,
-            weights, ceiling.note,
+            weights, ceiling.note, people=recorded.people if shared else None,
+            places=recorded.places if shared else None, of_mean=recorded.of_mean,
         )  # fmt: skip
 
     def only(self, neuroids: Indices) -> Headline:
@@ -84,6 +85,7 @@ class Headline:
             names=names,
             mean=self.mean[:, neuroids],
             noise=self.noise[neuroids],
+            places=None if self.places is None else self.places[neuroids],
         )
 
     def reliability(self, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
@@ -93,6 +95,9 @@ class Headline:
             return np.ones(n)
         if self.published is not None:
             return np.full(n, self.published**2)
+        if self.people is not None and self.places is not None:
+            there, place = np.unique(self.places, return_inverse=True)
+            return reliability_of(self.people[:, :, there], self.parts, self.of_mean, rows)[place]
         kept = self.weights > 0 if rows is None else rows & (self.weights > 0)
         parts = [part[kept[part]] for part in self.parts]
         return reliability_within(self.mean, self.noise, self.counts, parts, self.weights)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,7 @@ from ...brain_data.noise_ceiling import noise_variance, repetition_weights
 from ...brain_data.recorded import SESSIONS, of_presentations, per_subject, within_sessions, without_still
 from ...brain_data.repetitions import mean_response, repetition_cube
 from ...errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from .series import Series
+from .samples import Series
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
@@ -77,7 +75,7 @@ class Recording:
     blocks: str = ""
     dataset: Dataset | None = field(default=None, repr=False)
     sessions: str = ""
-    series: "Series | None" = None
+    series: Series | None = None
     training: Floats | None = field(default=None, repr=False)
     people: Floats | None = field(default=None, repr=False)
     places: npt.NDArray[np.intp] | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,7 @@ from ...analysis.statistics.resampling import permutations
 from ...brain_data.near_duplicates import components
 from ...errors import UserError, unknown
 from .recording import Recording
-
-if TYPE_CHECKING:
-    from .series import Series
+from .samples import Series
 
 Integers = npt.NDArray[np.intp]
 

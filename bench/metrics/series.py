@@ -6,7 +6,7 @@ story and cut alike. From there on a sample is what a stimulus is elsewhere.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ import xarray as xr
 
 from ...brain_data.dataset import Dataset
 from ...brain_data.near_duplicates import Alike
-from ...brain_data.timeseries.regressors import at_samples, delayed, delays_of, standardized
+from ...brain_data.timeseries.regressors import delays_of, standardized
 from ...errors import UserError, unknown
 from .recording import Recording
-from .series_options import TRAINED, SeriesOptions
+from .samples import Series, Story
+from .series_options import SeriesOptions
 from .subjects import corresponding, people_of
 
 Floats = npt.NDArray[np.float64]
@@ -33,95 +34,6 @@ _COLUMNS = 4096
 """Neuroids that are cleaned at once."""
 _APART = 0.1
 """Share of a TR by which the samples of a story that is heard again may lie elsewhere."""
-
-
-@dataclass(frozen=True)
-class Story:
-    """What was heard or seen, and when it was sampled.
-
-    Attributes
-    ----------
-    name : str
-    words : array of int
-        Its rows among the words.
-    times : array of shape (n_samples,)
-        Of all samples, in s.
-    kept : array of shape (n_samples,), bool
-        Which of them are rows of the recording.
-    """
-
-    name: str
-    words: Indices = field(repr=False)
-    times: Floats = field(repr=False)
-    kept: Flags = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Series:
-    """How rows of words become rows of samples.
-
-    Attributes
-    ----------
-    words : DataFrame
-        Words or frames in the order of time, story by story: ``stimulus_id``, ``story``, ``onset``, ``offset``, ...
-    stories : tuple of Story
-    tr : float
-    delays : tuple of int
-        In samples.
-    options : SeriesOptions
-    confounds : DataFrame or None
-        One row a row of the recording; of a subject where a name begins with ``SUBJECT:``.
-    """
-
-    words: pd.DataFrame = field(repr=False)
-    stories: tuple[Story, ...] = field(repr=False)
-    tr: float
-    delays: tuple[int, ...]
-    options: SeriesOptions
-    confounds: pd.DataFrame | None = field(default=None, repr=False)
-
-    def at_samples(self, values: npt.ArrayLike) -> Floats:
-        """Features of words at the times of samples, without delays, ``(n_rows, n_features)``.
-
-        Parameters
-        ----------
-        values : array of shape (n_words, n_features)
-            In the order of `words`.
-        """
-        return np.vstack([found[one.kept] for one, found in self._of_stories(values)])
-
-    def regressors(self, values: npt.ArrayLike) -> Floats:
-        """The same, delayed and standardized, ``(n_rows, n_delays x n_features)``."""
-        rows = [delayed(found, self.delays)[one.kept] for one, found in self._of_stories(values)]
-        return standardized(np.vstack(rows))
-
-    def _of_stories(self, values: npt.ArrayLike) -> Any:
-        features = np.asarray(values)
-        if len(features) != len(self.words):
-            raise UserError(f"there are {len(features)} rows of features, but {len(self.words)} words")
-        onset, offset = (self.words[side].to_numpy(np.float64) for side in ("onset", "offset"))
-        for one in self.stories:
-            rows = one.words
-            yield (
-                one,
-                at_samples(
-                    features[rows], onset[rows], offset[rows], one.times, self.tr, self.options.downsample
-                ),
-            )
-
-    def describe(self) -> dict[str, Any]:
-        """For the methods of a record."""
-        options = self.options
-        said: dict[str, Any] = {
-            "downsample": options.downsample,
-            "delays_s": [delay * self.tr for delay in self.delays],
-            "trim_s": list(options.trim_s),
-            "detrend": options.detrend,
-            "train": TRAINED[options.train],
-            "gap_s": options.gap_s,
-            "tr": self.tr,
-        }
-        return said | ({"confounds": "regressed out of the responses"} if options.confounds else {})
 
 
 def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> Recording:
@@ -353,14 +265,14 @@ def _trained(recorded: Recording, options: SeriesOptions, space: str) -> Recordi
         places = np.empty(len(recorded.neuroids), np.intp)
         for one in matched:
             places[one] = np.arange(len(one))
-        return _keep(replace(recorded, people=people_of(recorded, matched), places=places))
+        return _keep(replace(recorded, people=people_of(recorded.mean, matched), places=places))
     if matched is None or len(matched) < 2:
         n = 0 if matched is None else len(matched)
         raise UserError(
             f"{recorded.name}: train = {options.train!r} needs at least 2 subjects whose neuroids correspond "
             f"(regions, vertices or places of one space), and there are {n}: take train = 'own'"
         )
-    people = people_of(recorded, matched)
+    people = people_of(recorded.mean, matched)
     if options.train == "group":
         kept = matched[0]
         cube = np.nanmean([recorded.responses[:, :, one] for one in matched], axis=0)

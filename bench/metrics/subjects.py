@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-
-from .headline import Headline
-from .normalization import none
-
-if TYPE_CHECKING:
-    from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -53,9 +45,9 @@ def corresponding(neuroids: pd.DataFrame, space: str = "") -> list[Indices] | No
     return [one.index.to_numpy(np.intp) for one in places]
 
 
-def people_of(recorded: Recording, matched: Sequence[Indices]) -> Floats:
-    """Mean responses of each subject, ``(n_subjects, n_rows, n_neuroids)``."""
-    return np.stack([recorded.mean[:, one] for one in matched])
+def people_of(responses: Floats, matched: Sequence[Indices]) -> Floats:
+    """Mean responses, ``(n_rows, n_neuroids)``, of each subject, ``(n_subjects, n_rows, n_places)``."""
+    return np.stack([responses[:, one] for one in matched])
 
 
 def shared_between(
@@ -106,40 +98,6 @@ def shared_error(people: Floats, parts: Sequence[Indices]) -> Floats:
     )
     error: Floats = np.sqrt((n - 1) / n * np.square(without - without.mean(axis=0)).sum(axis=0))
     return error
-
-
-@dataclass(frozen=True)
-class SharedHeadline(Headline):
-    """A headline whose reliability is what subjects share.
-
-    Of one subject, the mean correlation q of two; of the mean of S subjects, S q / (1 + (S - 1) q).
-
-    Attributes
-    ----------
-    people : array of shape (n_subjects, n_rows, n_places)
-    places : array of int
-        The place of each neuroid.
-    of_mean : bool
-        Whether responses are the mean of the subjects.
-    """
-
-    people: Floats | None = None
-    places: Indices | None = None
-    of_mean: bool = False
-
-    def only(self, neuroids: Indices) -> SharedHeadline:
-        """See :meth:`Headline.only`."""
-        assert self.places is not None
-        chosen = super().only(neuroids)
-        assert isinstance(chosen, SharedHeadline)
-        return replace(chosen, places=self.places[neuroids])
-
-    def reliability(self, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """See :meth:`Headline.reliability`."""
-        if self.people is None or self.places is None or self.normalization is none:
-            return super().reliability(rows)
-        there, place = np.unique(self.places, return_inverse=True)
-        return reliability_of(self.people[:, :, there], self.parts, self.of_mean, rows)[place]
 
 
 def reliability_of(
