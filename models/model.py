@@ -23,7 +23,7 @@ def checked_context(context: object, owner: str) -> Context:
     """The same if it is one; `owner` is whom it was given to."""
     if context == "none" or context == "passage":
         return context
-    if isinstance(context, Integral) and not isinstance(context, bool) and context >= 0:
+    if type(context) is not bool and isinstance(context, Integral) and int(context) >= 0:
         return int(context)
     raise UserError(f"{owner}: context must be 'none', 'passage' or a whole number from 0, not {context!r}")
 

@@ -15,10 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from ...brain_data.dataset import Dataset
-from ...brain_data.near_duplicates import Alike
+from ...brain_data.timeseries.drifts import drifts, without
 from ...brain_data.timeseries.regressors import delays_of, standardized
 from ...errors import UserError, unknown
-from .recording import Recording
+from .recording import Labels, Recording
 from .samples import Series, Story
 from .series_options import SeriesOptions
 from .subjects import corresponding, people_of
@@ -27,7 +27,6 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 
-_CUT_HZ = 1 / 128
 _KNOWN = ("stimulus_id", "run", "repetition", "session")
 _OF_WORDS = ("story", "word", "onset", "offset", "filename")
 _COLUMNS = 4096
@@ -52,48 +51,27 @@ def series_recording(dataset: Dataset, region: str, options: SeriesOptions) -> R
     runs = _runs(responses, dataset.good)
     words = _in_time(pd.DataFrame(dataset.stimuli), {run.story for run in runs})
     stories, places = _stories(name, runs, words, tr, options)
-    n_rows = sum(int(one.kept.sum()) for one in stories)
-    cube = np.full((n_rows, max(len(one) for one in places), responses.shape[1]), np.nan)
-    first = 0
-    for story, heard in zip(stories, places, strict=True):
-        rows = slice(first, first + int(story.kept.sum()))
-        first = rows.stop
-        for repetition, run in enumerate(heard):
-            beside = None if dataset.confounds is None else dataset.confounds.iloc[run.rows]
-            for columns in _blocks(responses.shape[1]):
-                some = responses[run.rows, columns]
-                cleaned = _cleaned(some, run, tr, options, beside, name)
-                cube[rows, repetition, columns] = _standard(cleaned, story.kept & run.good)[story.kept]
     neuroids = pd.DataFrame(
         {str(key): one.values for key, one in responses.coords.items() if one.dims == ("neuroid",)}
     )
+    cube = _stacked(responses, stories, places, tr, options, dataset.confounds, name)
     cube, neuroids, left_out = _whole(cube, neuroids, name)
-    left_out = dict(responses.attrs.get("left_out", {})) | left_out
-    columns = {
-        "story": np.repeat([one.name for one in stories], [one.kept.sum() for one in stories]).astype(object),
-        "time": np.concatenate([one.times[one.kept] for one in stories]).astype(object),
-    }
-    if all(len(heard) == 1 for heard in places):
-        named = [heard[0].name for heard in places]
-        columns["run"] = np.repeat(named, [one.kept.sum() for one in stories]).astype(object)
-    kept_rows = np.concatenate([heard[0].rows[one.kept] for one, heard in zip(stories, places, strict=True)])
-    for key, beside in responses.coords.items():
-        if beside.dims == ("presentation",) and str(key) not in {*columns, *_KNOWN}:
-            columns[str(key)] = beside.values[kept_rows].astype(object)
-    for key, beside in _of_stories(words).items():
-        if key not in columns:
-            columns[key] = np.array([beside[one] for one in columns["story"]], object)
+    columns = _columns(responses, stories, places, words)
     confounds = None
-    if dataset.confounds is not None and all(len(heard) == 1 for heard in places):
-        confounds = dataset.confounds.iloc[kept_rows].reset_index(drop=True)
-    delays = tuple(delays_of(options.delays, tr))
-    series = Series(words, tuple(stories), tr, delays, options, confounds)
-    ids = [f"{story}@{time:.3f}" for story, time in zip(columns["story"], columns["time"], strict=True)]
+    if dataset.confounds is not None and "run" in columns:
+        confounds = dataset.confounds.iloc[_rows(stories, places)].reset_index(drop=True)
     recorded = Recording(
-        name, np.array(ids, object), cube, None, neuroids, columns,
-        n_left_out=left_out, position=np.arange(n_rows), blocks="none", series=series,
-    )  # fmt: skip
-    vars(recorded)["alike"] = Alike()
+        name,
+        np.array([f"{a}@{b:.3f}" for a, b in zip(columns["story"], columns["time"], strict=True)], object),
+        cube,
+        None,
+        neuroids,
+        columns,
+        n_left_out=dict(responses.attrs.get("left_out", {})) | left_out,
+        position=np.arange(len(cube)),
+        blocks="none",
+        series=Series(words, tuple(stories), tr, tuple(delays_of(options.delays, tr)), options, confounds),
+    )
     return _trained(recorded, options, str(responses.attrs.get("space", "")))
 
 
@@ -130,7 +108,8 @@ def _in_time(stimuli: pd.DataFrame, stories: set[str]) -> pd.DataFrame:
     if "offset" not in table:
         table["offset"] = table["onset"]
     order = np.lexsort((table["onset"], pd.factorize(table["story"].astype(str))[0]))
-    return table.iloc[order].reset_index(drop=True)
+    in_order: pd.DataFrame = table.iloc[order].reset_index(drop=True)
+    return in_order
 
 
 def _of_stories(words: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -139,7 +118,7 @@ def _of_stories(words: pd.DataFrame) -> dict[str, dict[str, Any]]:
     found = {}
     for name in words.columns.difference([*_KNOWN, *_OF_WORDS]):
         if (told[name].nunique(dropna=False) == 1).all() and told.ngroups > 1:
-            found[str(name)] = told[name].first().to_dict()
+            found[str(name)] = {str(story): value for story, value in told[name].first().items()}
     return found
 
 
@@ -183,51 +162,76 @@ def _blocks(n: int) -> list[slice]:
     return [slice(start, min(start + _COLUMNS, n)) for start in range(0, n, _COLUMNS)]
 
 
+def _stacked(
+    responses: xr.DataArray,
+    stories: Sequence[Story],
+    places: Sequence[Sequence[_Run]],
+    tr: float,
+    options: SeriesOptions,
+    confounds: pd.DataFrame | None,
+    name: str,
+) -> Floats:
+    """The samples of all stories in each of the runs in which they were heard, (n_rows, n_repetitions, n_neuroids)."""
+    n_rows = sum(int(one.kept.sum()) for one in stories)
+    cube = np.full((n_rows, max(len(one) for one in places), responses.shape[1]), np.nan)
+    first = 0
+    for story, heard in zip(stories, places, strict=True):
+        rows = slice(first, first + int(story.kept.sum()))
+        first = rows.stop
+        for repetition, run in enumerate(heard):
+            beside = None if confounds is None else confounds.iloc[run.rows]
+            for some in _blocks(responses.shape[1]):
+                cleaned = _cleaned(responses[run.rows, some], run, tr, options, beside, name)
+                cube[rows, repetition, some] = _standard(cleaned, story.kept & run.good)[story.kept]
+    return cube
+
+
+def _rows(stories: Sequence[Story], places: Sequence[Sequence[_Run]]) -> Indices:
+    """The data set's rows of the samples, in the first run of each story."""
+    return np.concatenate([heard[0].rows[one.kept] for one, heard in zip(stories, places, strict=True)])
+
+
+def _columns(
+    responses: xr.DataArray, stories: Sequence[Story], places: Sequence[Sequence[_Run]], words: pd.DataFrame
+) -> dict[str, Labels]:
+    """What is known of each sample: story, time, its run where there is one, and what its story or the file says."""
+    sizes = [int(one.kept.sum()) for one in stories]
+    columns: dict[str, Labels] = {
+        "story": np.repeat(np.array([one.name for one in stories], object), sizes),
+        "time": np.concatenate([one.times[one.kept] for one in stories]).astype(object),
+    }
+    if all(len(heard) == 1 for heard in places):
+        columns["run"] = np.repeat(np.array([heard[0].name for heard in places], object), sizes)
+    for name, values in responses.coords.items():
+        if values.dims == ("presentation",) and str(name) not in {*columns, *_KNOWN}:
+            columns[str(name)] = values.values[_rows(stories, places)].astype(object)
+    for name, values_of in _of_stories(words).items():
+        if name not in columns:
+            columns[name] = np.array([values_of[one] for one in columns["story"]], object)
+    return columns
+
+
 def _cleaned(
     values: xr.DataArray, run: _Run, tr: float, options: SeriesOptions, beside: pd.DataFrame | None, name: str
 ) -> Floats:
     """Responses of one run without drifts and confounds, fitted over its good samples."""
     found: Floats = np.array(values.values, np.float64)
-    basis = _drifts(len(run.rows), tr, options.detrend)
+    basis = drifts(len(run.rows), tr, options.detrend)
     if not options.confounds:
-        return _without(found, basis, run.good)
+        return without(found, basis, run.good)
     if beside is None:
         raise UserError(f"{name}: confounds = true, but the data set holds none")
     whole = beside.loc[:, ~beside.isna().any(axis=0)]
-    owners = {str(column).partition(":")[0] for column in whole.columns if ":" in str(column)}
+    owner = {column: str(column).partition(":")[0] if ":" in str(column) else "" for column in whole.columns}
     subjects = (
         values["subject"].values.astype(str) if "subject" in values.coords else np.full(found.shape[1], "")
     )
     for subject in dict.fromkeys(subjects.tolist()):
-        chosen = [
-            column
-            for column in whole.columns
-            if str(column).partition(":")[0] == subject or str(column).partition(":")[0] not in owners
-        ]
+        chosen = [column for column in whole.columns if owner[column] in ("", subject)]
         columns = np.flatnonzero(subjects == subject)
         both = np.hstack([basis, standardized(whole[chosen].to_numpy(np.float64))])
-        found[:, columns] = _without(found[:, columns], both, run.good)
+        found[:, columns] = without(found[:, columns], both, run.good)
     return found
-
-
-def _drifts(n: int, tr: float, kind: str | int) -> Floats:
-    if kind == "none":
-        return np.ones((n, 1))
-    if kind == "cosine":
-        from nilearn.glm.first_level.design_matrix import create_cosine_drift
-
-        cosines: Floats = create_cosine_drift(_CUT_HZ, tr * np.arange(n))
-        return cosines
-    order = kind if isinstance(kind, int) else max(1, 1 + int(n * tr / 120))
-    basis: Floats = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), order)
-    return basis
-
-
-def _without(values: Floats, basis: Floats, good: Flags) -> Floats:
-    """Less what the basis explains of the good samples; a column with gaps is a gap."""
-    left: Floats = values - basis @ np.linalg.lstsq(basis[good], np.nan_to_num(values[good]), rcond=None)[0]
-    left[:, np.isnan(values[good]).any(axis=0)] = np.nan
-    return left
 
 
 def _standard(values: Floats, kept: Flags) -> Floats:
@@ -265,7 +269,7 @@ def _trained(recorded: Recording, options: SeriesOptions, space: str) -> Recordi
         places = np.empty(len(recorded.neuroids), np.intp)
         for one in matched:
             places[one] = np.arange(len(one))
-        return _keep(replace(recorded, people=people_of(recorded.mean, matched), places=places))
+        return replace(recorded, people=people_of(recorded.mean, matched), places=places)
     if matched is None or len(matched) < 2:
         n = 0 if matched is None else len(matched)
         raise UserError(
@@ -278,31 +282,17 @@ def _trained(recorded: Recording, options: SeriesOptions, space: str) -> Recordi
         cube = np.nanmean([recorded.responses[:, :, one] for one in matched], axis=0)
         neuroids = recorded.neuroids.iloc[kept].drop(columns="subject").reset_index(drop=True)
         neuroids["neuroid_id"] = [f"mean-{i}" for i in range(len(kept))]
-        return _keep(
-            replace(
-                recorded,
-                cube=cube,
-                neuroids=neuroids,
-                people=people,
-                places=np.arange(len(kept)),
-                of_mean=True,
-            )
+        return replace(
+            recorded, cube=cube, neuroids=neuroids, people=people, places=np.arange(len(kept)), of_mean=True
         )
     order = np.concatenate(matched)
     total = people.sum(axis=0)
     others = np.hstack([(total - one) / (len(people) - 1) for one in people])
-    return _keep(
-        replace(
-            recorded,
-            cube=recorded.responses[:, :, order],
-            neuroids=recorded.neuroids.iloc[order].reset_index(drop=True),
-            people=people,
-            places=np.tile(np.arange(people.shape[2]), len(people)),
-            training=others,
-        )
+    return replace(
+        recorded,
+        cube=recorded.responses[:, :, order],
+        neuroids=recorded.neuroids.iloc[order].reset_index(drop=True),
+        people=people,
+        places=np.tile(np.arange(people.shape[2]), len(people)),
+        training=others,
     )
-
-
-def _keep(recorded: Recording) -> Recording:
-    vars(recorded)["alike"] = Alike()
-    return recorded

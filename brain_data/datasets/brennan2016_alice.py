@@ -13,14 +13,12 @@ REGIONS = ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG")
 TR, CUT = 2.0, 10
 """Seconds from volume to volume, and the volumes that were cut from the start of the released time courses."""
 _COMMIT = "ec54039b6ac5ad7bf8c81b91768108e5be5c1ce0"
-_ADDRESS = (
-    f"https://raw.githubusercontent.com/daandouwe/Thesis/{_COMMIT}/brain-data/syntax-in-rnng/alice_{{name}}"
-)
+_ADDRESS = f"https://raw.githubusercontent.com/daandouwe/Thesis/{_COMMIT}/brain-data/syntax-in-rnng"
 _GRID = "stim/DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
 _FILES = tuple(
-    replace(one, url=one.url.replace("alice_data/", "alice_data_shared/").replace("alice_stim/", "alice_stim_shared/"))
-    for one in files_beside(__file__, _ADDRESS)
-)  # fmt: skip
+    replace(one, url=f"{_ADDRESS}/alice_{one.name.replace('/', '_shared/', 1)}")
+    for one in files_beside(__file__, "")
+)
 
 
 @dataset(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError, unknown
+from .drifts import drifts, without
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -215,9 +216,7 @@ def without_drift(
     """
     found = np.array(values, np.float64)
     for rows in _parts(runs, len(found)):
-        highest = max(1, 1 + int(len(rows) * tr / 120)) if order is None else order
-        basis: Floats = np.vander(np.linspace(-1, 1, len(rows)), highest + 1)
-        found[rows] -= basis @ np.linalg.lstsq(basis, found[rows], rcond=None)[0]
+        found[rows] = without(found[rows], drifts(len(rows), tr, "polynomial" if order is None else order))
     return found
 
 
