@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import wraps
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from ..errors import UserError, unknown
@@ -23,8 +22,9 @@ def checked_context(context: object, owner: str) -> Context:
     """The same if it is one; `owner` is whom it was given to."""
     if context == "none" or context == "passage":
         return context
-    if type(context) is not bool and isinstance(context, Integral) and int(context) >= 0:
-        return int(context)
+    number = None if isinstance(context, bool) else getattr(context, "__index__", None)
+    if number is not None and number() >= 0:
+        return int(number())
     raise UserError(f"{owner}: context must be 'none', 'passage' or a whole number from 0, not {context!r}")
 
 

@@ -27,7 +27,7 @@ MOVEMENTS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 def position(recorded: Recording, how: Sampling) -> Floats:
     """From -1 to 1 in each sequence, and its square; a sequence of one sample stands in the middle."""
     found = np.zeros((recorded.n_stimuli, 2))
-    for rows in how.sequences:
+    for rows in _sequences(recorded, how):
         place = np.linspace(-1, 1, len(rows)) if len(rows) > 1 else np.zeros(1)
         found[rows] = np.stack([place, place**2], axis=1)
     return found
@@ -43,11 +43,19 @@ def oasm(recorded: Recording, how: Sampling) -> Floats:
     """
     n = recorded.n_stimuli
     found = np.zeros((n, n, len(_WIDTHS)))
-    for rows in how.sequences:
+    for rows in _sequences(recorded, how):
         for i, width in enumerate(_WIDTHS):
             smooth = gaussian_filter1d(np.eye(len(rows)), width, axis=0, mode="constant")
             found[rows[:, None], rows, i] = smooth
     return found.reshape(n, -1)
+
+
+def _sequences(recorded: Recording, how: Sampling) -> Sequence[npt.NDArray[np.intp]]:
+    """The rows of each run of a recording in time (or of each story, where some were heard again)."""
+    if recorded.series is None:
+        return how.sequences
+    of_runs = recorded.columns.get("run", recorded.columns["story"])
+    return [np.flatnonzero(of_runs == one) for one in dict.fromkeys(of_runs.tolist())]
 
 
 word_space("word-rate", words.word_rate, "the number of words of a text; of a story, words a sample")
@@ -106,12 +114,12 @@ def head_motion(recorded: Recording, how: Sampling) -> Floats:
             f"{recorded.name}: none of the confounds are movements of the head: expected {', '.join(MOVEMENTS)}, or "
             "six columns without names"
         )
-    runs = recorded.columns.get("run")
-    each = np.array([standardized(confounds[one].to_numpy(np.float64), runs) for one in people])
-    whole = np.isfinite(each).all(axis=(1, 2))
-    if not whole.any():
+    each = [confounds[one].to_numpy(np.float64) for one in people]
+    whole = [values for values in each if np.isfinite(values).all()]
+    if not whole:
         raise UserError(f"{recorded.name}: the movements of nobody's head are known in all runs")
-    mean: Floats = each[whole].mean(axis=0)
+    runs = recorded.columns.get("run")
+    mean: Floats = np.mean([standardized(values, runs) for values in whole], axis=0)
     return mean
 
 

@@ -293,8 +293,13 @@ def _words(path: Path, about: Mapping[str, Any], options: ReadOptions, stories: 
     words = _told(path, "words", entry, ("word",), tier, stories)
     words = check_words(words, entry["file"])
     if "phonemes" in about:
-        of_words = {"file": entry["file"], **about["phonemes"]} if isinstance(about["phonemes"], dict) else {}
-        sounds = _told(path, "phonemes", of_words, (), of_words.get("tier"), stories)
+        given = about["phonemes"] if isinstance(about["phonemes"], dict) else {}
+        beside = (
+            {"file": entry["file"]}
+            if entry["file"].lower().endswith(".textgrid") and given.get("tier")
+            else {}
+        )
+        sounds = _told(path, "phonemes", beside | given, (), given.get("tier"), stories)
         for story, rows in words.groupby("story", sort=False).groups.items():
             words.loc[rows, "phonemes"] = n_within(words.loc[rows], sounds[sounds["story"] == story])
     return words

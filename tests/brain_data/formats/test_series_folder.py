@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from brodmann import load_dataset, load_model
+from brodmann.bench.benchmark import make_benchmark
+from brodmann.bench.layer_comparison import layer_features
 from brodmann.brain_data.formats.folder import is_own_layout
 from brodmann.brain_data.formats.recording import read_path
 from brodmann.brain_data.imported import ReadOptions
@@ -230,3 +234,128 @@ def test_what_a_description_cannot_mean_is_one_line(folder: Path, before: str, a
     (folder / "dataset.toml").write_text(DESCRIPTION.replace(before, after))
     with pytest.raises(UserError, match=line):
         read_path(folder)
+
+
+def grid(*tiers: tuple[str, list[tuple[float, float, str]]]) -> str:
+    """A TextGrid in its short form."""
+    lines = ['"ooTextFile"', '"TextGrid"', "0", "100", "<exists>", str(len(tiers))]
+    for name, rows in tiers:
+        lines += ['"IntervalTier"', f'"{name}"', "0", "100", str(len(rows))]
+        lines += [line for start, stop, text in rows for line in (str(start), str(stop), f'"{text}"')]
+    return "\n".join(lines) + "\n"
+
+
+SPOKEN = [(0.0, 4.0, "sp"), (4.0, 4.5, "dogs"), (4.5, 4.6, "a"), (4.6, 5.0, "ran")]
+SOUNDS = [(0.0, 4.0, "sil"), (4.0, 4.1, "D"), (4.1, 4.25, "AO"), (4.25, 4.4, "G"), (4.4, 4.52, "Z"), (4.52, 4.6, "AH"),
+          (4.6, 4.7, "R"), (4.7, 4.9, "AE"), (4.9, 5.0, "N"), (5.0, 6.0, "sp")]  # fmt: skip
+
+
+def test_phonemes_of_a_second_tier_are_counted_by_word(folder: Path) -> None:
+    for story, late in (("one", 0.0), ("other", -2.0)):
+        tiers = [
+            (name, [(max(0, start + late), stop + late, text) for start, stop, text in rows])
+            for name, rows in (("phones", SOUNDS), ("words", SPOKEN))
+        ]
+        (folder / f"{story}.TextGrid").write_text(grid(*tiers))
+    described_so = DESCRIPTION.replace(
+        'file = "words.csv"', 'file = "*.TextGrid"\n[phonemes]\ntier = "phones"'
+    )
+    (folder / "dataset.toml").write_text(described_so)
+    found = read_path(folder)[1].stimuli
+    assert found["word"].tolist() == ["dogs", "a", "ran"] * 2
+    assert (
+        found["phonemes"].tolist() == [4, 1, 3] * 2
+    )  # Z begins in "dogs" and ends in "a": its middle decides
+    assert found["onset"].tolist() == [4, 4.5, 4.6, 2, 2.5, pytest.approx(2.6)]
+
+
+def test_phonemes_may_lie_in_a_table_of_their_own(folder: Path) -> None:
+    onset = [4.0, 4.1, 4.2, 4.6, 0.1]
+    pd.DataFrame(
+        {"onset": onset, "offset": [one + 0.05 for one in onset], "story": ["one"] * 4 + ["other"]}
+    ).to_csv(folder / "sounds.csv", index=False)
+    (folder / "dataset.toml").write_text(DESCRIPTION + '[phonemes]\nfile = "sounds.csv"\n')
+    found = read_path(folder)[1].stimuli
+    assert found["phonemes"].tolist()[:2] == [3, 1]
+    assert found["phonemes"].tolist()[40] == 1
+    assert found["phonemes"].sum() == 5
+
+
+FRAMES = DESCRIPTION.replace('modality = "language"', 'modality = "vision"').replace(
+    '[words]\nfile = "words.csv"', '[frames]\nfile = "frames.csv"\nfolder = "pictures"'
+)
+
+
+@pytest.fixture
+def film(folder: Path) -> Path:
+    """The same folder with two films of which every frame is a picture."""
+    (folder / "pictures").mkdir()
+    table = pd.read_csv(folder / "words.csv").drop(columns="word")
+    table["filename"] = [f"{i:03d}.png" for i in range(len(table))]
+    for i, name in enumerate(table["filename"]):
+        Image.fromarray(np.full((4, 4, 3), 4 * i, np.uint8)).save(folder / "pictures" / name)
+    table.to_csv(folder / "frames.csv", index=False)
+    (folder / "dataset.toml").write_text(FRAMES)
+    return folder
+
+
+def test_frames_of_a_film_are_pictures_with_times(film: Path) -> None:
+    found = read_path(film)[1]
+    assert (found.modality, found.kind, len(found.stimuli)) == ("vision", "series", 60)
+    assert found.pictures["one-00003"] == film / "pictures" / "003.png"
+    install_recording("a-film", found)
+    dataset = load_dataset("a-film")
+    assert dataset.stimuli["filename"].nunique() == 60
+    assert dataset.stimuli["onset"].tolist()[:2] == [4.0, 4.5]
+    shown = dataset.stimuli.stimulus_paths or {}
+    assert np.asarray(Image.open(shown["other-00041"])).max() == 164
+    benchmark = make_benchmark(dataset, "A", "ridge", downsample="mean", delays_s=[2], trim_s=[0, 0])
+    features = layer_features(load_model("pixels"), benchmark, ["pixels"])["pixels"]
+    assert np.asarray(features).shape[0] == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            edited("dataset.toml", "frames.csv", "film.mp4"),
+            "film.mp4 is a video, which is not read: make pictures of it",
+        ),
+        (edited("frames.csv", "003.png", "film.mp4"), "film.mp4 is a video, which is not read"),
+        (edited("frames.csv", "003.png", "absent.png"), "names the frame 'absent.png', which is not in"),
+        (edited("frames.csv", "003.png", "../../../003.png"), "would leave the folder: refused"),
+        (edited("dataset.toml", 'file = "frames.csv"\n', ""), r"\[frames\] needs file = \"frames.csv\""),
+        (
+            edited("dataset.toml", "folder", "foldr"),
+            r"unknown entry of \[frames\] 'foldr': did you mean 'folder'",
+        ),
+        (
+            edited("dataset.toml", 'story = "other"', 'story = "third"'),
+            "there are no frames of the story 'third'",
+        ),
+        (
+            edited("dataset.toml", "first_sample = 4.0", "first_sample = -60.0"),
+            "40 frames of 'one' begin later",
+        ),
+    ],
+    ids=range(8),
+)
+def test_what_is_wrong_with_a_film_is_one_line(
+    film: Path, change: Callable[[Path], object], line: str
+) -> None:
+    change(film)
+    with pytest.raises(UserError, match=line) as error:
+        read_path(film)
+    assert "\n" not in str(error.value)
+
+
+def test_phonemes_that_are_nowhere_are_one_line(folder: Path) -> None:
+    for entry, line in (
+        ('[phonemes]\ntier = "phones"\n', r"\[phonemes\] needs a file, or a tier of the words' TextGrid"),
+        ('[phonemes]\nfile = "absent.csv"\n', r"\[phonemes\]: there is no file 'absent.csv'"),
+        ('[phonemes]\ntiers = "x"\n', r"unknown entry of \[phonemes\] 'tiers': did you mean 'tier'"),
+    ):
+        (folder / "dataset.toml").write_text(DESCRIPTION + entry)
+        with pytest.raises(UserError, match=line) as error:
+            read_path(folder)
+        assert "\n" not in str(error.value)

@@ -251,3 +251,15 @@ def test_what_a_call_leaves_in_a_tokenizer_is_no_part_of_it():
     plain, used = made(), made()
     used.tokenizer(["a", "a"], padding="max_length", max_length=7, truncation=True)
     assert plain.digest == used.digest
+
+
+def test_rate_length_and_frequency_of_a_storys_words_by_hand():
+    words = ["The", "dog,", "saw", "the", "dog"]
+    stimuli = StimulusSet({"stimulus_id": range(5), "word": words, "onset": np.arange(5.0), "story": "a"})
+    rate = load_model("word-rate")
+    assert (rate.layers, rate.sizes(stimuli)) == (["rate"], {"rate": 1})
+    np.testing.assert_array_equal(rate.extract(stimuli, context=20)["rate"].values, np.ones((5, 1)))
+    found = load_model("word-properties").extract(stimuli)["rate-length-frequency"]
+    assert found["neuroid_id"].values.tolist() == ["n_words", "word_length", "log_frequency"]
+    expected = [[1, 3, np.log(2)], [1, 4, np.log(2)], [1, 3, 0], [1, 3, np.log(2)], [1, 3, np.log(2)]]
+    np.testing.assert_allclose(found.values, expected, rtol=1e-6)
