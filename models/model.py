@@ -6,7 +6,7 @@ from copy import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
-from ..errors import unknown
+from ..errors import UserError, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..brain_data.stimulus_set import StimulusSet
     from .sheet import Sheet
 
-Context = Literal["none", "passage"]
+Context = Literal["none", "passage"] | int
 
 
 class Model(ABC):
@@ -99,6 +99,37 @@ class Model(ABC):
             ``(presentation, neuroid)``, float32, rows in the order of `stimuli`; ``stimulus_id`` on
             `presentation`; ``neuroid_id``, ``layer`` and the unit's place in its feature map on `neuroid`.
         """
+
+    def surprisal_of(self, stimuli: "StimulusSet", *, context: Context = "none") -> "xr.DataArray":
+        """Surprisal of each text, -ln p of its words given what stands before them, in nats.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+            Texts. With a column ``target``, with which each text ends, it is the target's given the rest of the text.
+        context : {"none", "passage"} or int
+            What else stands before: nothing, all earlier texts of its passage or story, or so many of them.
+
+        Returns
+        -------
+        DataArray
+            ``(presentation, neuroid)`` with one unit, rows in the order of `stimuli`; NaN for a text that has none.
+            In attrs ``left_out`` (what has none, counted by reason) and ``surprisal`` (how it was found).
+
+        Raises
+        ------
+        UserError
+            For a model that predicts no words.
+        """
+        del stimuli, context
+        raise UserError(
+            f"{self.identifier} gives no probabilities of words, and so no surprisal: take a causal language model, "
+            "or an n-gram (ngram:FILE)"
+        )
+
+    def predicting(self) -> Self:
+        """A view that is ready to predict words: what surprisal is computed with, and kept by."""
+        return self
 
     @property
     def methods(self) -> dict[str, Any]:
