@@ -16,6 +16,7 @@ _TOLD = {
     "read": "reading",
     "folds": "dependence",
     "sessions": "sessions",
+    "alone": "alone",
     "held out": "held_out",
     "penalties": "penalties_told",
 }

@@ -50,6 +50,8 @@ class MetricCard:
         ``vision`` or ``language`` -> the name of Brain-Score's metric that it equals.
     like : tuple of str
         Metrics that Brain-Score has, where it has not this one.
+    reads : str
+        What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
     """
 
     name: str
@@ -64,6 +66,7 @@ class MetricCard:
     citation: str = ""
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
+    reads: str = "activations"
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""

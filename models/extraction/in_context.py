@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TARGET = "target"
 """The column of what is asked about, where a text is what stands before it and itself."""
 LAYER = "surprisal"
+NONE = "texts without surprisal"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def in_context(stimuli: "StimulusSet", context: Context) -> list[Passage]:
         if context != "none":
             raise UserError("texts that end with a 'target' hold their context: context must be 'none'")
         return [
-            _before(text, str(target), row) for row, (text, target) in enumerate(zip(texts, stimuli[TARGET]))
+            _before(text, str(target), row) for row, (text, target) in enumerate(zip(texts, stimuli[TARGET], strict=True))
         ]
     if context == "none":
         return [Passage([text], [row]) for row, text in enumerate(texts)]
@@ -90,11 +91,13 @@ def as_surprisal(
     values : array of shape (n_stimuli,)
         In nats; NaN for none.
     left_out : mapping of str to int
+        Beside texts that have none, which are counted here.
     said : str
         How it was found.
     """
     import xarray as xr
 
+    n_without = int(np.isnan(values).sum())
     return xr.DataArray(
         values[:, None],
         dims=("presentation", "neuroid"),
@@ -103,5 +106,5 @@ def as_surprisal(
             "neuroid_id": ("neuroid", [LAYER]),
             "layer": ("neuroid", [LAYER]),
         },
-        attrs={"left_out": dict(left_out), "surprisal": said},
+        attrs={"left_out": dict(left_out) | ({NONE: n_without} if n_without else {}), "surprisal": said},
     )

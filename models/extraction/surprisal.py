@@ -16,7 +16,7 @@ from ..model import Context
 from .hooks import run
 from .in_context import Passage, as_surprisal, in_context
 from .next_token import check_predicts, next_token_scores
-from .texts import WINDOWS, Encoder, TokenSequence
+from .texts import WINDOWS, Encoder, TokenSequence, _common
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,7 +28,6 @@ _BLOCK = 1 << 24
 _MOST_SCORES = 1 << 27
 """Most scores of next tokens that one pass gives, as far as one sequence allows: 0.5 GiB."""
 _ALONE = "without a beginning-of-text token, a first token has no surprisal: texts' first tokens"
-_NONE = "texts without surprisal: their only token has none before it, or is another text's"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class OwnedTokens:
 
 @dataclass
 class _Window:
-    """Tokens that run together: `ids` are read, and the tokens ``first ... first + len(told)`` predicted at their end."""
+    """Tokens that are read together, and those of the passage, from `first` on, that are predicted at their end."""
 
     ids: list[int]
     passage: int
@@ -99,7 +98,6 @@ def _summed(
                 values[row], n_known[row] = total[part], counted[part]
                 n_first += bool(lacking[part] and counted[part])
     values[n_known == 0] = np.nan
-    counts = {_ALONE: n_first, _NONE: int((n_known == 0).sum())}
     said = "after the token that begins a text" if tokens[0].given else "the first token of all has none"
     if model.max_tokens:
         step = max(1, model.max_tokens // WINDOWS)
@@ -107,12 +105,8 @@ def _summed(
             f"; of longer passages in windows of {model.max_tokens} tokens, each begun in the same way, so that a "
             f"token is predicted from at least {model.max_tokens - step} before it"
         )
-    return as_surprisal(
-        stimuli,
-        values,
-        {reason: n for reason, n in counts.items() if n},
-        f"sum over a text's own tokens, {said}",
-    )
+    first = {_ALONE: n_first} if n_first else {}
+    return as_surprisal(stimuli, values, first, f"sum over a text's own tokens, {said}")
 
 
 def owned_tokens(model: Any, parts: Sequence[str]) -> OwnedTokens:
@@ -125,6 +119,7 @@ def owned_tokens(model: Any, parts: Sequence[str]) -> OwnedTokens:
         The texts, between which a space stands.
     """
     encoder: Encoder = model._encoder("last")
+    encoder._offsets = encoder._offsets or _gives_offsets(model.tokenizer)
     whole = " ".join(parts)
     ids, offsets = encoder._ids(whole)
     if not ids:
@@ -132,8 +127,11 @@ def owned_tokens(model: Any, parts: Sequence[str]) -> OwnedTokens:
     if offsets is None:
         return _without_offsets(model, encoder, parts)
     starts = np.cumsum([0, *(len(part) + 1 for part in parts[:-1])]).tolist()
-    added = set(getattr(model.tokenizer, "all_special_ids", None) or ())
-    empty = [right <= left and one in added for one, (left, right) in zip(ids, offsets, strict=True)]
+    added = getattr(model.tokenizer, "all_special_ids", None)
+    empty = [
+        right <= left and (added is None or one in added)
+        for one, (left, right) in zip(ids, offsets, strict=True)
+    ]
     first = next((i for i, one in enumerate(empty) if not one), len(ids))
     last = next((i for i in range(len(ids), first, -1) if not empty[i - 1]), first)
     owner = [_owner(whole, starts, *offsets[i]) for i in range(first, last)]
@@ -148,19 +146,30 @@ def _owner(whole: str, starts: Sequence[int], left: int, right: int) -> int:
     return max(bisect_right(starts, at) - 1, 0)
 
 
+def _gives_offsets(tokenizer: Any) -> bool:
+    """Whether a callable that names no argument for offsets gives them all the same."""
+    try:
+        answer = tokenizer("a", return_offsets_mapping=True)
+        return answer.get("offset_mapping") is not None
+    except Exception:  # a person's own callable
+        return False
+
+
 def _without_offsets(model: Any, encoder: Encoder, parts: Sequence[str]) -> OwnedTokens:
     """Whose tokens they are by what is common with the tokens of the text before."""
-    tokens = encoder.tokens("", parts[0])
-    n_behind = encoder._n_added_behind(tokens.ids)
+    ids = encoder._ids(" ".join(parts))[0]
     starts = [0]
-    for place, part in enumerate(parts[1:], start=1):
-        tokens = encoder.tokens(" ".join(parts[:place]), part)
-        starts.append(tokens.first)
-    ids = tokens.ids[: len(tokens.ids) - n_behind]
-    owner = [bisect_right(starts, i) - 1 for i in range(len(ids))]
-    begin = getattr(model.tokenizer, "bos_token_id", None)
-    given = ids[:1] if ids and ids[0] == begin else []
-    return OwnedTokens(given or _beginning(model), ids[len(given) :], owner[len(given) :])
+    for place in range(1, len(parts)):
+        starts.append(_common(encoder._ids(" ".join(parts[:place]))[0], ids))
+    try:
+        added = encoder._ids_of(model.tokenizer(""))
+    except Exception:  # a person's own callable, which may not know an empty text
+        added = []
+    n_before = _common(added, ids)
+    n_behind = len(added) - n_before if added[n_before:] == ids[len(ids) - len(added) + n_before :] else 0
+    own = ids[n_before : len(ids) - n_behind]
+    owner = [bisect_right(starts, n_before + i) - 1 for i in range(len(own))]
+    return OwnedTokens(ids[:n_before] or _beginning(model), own, owner)
 
 
 def _beginning(model: Any) -> list[int]:
