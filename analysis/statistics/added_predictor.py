@@ -61,7 +61,11 @@ class AddedPredictor:
         """
         targets = np.asarray(y, np.float64)
         n = len(targets)
-        columns = [np.asarray(nuisance, np.float64).reshape(n, -1), np.asarray(x, np.float64)[:, None], targets]
+        columns = [
+            np.asarray(nuisance, np.float64).reshape(n, -1),
+            np.asarray(x, np.float64)[:, None],
+            targets,
+        ]
         values = np.hstack([np.ones((n, 1)), _standardized(np.hstack(columns))])
         of_fold, of_group = (
             np.zeros(n, np.intp) if one is None else np.asarray(one, np.intp) for one in (folds, groups)
@@ -116,7 +120,9 @@ class AddedPredictor:
             train, test = (self.moments[kept & one].sum(axis=0) for one in (~here, here))
             if train[0, 0] <= n_predictors:
                 return np.full(self.n_targets, np.nan)
-            more, less = (_likelihood(train, test, k, self.n_targets) for k in (n_predictors, n_predictors - 1))
+            more, less = (
+                _likelihood(train, test, k, self.n_targets) for k in (n_predictors, n_predictors - 1)
+            )
             total += more - less
             n += test[0, 0]
         return total / n

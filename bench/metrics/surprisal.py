@@ -19,9 +19,21 @@ from .interval_words import said_of
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
-from .word_predictors import CARRIED, FREQUENCY, LENGTH, POSITION, Integers, before, previous, word_predictors
+from .word_predictors import (
+    CARRIED,
+    FREQUENCY,
+    LENGTH,
+    POSITION,
+    PUNCTUATION,
+    SENTENCE_END,
+    Integers,
+    before,
+    previous,
+    word_predictors,
+)
 
 LAYER = "surprisal"
+NUISANCE = (LENGTH, FREQUENCY, POSITION, PUNCTUATION, SENTENCE_END)
 _FEWEST = 20
 _NONE = "none: a partial r has no ceiling here"
 
@@ -32,22 +44,26 @@ class Surprisal:
 
         y = b0 + Z b + c s + e
 
-    Z are the word's own properties and, with `spill_over` = k, the length, frequency and surprisal of each of the k
-    words before. Headline: partial r of s, the sign kept, median over neuroids. Beside it the plain r, and how much
-    likelier s makes words of stories that were held out (nats a word, Gaussian; Goodkind & Bicknell 2018).
+    Z are the word's own properties and, with `spill_over` = k, those of each of the k words before and their surprisal.
+    Marks that cling to a word belong to it, and so does their surprisal: whether there are any is in Z. Headline:
+    partial r of s, the sign kept, median over neuroids. Beside it the plain r of all words, and how much likelier s
+    makes words of stories that were held out (nats a word, Gaussian; Goodkind & Bicknell 2018).
 
     Attributes
     ----------
     nuisance : tuple of str
-        ``length``, ``log_frequency``, ``position``, or columns of numbers.
+        ``length``, ``log_frequency``, ``position``, ``punctuation``, ``sentence_end``, or columns of numbers.
     spill_over : int
+    leave_out : tuple of str
+        Words for which one of these is not 0, such as ``sentence_end``, are left out.
     folds : int or str
     group : str or None
         The column that folds, interval and p keep together.
     """
 
-    nuisance: tuple[str, ...] = (LENGTH, FREQUENCY, POSITION)
+    nuisance: tuple[str, ...] = NUISANCE
     spill_over: int = 0
+    leave_out: tuple[str, ...] = ()
     folds: int | str = 5
     group: str | None = None
     name: str = "surprisal"
@@ -102,7 +118,7 @@ class Surprisal:
             | {"folds": len(how.folds)}
             | {"nuisance": [f"{name}: {said}" for name, said in words.said.items()]}
             | {"spill_over": self.spill_over}
-            | _plainly(told, recorded)
+            | _plainly(told, recorded, kept)
             | fitted.spilled(words.spilled)
             | fitted.likelihood()
             | said_of(replicates, options)
@@ -142,13 +158,19 @@ class _Words:
         for name, values in own.values.items():
             left_out[f"words without {name}"] = int((np.isnan(values) & ~lacking).sum())
             lacking = lacking | np.isnan(values)
+        for name, values in word_predictors(recorded, metric.leave_out, sequence).values.items():
+            marked = (values != 0) & ~lacking
+            left_out[f"words with {name}"] = int(marked.sum())
+            lacking = lacking | marked
         carried = {name: own.values[name] for name in CARRIED if name in own.values} | {LAYER: told}
         for steps in range(1, metric.spill_over + 1):
             columns |= {f"{name} {steps} before": before(v, row_before, steps) for name, v in carried.items()}
         names = list(columns)
         values = np.stack(list(columns.values()), axis=1) if columns else np.empty((recorded.n_stimuli, 0))
         without = np.isnan(values).any(axis=1) & ~lacking
-        left_out[f"words without the {metric.spill_over} before them, or what these lack"] = int(without.sum())
+        left_out[f"words without the {metric.spill_over} before them, or what these lack"] = int(
+            without.sum()
+        )
         rows = np.flatnonzero(~lacking & ~without)
         spilled = [i for i, name in enumerate(names) if name.startswith(f"{LAYER} ")]
         return cls(rows, values[rows], names, spilled, own.said, left_out)
@@ -224,13 +246,17 @@ class _Fitted:
         return {"partial_r_of_words_before": found} if found else {}
 
 
-def _plainly(told: Floats, recorded: Recording) -> dict[str, Any]:
-    """Pearson r alone, of all words that have a surprisal."""
-    known = np.isfinite(told)
-    r = pearson(recorded.mean[known], told[known][:, None])
+def _plainly(told: Floats, recorded: Recording, kept: Integers) -> dict[str, Any]:
+    """Pearson r alone, of all words that have a surprisal and of those that are regressed."""
+    known = np.flatnonzero(np.isfinite(told))
+    r, of_kept = (
+        float(np.median(np.nan_to_num(pearson(recorded.mean[rows], told[rows][:, None]))))
+        for rows in (known, kept)
+    )
     return {
-        "r": float(np.median(np.nan_to_num(r))),
-        "alone": f"r = {np.median(np.nan_to_num(r)):.3f} without nuisance, of {known.sum()} words",
+        "r": r,
+        "r_of_kept": of_kept,
+        "alone": f"r = {r:.3f} without nuisance, of {len(known)} words; {of_kept:.3f} of the {len(kept)}",
     }
 
 
@@ -257,25 +283,34 @@ def of_rows(recorded: Recording, rows: Integers) -> Recording:
 @metric(
     "surprisal",
     reads="surprisal",
-    sentence="responses to words are regressed on the model's surprisal of them, beside length, frequency and position",
-    formula="partial r of surprisal, given length, log frequency, position and what spills over from words before",
-    options=("nuisance", "spill_over", "folds", "group"),
+    sentence="responses to words are regressed on the model's surprisal of them, beside length, frequency, position "
+    "and punctuation",
+    formula="partial r of surprisal, given the words' other properties and what spills over from words before",
+    options=("nuisance", "spill_over", "leave_out", "folds", "group"),
     axis="partial correlation with surprisal (r)",
     ceilings=("none",),
     citation="Smith & Levy (2013), Cognition 128:302; Goodkind & Bicknell (2018), CMCL 10",
 )
 def surprisal(
     recorded: Recording,
-    nuisance: Sequence[str] = (LENGTH, FREQUENCY, POSITION),
+    nuisance: Sequence[str] = NUISANCE,
     spill_over: int = 0,
+    leave_out: Sequence[str] = (),
     folds: int | str = 5,
     group: str | None = None,
 ) -> Surprisal:
     """The metric for one recording, whose columns must be there."""
-    if isinstance(nuisance, str) or not all(isinstance(one, str) for one in nuisance):
-        raise UserError(f'{recorded.name}: nuisance must be a list of names, such as ["length"], not {nuisance!r}')
+    for option, given in (("nuisance", nuisance), ("leave_out", leave_out)):
+        if isinstance(given, str) or not all(isinstance(one, str) for one in given):
+            raise UserError(
+                f'{recorded.name}: {option} must be a list of names, such as ["length"], not {given!r}'
+            )
     if isinstance(spill_over, bool) or not str(spill_over).isdigit() or int(spill_over) > 10:
-        raise UserError(f"{recorded.name}: spill_over must be a number of words from 0 to 10, not {spill_over!r}")
-    made = Surprisal(tuple(dict.fromkeys(nuisance)), int(spill_over), folds, group)
-    word_predictors(recorded, made.nuisance, _sequences(recorded, made))
+        raise UserError(
+            f"{recorded.name}: spill_over must be a number of words from 0 to 10, not {spill_over!r}"
+        )
+    made = Surprisal(
+        tuple(dict.fromkeys(nuisance)), int(spill_over), tuple(dict.fromkeys(leave_out)), folds, group
+    )
+    word_predictors(recorded, (*made.nuisance, *made.leave_out), _sequences(recorded, made))
     return made

@@ -18,9 +18,12 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 LENGTH, FREQUENCY, POSITION = "length", "log_frequency", "position"
-CARRIED = (LENGTH, FREQUENCY)
+PUNCTUATION, SENTENCE_END = "punctuation", "sentence_end"
+CARRIED = (LENGTH, FREQUENCY, PUNCTUATION, SENTENCE_END)
 """What of the words before is a predictor, too."""
 _TARGET = "target"
+_SENTENCE_END = re.compile(r"""[.?!]["')\]]*$""")
+_BEHIND = re.compile(r"[^\w\s]$")
 _CLINGING = re.compile(r"^\W+|\W+$")
 
 
@@ -41,7 +44,7 @@ class WordPredictors:
 
 
 def word_predictors(recorded: Recording, names: tuple[str, ...], sequence: Integers) -> WordPredictors:
-    """The named predictors: ``length``, ``log_frequency``, ``position``, and columns of the stimuli that hold numbers.
+    """The named predictors: those of this module by name, and columns of the stimuli that hold numbers.
 
     Parameters
     ----------
@@ -69,6 +72,13 @@ def word_predictors(recorded: Recording, names: tuple[str, ...], sequence: Integ
             counts = Counter(words)
             values[name] = np.log([counts[word] for word in words])
             said[name] = f"ln of the word's count among these {len(words)} words, whatever its case"
+        elif name in (PUNCTUATION, SENTENCE_END):
+            ends = [bool(_SENTENCE_END.search(word)) for word in _as_read(recorded)]
+            behind = [bool(_BEHIND.search(word)) for word in _as_read(recorded)]
+            marked = ends if name == SENTENCE_END else np.greater(behind, ends)
+            values[name] = np.asarray(marked, np.float64)
+            what = "a full stop, question or exclamation mark" if name == SENTENCE_END else "another mark"
+            said[name] = f"whether {what} clings to the word's end"
         elif name == POSITION:
             values[name] = _places(recorded, sequence)
             said[name] = "place among the recorded words of its story or sentence"
@@ -79,11 +89,15 @@ def word_predictors(recorded: Recording, names: tuple[str, ...], sequence: Integ
 
 def plain_words(recorded: Recording) -> list[str]:
     """What was read, in small letters and without punctuation around it; punctuation alone as it is."""
+    words = [word.lower() for word in _as_read(recorded)]
+    return [_CLINGING.sub("", word) or word for word in words]
+
+
+def _as_read(recorded: Recording) -> list[str]:
     column = _TARGET if _TARGET in recorded.columns else text_column(recorded.columns)
     if column is None:
         raise UserError(f"{recorded.name}: the stimuli have no words to count letters of")
-    words = [str(word).strip().lower() for word in recorded.columns[column]]
-    return [_CLINGING.sub("", word) or word for word in words]
+    return [str(word).strip() for word in recorded.columns[column]]
 
 
 def previous(recorded: Recording, sequence: Integers) -> Integers:

@@ -51,8 +51,8 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     """The words in the order of their stories, as they were read, with the punctuation that clings to them.
 
     The words are those of the stories: the table of times spells ``true`` and ``false`` in capitals. A sentence ends
-    with a full stop, a question mark or an exclamation mark, also before a closing quotation mark. Readers are averaged in the released
-    file: there is no repetition to take a ceiling from.
+    with a full stop, a question mark or an exclamation mark, also before a closing quotation mark, unless a small letter
+    follows. Readers are averaged in the released file: there is no repetition to take a ceiling from.
     """
     import csv
 
@@ -69,7 +69,8 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     table = words.merge(read, on=places, validate="one_to_one").sort_values(places, ignore_index=True)
     if len(table) != len(words):
         raise UserError(f"{card.identifier}: {len(words) - len(table)} words have no reading time")
-    ends = table["word"].map(lambda word: bool(_ENDS.search(word)))
+    small = table["word"].str[0].str.islower().shift(-1, fill_value=False)
+    ends = table["word"].map(lambda word: bool(_ENDS.search(word))) & ~small
     first = ends.groupby(table["item"]).shift(fill_value=True)
     sentence = first.cumsum()
     stimuli = pd.DataFrame(

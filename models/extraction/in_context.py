@@ -57,8 +57,9 @@ def in_context(stimuli: "StimulusSet", context: Context) -> list[Passage]:
     if TARGET in stimuli.columns:
         if context != "none":
             raise UserError("texts that end with a 'target' hold their context: context must be 'none'")
+        targets = map(str, stimuli[TARGET])
         return [
-            _before(text, str(target), row) for row, (text, target) in enumerate(zip(texts, stimuli[TARGET], strict=True))
+            _before(text, target, row) for row, (text, target) in enumerate(zip(texts, targets, strict=True))
         ]
     if context == "none":
         return [Passage([text], [row]) for row, text in enumerate(texts)]

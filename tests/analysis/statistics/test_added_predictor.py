@@ -16,7 +16,9 @@ def world(seed, *, n_groups=10, size=60, effect=0.0, autocorrelation=0.0, n_targ
     nuisance = rng.normal(size=(n, 3))
     x, *noise = (_series(rng, n_groups, size, autocorrelation) for _ in range(1 + n_targets))
     x = x + nuisance @ [0.6, -0.3, 0.0]
-    y = (nuisance @ [1.0, 0.5, -2.0] + effect * (x - nuisance @ [0.6, -0.3, 0.0]))[:, None] + np.array(noise).T
+    y = (nuisance @ [1.0, 0.5, -2.0] + effect * (x - nuisance @ [0.6, -0.3, 0.0]))[:, None] + np.array(
+        noise
+    ).T
     return x, y, nuisance, groups
 
 
