@@ -17,6 +17,8 @@ _TOLD = {
     "folds": "dependence",
     "sessions": "sessions",
     "alone": "alone",
+    "fields": "fields",
+    "drawn": "drawn",
     "held out": "held_out",
     "penalties": "penalties_told",
 }

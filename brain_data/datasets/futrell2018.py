@@ -51,7 +51,7 @@ def load(card: DatasetCard, folder: Path) -> "Dataset":
     """The words in the order of their stories, as they were read, with the punctuation that clings to them.
 
     The words are those of the stories: the table of times spells ``true`` and ``false`` in capitals. A sentence ends
-    with a full stop, a question mark or an exclamation mark, also before a closing quotation mark, unless a small letter
+    with a full stop, a question or an exclamation mark, also before a closing quotation mark, unless a small letter
     follows. Readers are averaged in the released file: there is no repetition to take a ceiling from.
     """
     import csv
