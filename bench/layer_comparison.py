@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Spaces = Mapping[str, Callable[[], Sequence[npt.ArrayLike]]]
 """Nuisance spaces: name -> what makes their features, rows in the recording's order."""
+SURPRISAL = "surprisal"
+"""What a metric may read in place of activations, and the name of that layer."""
 
 
 def compare_layers(
@@ -44,6 +46,8 @@ def compare_layers(
     UserError
         For work that does not fit in memory, and for what the model or the metric refuses.
     """
+    if reads_surprisal(benchmark):
+        return _compare_surprisal(model, benchmark, options)
     recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
     sizes = model.sizes(benchmark.dataset.stimuli, names)
     if recorded.series is not None:
@@ -86,6 +90,26 @@ def compare_layers(
         found,
         left_out={**found.left_out, **shown},
         methods={**found.methods, **found.added.said, **read, **said},
+    )
+
+
+def reads_surprisal(benchmark: "Benchmark") -> bool:
+    """Whether the metric compares the surprisal of texts, not activations."""
+    return getattr(benchmark.metric, "reads", "") == SURPRISAL
+
+
+def _compare_surprisal(model: "Model", benchmark: "Benchmark", options: ScoringOptions) -> MetricResult:
+    """Have the metric compare what the model expected with the recording."""
+    recorded, context = benchmark.recording, benchmark.card.context
+    require(benchmark.metric.memory(recorded, 1), benchmark.identifier, remedy="take fewer stimuli")
+    told = model.surprisal_of(benchmark.dataset.stimuli, context=context)
+    features = {SURPRISAL: _in_order(told, recorded.stimulus_ids)}
+    found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
+    of_layers = ("text", "passages")
+    said = {topic: words for topic, words in model.methods.items() if topic not in of_layers}
+    said |= {"context": describe_context(context), "surprisal": told.attrs["surprisal"]}
+    return replace(
+        found, left_out={**found.left_out, **told.attrs["left_out"]}, methods={**found.methods, **said}
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import UserError
 from ..source_digest import code_digest
 from .benchmark import Benchmark, benchmark_card, load_benchmark, make_benchmark, with_folds
-from .layer_comparison import compare_layers
+from .layer_comparison import SURPRISAL, compare_layers, reads_surprisal
 from .metrics.base import MetricResult, ScoringOptions
 from .nuisance_spaces import names_of_spaces, open_space
 from .results.as_score import Score, as_score, neuroid_arrays
@@ -92,7 +92,10 @@ def score(
     if model != BRAIN:
         opened = _opened(model)
         _check_match(opened, loaded)
-        names = _layer_names(opened, layers)
+        if reads_surprisal(loaded):
+            opened, names = opened.predicting(), _surprisal_alone(loaded, layers)
+        else:
+            names = _layer_names(opened, layers)
     key = score_key(loaded, opened, names, options, nuisance)
     known = store.find(BRAIN if opened is None else opened.identifier, loaded.identifier, key.digest)
     if known is not None:
@@ -177,6 +180,14 @@ def _layer_names(model: "Model", layers: Sequence[str] | None) -> list[str]:
     if not names:
         raise UserError("no layers were named; leave layers out to compare the model's own choice")
     return names
+
+
+def _surprisal_alone(benchmark: Benchmark, layers: Sequence[str] | None) -> list[str]:
+    if layers is not None and list(layers) != [SURPRISAL]:
+        raise UserError(
+            f"{benchmark.identifier} compares surprisal, which no layer has: leave out {', '.join(layers)}"
+        )
+    return [SURPRISAL]
 
 
 def _decode_recording(benchmark: Benchmark, options: ScoringOptions) -> MetricResult:

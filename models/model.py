@@ -123,6 +123,37 @@ class Model(ABC):
             `presentation`; ``neuroid_id``, ``layer`` and the unit's place in its feature map on `neuroid`.
         """
 
+    def surprisal_of(self, stimuli: "StimulusSet", *, context: Context = "none") -> "xr.DataArray":
+        """Surprisal of each text, -ln p of its words given what stands before them, in nats.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+            Texts. With a column ``target``, with which each text ends, it is the target's given the rest of the text.
+        context : {"none", "passage"} or int
+            What else stands before: nothing, all earlier texts of its passage or story, or so many of them.
+
+        Returns
+        -------
+        DataArray
+            ``(presentation, neuroid)`` with one unit, rows in the order of `stimuli`; NaN for a text that has none.
+            In attrs ``left_out`` (what has none, counted by reason) and ``surprisal`` (how it was found).
+
+        Raises
+        ------
+        UserError
+            For a model that predicts no words.
+        """
+        del stimuli, context
+        raise UserError(
+            f"{self.identifier} gives no probabilities of words, and so no surprisal: take a causal language model, "
+            "or an n-gram (ngram:FILE)"
+        )
+
+    def predicting(self) -> Self:
+        """A view that is ready to predict words: what surprisal is computed with, and kept by."""
+        return self
+
     @property
     def methods(self) -> dict[str, Any]:
         """How stimuli are shown and layers read, by topic and in words, for the methods of a record; none as a rule."""

@@ -16,6 +16,9 @@ _TOLD = {
     "read": "reading",
     "folds": "dependence",
     "sessions": "sessions",
+    "alone": "alone",
+    "fields": "fields",
+    "drawn": "drawn",
     "held out": "held_out",
     "penalties": "penalties_told",
 }

@@ -53,6 +53,8 @@ class MetricCard:
         Metrics that Brain-Score has, where it has not this one.
     in_time : bool
         Whether it scores samples of a recording in time, too.
+    reads : str
+        What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
     """
 
     name: str
@@ -68,6 +70,7 @@ class MetricCard:
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
     in_time: bool = False
+    reads: str = "activations"
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""

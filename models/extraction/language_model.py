@@ -1,9 +1,9 @@
 """Any torch module that reads text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from .texts import text_of as text_of
 from .torch_model import Network
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ...brain_data.stimulus_set import StimulusSet
 
 _NO_LIMIT = 10**9  # tokenizers without a limit give a huge number
@@ -86,6 +88,8 @@ class LanguageModel(Network):
         Where units lie, for the layers that have a sheet.
     readout : Readout
         Projection of wide layers, half precision; tokens are pooled by `pooling`.
+    head : callable, optional
+        The module -> a network that holds it and predicts the next token, where it does not itself.
 
     Raises
     ------
@@ -109,6 +113,7 @@ class LanguageModel(Network):
         cache: bool = True,
         sheets: Sequence[Sheet] = (),
         readout: Readout = EVERYTHING,
+        head: Callable[[nn.Module], nn.Module] | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self._pooling = pooling
@@ -124,6 +129,7 @@ class LanguageModel(Network):
             sheets=sheets,
             readout=readout,
         )
+        self.head = head
 
     def _known(self) -> set[str]:
         return super()._known() | {"pooling"}
@@ -135,6 +141,8 @@ class LanguageModel(Network):
             kept["_pooling"] = kept.pop("pooling")
         if {"module", "tokenizer", "layers", "lesions"} & set(settings):
             kept["_manner"] = {}
+        if "module" in settings:  # another network's head would be the old one's
+            kept["head"] = settings.get("head")
         if kept["_pooling"] is not None and kept["_pooling"] not in POOLINGS:
             raise UserError(f"{name}: pooling must be 'last', 'mean' or 'word-end', not {kept['_pooling']!r}")
         if not callable(tokenizer):
@@ -217,9 +225,12 @@ class LanguageModel(Network):
         return self._encoder().in_passages(texts, passages(stimuli), together=self.manner.causal)
 
     def _planned(self, shown: Shown) -> list[list[TokenSequence]]:
+        return self._planned_sequences(shown.sequences)
+
+    def _planned_sequences(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
         """Sequences of about one length together, so that little is padded; of one length where padding tells."""
-        lengths = [len(one.ids) for one in shown.sequences]
-        order = [shown.sequences[place] for place in np.argsort(lengths, kind="stable")]
+        lengths = [len(one.ids) for one in sequences]
+        order = [sequences[place] for place in np.argsort(lengths, kind="stable")]
         batches: list[list[TokenSequence]] = []
         for one in order:
             last = batches[-1] if batches else []
@@ -362,6 +373,21 @@ class LanguageModel(Network):
             total = torch.where(real, losses, 0).sum(dim=1)
             values[rows] = (total / real.sum(dim=1)).cpu().numpy()
         return values
+
+    def predicting(self) -> Self:
+        """See :meth:`Model.predicting`: with the head of the network, and its lesions inside."""
+        if self.head is None:
+            return self
+        whole = self.head(self.module)
+        inside = next((name for name, one in whole.named_modules() if one is self.module), "")
+        lesions = tuple(replace(one, layer=f"{inside}.{one.layer}".strip(".")) for one in self.lesions)  # type: ignore[type-var]
+        return self.replaced(module=whole, layers=(), sheets=(), lesions=lesions)
+
+    def surprisal_of(self, stimuli: "StimulusSet", *, context: Context = "none") -> "xr.DataArray":
+        """See :meth:`Model.surprisal_of`: the sum over a text's own tokens, which offsets tell."""
+        from .surprisal import surprisal_of
+
+        return surprisal_of(self.predicting(), stimuli, context)
 
     def _probe_ids(self, encoder: Encoder) -> list[int]:
         """Those of a short sentence, or any where the tokenizer knows other words only."""

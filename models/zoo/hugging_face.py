@@ -54,8 +54,28 @@ def load_hugging_face(name: str) -> "Model":
         check_folder(folder)
     network, stored = from_pretrained(_auto(place), place, dtype)
     module = part_of(network, tower, name)
-    model = _vision if reads(module, whole) == "vision" else _language
-    return model(place, module, identifier).replaced(stored_in=stored)
+    if reads(module, whole) == "vision":
+        return _vision(place, module, identifier).replaced(stored_in=stored)
+    head = None if tower else _head(place, network, dtype)
+    return _language(place, module, identifier).replaced(stored_in=stored, head=head)
+
+
+def _head(place: str, network: "nn.Module", dtype: Any) -> "Callable[[nn.Module], nn.Module] | None":
+    """What puts a network into the language model that its files hold; None where they hold none."""
+    kinds: Any = getattr(getattr(network, "config", None), "architectures", None) or ()
+    if not any(str(kind).endswith(_PREDICTING) for kind in kinds):
+        return None
+
+    def predicting(module: "nn.Module") -> "nn.Module":
+        from ..weights.hugging_face_folder import from_pretrained
+
+        whole: Any = from_pretrained(_automodel("AutoModelForCausalLM"), place, dtype)[0]
+        whole = whole.to(next(module.parameters()).device)
+        setattr(whole, whole.base_model_prefix, module)
+        whole.tie_weights()
+        return whole.eval()  # type: ignore[no-any-return]
+
+    return predicting
 
 
 def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
@@ -69,6 +89,7 @@ def _language(place: str, module: "nn.Module", identifier: str) -> "Network":
     return answering(LanguageModel(module, tokenizer, identifier=identifier, layers=blocks(module)))
 
 
+_PREDICTING = ("ForCausalLM", "LMHeadModel")
 _TOKENIZERS = (
     "tokenizer*",
     "vocab*",

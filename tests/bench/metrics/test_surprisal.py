@@ -1,0 +1,216 @@
+"""The metric surprisal: worlds whose partial r is known, words that are left out, and the released table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import brodmann
+from brodmann import UserError
+from brodmann.bench import make_benchmark
+from brodmann.bench.metrics.base import ScoringOptions
+from brodmann.bench.metrics.recording import Recording
+from brodmann.bench.metrics.registries import METRICS
+from brodmann.bench.metrics.word_predictors import previous, word_predictors
+from brodmann.brain_data import Dataset
+
+QUICK = ScoringOptions(n_bootstraps=10, n_permutations=99)
+N_STORIES, N_WORDS = 10, 120
+
+
+def world(seed=0, *, effect=0.0, spilled=0.0, autocorrelation=0.0, n_neuroids=1, n_stories=N_STORIES):
+    """Reading times of made-up words: length and frequency, what is expected, what spills over, slow drifts."""
+    rng = np.random.default_rng(seed)
+    n = n_stories * N_WORDS
+    words = np.array(["ab" * int(k) + "c" for k in rng.integers(1, 6, n)], object)
+    frequency = rng.normal(size=n)
+    told = 3 - 0.8 * frequency + rng.normal(size=n)
+    story = np.repeat([f"story{i:02d}" for i in range(n_stories)], N_WORDS).astype(object)
+    noise = rng.normal(size=(n_neuroids, n_stories, N_WORDS))
+    for place in range(1, N_WORDS):
+        noise[..., place] *= np.sqrt(1 - autocorrelation**2)
+        noise[..., place] += autocorrelation * noise[..., place - 1]
+    before = np.r_[0.0, told[:-1]]
+    length = np.array([len(word) for word in words])
+    own = told - 3 + 0.8 * frequency
+    times = length - 2 * frequency + effect * own + spilled * before
+    columns = {"word": words, "log_frequency": frequency.astype(object), "story": story}
+    ids = np.array([f"w{i:05d}" for i in range(n)], object)
+    cube = (times[:, None] + noise.reshape(n_neuroids, n).T)[:, None]
+    return told[:, None], Recording("made.reading", ids, cube, None, pd.DataFrame(), columns)
+
+
+def evaluated(told, recorded, options=QUICK, **settings):
+    metric = METRICS["surprisal"].make(recorded, settings)
+    return metric.evaluate({"surprisal": told}, recorded, metric.ceiling(recorded), options)
+
+
+@pytest.mark.parametrize("effect", [0.3, -0.3])
+def test_the_partial_r_of_a_known_effect_is_found_with_its_sign(effect):
+    found = evaluated(*world(effect=effect))
+    truth = effect / np.sqrt(1 + effect**2)
+    assert found.raw == found.value == pytest.approx(truth, abs=0.06)
+    assert found.ci[0] < truth < found.ci[1]
+    assert found.p == 0.01
+    assert found.methods["delta_log_likelihood"] == pytest.approx(-0.5 * np.log(1 - truth**2), abs=0.02)
+    assert (found.n_stimuli, found.n_neuroids, found.left_out) == (1200, 1, {})
+    assert found.normalization == "none"
+
+
+def test_what_length_and_frequency_explain_is_not_surprisals():
+    """Alone, surprisal goes with times, because both go with frequency."""
+    found = [evaluated(*world(seed)) for seed in range(5)]
+    assert min(abs(one.methods["r"]) for one in found) > 0.1
+    assert max(abs(one.raw) for one in found) < 0.08
+    assert np.mean([one.p for one in found]) > 0.2
+    assert np.mean([one.methods["delta_log_likelihood"] for one in found]) < 0.002
+
+
+def test_what_spills_over_is_of_the_word_before():
+    told, recorded = world(effect=0.0, spilled=0.4)
+    found = evaluated(told, recorded, spill_over=1)
+    assert abs(found.raw) < 0.08
+    before = float(found.methods["partial_r_of_words_before"][0].split()[0])
+    assert before == pytest.approx(0.37, abs=0.06)
+    assert found.left_out == {"words without the 1 before them, or what these lack": 10}
+    assert found.n_stimuli == 1190
+
+
+def test_neuroids_are_summarized_by_their_median_and_one_that_never_varies_is_zero():
+    told, recorded = world(effect=0.3, n_neuroids=5)
+    recorded.cube[..., 0] = 7.0
+    found = evaluated(told, recorded)
+    assert found.per_unit[0] == 0
+    assert found.raw == pytest.approx(np.median(found.per_unit))
+    assert found.raw > 0.2
+    assert found.left_out == {"neuroids that do not vary (counted as r = 0)": 1}
+
+
+def test_words_that_lack_something_are_left_out_and_counted():
+    told, recorded = world(effect=0.3)
+    told[:7] = np.nan
+    recorded.columns["log_frequency"][100:103] = None
+    recorded.columns["word"][200:204] = "end."
+    found = evaluated(told, recorded, spill_over=2, leave_out=["sentence_end"])
+    assert found.left_out == {
+        "texts without surprisal": 7,
+        "words without log_frequency": 3,
+        "words with sentence_end": 4,
+        "words without the 2 before them, or what these lack": 2 + 2 + 18,
+    }
+    assert found.n_stimuli == 1200 - 7 - 3 - 4 - 22
+
+
+def test_the_interval_holds_the_truth_where_residuals_drift_and_stories_are_ten():
+    truth = 0.15 / np.sqrt(1 + 0.15**2)
+    hits = []
+    for seed in range(30):
+        options = ScoringOptions(n_bootstraps=1, n_permutations=0)
+        low, high = evaluated(*world(seed, effect=0.15, autocorrelation=0.7), options).ci
+        hits.append(low < truth < high)
+    assert np.mean(hits) >= 0.83
+
+
+def test_sentences_of_a_few_words_and_stories_of_many_give_the_same_partial_r():
+    told, recorded = world(effect=0.3)
+    recorded.columns["sentence_number"] = np.repeat(np.arange(120), 10).astype(object)
+    found = [
+        evaluated(told, recorded, group=group, nuisance=["length"]).raw
+        for group in ("sentence_number", "story")
+    ]
+    assert found[0] == pytest.approx(found[1])
+
+
+def test_predictors_of_words():
+    words = np.array(["The", "dog's", "bone,", "(well-known)", "the", 'end."'], object)
+    recorded = Recording(
+        "made.reading", np.array(list("abcdef"), object), np.zeros((6, 1, 1)), None, pd.DataFrame(), {"word": words}
+    )  # fmt: skip
+    names = ("length", "log_frequency", "position", "punctuation", "sentence_end")
+    found = word_predictors(recorded, names, np.array([0, 0, 0, 1, 1, 1])).values
+    assert found["length"].tolist() == [3, 5, 4, 10, 3, 3]
+    np.testing.assert_allclose(found["log_frequency"], np.log([2, 1, 1, 1, 2, 1]))
+    assert found["position"].tolist() == [1, 2, 3, 1, 2, 3]
+    assert found["punctuation"].tolist() == [0, 0, 1, 1, 0, 0]
+    assert found["sentence_end"].tolist() == [0, 0, 0, 0, 0, 1]
+
+
+def test_the_word_before_is_one_place_earlier_in_the_same_story_whatever_the_order_of_rows():
+    columns = {"word": np.array(list("abcdef"), object), "position": np.array([3, 1, 2, 1, 2, 4], object)}
+    recorded = Recording(
+        "m.r", np.array(list("uvwxyz"), object), np.zeros((6, 1, 1)), None, pd.DataFrame(), columns
+    )
+    assert previous(recorded, np.array([0, 0, 0, 1, 1, 1])).tolist() == [2, -1, 1, -1, 3, -1]
+
+
+def test_wrong_options_are_one_line():
+    _, recorded = world()
+    for options, said in [
+        ({"nuisance": "length"}, "nuisance must be a list of names"),
+        ({"nuisance": ["lenght"]}, "unknown nuisance of made.reading 'lenght': did you mean 'length'"),
+        ({"nuisance": ["story"]}, "the column 'story' holds no numbers"),
+        ({"spill_over": -1}, "spill_over must be a number of words"),
+        ({"group": "colour"}, "unknown stimulus column of made.reading 'colour'"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            METRICS["surprisal"].make(recorded, options)
+
+
+def reading(**columns):
+    told, recorded = world(effect=0.5)
+    stimuli = pd.DataFrame({"stimulus_id": recorded.stimulus_ids} | recorded.columns | columns)
+    stimuli["log_frequency"] = stimuli["log_frequency"].astype(float)
+    return told, Dataset.from_arrays("made", recorded.cube[:, 0], stimuli, region="reading")
+
+
+def test_a_column_is_scored_as_a_model_and_the_record_comes_back(tmp_path):
+    told, data = reading(known=world(effect=0.5)[0][:, 0])
+    benchmark = make_benchmark(data, metric="surprisal", context="passage")
+    first, again = (
+        brodmann.score("column:known", benchmark, run=tmp_path, n_bootstraps=5, n_permutations=19)
+        for _ in range(2)
+    )
+    assert again.attrs["cached"]
+    assert not first.attrs["cached"]
+    assert float(first) == float(again) == pytest.approx(0.45, abs=0.05)
+    record = again.attrs["record"]
+    assert record["methods"]["surprisal"] == "the column 'known' of the stimuli"
+    assert record["methods"]["context"] == "each text after the earlier ones of its passage"
+    assert record["layers"] == {"surprisal": record["raw"]}
+    assert len(told) == record["n_stimuli"]
+
+
+def test_what_cannot_be_asked_is_one_line(tmp_path):
+    _, data = reading()
+    benchmark = make_benchmark(data, metric="surprisal")
+    with pytest.raises(UserError, match="unknown column of the stimuli 'known'"):
+        brodmann.score("column:known", benchmark, run=tmp_path)
+    with pytest.raises(UserError, match="gives no probabilities of words"):
+        brodmann.score("word-length-frequency", benchmark, run=tmp_path)
+    with pytest.raises(UserError, match="compares surprisal, which no layer has: leave out features"):
+        brodmann.score("word-length-frequency", benchmark, ["features"], run=tmp_path)
+    with pytest.raises(UserError, match="beyond is known to ridge and linear"):
+        brodmann.score("column:log_frequency", benchmark, run=tmp_path, beyond=["position"])
+
+
+def test_a_column_is_a_layer_of_one_unit(tmp_path):
+    _, data = reading()
+    found = brodmann.score(
+        "column:log_frequency", make_benchmark(data, metric="ridge"), run=tmp_path, n_permutations=0
+    )
+    assert found.attrs["raw_value"] > 0.1
+
+
+def test_the_released_correlations_by_the_same_code(test_data, tmp_path):
+    brodmann.add_dataset("frank2015", test_data / "frank2015-erp")
+    quick = {"run": tmp_path, "n_bootstraps": 1, "n_permutations": 99}
+    n400 = brodmann.score("column:surprisal_gpt2", "frank2015.N400-surprisal", **quick).attrs["record"]
+    paced = brodmann.score("column:surprisal_gpt2", "frank2015.self-paced-surprisal", **quick).attrs["record"]
+    assert n400["methods"]["r"] == pytest.approx(0.076, abs=5e-4)
+    assert paced["methods"]["r"] == pytest.approx(0.259, abs=5e-4)
+    assert (
+        n400["methods"]["r_of_kept"] < -0.2
+    )  # last words, whose N400 is positive, and commas are not among them
+    assert n400["raw"] == pytest.approx(-0.134, abs=5e-3)
+    assert n400["ci"][1] < 0
+    assert n400["p"] == 0.01
+    assert n400["left_out"]["words without log_frequency"] == 30
