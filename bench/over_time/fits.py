@@ -277,7 +277,9 @@ class Null:
     curves : array of shape (n_orders, n_bins)
         The region's r.
     largest : array of shape (n_orders,)
-        Of the region's r over all pairs of bins; empty where codes were not generalized.
+        Of the region's r over all pairs of bins, with what was fitted in other orders alone: predictions and responses of
+        a pair may both be of the features, and are then alike by chance more often than what is permuted. Empty where
+        codes were not generalized.
     neuroids : array of shape (n_orders, n_bins, n_tested), single precision
         R of each.
     said : str
@@ -323,6 +325,8 @@ def permuted_bins(
     }
     curves, largest = np.empty((len(rows), n_bins)), np.full(len(rows) if generalized else 0, -np.inf)
     neuroids = np.empty((len(rows), n_bins, n_tested), np.float32)
+    tests = metric.sampling.tests
+    as_they_are = [values[:, test] for test in tests]
     step = max(1, COLUMNS // (2 * values.size))
     for start in track(range(0, len(rows), step), "responses in other orders"):
         some = slice(start, min(start + step, len(rows)))
@@ -331,18 +335,13 @@ def permuted_bins(
             _of_fold(engines, fitted.chosen[i], metric, i, responses)
             for i in range(len(metric.sampling.folds))
         ]
-        truths = [responses[:, :, test] for test in metric.sampling.tests]
-        here = [
-            generalization(timed, metric.sampling.tests, [p[None] for p in ps], [y[None] for y in ys])[0]
-            if generalized
-            else _diagonal(timed, metric.sampling.tests, ps, ys)
-            for ps, ys in zip(zip(*found, strict=True), zip(*truths, strict=True), strict=True)
-        ]
-        for number, r in enumerate(here, start):
+        truths = [responses[:, :, test] for test in tests]
+        for number in range(len(responses)):
+            ps = [one[number] for one in found]
+            neuroids[start + number] = _diagonal(timed, tests, ps, [one[number] for one in truths])
             if generalized:
-                largest[number] = np.max(headline.raw(r))
-                r = np.diagonal(r, axis1=0, axis2=1).T
-            neuroids[number], curves[number] = r, headline.raw(r)
+                largest[start + number] = np.max(headline.raw(generalization(timed, tests, ps, as_they_are)))
+        curves[some] = headline.raw(neuroids[some].astype(np.float64))
     said = f"{what}, {len(rows)} times, the same in every bin, penalties chosen anew"
     return Null(curves, largest, neuroids, said, smallest)
 
