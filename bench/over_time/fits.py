@@ -277,9 +277,9 @@ class Null:
     curves : array of shape (n_orders, n_bins)
         The region's r.
     largest : array of shape (n_orders,)
-        Of the region's r over all pairs of bins, with what was fitted in other orders alone: predictions and responses of
-        a pair may both be of the features, and are then alike by chance more often than what is permuted. Empty where
-        codes were not generalized.
+        Of the region's r over all pairs of bins, with what was fitted in other orders and what is predicted as it is:
+        predictions and responses may both be of the features, and are then alike by chance more often than what is
+        permuted. Empty where codes were not generalized.
     neuroids : array of shape (n_orders, n_bins, n_tested), single precision
         R of each.
     said : str

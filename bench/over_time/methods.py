@@ -45,8 +45,8 @@ def methods_of(
             "onset": f"first of {CONSECUTIVE} bins in a row above the 95 % point of the maximum over baseline bins "
             "(those that end at or before 0 ms) with responses in other orders; its interval: the same of curves drawn "
             f"with the jackknife's covariance, from the start of the first to the end of the last bin{over}",
-            "generalization": "weights of one bin, responses of another; p against the maximum over all pairs, with what is "
-            "fitted in other orders and what is predicted as it is",
+            "generalization": "weights of one bin, responses of another; p against the maximum over all pairs, with "
+            "what is fitted in other orders and what is predicted as it is",
             "n_neuroids": n_neuroids,
             "n_tested": len(tested),
         }

@@ -120,7 +120,7 @@ def score_over_time(
         return known
     recorded = opened_benchmark.recording
     n_neuroids = recorded.responses.shape[2]
-    _check_memory(model, opened_benchmark, encoding, names, len(pairs), n_neuroids)
+    needed = _check_memory(model, opened_benchmark, encoding, names, len(pairs), n_neuroids)
     read = timed(dataset, opened_benchmark.card.region, recorded, encoding.sampling.tests, pairs, weights)
     features = layer_features(model, opened_benchmark, names)
     tested = tested_neuroids(read, options, every_neuroid)
@@ -156,7 +156,10 @@ def score_over_time(
         ),
     }
     said = methods_of(read, encoding, layer, tested, n_neuroids, found.pop("said"))
-    said |= dict(model.methods) | {"seconds": round(time.perf_counter() - began, 2)}
+    said |= dict(model.methods) | {
+        "memory_gib": round(needed / 2**30, 2),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
     result = OverTime(**fixed, **found, methods=said, file=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     result.save(path)
@@ -208,7 +211,8 @@ def _model(given: Model | str, benchmark: Benchmark, layers: Sequence[str] | Non
 
 def _check_memory(
     model: Model, benchmark: Benchmark, metric: Encoding, names: Sequence[str], n_bins: int, n_neuroids: int
-) -> None:
+) -> int:
+    """Bytes that the largest layer will take, refused where there are not as many."""
     sizes = model.sizes(benchmark.dataset.stimuli, names)
     largest = max(sizes, key=sizes.__getitem__)
     n_stimuli = benchmark.recording.n_stimuli
@@ -218,6 +222,7 @@ def _check_memory(
         f"{benchmark.identifier} in {n_bins} bins with layer {largest!r} ({sizes[largest]:,} units)",
         remedy="join bins (--bins-of), take --project 1000, or fewer --layers",
     )
+    return needed
 
 
 def _path(store: Run, model: str, benchmark: str, key: str) -> Path:

@@ -46,9 +46,9 @@ def over_time_figure(results: Sequence[OverTime], style: Style) -> "Figure":
         _legend(figure, list(dict.fromkeys(one.model for one in results)), style)
         text_below(
             figure,
-            "bands: 95 % interval of each bin alone; dashed: noise ceiling; grey ground: baseline; bars below: clusters of "
-            "bins above chance (p <= .05 over all bins); triangles: onset of the model's score, with its interval; bins "
-            f"are no independent samples; n = {counted(results)}",
+            "bands: 95 % interval of each bin alone; dashed: noise ceiling; grey ground: baseline; bars below: "
+            "clusters of bins above chance (p <= .05 over all bins); triangles: onset of the model's score, with its "
+            f"interval; bins are no independent samples; n = {counted(results)}",
         )
         return figure
 

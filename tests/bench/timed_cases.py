@@ -38,9 +38,8 @@ def dataset(values, starts, width, *, identifier="timed", columns=None, **about)
     """A data set of values (n_stimuli, n_repetitions, n_neuroids, n_bins)."""
     n_stimuli, n_repetitions, n_neuroids, n_bins = values.shape
     ids = [f"s{i:04d}" for i in range(n_stimuli)]
-    stimuli = StimulusSet(
-        pd.DataFrame({"stimulus_id": ids, "sentence": [f"text {i * 7919 % 1009} {chr(97 + i % 26) * 5} {i}" for i in range(n_stimuli)]})
-    )
+    texts = [f"text {i * 7919 % 1009} {chr(97 + i % 26) * 5} {i}" for i in range(n_stimuli)]
+    stimuli = StimulusSet(pd.DataFrame({"stimulus_id": ids, "sentence": texts}))
     for name, column in (columns or {}).items():
         stimuli[name] = column
     stimuli.identifier = identifier
@@ -57,7 +56,9 @@ def dataset(values, starts, width, *, identifier="timed", columns=None, **about)
             "time_bin_end": ("time_bin", starts + width),
         },
     )
-    return Dataset(identifier, modality="language", stimuli=stimuli, responses=responses, blocks="none", **about)
+    return Dataset(
+        identifier, modality="language", stimuli=stimuli, responses=responses, **{"blocks": "none"} | about
+    )
 
 
 def course(kind, starts, width, latency):
@@ -87,7 +88,7 @@ def poisson(seed, *, latency=73.0, kind="sustained", n_stimuli=80, n_repetitions
 
 
 def gaussian(seed, *, latency=73.0, kind="sustained", n_stimuli=80, n_repetitions=4, n_neuroids=12, n_features=6,
-             width=20, first=-100, last=300, noise=1.0, memory=0.7, gain=1.0, columns=None):  # fmt: skip
+             width=20, first=-100, last=300, noise=1.0, memory=0.7, gain=1.0, **about):  # fmt: skip
     """Field potentials whose noise goes from bin to bin, AR(1); the same features from `latency` on."""
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(n_stimuli, n_features))
@@ -98,4 +99,20 @@ def gaussian(seed, *, latency=73.0, kind="sustained", n_stimuli=80, n_repetition
     carried = shocks.copy()
     for i in range(1, len(starts)):
         carried[..., i] = memory * carried[..., i - 1] + np.sqrt(1 - memory**2) * shocks[..., i]
-    return dataset(signal[:, None] + noise * carried, starts, width, columns=columns), features
+    return dataset(signal[:, None] + noise * carried, starts, width, **about), features
+
+
+def in_parts(
+    parts, *, seed=0, n_repetitions=4, noise=0.5, width=20, first=-100, last=300, n_neuroids=12, **about
+):
+    """Responses of several features (n_stimuli, k), each from a latency to an end in ms, by weights of its own."""
+    generator = np.random.default_rng(seed)
+    starts = np.arange(first, last, width)
+    n_stimuli = len(parts[0][0])
+    signal = np.zeros((n_stimuli, n_neuroids, len(starts)))
+    for features, begins, ends in parts:
+        weights = generator.normal(size=(features.shape[1], n_neuroids)) / np.sqrt(features.shape[1])
+        on = course("sustained", starts, width, begins) - course("sustained", starts, width, ends)
+        signal += (features @ weights)[:, :, None] * on
+    shape = (n_stimuli, n_repetitions, n_neuroids, len(starts))
+    return dataset(signal[:, None] + noise * generator.normal(size=shape), starts, width, **about)
