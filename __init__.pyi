@@ -4,6 +4,7 @@ from .bench import (
     list_benchmarks as list_benchmarks,
     load_benchmark as load_benchmark,
     score as score,
+    score_over_time as score_over_time,
     submit as submit,
 )
 from .brain_data import (

@@ -157,6 +157,28 @@ def score(
     ] = None,
     allow_stochastic: AllowStochastic = False,
     batch_size: BatchSize = None,
+    over_time: Annotated[
+        bool, typer.Option("--over-time", help="In every time bin of the data set, by ridge regression.")
+    ] = False,
+    bins_of: Annotated[
+        float | None, typer.Option(help="Over time: join bins to bins of so many ms.", metavar="MS")
+    ] = None,
+    windows: Annotated[
+        str | None,
+        typer.Option(
+            help="Over time: windows in ms after onset instead of the bins, such as 70-170,170-270.",
+            metavar="FROM-TO,...",
+        ),
+    ] = None,
+    layer_of: Annotated[
+        str, typer.Option(help="Over time: one layer for all bins, or each its own.", metavar="one|each")
+    ] = "one",
+    every_neuroid: Annotated[
+        bool,
+        typer.Option(
+            "--every-neuroid", help="Over time: test every neuroid (electrode), with its onset and q."
+        ),
+    ] = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Where the layer curve goes (.png, .pdf, .svg); beside the record by default."),
@@ -175,8 +197,15 @@ def score(
       brodmann score pixels simulated-cortex.IT-ridge --folds leave-category-out
 
       brodmann score brain haxby2001-slice.posterior-decoding
+
+      brodmann score minilm cells.IT-ridge --over-time --bins-of 20
     """
     suffix = _suffix(figure)
+    timed = {"bins_of": bins_of, "windows": windows, "layer": layer_of, "every_neuroid": every_neuroid}
+    if not over_time and (
+        given := [name for name, value in timed.items() if value not in (None, "one", False)]
+    ):
+        raise UserError(f"--{given[0].replace('_', '-')} is of scores over time: add --over-time")
     chosen, spaces = _names(layers), _names(beyond)
     from ..scoring import check_names
     from ..scoring import score as score_model
@@ -202,6 +231,18 @@ def score(
         if not isinstance(opened, Network):
             raise UserError(f"--batch-size {batch_size}: {model!r} is no network, which has none")
         opened = opened.replaced(batch_size=batch_size)
+    if over_time:
+        from .over_time import show
+
+        if spaces is not None:
+            raise UserError(
+                "--beyond and --over-time: what a model adds is not looked at bin by bin; leave one out"
+            )
+        show(
+            opened, benchmark, chosen, timed, figure, suffix, as_json, run=run, seed=seed, n_bootstraps=bootstraps,
+            n_permutations=permutations, folds=folds,
+        )  # fmt: skip
+        return
     found = score_model(
         opened, benchmark, chosen, run=run, seed=seed, n_bootstraps=bootstraps, n_permutations=permutations,
         beyond=spaces, folds=folds,

@@ -16,6 +16,8 @@ from ...bounded import read_npz
 from ...errors import UserError
 from ...files import parse_json
 from ..metrics.registries import METRICS, NORMALIZATIONS
+from ..over_time.result import SUFFIX as OVER_TIME
+from ..over_time.result import OverTime
 from ..results.store import Run, arrays_of, open_run
 from . import tables as tables
 from .methods import citations, methods, warnings
@@ -45,6 +47,8 @@ class Comparison:
         Studies of twins (``brodmann twins``).
     partitions : mapping of str to VariancePartition
         ``NAME.partition.npz`` files, by name.
+    over_time : list of OverTime
+        ``NAME.overtime.npz`` files, one a model, benchmark and windows: of several, the newest by the file's time.
     sources : list of str
         The folders, as they were given.
     notes : list of str
@@ -56,6 +60,7 @@ class Comparison:
     layouts: list[Record] = field(default_factory=list, repr=False)
     twins: list[Record] = field(default_factory=list, repr=False)
     partitions: dict[str, VariancePartition] = field(default_factory=dict, repr=False)
+    over_time: list[OverTime] = field(default_factory=list, repr=False)
     sources: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -71,8 +76,10 @@ class Comparison:
 
     @property
     def models(self) -> list[str]:
-        """Every model that has a score or a layout."""
-        return sorted({one["model"] for one in [*self.records, *self.layouts]})
+        """Every model that has a score, a layout or a curve over time."""
+        return sorted(
+            {one["model"] for one in [*self.records, *self.layouts]} | {one.model for one in self.over_time}
+        )
 
 
 def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
@@ -94,6 +101,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
     layouts: list[Record] = []
     twins: list[Record] = []
     partitions: dict[str, VariancePartition] = {}
+    curves: dict[tuple[str, str, bytes], tuple[float, OverTime]] = {}
     notes: list[str] = []
     scored = [dict(one.attrs["record"]) for one in runs if hasattr(one, "attrs")]
     newest |= {(one["model"], one["benchmark"]): (0.0, one, arrays_of(one)) for one in scored}
@@ -133,6 +141,15 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
                 found += 1
             except UserError as error:
                 failed.append((path.name, error))
+        for path in sorted(run.folder.glob(f"*{OVER_TIME}")):
+            try:
+                one, time = OverTime.load(path), path.stat().st_mtime
+                at = one.model, one.benchmark, one.windows.tobytes()
+                if at not in curves or time > curves[at][0]:
+                    curves[at] = time, one
+                found += 1
+            except UserError as error:
+                failed.append((path.name, error))
         if not found:
             empty = UserError(f"{run.folder} holds no results: score or analyze a model into it first")
             raise failed[0][1] if failed else empty
@@ -145,6 +162,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
         layouts,
         twins,
         partitions,
+        [one for _, (_, one) in sorted(curves.items(), key=itemgetter(0))],
         [str(one) for one in runs],
         [*sorted(set(notes)), *_unknown(records)],
     )

@@ -65,7 +65,7 @@ class PanelCard:
     draw : callable
         Comparison -> its panels: none, one, or several where it draws, say, one a benchmark.
     needs : str
-        The part of a comparison that must hold something: records, layouts, twins or partitions.
+        The part of a comparison that must hold something: records, layouts, twins, partitions or over_time.
     """
 
     name: str

@@ -54,6 +54,9 @@ def _leaving_one_out(comparison: Comparison) -> Iterator[tuple[str, Comparison]]
     for name in comparison.partitions:
         rest = {other: kept for other, kept in comparison.partitions.items() if other != name}
         yield name, replace(comparison, partitions=rest)
+    for i, curve in enumerate(comparison.over_time):
+        rest_of = comparison.over_time[:i] + comparison.over_time[i + 1 :]
+        yield f"{curve.model} over time", replace(comparison, over_time=rest_of)
 
 
 def _only(comparison: Comparison, places: list[int]) -> Comparison:

@@ -74,6 +74,8 @@ def gathered(
         raise UserError("there is nothing to submit: " + "; ".join(notes))
     if found.twins or found.partitions:
         notes.append("studies of twins and variance partitions are not part of a submission: left out")
+    if found.over_time:
+        notes.append("scores over time are not part of a submission: left out")
     own = _own_cards(cards)
     document: dict[str, Any] = {
         "format": FORMAT,
