@@ -25,7 +25,6 @@ def run(page, folder, monkeypatch):
 
 
 def test_the_encoding_engine_page(tmp_path, monkeypatch):
-    pytest.importorskip("himalaya", reason="himalaya is not installed: pip install 'brodmann[banded]'")
     names = run("encoding-engine.md", tmp_path, monkeypatch)
     assert names["r"].shape == (5, 30)
     assert names["partition"].unique[0].mean() > 0.1 > names["partition"].unique[1].mean()

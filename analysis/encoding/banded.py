@@ -4,18 +4,17 @@ Every space (a layer, another model, word length) gets a penalty of its own per 
 
     B = argmin |Y - sum_k X_k B_k|^2 + sum_k alpha_k |B_k|^2,
 
-fitted by himalaya's random search over kernel weights. Nunez-Elizalde, Huth & Gallant (2019), NeuroImage
-197:482; Dupre la Tour, Eickenberg, Nunez-Elizalde & Gallant (2022), NeuroImage 264:119728.
+found by a random search over the weights of kernels (:mod:`.weighting_search`), with the answers of himalaya's.
+Nunez-Elizalde, Huth & Gallant (2019), NeuroImage 197:482; Dupre la Tour, Eickenberg, Nunez-Elizalde & Gallant
+(2022), NeuroImage 264:119728.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import combinations
 from math import factorial
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,13 +22,14 @@ import numpy.typing as npt
 
 from ...bounded import check_npz
 from ...correlation import pearson
-from ...errors import UserError, missing_extra
+from ...errors import UserError
 from ...files import write_bytes
 from ...progress import track
 from ..masks import unmasked
-from ..representation.gram import gram
-from .cross_validation import Fold, Indices, Split
+from .banded_spaces import Spaces
+from .cross_validation import Fold, Split
 from .nested_ridge import ALPHAS, Floats
+from .weighting_search import blocks_of, refit, search
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""
@@ -188,13 +188,11 @@ def banded_ridge(
 
     Raises
     ------
-    NotAvailableError
-        Without himalaya, ``pip install 'brodmann[banded]'``.
     UserError
         Where the spaces differ in their number of stimuli, none is given, or a value is not finite.
     """
-    grams, y = _prepared(spaces, targets)
-    return _fit(grams, y, folds, n_draws, random_state, "fitting spaces together")
+    made, y = _prepared(spaces, targets)
+    return _fit(made, y, folds, n_draws, random_state, "fitting spaces together")
 
 
 @unmasked
@@ -214,19 +212,14 @@ def banded_weights(
     inner : sequence of Split
         What the penalties are chosen on.
     """
-    grams, y = _prepared(spaces, targets)
-    every = np.arange(len(y))
+    made, y = _prepared(spaces, targets)
+    every, weightings = np.arange(len(y)), draw_weightings(len(made), n_draws, random_state)
     mean, spread = y.mean(axis=0), _spread(y)
-    kernels = np.array([_centered(products, every, every)[0] for products in grams.values()])
-    deltas, dual, scores = _solve(
-        kernels, (y - mean) / spread, inner, _weightings(len(grams), n_draws, random_state)
-    )
-    weights = {}
-    for (name, products), delta in zip(grams.items(), deltas, strict=True):
-        features = np.asarray(spaces[name], np.float64)
-        scale = max(float(np.trace(products)) / (len(y) - 1), 1e-300)
-        weights[name] = (features - features.mean(axis=0)).T @ (np.exp(delta) * dual * (spread / scale))
-    return BandedWeights(weights, deltas, 1 + scores.max(axis=0))
+    bands, standard = made.bands(every), (y - mean) / spread
+    choice = search(bands, standard, inner, weightings, ALPHAS)
+    deltas = np.log(weightings[choice.weighting].T / ALPHAS[choice.penalty])
+    dual = refit(bands, standard, choice, weightings, ALPHAS) * spread
+    return BandedWeights(made.primal(spaces, np.exp(deltas), dual), deltas, 1 + choice.score)
 
 
 @unmasked
@@ -247,129 +240,123 @@ def variance_partitioning(
             f"{len(spaces)} spaces have {2 ** len(spaces) - 1} combinations: partition at most {MOST_SPACES}, "
             "or join some"
         )
-    grams, y = _prepared(spaces, targets)
-    names = tuple(grams)
+    made, y = _prepared(spaces, targets)
+    names = made.names
     r2 = {}
     for size in range(1, len(names) + 1):
         for chosen in combinations(names, size):
             label = f"fitting {' + '.join(chosen)}"
-            some = {name: grams[name] for name in chosen}
-            r2[chosen] = _fit(some, y, folds, n_draws, random_state, label).r2
+            r2[chosen] = _fit(made.only(chosen), y, folds, n_draws, random_state, label).r2
     return VariancePartition(names, r2, len(y))
 
 
-def _prepared(
-    spaces: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike
-) -> tuple[dict[str, Floats], Floats]:
+def _prepared(spaces: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike) -> tuple[Spaces, Floats]:
     y = np.asarray(targets, np.float64)
     if y.ndim != 2:
         raise UserError(f"targets have shape {y.shape}: give (n_stimuli, n_targets), one column a neuroid")
     if not np.isfinite(y).all():
         missing = int((~np.isfinite(y)).any(axis=0).sum())
         raise UserError(f"{missing} of {y.shape[1]} targets have values that are not finite: leave them out")
-    if not spaces:
-        raise UserError("no feature space was given: name at least one, e.g. {'layer1': activations}")
-    for name, features in spaces.items():
-        if np.ndim(features) != 2 or len(np.asarray(features)) != len(y):
-            raise UserError(
-                f"space {name!r} has shape {np.shape(features)}, the targets {y.shape}: give one row a stimulus"
-            )
-    grams = {name: gram(features) for name, features in spaces.items()}
-    for name, products in grams.items():
-        if not np.isfinite(products).all():
-            raise UserError(f"space {name!r} has values that are not finite: replace them, or leave them out")
-    return grams, y
+    return Spaces.of(spaces, len(y)), y
 
 
 def _fit(
-    grams: Mapping[str, Floats],
-    targets: Floats,
-    folds: Sequence[Fold],
-    n_draws: int,
-    random_state: int,
-    description: str,
+    spaces: Spaces, targets: Floats, folds: Sequence[Fold], n_draws: int, random_state: int, label: str
 ) -> BandedFit:
-    weightings = _weightings(len(grams), n_draws, random_state)
-    r, errors, squares, log_weights, predictions = [], 0.0, 0.0, [], []
-    for fold in track(folds, description):
-        train, test = fold.split.train, fold.split.test
-        kernels = [_centered(one, train, test) for one in grams.values()]
-        mean, spread = targets[train].mean(axis=0), _spread(targets[train])
-        deltas, dual, _ = _solve(
-            np.array([k for k, _ in kernels]), (targets[train] - mean) / spread, fold.inner, weightings
-        )
-        parts = np.array([np.exp(d) * (k @ dual) for d, (_, k) in zip(deltas, kernels, strict=True)])
-        r.append(np.nan_to_num(pearson(parts.sum(axis=0), (targets[test] - mean) / spread)))
-        truth, parts = targets[test] - mean, parts * spread
-        errors = errors + np.square(truth - parts.sum(axis=0)).sum(axis=0)
-        squares = squares + np.square(truth).sum(axis=0)
-        log_weights.append(deltas)
-        predictions.append(parts)
-    r2 = np.where(np.asarray(squares) > 0, 1 - errors / np.maximum(squares, 1e-300), 0.0)
-    return BandedFit(tuple(grams), np.mean(r, axis=0), r2, np.array(log_weights), predictions)
+    weightings = draw_weightings(len(spaces), n_draws, random_state)
+    r, log_weights, predictions = [], [], []
+    errors, squares = np.zeros((2, targets.shape[1]))
+    for fold in track(folds, label):
+        found = fit_fold(spaces, targets, fold, weightings)
+        test = fold.split.test
+        mean = targets[fold.split.train].mean(axis=0)
+        truth, whole = targets[test] - mean, found.parts.sum(axis=0)
+        r.append(np.nan_to_num(pearson(whole / found.spread, truth / found.spread)))
+        errors += np.square(truth - whole).sum(axis=0)
+        squares += np.square(truth).sum(axis=0)
+        log_weights.append(np.log(weightings[found.weighting].T / found.alpha))
+        predictions.append(found.parts)
+    r2 = np.where(squares > 0, 1 - errors / np.maximum(squares, 1e-300), 0.0)
+    return BandedFit(spaces.names, np.mean(r, axis=0), r2, np.array(log_weights), predictions)
+
+
+@dataclass(frozen=True)
+class BandedFold:
+    """Several spaces fitted together on one training set.
+
+    Attributes
+    ----------
+    split : Split
+    weighting : array of int of shape (n_targets,)
+        Which of the weightings each target chose.
+    alpha : array of shape (n_targets,)
+        The penalty, for kernels whose weighted sum has a mean eigenvalue of 1.
+    inner_score : array of shape (n_targets,)
+        1 - mean squared error of the inner held-out rows / variance of the target.
+    spread : array of shape (n_targets,)
+        Standard deviation of the training rows.
+    parts : array of shape (n_spaces, n_test, n_targets)
+        What each space adds to the training mean.
+    """
+
+    split: Split
+    weighting: npt.NDArray[np.intp]
+    alpha: Floats
+    inner_score: Floats
+    spread: Floats
+    parts: Floats
+
+
+def fit_fold(
+    spaces: Spaces, targets: Floats, fold: Fold, weightings: Floats, *, kind: npt.DTypeLike = np.float64
+) -> BandedFold:
+    """Choose a weighting and a penalty for every target, and predict the test rows.
+
+    Parameters
+    ----------
+    spaces : Spaces
+    targets : array of shape (n_stimuli, n_targets)
+    fold : Fold
+    weightings : array of shape (n_weightings, n_spaces)
+    kind : dtype
+        Of the predictions that are kept.
+    """
+    train, test = fold.split.train, fold.split.test
+    standard = targets[train]
+    mean, spread = standard.mean(axis=0), _spread(standard)
+    standard -= mean
+    standard /= spread
+    bands = spaces.bands(train)
+    choice = search(bands, standard, fold.inner, weightings, ALPHAS)
+    parts = np.empty((len(spaces), len(test), targets.shape[1]), kind)
+    across = spaces.across(train, test)
+    for block in blocks_of(targets.shape[1], 40 * len(train)):
+        some = choice.only(block)
+        dual = refit(bands, standard[:, block], some, weightings, ALPHAS)
+        scale = weightings[some.weighting].T / ALPHAS[some.penalty]
+        for part, of_test, share in zip(parts, across, scale, strict=True):
+            part[:, block] = of_test(dual) * (share * spread[block])
+    return BandedFold(
+        fold.split, choice.weighting, ALPHAS[choice.penalty], 1 + choice.score, spread, parts
+    )
 
 
 def _spread(targets: Floats) -> Floats:
     """The standard deviation of each target, 1 where it is constant.
 
-    Himalaya breaks ties of its losses by absolute amounts, which decide everything for targets in tesla.
+    Ties of the losses are broken by absolute amounts, which decide everything for targets in tesla.
     """
     spread = targets.std(axis=0)
     return np.where(spread > 1e-12 * np.abs(targets).max(axis=0), spread, 1.0)
 
 
-def _weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:
+def draw_weightings(n_spaces: int, n_draws: int, random_state: int) -> Floats:
     """Weightings of the spaces, each summing to one: every space alone, all alike, and random ones."""
     if n_spaces == 1:
         return np.ones((1, 1))
     rng = np.random.default_rng(random_state)
     drawn = [rng.dirichlet(np.full(n_spaces, (0.1, 1.0)[i % 2])) for i in range(n_draws)]
     tried = np.vstack([np.eye(n_spaces), np.full((1, n_spaces), 1 / n_spaces), *drawn])
-    tried = np.maximum(tried, 1e-6)  # himalaya takes their logarithm
+    tried = np.maximum(tried, 1e-6)  # their logarithm is taken
     weightings: Floats = tried / tried.sum(axis=1, keepdims=True)
     return weightings
-
-
-def _centered(products: Floats, train: Indices, test: Indices) -> tuple[Floats, Floats]:
-    """Training and test kernels of features centred on the training rows, with a mean eigenvalue of 1."""
-    block, across = products[np.ix_(train, train)], products[np.ix_(test, train)]
-    means = block.mean(axis=0)
-    centered = block - means - means[:, None] + means.mean()
-    across = across - across.mean(axis=1, keepdims=True) - means + means.mean()
-    scale = max(float(np.trace(centered)) / (len(train) - 1), 1e-300)
-    return centered / scale, across / scale
-
-
-def _solve(
-    kernels: Floats, targets: Floats, inner: Sequence[Split], weightings: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Himalaya's log kernel weights (n_spaces, n_targets), dual weights (n_train, n_targets), inner scores."""
-    try:
-        from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search as search
-    except ImportError:
-        raise missing_extra("himalaya", "banded", why="banded ridge") from None
-    with _numpy_backend():
-        deltas, dual, scores = search(
-            kernels,  # in double precision: kernels of few features are singular
-            targets,
-            n_iter=weightings,
-            alphas=ALPHAS,
-            cv=[(part.train, part.test) for part in inner],
-            return_weights="dual",
-            n_targets_batch=1024,
-            n_targets_batch_refit=1024,
-            progress_bar=False,
-        )
-    return np.asarray(deltas, np.float64), np.asarray(dual, np.float64), np.asarray(scores, np.float64)
-
-
-@contextmanager
-def _numpy_backend() -> Iterator[Any]:
-    """Himalaya's backend is a setting of the whole process: put back what was set."""
-    from himalaya.backend import get_backend, set_backend
-
-    before = get_backend().name
-    try:
-        yield set_backend("numpy")
-    finally:
-        set_backend(before)

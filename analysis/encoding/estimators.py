@@ -81,10 +81,9 @@ class NestedRidgeCV(EncodingModel):
 
 
 class BandedRidgeCV(EncodingModel):
-    """Ridge regression with a penalty of its own for every feature space and target, through himalaya.
+    """Ridge regression with a penalty of its own for every feature space and target.
 
-    ``pip install 'brodmann[banded]'``. What each space explains:
-    :func:`.banded.variance_partitioning`.
+    What each space explains: :func:`.banded.variance_partitioning`.
 
     Parameters
     ----------
