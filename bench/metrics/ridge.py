@@ -311,7 +311,8 @@ class _Fitted:
         )
         delays = [delay * series.tr for delay in series.delays]
         features = [layers[layer] for layer in chosen]
-        return courses | delay_courses(features, fits, fitted, headline.members, delays)
+        others = self.recorded.training is not None
+        return courses | delay_courses(features, fits, fitted, headline.members, delays, of_others=others)
 
     def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
         """P of the headline, and how it was found."""

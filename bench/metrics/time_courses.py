@@ -121,48 +121,50 @@ def delay_courses(
     targets: Floats,
     members: Sequence[Indices],
     delays_s: Sequence[float],
+    *,
+    of_others: bool = False,
 ) -> Arrays:
-    """The course over delays that the weights of all neuroids have in common, and the same with less.
+    """The course over delays that the weights of all neuroids have in common, and the same without each part.
 
     Parameters
     ----------
     features : sequence of array of shape (n_rows, n_delays x n_features)
         Of the layer of each fold.
     fits : sequence of Fit
-        One a fold, of which `targets` are a part.
+        One a fold.
     targets : array of shape (n_rows, n_neuroids)
-        What was fitted, of some neuroids.
+        What they were fitted to.
     members : sequence of array of int
-        Of these, the neuroids of each subject.
+        The neuroids of each subject.
     delays_s : sequence of float
         In s.
+    of_others : bool
+        Whether each subject's targets are the mean of the other subjects: then what is fitted for one is what all say
+        without that one.
 
     Returns
     -------
     dict
-        ``delay_s`` and ``delay_profile`` (n_delays,); ``delay_without`` (n_parts, n_delays), without each subject, or
-        of fewer than four subjects without each fold, which ``delay_parts`` says; ``delay_explained`` (1,). Nothing
-        for one delay, or where weights would cost too much.
+        ``delay_s`` and ``delay_profile`` (n_delays,); ``delay_without_fold`` (n_folds, n_delays), where a fold's fit is
+        the one that has not seen it; ``delay_without_subject`` (n_subjects, n_delays), of four or more;
+        ``delay_explained`` (1,). Nothing for one delay, or where weights would cost too much.
     """
-    n_delays, fit = len(delays_s), fits[0]
-    if n_delays < 2 or min(len(fit.split.train), np.shape(features[0])[1]) > _MOST_SOLVED:
+    n_delays = len(delays_s)
+    if n_delays < 2 or min(len(fits[0].split.train), np.shape(features[0])[1]) > _MOST_SOLVED:
         return {}
-    by_part = np.zeros((len(fits), len(members), n_delays, n_delays))
+    products = np.zeros((len(fits), len(members), n_delays, n_delays))
     for fold, (one, given) in enumerate(zip(fits, features, strict=True)):
         x = np.asarray(given, np.float64)
-        products = delay_products(x, ridge_weights(one, x, targets), n_delays)
-        by_part[fold] = [products[neuroids].sum(axis=0) for neuroids in members]
-    profile, explained = delay_profile(by_part.sum(axis=(0, 1)))
-    of_subjects = len(members) >= FEWEST
-    if of_subjects:
-        each = by_part.sum(axis=0)
-        without = each.sum(axis=0) - each
-    else:  # the fit of a fold is the one that has not seen it
-        without = by_part.sum(axis=1)
-    return {
+        of_each = delay_products(x, ridge_weights(one, x, targets), n_delays)
+        products[fold] = [of_each[neuroids].sum(axis=0) for neuroids in members]
+    profile, explained = delay_profile(products.sum(axis=(0, 1)))
+    found = {
         "delay_s": np.array(delays_s, np.float64),
         "delay_profile": profile,
-        "delay_without": delay_profile(without)[0],
-        "delay_parts": np.array(["subjects" if of_subjects else "folds"]),
+        "delay_without_fold": delay_profile(products.sum(axis=1))[0],
         "delay_explained": np.array([explained]),
     }
+    if len(members) >= FEWEST:
+        own = products.sum(axis=0)
+        found["delay_without_subject"] = delay_profile(own if of_others else own.sum(axis=0) - own)[0]
+    return found

@@ -43,6 +43,7 @@ def courses_figure(table: pd.DataFrame, model: str, title: str, style: Style) ->
         left = start - min(trim, 10.0) if first else start
         folds = shown[shown["neuroid"] == neuroids[0]]
         borders = folds["time"].to_numpy()[1:][np.diff(folds["fold"]) != 0] - table.attrs["tr"] / 2
+        most = 1.08 * float(shown[["recorded", "predicted"]].abs().to_numpy().max())
         for axes, neuroid in zip(rows[1:], neuroids, strict=False):
             here = shown[shown["neuroid"] == neuroid]
             for _, part in here.groupby("fold"):
@@ -54,7 +55,7 @@ def courses_figure(table: pd.DataFrame, model: str, title: str, style: Style) ->
             if first:
                 axes.axvspan(left, start - table.attrs["tr"] / 2, color=style.faint, alpha=0.5, linewidth=0)
             axes.set_xlim(left, end)
-            axes.set_ylim(-3.2, 3.2)
+            axes.set_ylim(-most, most)
             quantile, r = here["quantile"].iloc[0], here["r"].iloc[0]
             axes.set_title(
                 f"{shortened(neuroid, 30)}: r {r:.2f}, nearest to the {quantile:.0%} point",
@@ -115,7 +116,7 @@ def _write_words(
     per_second = inches * 72 / (table.attrs["end"] - left)
     free, placed = np.full(_WORD_ROWS, -np.inf), []
     for word, onset in zip(table.attrs["words"], table.attrs["onsets"], strict=True):
-        width = (0.56 * len(word) + 0.5) * _WORD_SIZE / per_second
+        width = (0.6 * len(word) + 0.9) * _WORD_SIZE / per_second
         row = int(np.argmax(free <= onset))
         if free[row] > onset or onset + width > table.attrs["end"] + 1.5:
             continue
@@ -181,7 +182,7 @@ def delays_figure(table: pd.DataFrame, style: Style) -> "Figure":
             figure,
             "the course h for which h(delay) times one pattern of weights comes nearest to what the weights of each "
             "delay say, all neuroids together; sum of its absolute values 1; lines: 95 % jackknife over "
-            f"{' or '.join(sorted(set(table['parts'])))}",
+            f"{' or '.join(sorted(set(table['over'])))}",
         )
         return figure
 
@@ -232,7 +233,9 @@ def regions_figure(table: pd.DataFrame, title: str, style: Style) -> "Figure":
             grid[-1].set_xlabel("variance beyond")
         for i, axes in enumerate(grid):
             named = i == 0 or stacked
-            axes.set_yticks(range(len(regions)), [shortened(one, 20) for one in regions] if named else [])
+            axes.set_yticks(
+                *((range(len(regions)), [shortened(one, 20) for one in regions]) if named else ([],))
+            )
             axes.set_ylim(len(regions) - 0.5, -0.5)
         from matplotlib.patches import Patch
 
@@ -282,7 +285,7 @@ def _layers(figure: "Figure", axes: "Axes", table: pd.DataFrame, regions: list[s
     axes.set_xticks(
         list(ticks), [shortened(names[i], 12) for i in ticks], rotation=60, ha="right", fontsize=5
     )
-    axes.set_xlabel("layer, r")
+    axes.set_xlabel("layer (numbers: r)")
 
 
 def _bars(

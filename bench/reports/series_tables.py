@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ...analysis.statistics.paired_tests import t_quantile
 from ...analysis.statistics.replicates import Replicates
 from ...brain_data.timeseries.regressors import haemodynamic_response
 from ..results.in_time import in_time
@@ -16,6 +17,7 @@ Record = Mapping[str, Any]
 Arrays = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
 _STEP = 0.1
+_PARTS = {"folds": "delay_without_fold", "subjects": "delay_without_subject"}
 
 
 def courses_table(record: Record, kept: Arrays) -> pd.DataFrame:
@@ -78,7 +80,7 @@ def delays_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
     Returns
     -------
     DataFrame
-        ``parts`` and ``n_parts`` are what was left out for the interval, ``explained`` how much one course explains,
+        ``over`` is what was left out for the interval, part by part, ``explained`` how much one course explains,
         ``canonical`` the haemodynamic response of SPM at the delays, scaled alike.
     """
     rows = []
@@ -88,25 +90,32 @@ def delays_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
         seconds = np.asarray(kept["delay_s"], np.float64)
         canonical = canonical_at(seconds)
         scale = np.abs(canonical).sum()
+        parts = {what: name for what, name in _PARTS.items() if name in kept}
         for i, share in enumerate(kept["delay_profile"]):
-            without = np.asarray(kept["delay_without"], np.float64)[:, i]
-            low, high = Replicates(float(share), without, "jackknife", len(without)).interval()
+            half = _half_width([kept[name][:, i] for name in parts.values()])
             rows.append(
                 {
                     "benchmark": one["benchmark"],
                     "model": one["model"],
                     "delay": float(seconds[i]),
                     "share": float(share),
-                    "low": low,
-                    "high": high,
+                    "low": float(share) - half,
+                    "high": float(share) + half,
                     "canonical": float(canonical[i] / scale) if scale else np.nan,
                     "scale": float(scale),
                     "explained": float(kept["delay_explained"][0]),
-                    "parts": str(kept["delay_parts"][0]),
-                    "n_parts": len(without),
+                    "over": " and ".join(f"{len(kept[name])} {what}" for what, name in parts.items()),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _half_width(without: Sequence[Floats]) -> float:
+    """Of the interval t se: squared errors of the jackknives are added, and the fewest parts give the freedom."""
+    errors = [
+        Replicates(0.0, np.asarray(one, np.float64), n_samples=len(one)).error_of_samples for one in without
+    ]
+    return t_quantile(0.975, min(map(len, without)) - 1) * float(np.linalg.norm(errors))
 
 
 def canonical_at(seconds: npt.ArrayLike) -> Floats:

@@ -46,11 +46,15 @@ def making(record: Record) -> str:
     confounds = " and the confounds" if how.get("confounds") else ""
     parts = [
         f"{features}, and standardized.",
-        f"Of each run {left}{confounds} are taken out of the responses, {trim[0]:g} s at its start and {trim[1]:g} s "
-        "at its end are cut, and the rest is standardized.",
+        f"Of each run {left}{confounds} are taken out of the responses, {_cut(trim)}, and the rest is standardized.",
     ]
     train = str(how.get("train", ""))
     return " ".join([*parts, f"{train[:1].upper()}{train[1:]}."] if train else parts)
+
+
+def _cut(trim: Sequence[float]) -> str:
+    places = [f"{one:g} s at its {end}" for one, end in zip(trim, ("start", "end"), strict=True) if one]
+    return f"{' and '.join(places) or 'nothing'} {'are' if places else 'is'} cut"
 
 
 def _listed(values: Sequence[float]) -> str:
