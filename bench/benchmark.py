@@ -239,7 +239,7 @@ class Benchmark:
             f"data set {card.dataset}{' (simulated)' if card.simulated else ''}",
             f"region {card.region}",
             f"metric {card.metric}({options})",
-            f"{recorded.n_stimuli} stimuli",
+            f"{recorded.n_stimuli} {'stimuli' if recorded.series is None else 'samples'}",
         ]
         if recorded.cube is not None:
             parts.append(f"{recorded.cube.shape[2]} neuroids")

@@ -58,6 +58,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     _ENCODING: {
         "banded": ("test_banded",),
         "cross_validation": ("test_cross_validation",),
+        "delay_profile": ("test_delay_profile",),
         "dual_solver": _RIDGE,
         "encoding_model": ("test_estimators",),
         "estimators": ("test_estimators",),

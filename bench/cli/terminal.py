@@ -11,6 +11,7 @@ from ...errors import printable
 from ..bibliography import cited
 from ..metrics.registries import CEILING_KINDS, NORMALIZATIONS, words
 from ..reports.layer_curve import best_raw, counted
+from ..results.in_time import making, of_samples
 
 _TOLD = {
     "read": "reading",
@@ -47,6 +48,7 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         *([] if record.get("beyond") is None else [("beyond", _beyond(record))]),
         ("layer", f"{record['layer']}{'   chosen on training stimuli' if len(record['layers']) > 1 else ''}"),
         *((name, record["methods"][key]) for name, key in _TOLD.items() if record["methods"].get(key)),
+        *([("in time", made)] if (made := making(record)) else []),
         ("n", counted(record)),
         *(("left out", f"{count} {reason}") for reason, count in record["left_out"].items()),
         (
@@ -61,7 +63,11 @@ def score_text(record: Mapping[str, Any], *, width: int = 80) -> str:
         lines.insert(1, "SIMULATED data: made by a program, not recorded from a brain")
     for name, text in rows:
         lines += textwrap.wrap(
-            text, width, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False
+            of_samples(text, record),
+            width,
+            initial_indent=f"{name:<10}",
+            subsequent_indent=" " * 10,
+            break_on_hyphens=False,
         )
     lines.append(f"record    {record['file']}")  # on one line, so that it can be copied
     if len(record["layers"]) > 1:
@@ -76,7 +82,7 @@ def layer_lines(record: Mapping[str, Any], *, width: int = 80) -> list[str]:
     name_width = min(max(len(name) for name in layers), 28)
     room = max(width - name_width - 12, 10)
     top = max([*(value or 0.0 for value in layers.values()), best or 0.0, 1e-9])
-    lines = ["layer curve (raw value on held-out stimuli)"]
+    lines = [of_samples("layer curve (raw value on held-out stimuli)", record)]
     for name, value in layers.items():
         shown = name if len(name) <= name_width else "…" + name[1 - name_width :]
         mark = "◆" if name == record["layer"] else " "

@@ -34,6 +34,7 @@ from .permuted import PERMUTED_ENTRIES, permuted
 from .recording import Recording
 from .registries import metric
 from .sampling import Sampling, sampling
+from .time_courses import delay_courses, time_courses
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class Encoding:
             | {reason: count for reason, count in left_out.items() if count},
             methods=self._methods(fits) | headline.methods(r) | fitted.said(replicates) | methods,
             replicates=replicates,
-            arrays={"layer_units": np.array(list(units.values()), np.float32)},
+            arrays={"layer_units": np.array(list(units.values()), np.float32)}
+            | fitted.in_time(layers, chosen, everyone),
         )
 
     def beyond(
@@ -297,6 +299,20 @@ class _Fitted:
             without_r[group] = pooled.r(predictions, groups != group)
             without_reliability[group] = headline.reliability(groups != group)
         return headline.replicates(self.r[self.subset], without_r, without_reliability, self.headline, self.r)
+
+    def in_time(self, layers: Layers, chosen: Sequence[str], r: Floats) -> dict[str, npt.NDArray[Any]]:
+        """What figures of a recording in time need; nothing of single stimuli."""
+        series = self.recorded.series
+        if series is None:
+            return {}
+        headline, fitted, _, fits = self.some
+        courses = time_courses(
+            self.recorded, series, self.sampling.tests, [one.prediction for one in self.fits], r
+        )
+        delays = [delay * series.tr for delay in series.delays]
+        features = [layers[layer] for layer in chosen]
+        others = self.recorded.training is not None
+        return courses | delay_courses(features, fits, fitted, headline.members, delays, of_others=others)
 
     def p(self, layers: Layers, chosen: Sequence[str]) -> tuple[float, dict[str, object]]:
         """P of the headline, and how it was found."""

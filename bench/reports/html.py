@@ -12,6 +12,7 @@ import pandas as pd
 from ...errors import UserError
 from ...files import file_name, write_bytes
 from ...progress import track
+from ..results.in_time import in_time
 from ..score_key import BRAIN
 from .collect import Comparison, style_of
 from .methods import citations, methods, warnings
@@ -145,7 +146,7 @@ def _page(comparison: Comparison, figures: Sequence[Mapping[str, Any]], command:
             simulated=sum(bool(one["simulated"]) for one in records),
             n_scores=len(records),
             benchmarks=benchmarks,
-            scores=_table(scores, SHOWN),
+            scores=_table(scores, _heads(records)),
             differences=_table(comparison.differences, _DIFFERENCES),
             figures=figures,
             methods=methods(records),
@@ -161,6 +162,14 @@ def _table(table: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:
     return {
         "heads": list(columns.values()),
         "rows": [{"benchmark": benchmark, "cells": cells} for benchmark, cells in rows],
+    }
+
+
+def _heads(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The heads of the columns of scores: what is counted are samples where all recordings are in time."""
+    named = {True: "samples", False: SHOWN["n_stimuli"]}
+    return SHOWN | {
+        "n_stimuli": " or ".join(named[kind] for kind in sorted({in_time(one) for one in records}))
     }
 
 

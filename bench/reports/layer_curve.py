@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..metrics.registries import CEILING_KINDS, METRICS
+from ..results.in_time import of_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def layer_curve(record: Mapping[str, Any]) -> "Figure":
     axes.plot(range(len(names)), values, color=_MODEL, marker="o", markersize=4, linewidth=1.2)
     if record["layer"] in names:
         chosen = names.index(record["layer"])
-        label = f"chosen on training stimuli: {short(record['layer'], 28)}"
+        label = f"{of_samples('chosen on training stimuli', record)}: {short(record['layer'], 28)}"
         axes.plot(chosen, values[chosen], "D", color=_CHOSEN, markersize=7, label=label)
     axes.set_xticks(
         range(len(names)), [short(name, 28) for name in names], rotation=60, ha="right", fontsize=6
@@ -56,8 +57,8 @@ def layer_curve(record: Mapping[str, Any]) -> "Figure":
 
 
 def counted(record: Mapping[str, Any]) -> str:
-    """How many stimuli, neuroids and subjects a score stands on."""
-    parts = [f"{record['n_stimuli']} stimuli"]
+    """How many stimuli (or samples), neuroids and subjects a score stands on."""
+    parts = [of_samples(f"{record['n_stimuli']} stimuli", record)]
     if record["n_neuroids"]:
         parts.append(f"{record['n_neuroids']} neuroids")
     n_subjects = record["methods"].get("n_subjects")

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..bibliography import joined
 from ..metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS, words
+from ..results.in_time import TOLD, in_time, making, of_samples
 
 Record = Mapping[str, Any]
 
@@ -83,30 +84,31 @@ def citations(records: Sequence[Record]) -> str:
 
 def _of_benchmark(benchmark: str, members: Sequence[Record]) -> str:
     one = members[0]
-    what = [_range([member["n_stimuli"] for member in members], "stimuli")]
+    what = [of_samples(_range([member["n_stimuli"] for member in members], "stimuli"), one)]
     what += [_range([member["n_neuroids"] for member in members], "neuroids")] if one["n_neuroids"] else []
-    parts = [
+    named = (
         f"{benchmark} (version {one['benchmark_version']}) compares models with the region {one['region']} of the "
         f"{'simulated ' if one['simulated'] else ''}data set {one['dataset']} ({' and '.join(what)}) by the metric "
         f"{one['metric']}."
-    ]
+    )
+    said = []
     if one["metric"] in METRICS:
-        parts.append(_sentence(words(METRICS, one["metric"])))
+        said.append(_sentence(words(METRICS, one["metric"])))
         formula = words(METRICS, one["metric"], "formula")
         symbols = "(" in formula.split()[0] or "'" in formula.split()[0]
-        parts.append(f"The raw value is {'' if symbols else 'the '}{formula}.")
-    parts += [*_settings(members), _ceiling(one)]
-    parts.append(f"The score is {_score(one)}.")
+        said.append(f"The raw value is {'' if symbols else 'the '}{formula}.")
+    said += [*dict.fromkeys(filter(None, map(making, members))), *_settings(members), _ceiling(one)]
+    said.append(f"The score is {_score(one)}.")
     if any(len(member["layers"]) > 1 for member in members):
-        parts.append("Of several layers the one that counts was chosen on training stimuli.")
+        said.append("Of several layers the one that counts was chosen on training stimuli.")
     for key, title in (("interval", "Intervals"), ("p", "p")):
-        said = dict.fromkeys(str(member["methods"][key]) for member in members if member["methods"].get(key))
-        if said:
-            parts.append(f"{title}: {'; or '.join(said)}.")
-    parts += _beyond(members)
+        how = dict.fromkeys(str(member["methods"][key]) for member in members if member["methods"].get(key))
+        if how:
+            said.append(f"{title}: {'; or '.join(how)}.")
+    said += _beyond(members)
     seeds = sorted({str(member["provenance"].get("seed")) for member in members})
-    parts.append(f"Seed {', '.join(seeds)}.")
-    return " ".join(parts)
+    said.append(f"Seed {', '.join(seeds)}.")
+    return " ".join([named, *(of_samples(sentence, one) for sentence in said)])
 
 
 def _settings(members: Sequence[Record]) -> list[str]:
@@ -114,6 +116,8 @@ def _settings(members: Sequence[Record]) -> list[str]:
     alike, apart = [], []
     for key in dict.fromkeys(key for one in members for key in one["methods"]):
         if key in ("interval", "p", "seed", "ceiling") or key.startswith("beyond"):
+            continue
+        if key in TOLD and in_time(members[0]):
             continue
         models: dict[str, list[str]] = {}
         for one in members:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...registry import Registry
+from ..results.in_time import in_time
 from .collect import Comparison
 from .style import Style
 
@@ -117,14 +118,15 @@ def ordered_cards() -> list[PanelCard]:
 
 
 def counts(records: Sequence[Record], arrays: Sequence[Mapping[str, Any]]) -> str:
-    """How many stimuli, neuroids and subjects scores stand on, from the fewest to the most.
+    """How many stimuli, samples, neuroids and subjects scores stand on, from the fewest to the most.
 
     Parameters
     ----------
     records, arrays
     """
     counted = {
-        "stimuli": [one["n_stimuli"] for one in records],
+        "stimuli": [one["n_stimuli"] for one in records if not in_time(one)],
+        "samples": [one["n_stimuli"] for one in records if in_time(one)],
         "neuroids": [one["n_neuroids"] for one in records],
         "subjects": [_subjects(one, kept) for one, kept in zip(records, arrays, strict=True)],
     }

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from .record import COLUMNS, Record, cells, counts, public
+from .record import COLUMNS, Record, counts, public
 from .store import arrays_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def describe(record: Mapping[str, Any]) -> str:
     interval = "" if low is None else f" (95 % interval {low:.3f} to {high:.3f})"
     return (
         f"{record['model']} on {record['benchmark']}: {_number(record['score']):.3f}{interval}, "
-        f"layer {record['layer']}, over {', '.join(counts(cells(public(record))))}"
+        f"layer {record['layer']}, over {', '.join(counts(public(record)))}"
     )
 
 

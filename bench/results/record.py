@@ -27,6 +27,7 @@ from .field_types import (
     Share,
     Text,
 )  # fmt: skip
+from .in_time import of_samples
 
 Record = dict[str, Any]
 FORMAT = 2
@@ -210,7 +211,6 @@ def cells(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counts(line: Mapping[str, Any]) -> list[str]:
-    """What a score stands on, counted: ``92 stimuli``, ..."""
-    return [
-        f"{line[name]} {one.field.unit}" for name, one in COLUMNS.items() if one.field.unit and line.get(name)
-    ]
+    """What a score stands on, counted: ``92 stimuli``, ..., or ``347 samples`` of a recording in time."""
+    units = {one.field.path[-1]: one.field.unit for one in COLUMNS.values() if one.field.unit}
+    return [of_samples(f"{line[name]} {unit}", line) for name, unit in units.items() if line.get(name)]

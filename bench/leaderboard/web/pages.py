@@ -27,7 +27,7 @@ _MARKS = {
     "above": "above the ceiling", "same": "same record", "accepted": "looked at",
 }  # fmt: skip
 _DECLARED = (
-    ("normalization", "normalization"), ("scale", "scale"), ("stimuli that count", "n_stimuli"),
+    ("normalization", "normalization"), ("scale", "scale"), ("stimuli (of a series, samples) that count", "n_stimuli"),
     ("neuroids", "n_neuroids"), ("best raw value that the data allow", "bound"),
     ("digest of the neuroids' ceilings", "ceiling_digest"), ("declared from", "origin"),
 )  # fmt: skip
