@@ -247,7 +247,8 @@ def test_few_subjects_or_nothing_shared_have_no_ceiling() -> None:
 
 def test_a_model_fitted_to_the_others_never_sees_whom_it_predicts() -> None:
     data = people(6, 0.4)
-    made = make_benchmark(data, train="others", trim_s=[0, 0], detrend="none")
+    options: dict[str, Any] = {"trim_s": [0, 0], "detrend": "none", "delays_s": [0]}
+    made = make_benchmark(data, train="others", **options)
     found = made.recording
     others = np.stack([np.delete(found.mean, i, axis=1).mean(axis=1) for i in range(6)], axis=1)
     assert found.fitted == pytest.approx(others)
@@ -255,7 +256,7 @@ def test_a_model_fitted_to_the_others_never_sees_whom_it_predicts() -> None:
     signal = noise(400, 1, 100)
     result = evaluated(made, signal)
     assert result.value == pytest.approx(1, abs=0.12)
-    own = evaluated(make_benchmark(data, trim_s=[0, 0], detrend="none"), signal)
+    own = evaluated(make_benchmark(data, **options), signal)
     assert own.raw == pytest.approx(result.raw, abs=0.05)
 
 
