@@ -197,6 +197,18 @@ SENTENCES = {
         "brain_data/test_catalogue.py",
         "the_published_ceiling_says_where_it_stands",
     ),
+    "`between_subjects` (what people share who heard or saw the same: the mean r of two of them)": (
+        "bench/metrics/test_series.py",
+        "the_mean_correlation_of_two_is_that_of_all_pairs",
+    ),
+    "Words are read in the context of their story and never beyond": (
+        "bench/test_series_scores.py",
+        "words_that_come_later_change_nothing_earlier",
+    ),
+    "predicted run by run, or block by block with a gap; the null rotates the series": (
+        "bench/metrics/test_series.py",
+        "whole_runs_are_held_out_and_of_one_run_blocks_with_a_gap",
+    ),
     "`rdm_pairwise` (r of the RDM that subjects share": (
         "bench/metrics/test_rsa.py",
         "a_flawless_model_scores_1_whatever_the_number_of_subjects",
