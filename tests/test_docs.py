@@ -185,3 +185,17 @@ def test_every_path_that_a_page_on_adding_names_exists(page):
     for path, folders in named:
         places = [page.parent, *floors, *(root / folder for folder in folders)]
         assert any((place / path).exists() for place in places), path
+
+
+def test_the_page_on_series(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path / "home"))
+    names = run("series.md", tmp_path, monkeypatch)
+    assert names["data"].kind == "series"
+    words = names["data"].stimuli
+    assert (words["phonemes"] == words["word"].str.len()).all()
+    raw = {region: score.attrs["raw_value"] for region, score in names["scores"].items()}
+    assert raw["A"] > 0.4 > 0.1 > raw["B"]
+    assert names["scores"]["A"].attrs["record"]["beyond"] > 0.1
+    done = run_brodmann("data", "check", str(tmp_path / "told"))
+    assert done.returncode == 0, done.stderr
+    assert "series" in done.stdout
