@@ -134,7 +134,8 @@ def _words(root: Path, stories: list[str], options: ReadOptions) -> tuple[dict[s
     else:
         folder = root / "TextGrids"
         paths = {story: folder / f"{story}.TextGrid" for story in stories}
-        told = {story: textgrid_words(one, options.events) for story, one in paths.items() if one.is_file()}
+        there = {story: one for story, one in paths.items() if one.is_file()}
+        told = {story: textgrid_words(one, options.events, phones="phone") for story, one in there.items()}
     found = {story: told[story] for story in stories if story in told}
     if not found:
         raise UserError(

@@ -79,7 +79,7 @@ def n_within(words: pd.DataFrame, sounds: pd.DataFrame) -> npt.NDArray[np.intp]:
     return ends - np.searchsorted(middle, words["onset"].to_numpy(np.float64))
 
 
-def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:
+def textgrid_words(path: Path, tier: str | None = None, *, phones: str = "") -> pd.DataFrame:
     """The words of a TextGrid in order: ``word``, ``onset``, ``offset``; silences, breaths and the like are left out.
 
     Parameters
@@ -87,6 +87,8 @@ def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:
     path : Path
     tier : str, optional
         By default the one called ``word`` or ``words``, or the only one.
+    phones : str
+        A tier of phonemes; where it is there, ``phonemes`` is how many each word has.
 
     Raises
     ------
@@ -100,13 +102,19 @@ def textgrid_words(path: Path, tier: str | None = None) -> pd.DataFrame:
         raise UserError(
             f"{path} has the tiers {', '.join(tiers) or 'none'}: say which holds the words by --events"
         )
-    table = tiers[name].rename(columns={"text": "word"})
-    table["word"] = table["word"].str.strip()
-    spoken = ~table["word"].str.lower().str.strip("{}").str.strip().isin(NO_WORDS)
-    words = table.loc[spoken, ["word", "onset", "offset"]].reset_index(drop=True)
+    words = _spoken(tiers[name])
+    if phones in tiers:
+        words["phonemes"] = n_within(words, _spoken(tiers[phones]))
     if not len(words):
         raise UserError(f"{path}: the tier {name!r} holds no words")
     return check_words(words, str(path))
+
+
+def _spoken(tier: pd.DataFrame) -> pd.DataFrame:
+    table = tier.rename(columns={"text": "word"})
+    table["word"] = table["word"].str.strip()
+    spoken = ~table["word"].str.lower().str.strip("{}").str.strip().isin(NO_WORDS)
+    return table.loc[spoken, ["word", "onset", "offset"]].reset_index(drop=True)
 
 
 def check_words(words: pd.DataFrame, place: str) -> pd.DataFrame:

@@ -366,6 +366,8 @@ def text_of(stimuli: "StimulusSet") -> list[str]:
 def passages(stimuli: "StimulusSet") -> list[list[int]]:
     """The rows of each passage (or story), in the order of the table; where there is none, words' own sentence.
 
+    Where words have an ``onset`` they are in the order of time.
+
     Raises
     ------
     UserError
@@ -383,4 +385,7 @@ def passages(stimuli: "StimulusSet") -> list[list[int]]:
     rows: dict[object, list[int]] = {}
     for row, passage in enumerate(stimuli[column]):
         rows.setdefault(passage, []).append(row)
-    return list(rows.values())
+    if "onset" not in stimuli.columns:
+        return list(rows.values())
+    onset = stimuli["onset"].tolist()
+    return [sorted(one, key=lambda row: float(onset[row])) for one in rows.values()]

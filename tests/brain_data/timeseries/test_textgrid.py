@@ -72,6 +72,16 @@ def test_both_forms_in_every_encoding_hold_the_same_words(form, encoding, tmp_pa
     assert list(words.itertuples(index=False, name=None)) == SPOKEN
 
 
+def test_phonemes_are_counted_in_the_word_that_holds_their_middle(tmp_path):
+    sounds = [(0, 0.5, "sp"), (0.5, 0.7, "DH"), (0.7, 1.0, "AH0"), (2.0, 2.4, "N")]
+    second = short_form(sounds).split("1\n", 1)[1].replace('"word"', '"phone"')
+    text = short_form().replace("<exists>\n1\n", "<exists>\n2\n") + second
+    (tmp_path / "a.TextGrid").write_text(text, encoding="utf-8")
+    words = textgrid_words(tmp_path / "a.TextGrid", phones="phone")
+    assert words["phonemes"].tolist() == [2, 0, 1]
+    assert "phonemes" not in textgrid_words(tmp_path / "a.TextGrid", phones="phones")
+
+
 def test_tiers_keep_every_interval_and_points_are_left_out(tmp_path):
     (tmp_path / "a.TextGrid").write_text(long_form(), encoding="utf-8")
     tiers = read_textgrid(tmp_path / "a.TextGrid")

@@ -106,6 +106,16 @@ def test_without_context_each_text_is_alone_and_needs_no_passage():
         model.extract(stimuli, context=1)
 
 
+def test_words_with_times_are_read_in_the_order_of_time():
+    told = story().assign(onset=np.arange(len(TEXT.split())) / 2)
+    model = made("bidirectional", by_words)
+    order = np.random.default_rng(0).permutation(len(told))
+    for context in (3, "passage"):
+        values = model.extract(told, context=context)[model.layers[0]].values
+        mixed = model.extract(told.iloc[order], context=context)[model.layers[0]].values
+        np.testing.assert_allclose(mixed, values[order], atol=1e-5)
+
+
 def test_every_context_is_kept_by_itself(monkeypatch):
     network, layer, stimuli = RandomTransformer(width=32, n_layers=2), "blocks.1", stories()
     model = LanguageModel(network, ByteTokenizer(), identifier="kept", layers=[layer])
