@@ -119,6 +119,8 @@ def noise_variance(cube: Floats) -> Floats:
     array of shape (n_neuroids,)
         NaN where no stimulus was repeated.
     """
+    if cube.shape[1] < 2:
+        return np.full(cube.shape[2], np.nan)
     counted = (~np.isnan(cube)).sum(axis=1)
     free = np.maximum(counted - 1, 0).sum(axis=0)
     squares = np.nansum((cube - known_mean(cube)[:, None]) ** 2, axis=(0, 1))

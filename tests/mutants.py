@@ -63,6 +63,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "encoding_model": ("test_estimators",),
         "estimators": ("test_estimators",),
         "gram_eigen": _RIDGE,
+        "haemodynamic_peak": ("test_haemodynamic_peak",),
         "nested_ridge": _RIDGE,
         "penalty_grid": _RIDGE,
         "pls": ("test_pls",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,6 +49,38 @@ def serial_dependence(
         order = generator.permutation(len(values))
         null[i] = products[order[:-1], order[1:]].sum()
     return observed, p_value(observed, null)
+
+
+def decorrelation_lag(rows: npt.ArrayLike, sequences: Sequence[Integers]) -> int:
+    """Samples after which the mean autocorrelation of the columns has fallen to 1/e.
+
+    Autocovariances are added over sequences, each less its own mean.
+
+    Parameters
+    ----------
+    rows : array of shape (n_samples, n_columns)
+    sequences : sequence of array of int
+        Rows of each run, in the order recorded.
+
+    Returns
+    -------
+    int
+        The length of the longest sequence where it stays above; 0 where nothing varies.
+    """
+    values = np.asarray(rows, np.float64)
+    longest = max(len(one) for one in sequences)
+    size = 1 << (2 * longest - 1).bit_length()
+    products = np.zeros((longest, values.shape[1]))
+    for one in sequences:
+        part = values[one] - values[one].mean(axis=0)
+        power = np.abs(np.fft.rfft(part, size, axis=0)) ** 2
+        products[: len(one)] += np.fft.irfft(power, size, axis=0)[: len(one)]
+    varying = products[0] > 0
+    if not varying.any():
+        return 0
+    mean = (products[:, varying] / products[0, varying]).mean(axis=1)
+    below = np.flatnonzero(mean <= np.exp(-1))
+    return int(below[0]) if len(below) else longest
 
 
 def group_orders(

@@ -88,8 +88,9 @@ class Recording:
 
     @cached_property
     def mean(self) -> Floats:
-        """The mean response, ``(n_stimuli, n_neuroids)``."""
-        return mean_response(self.responses)
+        """The mean response, ``(n_stimuli, n_neuroids)``; of what was shown once, the cube's own numbers."""
+        cube = self.responses
+        return cube[:, 0] if cube.shape[1] == 1 else mean_response(cube)
 
     @property
     def fitted(self) -> Floats:

@@ -158,8 +158,8 @@ class Encoding:
         """What the layers chosen for each fold add to nuisance spaces, each of one or more arrays of features."""
         weights, kept = self.chosen(recorded)
         headline = Headline.of(recorded, ceiling, self.sampling.tests, weights).only(kept)
-        targets = recorded.mean[:, kept]
-        fitted = targets if recorded.training is None else recorded.training[:, kept]
+        targets = _of(recorded.mean, kept)
+        fitted = targets if recorded.training is None else _of(recorded.training, kept)
         return Comparison(
             layers, chosen, nuisance, targets, headline, self.sampling, options, self.alphas, fitted
         ).found()
@@ -247,6 +247,11 @@ def _penalties_chosen(fits: Sequence[Fit]) -> dict[str, object]:
     return said | ({"penalties_told": "; ".join(told)} if told else {})
 
 
+def _of(values: Floats, neuroids: npt.NDArray[np.intp]) -> Floats:
+    """Columns of some neuroids; the array itself for all of them, since of a whole brain it is a large one."""
+    return values if len(neuroids) == values.shape[1] else values[:, neuroids]
+
+
 @dataclass(frozen=True)
 class _Fitted:
     """The fits of the chosen layers, and what is asked of them."""
@@ -261,8 +266,9 @@ class _Fitted:
     @cached_property
     def r(self) -> Floats:
         """Of every neuroid that is kept."""
-        pooled = PooledFolds(self.sampling.tests, self.recorded.mean[:, self.kept], self.headline.weights)
-        return pooled.r([one.prediction[:, self.kept] for one in self.fits])
+        targets = _of(self.recorded.mean, self.kept)
+        pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
+        return pooled.r([_of(one.prediction, self.kept) for one in self.fits])
 
     @cached_property
     def subset(self) -> npt.NDArray[np.intp]:
@@ -318,8 +324,8 @@ class _Fitted:
         """P of the headline, and how it was found."""
         if self.options.n_permutations == 0:
             return float("nan"), {"p": "not asked for"}
-        targets, headline = self.recorded.mean[:, self.kept], self.headline
-        training = None if self.recorded.training is None else self.recorded.training[:, self.kept]
+        targets, headline = _of(self.recorded.mean, self.kept), self.headline
+        training = None if self.recorded.training is None else _of(self.recorded.training, self.kept)
         null = permuted(
             layers, chosen, self.fits, self.sampling, targets, headline.members, self.options, training
         )

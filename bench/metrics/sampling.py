@@ -14,7 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
-from ...analysis.statistics.dependence import LEAST_SHIFT, group_orders, rotations, serial_dependence
+from ...analysis.statistics.dependence import (
+    FEWEST_PERMUTED,
+    LEAST_SHIFT,
+    decorrelation_lag,
+    group_orders,
+    rotations,
+    serial_dependence,
+)
 from ...analysis.statistics.resampling import permutations
 from ...brain_data.near_duplicates import components
 from ...errors import UserError, unknown
@@ -33,6 +40,8 @@ _MOST_BLOCKS = 40
 _SERIAL_BLOCKS, _GAP = 10, 5
 _LEVEL = 0.01
 _SHIFT_S, _FEWEST_RUNS = 20.0, 2
+_LAGS, _LOOKED_AT = 20, 256
+"""Decorrelation lags that a run should hold, and neuroids of which the lag is found."""
 _CLOCK = r"[-+\d.TZ ]*(days )?[-+\d.TZ ]*:[-+\d.:TZ ]+"
 
 
@@ -418,7 +427,7 @@ def _of_series(recorded: Recording, series: Series, plain: Sampling) -> Sampling
         )
     n_groups = 0 if column == "block" else len(set(columns[column].tolist()))
     if n_groups > _FEWEST_RUNS or (options.by and column != "block"):
-        return _grouped(recorded, timed, column, "whole ones are held out")
+        return _slow(recorded, _grouped(recorded, timed, column, "whole ones are held out"))
     found = _serial(timed, "time")
     n_splits = plain.n_splits
     fewest = 4 * (gap + 1)
@@ -427,13 +436,28 @@ def _of_series(recorded: Recording, series: Series, plain: Sampling) -> Sampling
     groups = np.empty(recorded.n_stimuli, np.intp)
     for block, rows in enumerate(np.array_split(np.arange(recorded.n_stimuli), 2 * n_splits)):
         groups[rows] = block
-    return replace(
-        found,
-        n_splits=n_splits,
-        groups=groups,
-        said=f"{n_splits} blocks of neighbours in time are held out, with {gap} samples on both sides left out of "
-        "training",
+    said = (
+        f"{n_splits} blocks of neighbours in time are held out, with {gap} samples on both sides left out of "
+        "training"
     )
+    return _slow(recorded, replace(found, n_splits=n_splits, groups=groups, said=said))
+
+
+def _slow(recorded: Recording, found: Sampling) -> Sampling:
+    """With a warning where runs are rotated that are short for how long their samples stay alike."""
+    if recorded.cube is None or (found.kind == "groups" and found.n_groups >= FEWEST_PERMUTED):
+        return found
+    n = recorded.cube.shape[2]
+    some = np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(np.intp)
+    lag = decorrelation_lag(recorded.mean[:, some], found.sequences)
+    shortest = min(len(one) for one in found.sequences)
+    if shortest >= _LAGS * lag:
+        return found
+    risk = (
+        f"responses stay alike for {lag} samples, and the shortest run of {shortest} is shorter than {_LAGS} times "
+        "that: p of rotated runs may be too small"
+    )
+    return replace(found, said=f"{found.said}; {risk}")
 
 
 def _with_the_same(recorded: Recording, found: Sampling, *, declared: bool) -> Sampling:

@@ -18,6 +18,7 @@ MODULES = {
     "decoding": "Decoding",
     "dimensionality": "Dimensionality",
     "beyond": "Beyond baselines",
+    "time_series": "Recordings in time",
     "presets": "Brain-Score's metrics, named test stimuli, penalties",
 }
 """Module of studies -> heading of its table."""

@@ -1,16 +1,18 @@
-"""Stories that people hear in a scanner, with known truth: words, features, a response of any peak, noise, drifts, motion.
+"""Stories that people hear in a scanner: words, features, a response of any peak, noise, drifts, motion, all known.
 
 It shares no code with the package, nor with the independent generator: words are sums of impulses under a continuous
 response, pauses part sentences, heads move in random walks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import lgamma
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from scipy.signal import lfilter
 
 from brodmann.brain_data import Dataset, StimulusSet
 
@@ -37,13 +39,8 @@ class Heard:
     @property
     def noiseless(self) -> Dataset:
         """The same recording of the signal alone."""
-        return self._of(self.signal)
-
-    def _of(self, values: Floats) -> Dataset:
-        from dataclasses import replace
-
         assert self.data.responses is not None
-        return replace(self.data, responses=self.data.responses.copy(data=values))
+        return replace(self.data, responses=self.data.responses.copy(data=self.signal))
 
 
 def response(t: Floats, peak: float) -> Floats:
@@ -51,22 +48,14 @@ def response(t: Floats, peak: float) -> Floats:
 
     def density(mode: float) -> Floats:
         late = np.maximum(t, 1e-9)
-        return np.where(t > 0, np.exp(mode * np.log(late) - late - _log_factorial(mode)), 0.0)
+        return np.where(t > 0, np.exp(mode * np.log(late) - late - lgamma(mode + 1)), 0.0)
 
     made: Floats = (density(peak) - density(peak + 10) / 6) / (1 - 1 / 6)
     return made
 
 
-def _log_factorial(x: float) -> float:
-    from math import lgamma
-
-    return lgamma(x + 1)
-
-
 def autoregressive(n: int, columns: int, rho: float, draw: np.random.Generator) -> Floats:
     """Noise of variance 1 whose samples correlate by rho with the next."""
-    from scipy.signal import lfilter
-
     shocks = draw.normal(size=(n, columns)) * np.sqrt(1 - rho**2)
     shocks[0] /= np.sqrt(1 - rho**2)
     made: Floats = lfilter([1.0], [1.0, -rho], shocks, axis=0)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from brodmann.analysis.statistics.dependence import group_orders, rotations, serial_dependence
+from brodmann.analysis.statistics.dependence import (
+    decorrelation_lag,
+    group_orders,
+    rotations,
+    serial_dependence,
+)
 
 
 def test_the_dependence_is_the_mean_autocorrelation_of_the_columns():
@@ -106,3 +111,33 @@ def test_a_series_is_rotated_by_every_shift_once():
     assert shorter[1:] == ("the series rotated by at least 2 samples", 7.0)
     assert rotations(np.arange(2), 9, random_state=0)[1:] == ("the series rotated by at least 1 samples", 1.0)
     assert sorted(rotations(np.arange(1), 9, random_state=0)[0].ravel()) == [0]
+
+
+def test_the_lag_at_which_samples_are_no_longer_alike_is_that_of_the_written_out_autocorrelation():
+    rng = np.random.default_rng(3)
+    values = np.cumsum(rng.normal(size=(60, 4)), axis=0)
+    runs = [np.arange(25), np.arange(25, 60)]
+    covariance = np.zeros((35, 4))
+    for run in runs:
+        part = values[run] - values[run].mean(axis=0)
+        for lag in range(len(run)):
+            covariance[lag] += (part[lag:] * part[: len(run) - lag]).sum(axis=0)
+    mean = (covariance / covariance[0]).mean(axis=1)
+    expected = next(lag for lag in range(35) if mean[lag] <= 1 / math.e)
+    assert 1 < expected < 30
+    assert decorrelation_lag(values, runs) == expected
+    assert decorrelation_lag(np.column_stack([values, np.full(60, 2.0)]), runs) == expected
+
+
+@pytest.mark.parametrize(("rho", "lag"), [(0.0, 1), (0.5, 2), (0.8, 5), (0.9, 10)])
+def test_the_lag_of_a_first_order_process_is_where_its_power_falls_to_one_over_e(rho, lag):
+    rng = np.random.default_rng(4)
+    noise = rng.normal(size=(5000, 30))
+    for row in range(1, 5000):
+        noise[row] += rho * noise[row - 1]
+    assert decorrelation_lag(noise, [np.arange(5000)]) == lag
+
+
+def test_nothing_that_varies_has_no_lag_and_a_slope_keeps_its_own():
+    assert decorrelation_lag(np.ones((20, 3)), [np.arange(20)]) == 0
+    assert decorrelation_lag([[0.0], [1.0]], [np.arange(2)]) == 1

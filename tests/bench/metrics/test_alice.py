@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import brodmann
+from brodmann.analysis.encoding.nested_ridge import nested_ridge
+from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.bench.benchmark import Benchmark, make_benchmark
 from brodmann.bench.layer_comparison import layer_features
 from brodmann.bench.metrics.base import ScoringOptions
@@ -187,6 +189,40 @@ def test_plain_numpy_finds_the_same_of_a_language_model(alice, folder, stories, 
         made = benchmark(alice, REGIONS[place], train="group")
         found = made.metric.evaluate({"x": stories}, made.recording, made.noise_ceiling, POINT).raw
         assert found == pytest.approx(ridge_by_hand(x, group_by_hand(folder, place)), abs=0.002)
+
+
+def test_himalaya_predicts_the_same_of_a_language_model(alice, stories):
+    """Every penalty fitted by himalaya, the intercept of each inner fold its own; as KernelRidgeCV does not do it."""
+    kernel_ridge = pytest.importorskip("himalaya.kernel_ridge")
+    made = [benchmark(alice, region, train="group") for region in REGIONS]
+    folds, y = made[0].metric.sampling.folds, np.hstack([one.recording.mean for one in made])
+
+    def scale(rows):
+        return np.square(stories[rows] - stories[rows].mean(axis=0)).sum() / min(
+            len(rows) - 1, stories.shape[1]
+        )
+
+    def predicted(split, penalties):
+        model = kernel_ridge.KernelRidge(alpha=penalties * scale(split.train), fit_intercept=True, warn=False)
+        return model.fit(stories[split.train], y[split.train]).predict(stories[split.test])
+
+    theirs, same = [], []
+    ours = list(nested_ridge(stories, y, folds))
+    for fold, fit in zip(folds, ours, strict=True):
+        errors = np.zeros((len(ALPHAS), y.shape[1]))
+        for part in fold.parts():
+            for i, penalty in enumerate(ALPHAS):
+                errors[i] += np.square(y[part.test] - predicted(part, np.full(y.shape[1], penalty))).sum(
+                    axis=0
+                )
+        chosen = ALPHAS[errors.argmin(axis=0)]
+        same.append(chosen == fit.alpha)
+        theirs.append(predicted(fold.split, chosen))
+    pooled = PooledFolds([fold.split.test for fold in folds], y)
+    r, expected = pooled.r([fit.prediction for fit in ours]), pooled.r(theirs)
+    print("same penalties", np.mean(same), "r", np.round(r, 5), np.round(expected, 5))
+    assert np.mean(same) == 1
+    np.testing.assert_allclose(r, expected, atol=1e-4)
 
 
 def test_the_order_alone_predicts_shuffled_folds_and_not_blocks(alice):

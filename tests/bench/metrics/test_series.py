@@ -330,3 +330,22 @@ def test_options_are_told_apart() -> None:
 def test_a_run_that_is_cut_away_is_one_line() -> None:
     with pytest.raises(UserError, match="none are left without the first 20 s and the last 10 s: set trim_s"):
         make_benchmark(runs_of(noise(40, 3), 4))
+
+
+def test_runs_that_are_short_for_how_slow_responses_are_are_warned_of():
+    """Samples that stay alike for long leave few independent ones to rotate; whole runs are permuted from seven on."""
+    draw = np.random.default_rng(0)
+
+    def said(rho: float, n_runs: int) -> str:
+        values = draw.normal(size=(n_runs * 60, 8))
+        for row in range(1, len(values)):
+            values[row] += rho * values[row - 1]
+        made = make_benchmark(runs_of(values, n_runs), metric="ridge", trim_s=[0, 0], detrend=0)
+        assert isinstance(made.metric, Encoding)
+        return made.metric.sampling.said
+
+    assert "shorter than 20 times that: p of rotated runs may be too small" in said(0.9, 4)
+    assert "the shortest run of 60" in said(0.9, 4)
+    assert "shorter" not in said(0.0, 4)
+    assert "shorter" not in said(0.9, 8)
+    assert "shorter than 20 times" in said(0.95, 1)
