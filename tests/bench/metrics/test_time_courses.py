@@ -4,64 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from heard import TR, told
 
 from brodmann.bench.benchmark import make_benchmark
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.time_courses import SHARES
 from brodmann.brain_data.dataset import Dataset
 from brodmann.brain_data.stimulus_set import StimulusSet
-from brodmann.brain_data.timeseries.regressors import delayed, haemodynamic_response
+from brodmann.brain_data.timeseries.regressors import haemodynamic_response
 
-TR = 2.0
 POINT = ScoringOptions(0, 0, 0)
-
-
-def words(stories, seconds, step=0.5):
-    onsets = np.arange(0.1, seconds, step)
-    rows = [
-        (f"{story}-{i}", story, f"{story}w{i}", onset, onset + 0.3)
-        for story in stories
-        for i, onset in enumerate(onsets)
-    ]
-    stimuli = StimulusSet(pd.DataFrame(rows, columns=["stimulus_id", "story", "word", "onset", "offset"]))
-    stimuli.identifier = "told"
-    return stimuli
-
-
-def told(n=300, stories=("one",), course=None, subjects=1, per_subject=6, noise=1.0, seed=0):
-    """Neuroids that answer three features of the words, sample by sample, in a course of their own over delays."""
-    draw = np.random.default_rng(seed)
-    response = haemodynamic_response(TR)[:10] if course is None else np.asarray(course)
-    stimuli = words(stories, TR * n)
-    features = draw.normal(size=(len(stimuli), 3))
-    blank = _dataset(draw.normal(size=(n * len(stories), subjects * per_subject)), stories, stimuli, subjects)
-    rows = make_benchmark(blank, trim_s=[0, 0], delays_s=[0]).recording.series.at_samples(features)
-    ids = np.repeat(np.arange(len(stories)), n)
-    heard = delayed(rows, range(len(response)), ids).reshape(len(rows), len(response), 3)
-    values = np.einsum("tdf,d,fn->tn", heard, response, draw.normal(size=(3, subjects * per_subject)))
-    strength = np.tile(np.linspace(0.5, 2, per_subject), subjects)
-    values = strength * values / values.std(axis=0) + noise * draw.normal(size=values.shape)
-    return _dataset(values, stories, stimuli, subjects), features
-
-
-def _dataset(values, stories, stimuli, subjects):
-    n, per_subject = len(values) // len(stories), values.shape[1] // subjects
-    people = [f"s{i}" for i in range(subjects)]
-    responses = xr.DataArray(
-        values,
-        dims=("presentation", "neuroid"),
-        coords={
-            "stimulus_id": ("presentation", np.repeat(np.array(stories, object), n)),
-            "run": ("presentation", np.repeat(np.array(stories, object), n)),
-            "time": ("presentation", np.tile(TR * np.arange(n), len(stories))),
-            "neuroid_id": ("neuroid", [f"{one}-{i}" for one in people for i in range(per_subject)]),
-            "region": ("neuroid", ["R"] * values.shape[1]),
-            "subject": ("neuroid", np.repeat(np.array(people, object), per_subject)),
-            "vertex": ("neuroid", np.tile(np.arange(per_subject), subjects)),
-            "hemisphere": ("neuroid", ["L"] * values.shape[1]),
-        },
-    )
-    return Dataset("told", "language", stimuli, responses, kind="series", tr=TR)
 
 
 def kept(data, features, **options):

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heard import told
 from matplotlib.testing.compare import compare_images
 from records import courses, overlapping, record, world_in_time
 
+import brodmann
+from brodmann.bench.benchmark import make_benchmark
 from brodmann.bench.reports import series_figures as draw
 from brodmann.bench.reports import series_tables as tables
+from brodmann.bench.reports.collect import compare
+from brodmann.bench.reports.panel import panels
 from brodmann.bench.reports.style import style_for
 from brodmann.brain_data.timeseries.regressors import haemodynamic_response
 
@@ -141,3 +146,30 @@ def test_scores_without_ceiling_interval_and_beyond_are_drawn():
     assert tables.courses_table(bare[0], {}).empty
     assert tables.delays_table(bare, [{}] * len(bare)).empty
     assert tables.regions_table([bare[0] | {"raw": None}]).empty
+
+
+def test_vertices_of_people_who_heard_a_story_go_from_score_to_cortex():
+    """The whole way: words, samples, a baseline, ceilings between people; then every figure of time and place."""
+    data, _ = told(n=120, subjects=4, per_subject=3)
+    data.responses.attrs["space"] = "fsaverage5"
+    made = make_benchmark(data)
+    found = brodmann.score("word-properties", made, n_bootstraps=0, n_permutations=0)
+    shown = {one.name: one for one in panels(compare([found]))}
+    end = "word-properties-told.R-ridge"
+    for start in ("time-courses", "cortex", "flat-cortex", "cortex-ceiling", "flat-cortex-ceiling"):
+        assert f"{start}-{end}" in shown
+    assert {"delays", "regions-in-time-told-ridge"} <= set(shown)
+    assert all("105 samples" in one.n for one in shown.values())
+    places = shown[f"cortex-{end}"].table
+    np.testing.assert_array_equal(places["raw"], found.attrs["raw"].values)
+    assert places["vertex"].tolist() == [0, 1, 2] * 4
+    ceiling = made.noise_ceiling
+    assert ceiling.kind == "between_subjects"
+    best = shown[f"cortex-ceiling-{end}"].table["best"]
+    np.testing.assert_allclose(best, np.sqrt(np.maximum(ceiling.per_neuroid, 0)))
+    assert found.attrs["raw_value"] > 0.1
+    courses = shown[f"time-courses-{end}"].table
+    product = (courses["recorded"] * courses["predicted"]).groupby(courses["neuroid"]).mean()
+    raw = dict(zip(places["neuroid_id"], places["raw"], strict=True))
+    for neuroid, r in product.items():
+        assert r == pytest.approx(raw[neuroid], abs=1e-5)
