@@ -107,6 +107,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "self_decoding": ("test_decoding",),
         "series": ("test_series",),
         "subjects": ("test_series",),
+        "time_courses": ("test_time_courses",),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
     },

@@ -14,7 +14,7 @@ from .subjects import FEWEST
 
 if TYPE_CHECKING:
     from .recording import Recording
-    from .series import Series
+    from .samples import Series
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WORD_ROWS, _WORD_SIZE = 9, 4.6
+_WORD_ROWS, _WORD_SIZE = 8, 4.6
 _FEWEST_PLACED = 0.9
 """Share of the words that must find room, or none is written."""
 _CURVES = 3
@@ -32,7 +32,7 @@ def courses_figure(table: pd.DataFrame, model: str, title: str, style: Style) ->
     neuroids = list(dict.fromkeys(table["neuroid"]))
     words = table.attrs["words"] if style.width == "double" else []
     with style.applied():
-        heights = [7, *[19] * len(neuroids), *([2.1 * _WORD_ROWS] if words else [])]
+        heights = [7, *[19] * len(neuroids), *([3.0 * _WORD_ROWS] if words else [])]
         figure = style.figure(sum(heights) + 24)
         rows = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights})
         _strip(rows[0], table, style)
@@ -69,7 +69,7 @@ def courses_figure(table: pd.DataFrame, model: str, title: str, style: Style) ->
         figure.legend(
             handles, ["recorded", f"predicted by {shortened(model, 30)}"], loc="outside upper right", ncols=2
         )
-        figure.suptitle(title, fontsize=8, x=0.01, ha="left")
+        rows[0].set_title(shortened(title, 100 if words else 48), fontsize=8, loc="left")
         missing = _write_words(figure, rows[-1], rows[1], table, left, style) if words else ""
         text_below(
             figure,
@@ -108,6 +108,8 @@ def _write_words(
     figure: "Figure", axes: "Axes", above: "Axes", table: pd.DataFrame, left: float, style: Style
 ) -> str:
     """Each word at its onset, in the first row that has room; none where too many have no room. What is missing."""
+    from matplotlib.textpath import TextPath
+
     axes.set_axis_off()
     axes.set_xlim(left, table.attrs["end"])
     axes.set_ylim(_WORD_ROWS, 0)
@@ -116,7 +118,7 @@ def _write_words(
     per_second = inches * 72 / (table.attrs["end"] - left)
     free, placed = np.full(_WORD_ROWS, -np.inf), []
     for word, onset in zip(table.attrs["words"], table.attrs["onsets"], strict=True):
-        width = (0.6 * len(word) + 0.9) * _WORD_SIZE / per_second
+        width = (TextPath((0, 0), word, size=_WORD_SIZE).get_extents().width + _WORD_SIZE / 2) / per_second
         row = int(np.argmax(free <= onset))
         if free[row] > onset or onset + width > table.attrs["end"] + 1.5:
             continue

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from chromium import Chromium
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from records import record, world
 from surface_files import octahedron, write_surface
@@ -24,7 +25,9 @@ from brodmann.bench.reports.cortex import (
     of_voxels,
 )
 from brodmann.bench.reports.cortex_pages import cortex_page, files_of, scores_on_cortex, volume_page
+from brodmann.bench.reports.flat_cortex import flat_figure, flat_fsaverage5, of_faces
 from brodmann.bench.reports.html import write_report
+from brodmann.bench.reports.panel import PANELS
 from brodmann.brain_data.reading.surfaces.meshes import Mesh
 from brodmann.errors import UserError
 
@@ -193,3 +196,55 @@ def test_a_report_has_the_surface_and_what_lies_beside_it(tmp_path):
         assert tmp_path / name in paths
         assert (tmp_path / name).is_file()
     assert f"figure-{stem}" in page
+
+
+def test_a_triangle_has_the_mean_of_those_corners_that_have_a_number():
+    faces = np.array([[0, 1, 2], [1, 2, 3], [3, 4, 5]])
+    found = of_faces(np.array([1.0, 2.0, 6.0, np.nan, np.nan, np.nan]), faces)
+    np.testing.assert_array_equal(found, [3.0, 4.0, np.nan])
+
+
+def test_flat_patches_are_those_of_the_same_vertices_without_overlap():
+    """Neighbours on the inflated surface are neighbours on the patch, and no triangle is turned over."""
+    inflated = fsaverage5()[0]
+    for side, mesh in flat_fsaverage5().items():
+        assert len(mesh) == len(inflated[side]) == 10242
+        known = {frozenset(one) for one in inflated[side].faces.tolist()}
+        assert np.mean([frozenset(one) in known for one in mesh.faces.tolist()]) > 0.999
+        a, b, c = (mesh.positions[mesh.faces[:, i], :2] for i in range(3))
+        area = np.cross(b - a, c - a)
+        assert max((area > 0).mean(), (area < 0).mean()) > 0.99
+
+
+def test_a_flat_map_shows_numbers_where_their_vertices_lie():
+    mesh = flat_fsaverage5()["L"]
+    chosen = np.unique(mesh.faces[mesh.positions[mesh.faces][:, :, 0].max(axis=1) < 0])
+    meshes, depths = fsaverage5()
+    values = np.linspace(0.1, 0.5, len(chosen))
+    figure = flat_figure(of_vertices(values, ["L"] * len(chosen), chosen, meshes, "t", "r", depths))
+    assert [one.get_title() for one in figure.axes[:-1]] == ["left, flat"]
+    [patch] = figure.axes[0].collections
+    greys = [to_rgba(one) for one in ("#D9D9D9", "#BDBDBD")]  # of gyri and sulci without a number
+    empty = np.any([np.isclose(patch.get_facecolors(), one).all(axis=1) for one in greys], axis=0)
+    corners = mesh.positions[mesh.faces][:, :, 0]
+    assert not empty[corners.max(axis=1) < 0].any()
+    assert empty[corners.min(axis=1) > 0].all()
+
+
+def test_scores_in_time_of_vertices_have_maps_of_r_and_of_ceilings():
+    """A score of samples goes the way of any other: r and the root of what subjects share, inflated and flat."""
+    one, kept = scored_vertices(
+        space="fsaverage5", ceiling_kind="between_subjects", ceiling=0.16, n_stimuli=347, methods={"tr": 2.0}
+    )
+    kept["ceiling"] = np.linspace(0.04, 0.36, 40)
+    shown = {panel.name: panel for panel in PANELS["cortex"].panels(Comparison([one], [kept]))}
+    end = "alpha-data.V1-ridge"
+    starts = ("cortex", "flat-cortex", "cortex-ceiling", "flat-cortex-ceiling")
+    assert list(shown) == [f"{start}-{end}" for start in starts]
+    table = shown[f"cortex-ceiling-{end}"].table
+    np.testing.assert_allclose(table["best"], np.sqrt(kept["ceiling"]))
+    np.testing.assert_allclose(table["raw"], kept["raw"])
+    assert all(panel.n.startswith("347 samples") for panel in shown.values())
+    assert "Best reachable raw value of 40 neuroids on L and R" in shown[f"cortex-ceiling-{end}"].alt
+    kept["ceiling"][:] = np.nan
+    assert len(PANELS["cortex"].panels(Comparison([one], [kept]))) == 2

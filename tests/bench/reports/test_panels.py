@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from records import overlapping, record, world
+from records import overlapping, record, world, world_in_time
 
 from brodmann.analysis.encoding.banded import VariancePartition
 from brodmann.bench.reports.collect import Comparison, compare, style_of
-from brodmann.bench.reports.html import csv_of, write_report
+from brodmann.bench.reports.html import _heads, csv_of, write_report
 from brodmann.bench.reports.panel import PANELS, Panel, PanelCard, panels
 from brodmann.bench.studies.matched_pairs import interval
 from brodmann.errors import UserError
@@ -113,6 +113,9 @@ def comparison(case, folder):
     records, arrays = world(models, missing=missing)
     in_mni(records, arrays)
     on_fsaverage(records, arrays)
+    if case == "several models":
+        for mine, more in zip((records, arrays), world_in_time(models[:2]), strict=True):
+            mine += more
     spaces = {("a",): 0.1 * np.ones(30), ("b",): 0.2 * np.ones(30), ("a", "b"): np.linspace(0.2, 0.4, 30)}
     return Comparison(
         records,
@@ -147,7 +150,7 @@ def test_a_panel_has_a_figure_words_and_numbers(name, case, comparisons):
     assert shown or case != "several models"
     for one in shown:
         assert len(one.alt) > 20
-        assert re.search(r"n: .*\d+ stimuli", one.caption), one.caption
+        assert re.search(r"n: .*\d+ (stimuli|samples)", one.caption), one.caption
         assert re.search("neuroids|units|networks", one.caption), one.caption
         assert len(one.table)
         assert csv_of(one.table).count(b"\n") == len(one.table) + 1
@@ -162,11 +165,30 @@ def test_a_panel_has_a_figure_words_and_numbers(name, case, comparisons):
 def test_a_caption_counts_what_its_own_figure_stands_on(comparisons):
     """Benchmarks of 50 stimuli, one of them with the voxels of two subjects."""
     shown = {one.name: one for one in panels(comparisons["several models"])}
-    assert shown["ranked"].n == "50 stimuli, 20 neuroids, 2 subjects"
+    assert shown["ranked"].n == "50 stimuli, 347 samples, 4 to 20 neuroids, 2 subjects"
+    assert shown["delays"].n == "347 samples, 4 neuroids, subjects not told apart"
+    assert (
+        shown["time-courses-alpha-alice.LATL-ridge"].n == "347 samples, 4 neuroids, subjects not told apart"
+    )
+    assert shown["regions-in-time-alice-ridge"].n == "347 samples, 4 neuroids, subjects not told apart"
     assert shown["rdms-data.IT-rsa"].n == "50 stimuli, 20 neuroids, subjects not told apart"
     assert shown["twins-language"].n == "6 networks of 3 seeds, 240 stimuli"
     assert shown["variance-mine"].n == "50 stimuli, 30 neuroids"
     assert shown["selectivity-maps"].n == "120 stimuli, 36 units"
+
+
+def test_panels_of_recordings_in_time_say_what_they_show(comparisons):
+    shown = {one.name: one for one in panels(comparisons["several models"])}
+    assert "r of n3 0.60, n2 0.40, n1 0.20, n0 0.10" in shown["time-courses-alpha-alice.LATL-ridge"].alt
+    assert "highest at 6 s (alpha on alice.LATL-ridge), 6 s (beta on alice.LATL-ridge)" in shown["delays"].alt
+    assert (
+        shown["regions-in-time-alice-ridge"].alt
+        == "r by region and layer; highest: LATL 0.40 (alpha), LPTL 0.48 (alpha)."
+    )
+    heads = {kind: _heads(records)["n_stimuli"] for kind, records in {
+        "alike": world_in_time()[0], "mixed": comparisons["several models"].records, "trials": world()[0],
+    }.items()}  # fmt: skip
+    assert heads == {"alike": "samples", "mixed": "stimuli or samples", "trials": "stimuli"}
 
 
 def test_a_panel_of_ones_own_is_in_the_report_without_an_edit(comparisons, tmp_path, monkeypatch):
