@@ -27,7 +27,7 @@ from ...files import write_bytes
 from ...progress import track
 from ..masks import unmasked
 from .banded_spaces import Spaces
-from .cross_validation import Fold, Split
+from .cross_validation import Fold, Indices, Split
 from .nested_ridge import ALPHAS, Floats
 from .weighting_search import blocks_of, refit, search
 
@@ -306,6 +306,17 @@ class BandedFold:
     spread: Floats
     parts: Floats
 
+    @property
+    def prediction(self) -> Floats:
+        """Of the test rows, less the training mean, ``(n_test, n_targets)``."""
+        whole: Floats = self.parts.sum(axis=0, dtype=np.float64)
+        return whole
+
+    def only(self, targets: Indices) -> "BandedFold":
+        """Of some of the targets."""
+        some = (one[targets] for one in (self.weighting, self.alpha, self.inner_score, self.spread))
+        return BandedFold(self.split, *some, self.parts[:, :, targets])
+
 
 def fit_fold(
     spaces: Spaces, targets: Floats, fold: Fold, weightings: Floats, *, kind: npt.DTypeLike = np.float64
@@ -336,9 +347,7 @@ def fit_fold(
         scale = weightings[some.weighting].T / ALPHAS[some.penalty]
         for part, of_test, share in zip(parts, across, scale, strict=True):
             part[:, block] = of_test(dual) * (share * spread[block])
-    return BandedFold(
-        fold.split, choice.weighting, ALPHAS[choice.penalty], 1 + choice.score, spread, parts
-    )
+    return BandedFold(fold.split, choice.weighting, ALPHAS[choice.penalty], 1 + choice.score, spread, parts)
 
 
 def _spread(targets: Floats) -> Floats:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 
-from .cross_validation import Indices, Split
+from .cross_validation import Split
 
 if TYPE_CHECKING:
     import torch
@@ -215,7 +215,7 @@ def blocks_of(n_targets: int, bytes_each: int) -> Iterator[slice]:
 
 
 def refit(bands: Bands, targets: Floats, choice: Choice, weightings: Floats, alphas: Floats) -> Floats:
-    """a (K + a I)^-1 Y of every target at its own weighting and penalty, ``(n_train, n_targets)``.
+    """A (K + a I)^-1 Y of every target at its own weighting and penalty, ``(n_train, n_targets)``.
 
     What space k adds to predictions is g_k / a times its kernel times this.
     """
