@@ -26,10 +26,11 @@ from ...errors import UserError
 from ...files import write_bytes
 from ...progress import track
 from ..masks import unmasked
+from .band_kernels import blocks_of
 from .banded_spaces import Spaces
 from .cross_validation import Fold, Indices, Split
 from .nested_ridge import ALPHAS, Floats
-from .weighting_search import blocks_of, refit, search
+from .weighting_search import refit, search
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""

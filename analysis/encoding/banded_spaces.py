@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ..representation.gram import gram
+from .band_kernels import Bands
 from .cross_validation import Indices
 from .gram_eigen import DualFeatures
-from .weighting_search import Bands
 
 Floats = npt.NDArray[np.float64]
 

@@ -22,8 +22,8 @@ import torch
 from scipy.linalg import eigh
 from scipy.special import gammaln
 
+from .band_kernels import FEW, Bands, Choice, blocks_of, inverses
 from .cross_validation import Split
-from .weighting_search import FEW, Bands, Choice, blocks_of, inverses
 
 Floats = npt.NDArray[np.float64]
 
