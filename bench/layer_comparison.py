@@ -69,7 +69,7 @@ def compare_layers(
     jointly = hasattr(metric, "beside")
     if spaces and jointly:
         metric = metric.beside(spaces)
-    found = metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
+    found: MetricResult = metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
     if spaces and not jointly:
         found = replace(
             found,

@@ -75,7 +75,7 @@ class Choice:
 
     def __init__(self, n_targets: int, alphas: Floats) -> None:
         self.weighting, self.penalty = np.zeros((2, n_targets), np.intp)
-        self.score = np.full(n_targets, -np.inf)
+        self.score: Floats = np.full(n_targets, -np.inf)
         self._slope = _SLOPE * np.log(alphas)[:, None]
 
     def only(self, targets: slice) -> Choice:

@@ -220,7 +220,7 @@ def banded_weights(
     choice = search(bands, standard, inner, weightings, ALPHAS)
     deltas = np.log(weightings[choice.weighting].T / ALPHAS[choice.penalty])
     dual = refit(bands, standard, choice, weightings, ALPHAS) * spread
-    return BandedWeights(made.primal(spaces, np.exp(deltas), dual), deltas, 1 + choice.score)
+    return BandedWeights(made.primal(spaces, np.exp(deltas), dual), deltas, choice.score + 1.0)
 
 
 @unmasked
@@ -315,8 +315,10 @@ class BandedFold:
 
     def only(self, targets: Indices) -> "BandedFold":
         """Of some of the targets."""
-        some = (one[targets] for one in (self.weighting, self.alpha, self.inner_score, self.spread))
-        return BandedFold(self.split, *some, self.parts[:, :, targets])
+        return BandedFold(
+            self.split, self.weighting[targets], self.alpha[targets], self.inner_score[targets],
+            self.spread[targets], self.parts[:, :, targets],
+        )  # fmt: skip
 
 
 def fit_fold(
@@ -348,7 +350,7 @@ def fit_fold(
         scale = weightings[some.weighting].T / ALPHAS[some.penalty]
         for part, of_test, share in zip(parts, across, scale, strict=True):
             part[:, block] = of_test(dual) * (share * spread[block])
-    return BandedFold(fold.split, choice.weighting, ALPHAS[choice.penalty], 1 + choice.score, spread, parts)
+    return BandedFold(fold.split, choice.weighting, ALPHAS[choice.penalty], choice.score + 1.0, spread, parts)
 
 
 def _spread(targets: Floats) -> Floats:

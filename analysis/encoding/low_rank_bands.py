@@ -259,7 +259,8 @@ class _OfSplit:
         ours = torch.tensordot(relative, along.double(), dims=1)
         theirs = torch.tensordot(weights, across.double(), dims=1)
         solved = torch.cholesky_solve(ours, factor)
-        return (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
+        changed: torch.Tensor = (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
+        return changed
 
     def _through(
         self,

@@ -40,9 +40,17 @@ _EIGENVALUES = 10**11
 class How(Protocol):
     """The metric, as far as its fits depend on it."""
 
-    n_draws: int
-    n_delays: int
-    spaces: Mapping[str, Sequence[npt.ArrayLike]]
+    @property
+    def n_draws(self) -> int:
+        """Random weightings that are tried."""
+
+    @property
+    def n_delays(self) -> int:
+        """Bands of each space."""
+
+    @property
+    def spaces(self) -> Mapping[str, Sequence[npt.ArrayLike]]:
+        """The nuisance spaces."""
 
     @property
     def sampling(self) -> Sampling:
@@ -342,6 +350,6 @@ def joined(arrays: Sequence[npt.ArrayLike]) -> Floats:
         return np.asarray(arrays[0])
     scaled = []
     for one in arrays:
-        centered = np.asarray(one, np.float64) - np.mean(one, axis=0, dtype=np.float64)
+        centered = np.asarray(one, np.float64) - np.asarray(one, np.float64).mean(axis=0)
         scaled.append(centered / np.sqrt(max(float((centered**2).sum()) / len(centered), 1e-300)))
     return np.hstack(scaled)
