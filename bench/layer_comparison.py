@@ -67,10 +67,13 @@ def compare_layers(
     )
     activations = _shown(model, benchmark, names)
     features = {name: _rows_of(activations[name], benchmark) for name in names}
-    found = benchmark.metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
-    if nuisance:
-        spaces = {name: make() for name, make in nuisance.items()}
-        metric: Any = benchmark.metric  # one that has a notion of it, which was asked before
+    metric: Any = benchmark.metric  # one that has a notion of nuisance spaces, which was asked before
+    spaces = {name: make() for name, make in (nuisance or {}).items()}
+    jointly = hasattr(metric, "beside")
+    if spaces and jointly:
+        metric = metric.beside(spaces)
+    found: MetricResult = metric.evaluate(features, recorded, benchmark.noise_ceiling, options)
+    if spaces and not jointly:
         found = replace(
             found,
             added=metric.beyond(

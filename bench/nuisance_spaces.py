@@ -69,11 +69,12 @@ def names_of_spaces(
         if len(names) > 1:
             raise UserError("beyond: 'none' stands by itself")
         return []
-    if names and (recording_alone or not hasattr(benchmark.metric, "beyond")):
+    divides = any(hasattr(benchmark.metric, way) for way in ("beyond", "beside"))
+    if names and (recording_alone or not divides):
         what = "a recording by itself" if recording_alone else f"the metric {benchmark.metric.name}"
         raise UserError(
             f"{benchmark.identifier}: {what} has no variance to divide between a model and {', '.join(names)}: "
-            "beyond is known to ridge and linear"
+            "beyond is known to ridge, linear and banded"
         )
     return names
 

@@ -26,10 +26,11 @@ from ...errors import UserError
 from ...files import write_bytes
 from ...progress import track
 from ..masks import unmasked
+from .band_kernels import blocks_of
 from .banded_spaces import Spaces
-from .cross_validation import Fold, Split
+from .cross_validation import Fold, Indices, Split
 from .nested_ridge import ALPHAS, Floats
-from .weighting_search import blocks_of, refit, search
+from .weighting_search import refit, search
 
 MOST_SPACES = 6
 """Spaces that variance partitioning takes: it fits every one of their 2^k - 1 combinations."""
@@ -219,7 +220,7 @@ def banded_weights(
     choice = search(bands, standard, inner, weightings, ALPHAS)
     deltas = np.log(weightings[choice.weighting].T / ALPHAS[choice.penalty])
     dual = refit(bands, standard, choice, weightings, ALPHAS) * spread
-    return BandedWeights(made.primal(spaces, np.exp(deltas), dual), deltas, 1 + choice.score)
+    return BandedWeights(made.primal(spaces, np.exp(deltas), dual), deltas, choice.score + 1.0)
 
 
 @unmasked
@@ -306,6 +307,19 @@ class BandedFold:
     spread: Floats
     parts: Floats
 
+    @property
+    def prediction(self) -> Floats:
+        """Of the test rows, less the training mean, ``(n_test, n_targets)``."""
+        whole: Floats = self.parts.sum(axis=0, dtype=np.float64)
+        return whole
+
+    def only(self, targets: Indices) -> "BandedFold":
+        """Of some of the targets."""
+        return BandedFold(
+            self.split, self.weighting[targets], self.alpha[targets], self.inner_score[targets],
+            self.spread[targets], self.parts[:, :, targets],
+        )  # fmt: skip
+
 
 def fit_fold(
     spaces: Spaces, targets: Floats, fold: Fold, weightings: Floats, *, kind: npt.DTypeLike = np.float64
@@ -336,9 +350,7 @@ def fit_fold(
         scale = weightings[some.weighting].T / ALPHAS[some.penalty]
         for part, of_test, share in zip(parts, across, scale, strict=True):
             part[:, block] = of_test(dual) * (share * spread[block])
-    return BandedFold(
-        fold.split, choice.weighting, ALPHAS[choice.penalty], 1 + choice.score, spread, parts
-    )
+    return BandedFold(fold.split, choice.weighting, ALPHAS[choice.penalty], choice.score + 1.0, spread, parts)
 
 
 def _spread(targets: Floats) -> Floats:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ..representation.gram import gram
+from .band_kernels import Bands
 from .cross_validation import Indices
 from .gram_eigen import DualFeatures
-from .weighting_search import Bands
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,9 +92,7 @@ class Spaces:
         """Kernels of the training rows, centred, with a mean eigenvalue of 1."""
         kernels: list[Floats | None] = []
         factors: list[Floats | None] = []
-        for features, products, scale in zip(
-            self.features, self.products, self.scales(train), strict=True
-        ):
+        for features, products, scale in zip(self.features, self.products, self.scales(train), strict=True):
             if features is not None:
                 inside = features[train]
                 factors.append((inside - inside.mean(axis=0)) / np.sqrt(scale))
@@ -114,9 +112,7 @@ class Spaces:
     def across(self, train: Indices, test: Indices) -> list[Callable[[Floats], Floats]]:
         """What takes dual weights, ``(n_train, n_targets)``, to what each space says of the test rows."""
         found: list[Callable[[Floats], Floats]] = []
-        for features, products, scale in zip(
-            self.features, self.products, self.scales(train), strict=True
-        ):
+        for features, products, scale in zip(self.features, self.products, self.scales(train), strict=True):
             if features is not None:
                 mean = features[train].mean(axis=0)
                 parts = (features[test] - mean) / scale, features[train] - mean
@@ -129,9 +125,7 @@ class Spaces:
             found.append(lambda dual, block=block: block @ dual)  # type: ignore[misc]
         return found
 
-    def primal(
-        self, spaces: Mapping[str, npt.ArrayLike], shares: Floats, dual: Floats
-    ) -> dict[str, Floats]:
+    def primal(self, spaces: Mapping[str, npt.ArrayLike], shares: Floats, dual: Floats) -> dict[str, Floats]:
         """Weights of the features, ``(n_features, n_targets)``, less their means over all rows."""
         found = {}
         scales = self.scales(np.arange(len(dual)))

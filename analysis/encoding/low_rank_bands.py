@@ -22,8 +22,8 @@ import torch
 from scipy.linalg import eigh
 from scipy.special import gammaln
 
+from .band_kernels import FEW, Bands, Choice, blocks_of, inverses
 from .cross_validation import Split
-from .weighting_search import FEW, Bands, Choice, blocks_of, inverses
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,8 +35,10 @@ _FAR = 1e4
 """Times the largest eigenvalue, from which on what depends on b is a short polynomial of 1 / b."""
 _KEPT = 1 << 29
 """Bytes of what is kept of the targets at once."""
-_MULTIPLY, _SOLVE = 1.0, 6.0
-"""What an operation costs in large products, and in many small systems."""
+_SOLVE = 6.0
+"""What an operation of a system of equations costs, in those of large products."""
+_NODES, _FUNCTIONS = 70, 18
+"""About how many penalties, and functions of the eigenvalues, there are."""
 
 
 @dataclass(frozen=True)
@@ -155,15 +157,15 @@ class LowRankSearch:
         parts = _Small.of(bands) if len(weightings) > 1 else None
         if parts is None:
             return None
-        k, n, n_kept = parts.features.shape[1], bands.n_rows, 16
-        train, test = (float(np.mean([len(s) for s in which])) for which in zip(*((one.train, one.test) for one in inner), strict=True))
-        nodes = 60
-        ours = len(weightings) * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k**2 * n_targets)
-        ours += nodes * 2 * (k * train + k * test + k**2) * n_targets + 25 * test * train * n_targets * 2
-        ours += nodes * 2 * (train * test * k + k**2 * train)
-        theirs = len(weightings) * (_SOLVE * 9 * train**3 + 2 * n_kept * test * train * (train + n_targets) + 2 * train**2 * n_targets)
-        del n
-        return cls(parts, inner, weightings, alphas) if ours < theirs else None
+        k, n_tried = parts.features.shape[1], len(weightings)
+        train = float(np.mean([len(one.train) for one in inner]))
+        test = float(np.mean([len(one.test) for one in inner]))
+        ours = n_tried * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k**2 * n_targets)
+        ours += 2 * _NODES * (k * (train + test) * n_targets + train * test * k + k**2 * train)
+        ours += 2 * _FUNCTIONS * test * train * n_targets
+        theirs = _SOLVE * 9 * train**3 + 2 * train**2 * n_targets
+        theirs += 2 * _FUNCTIONS * test * train * (train + n_targets)
+        return cls(parts, inner, weightings, alphas) if ours < n_tried * theirs else None
 
     def search(self, targets: Floats, choice: Choice) -> None:
         """Offer every weighting to the targets."""
@@ -171,7 +173,11 @@ class LowRankSearch:
         kind = torch.float64 if n_targets <= FEW else torch.float32
         scales = self.weightings[:, self.parts.base]
         wanted = self.alphas / scales[:, None]
-        largest = float(np.linalg.norm(self.parts.kernel, 2)) if len(self.parts.kernel) < 2 else _largest(self.parts.kernel)
+        largest = (
+            float(np.linalg.norm(self.parts.kernel, 2))
+            if len(self.parts.kernel) < 2
+            else _largest(self.parts.kernel)
+        )
         nodes = Nodes.of(wanted.ravel(), largest, kind)
         k, n_test = self.parts.features.shape[1], max(len(one.test) for one in self.inner)
         n_nodes = len(nodes.penalties)
@@ -226,7 +232,9 @@ class _OfSplit:
         through = n_targets >= 2 * k
         for number, weighting in enumerate(self._how.weightings):
             rows = slice(number * n_alphas, (number + 1) * n_alphas)
-            weights, relative = (torch.from_numpy(one[rows]) for one in (self._nodes.weights, self._nodes.relative))
+            weights, relative = (
+                torch.from_numpy(one[rows]) for one in (self._nodes.weights, self._nodes.relative)
+            )
             errors = weights.to(base.dtype) @ base
             if k:
                 system = (relative @ self._flat).view(n_alphas, k, k)
@@ -239,18 +247,29 @@ class _OfSplit:
             losses[number] += (errors / len(self._split.test)).numpy()
 
     def _solved(
-        self, factor: torch.Tensor, squares: torch.Tensor, weights: torch.Tensor, relative: torch.Tensor,
-        along: torch.Tensor, across: torch.Tensor,
+        self,
+        factor: torch.Tensor,
+        squares: torch.Tensor,
+        weights: torch.Tensor,
+        relative: torch.Tensor,
+        along: torch.Tensor,
+        across: torch.Tensor,
     ) -> torch.Tensor:
         """What the small spaces change of the squared errors, system by system."""
         ours = torch.tensordot(relative, along.double(), dims=1)
         theirs = torch.tensordot(weights, across.double(), dims=1)
         solved = torch.cholesky_solve(ours, factor)
-        return (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
+        changed: torch.Tensor = (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
+        return changed
 
     def _through(
-        self, factor: torch.Tensor, squares: torch.Tensor, weights: torch.Tensor, relative: torch.Tensor,
-        along: torch.Tensor, across: torch.Tensor,
+        self,
+        factor: torch.Tensor,
+        squares: torch.Tensor,
+        weights: torch.Tensor,
+        relative: torch.Tensor,
+        along: torch.Tensor,
+        across: torch.Tensor,
     ) -> torch.Tensor:
         """The same through inverses, for many targets."""
         kind = along.dtype
@@ -291,7 +310,9 @@ def _tensor(values: Floats, kind: torch.dtype) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values)).to(kind)
 
 
-def refit_low_rank(held: Bands, targets: Floats, choice: Choice, weightings: Floats, alphas: Floats) -> Floats:
+def refit_low_rank(
+    held: Bands, targets: Floats, choice: Choice, weightings: Floats, alphas: Floats
+) -> Floats:
     """As :func:`.weighting_search.refit`: B (Y - X w) from one eigendecomposition."""
     parts = _Small.of(held)
     assert parts is not None

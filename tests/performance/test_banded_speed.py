@@ -19,11 +19,11 @@ def data(n, sizes, n_targets, n_test):
     """Samples that depend on their neighbours; features whose variance falls off; an outer fold, five inner ones."""
     rng = np.random.default_rng(0)
     spaces, y = {}, 2 * rng.standard_normal((n + n_test, n_targets))
-    for size in sizes:
+    for number, size in enumerate(sizes):
         x = rng.standard_normal((n + n_test, size)) * np.arange(1, size + 1) ** -0.5
         for row in range(1, len(x)):
             x[row] += 0.5 * x[row - 1]
-        spaces[f"{size} features"] = x
+        spaces[f"space {number}"] = x
         y += x @ rng.standard_normal((size, n_targets)) * rng.choice([0, 0.3, 0.6], n_targets)
     outer = np.arange(n), np.arange(n, n + n_test)
     inner = Splitter(5, "blocks").split(n)

@@ -10,9 +10,9 @@ from brodmann import UserError
 from brodmann.analysis.encoding import banded
 from brodmann.analysis.encoding.banded import (
     VariancePartition,
-    draw_weightings,
     banded_ridge,
     banded_weights,
+    draw_weightings,
     variance_partitioning,
 )
 from brodmann.analysis.encoding.cross_validation import Fold, Splitter

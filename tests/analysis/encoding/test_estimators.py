@@ -45,9 +45,7 @@ def problem(n=90, p=40, n_targets=5, noise=2.0, seed=0):
     return x, x @ rng.normal(size=(p, n_targets)) + noise * rng.normal(size=(n, n_targets)) + 3
 
 
-@parametrize_with_checks(
-    [NestedRidgeCV(), SparseEncoding(), PLSEncoding(), BandedRidgeCV()]
-)
+@parametrize_with_checks([NestedRidgeCV(), SparseEncoding(), PLSEncoding(), BandedRidgeCV()])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

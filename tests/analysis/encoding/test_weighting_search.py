@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from brodmann.analysis.encoding import weighting_search
+from brodmann.analysis.encoding.band_kernels import FEW, Bands, Choice, inverses
 from brodmann.analysis.encoding.banded import draw_weightings
 from brodmann.analysis.encoding.cross_validation import Splitter
 from brodmann.analysis.encoding.low_rank_bands import LowRankSearch, Nodes, _Small
 from brodmann.analysis.encoding.nested_ridge import ALPHAS
-from brodmann.analysis.encoding.weighting_search import Bands, Choice, inverses, refit, search
+from brodmann.analysis.encoding.weighting_search import refit, search
 
 
 def problem(n, sizes, n_targets, *, slope=0.5, smooth=0.0, nested=False, shares=(0.0, 0.3, 1.0), seed=0):
@@ -91,7 +92,7 @@ def test_choices_scores_and_weights_are_himalayas(name, way, n_targets):
     bands = bands_of(spaces, large)
     choice = way(bands, y, inner, weightings)
     deltas, dual, scores = himalayas(spaces, y, inner, weightings)
-    few = n_targets <= weighting_search.FEW
+    few = n_targets <= FEW
     np.testing.assert_allclose(choice.score, scores.max(axis=0), atol=1e-9 if few else 3e-6)
     ours = refit(bands, y, choice, weightings, ALPHAS)
     mine = np.log(weightings[choice.weighting].T / ALPHAS[choice.penalty])
