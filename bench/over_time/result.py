@@ -192,7 +192,8 @@ class OverTime:
             For a file that is none, or damaged.
         """
         try:
-            kept = read_npz(Path(path))
+            with Path(path).open("rb") as stream:
+                kept = read_npz(stream)
             words = json.loads(str(kept["words"]))
             if words.pop("format") != FORMAT:
                 raise UserError(f"{path} was written by another version: score it again")

@@ -132,7 +132,7 @@ def score_over_time(
     )
     fitted = fit_every_bin(features, read, encoding, layer == "each", steps, tested)
     found = statistics(read, encoding, fitted, tested, options, generalize)
-    found |= of_steps(read, names, fitted, steps, recurrent, tested, found["p"], found["r"])
+    found |= of_steps(read, names, fitted, steps, recurrent, tested, found.pop("chance"))
     fixed = {
         "model": model.identifier,
         "benchmark": opened_benchmark.identifier,
