@@ -337,9 +337,11 @@ def make_benchmark(
     from .metrics.recording import recording
 
     if isinstance(data, BenchmarkCard):
-        recorded = recording(cast("Dataset", region), data.region)
+        dataset = _as_asked(cast("Dataset", region), data.metric)
+        recorded = recording(dataset, data.region)
         made = METRICS[data.metric].make(recorded, data.options)
-        return Benchmark(data, cast("Dataset", region), recorded, made)
+        return Benchmark(data, dataset, recorded, made)
+    data = _as_asked(data, metric)
     recorded = recording(data, _only_region(data) if region is None else str(region))
     made = _metric(metric, recorded, options)
     place = recorded.name.removeprefix(f"{data.identifier}.")
@@ -357,6 +359,13 @@ def make_benchmark(
         beyond=tuple(beyond),
     )
     return Benchmark(card, data, recorded, made)
+
+
+def _as_asked(dataset: "Dataset", metric: "str | Metric | Function") -> "Dataset":
+    """A data set as a metric takes it: with a column for every neuroid and time bin, where it tells bins apart."""
+    from ..brain_data.timeseries.bin_columns import bins_as_columns
+
+    return bins_as_columns(dataset) if isinstance(metric, str) and METRICS[metric].in_time else dataset
 
 
 def _version_of(metric: "Metric") -> int:

@@ -50,6 +50,8 @@ class MetricCard:
         ``vision`` or ``language`` -> the name of Brain-Score's metric that it equals.
     like : tuple of str
         Metrics that Brain-Score has, where it has not this one.
+    in_time : bool
+        Whether time bins are told apart: every neuroid and bin is a column of the recording, with ``time_bin_start``.
     """
 
     name: str
@@ -64,6 +66,7 @@ class MetricCard:
     citation: str = ""
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
+    in_time: bool = False
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""

@@ -73,10 +73,10 @@ def statistics(
         "r": curve, "low": low, "high": high, "ceiling": read.best, "without": without, "of_neuroids": r,
         "generalization": matrix, "n_groups": len(without),
     }  # fmt: skip
-    return told | _against_null(read, of_tested, r[:, tested], matrix, null, Spread(without), tested, options)
+    return told | against_null(read, of_tested, r[:, tested], matrix, null, Spread(without), tested, options)
 
 
-def _against_null(
+def against_null(
     read: Timed,
     curve: Floats,
     of_tested: Floats,
@@ -86,6 +86,7 @@ def _against_null(
     tested: npt.NDArray[np.intp],
     options: ScoringOptions,
 ) -> dict[str, Any]:
+    """P over all bins, clusters, latencies and single neuroids, against the responses in other orders."""
     n_bins, baseline, joined = len(curve), read.baseline, read.joined
     highest = peak(curve, baseline, spread, level=options.level, random_state=options.seed)
     names = read.neuroid_ids[tested]
