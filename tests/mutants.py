@@ -29,6 +29,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
         "dependence": ("test_dependence",),
+        "over_bins": ("test_over_bins",),
         "paired_tests": ("test_paired_tests",),
         "replicates": ("test_replicates",),
         "resampling": ("test_resampling",),
@@ -102,6 +103,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "rsa_whitened": ("test_rsa_whitened",),
         "sampling": ("test_sampling_by_hand", "test_sampling"),
         "self_decoding": ("test_decoding",),
+        "spantime_pls": ("test_spantime_pls",),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
     },

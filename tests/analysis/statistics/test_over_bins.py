@@ -94,13 +94,13 @@ def test_onset_and_peak_with_little_noise_are_the_bins_themselves():
 
 
 def test_an_uncertain_onset_has_a_wide_or_an_open_interval():
-    curve = np.array([0, 0, 0, 0.02, 0.05, 0.12, 0.15, 0.16, 0.15, 0.16])
+    curve = np.array([0, 0, 0, 0.02, 0.05, 0.12, 0.3, 0.3, 0.3, 0.3])
     baseline = np.arange(10) < 3
     found = onset(curve, baseline, 0.1, JOINED, spread(curve, 0.03))
     assert found.bin == 5
     assert found.first <= 5 <= found.last
     assert found.last > found.first
-    open_ended = onset(curve, baseline, 0.14, JOINED, spread(curve, 0.2))
+    open_ended = onset(curve, baseline, 0.14, JOINED, spread(curve, 0.3))
     assert open_ended.last == -1
 
 
