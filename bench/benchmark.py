@@ -354,10 +354,11 @@ def make_benchmark(
         For a region, metric, option, context or column of the stimuli that is not there.
     """
     if isinstance(data, BenchmarkCard):
-        dataset = cast("Dataset", region)
+        dataset = _as_asked(cast("Dataset", region), data.metric)
         recorded, how = _recorded(dataset, data.region, data.series, data.identifier)
         made = METRICS[data.metric].make(recorded, _folds_of(how, data.options) | dict(data.options))
         return Benchmark(_in_time(data, how), dataset, recorded, made)
+    data = _as_asked(data, metric)
     place = _only_region(data) if region is None else str(region)
     series, options = series_options(options, f"{data.identifier}.{place}")
     recorded, how = _recorded(data, place, series, f"{data.identifier}.{place}")
@@ -408,6 +409,13 @@ def _in_time(card: BenchmarkCard, how: SeriesOptions | None) -> BenchmarkCard:
         return card
     none = card.context == "none" and card.modality == "language"
     return replace(card, series=how, context=CONTEXT if none else card.context)
+
+
+def _as_asked(dataset: "Dataset", metric: "str | Metric | Function") -> "Dataset":
+    """A data set as a metric takes it: with a column for every neuroid and time bin, where it tells bins apart."""
+    from ..brain_data.timeseries.bin_columns import bins_as_columns
+
+    return bins_as_columns(dataset) if isinstance(metric, str) and METRICS[metric].by_bin else dataset
 
 
 def _version_of(metric: "Metric") -> int:

@@ -29,6 +29,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
         "dependence": ("test_dependence",),
+        "over_bins": ("test_over_bins",),
         "paired_tests": ("test_paired_tests",),
         "replicates": ("test_replicates",),
         "resampling": ("test_resampling",),
@@ -115,6 +116,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "series": ("test_series",),
         "subjects": ("test_series",),
         "time_courses": ("test_time_courses",),
+        "spantime_pls": ("test_spantime_pls",),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
     },

@@ -80,16 +80,19 @@ def _print(found: "OverTime") -> None:
     from .terminal import table
 
     title = f"{found.model}  on  {found.benchmark}, {len(found.windows)} bins"
+    columns = (found.windows, found.r, found.low, found.high, found.ceiling, found.p)
     rows = [
         (
-            f"{row.from_ms:g} to {row.to_ms:g}",
-            f"{row.r:.3f}",
-            "none" if row.low != row.low else f"{row.low:.3f} to {row.high:.3f}",
-            "none" if row.ceiling != row.ceiling else f"{row.ceiling:.3f}",
-            "none" if row.p != row.p else f"{row.p:.2g}",
-            str(row.layer),
+            f"{window[0]:g} to {window[1]:g}",
+            f"{r:.3f}",
+            "none" if low != low else f"{low:.3f} to {high:.3f}",
+            "none" if ceiling != ceiling else f"{ceiling:.3f}",
+            "none" if p != p else f"{p:.2g}",
+            layer,
         )
-        for row in found.table.itertuples()
+        for (window, r, low, high, ceiling, p), layer in zip(
+            zip(*(one.tolist() for one in columns), strict=True), found.layer_by_bin, strict=True
+        )
     ]
     if found.simulated:
         say("SIMULATED data: made by a program, not recorded from a brain")

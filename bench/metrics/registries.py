@@ -55,6 +55,8 @@ class MetricCard:
         Whether it scores samples of a recording in time, too.
     reads : str
         What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
+    by_bin : bool
+        Whether time bins are told apart: every neuroid and bin is a column of the recording, with ``time_bin_start``.
     """
 
     name: str
@@ -71,6 +73,7 @@ class MetricCard:
     like: tuple[str, ...] = ()
     in_time: bool = False
     reads: str = "activations"
+    by_bin: bool = False
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""

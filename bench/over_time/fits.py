@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -230,7 +231,10 @@ def without_groups(timed: Timed, metric: Encoding, tested: Indices, fitted: Fitt
 
 
 def generalization(
-    timed: Timed, tests: Sequence[Indices], predictions: Sequence[Floats], truths: Sequence[Floats]
+    timed: Timed,
+    tests: Sequence[Indices],
+    predictions: Sequence[npt.NDArray[Any]],
+    truths: Sequence[npt.NDArray[Any]],
 ) -> Floats:
     """R of what was fitted in bin a with the responses of bin b, pooled over folds and centred within each.
 
@@ -259,7 +263,7 @@ def generalization(
     return np.moveaxis(ratio(products, squares[..., None], sizes[..., None, :]), -3, -1)
 
 
-def _centered_last(values: Floats, weights: Floats) -> Floats:
+def _centered_last(values: npt.NDArray[Any], weights: Floats) -> Floats:
     """(..., n_bins, n_test, n_neuroids) as (..., n_neuroids, n_bins, n_test), centred and times sqrt(weight)."""
     moved = np.moveaxis(values, -1, -3)
     left: Floats = moved - (moved @ (weights / weights.sum()))[..., None]
@@ -366,7 +370,10 @@ def _of_fold(
 
 
 def _diagonal(
-    timed: Timed, tests: Sequence[Indices], predictions: Sequence[Floats], truths: Sequence[Floats]
+    timed: Timed,
+    tests: Sequence[Indices],
+    predictions: Sequence[npt.NDArray[Any]],
+    truths: Sequence[npt.NDArray[Any]],
 ) -> Floats:
     """R of every bin and neuroid."""
     sums = np.zeros((3, predictions[0].shape[0], predictions[0].shape[-1]))
@@ -377,6 +384,8 @@ def _diagonal(
     return ratio(*sums)
 
 
-def only_tested(predictions: Sequence[npt.NDArray[np.float32]], tested: Indices) -> list[Floats]:
+def only_tested(
+    predictions: Sequence[npt.NDArray[np.float32]], tested: Indices
+) -> list[npt.NDArray[np.float32]]:
     """Predictions of some neuroids."""
     return [one[:, :, tested] for one in predictions]

@@ -192,15 +192,13 @@ class OverTime:
             For a file that is none, or damaged.
         """
         try:
-            kept = read_npz(Path(path))
+            with Path(path).open("rb") as stream:
+                kept = read_npz(stream)
             words = json.loads(str(kept["words"]))
             if words.pop("format") != FORMAT:
                 raise UserError(f"{path} was written by another version: score it again")
-            return cls(
-                **{name: np.asarray(kept[name], np.float64) for name in _ARRAYS},
-                **_typed(words),
-                file=str(path),
-            )
+            numbers: dict[str, Any] = {name: np.asarray(kept[name], np.float64) for name in _ARRAYS}
+            return cls(**numbers, **_typed(words), file=str(path))
         except UserError:
             raise
         except Exception as error:  # whatever a file of others holds

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ..metrics.base import Floats, ScoringOptions
 from ..metrics.ridge import Encoding
 from ..results.provenance import provenance
 from ..results.store import Run, open_run
-from ..score_key import score_key
+from ..score_key import BRAIN, score_key
 from .fits import fit_every_bin, fitting_memory
 from .methods import LAYER, LayerOf, methods_of
 from .result import SUFFIX, OverTime
@@ -132,8 +132,8 @@ def score_over_time(
     )
     fitted = fit_every_bin(features, read, encoding, layer == "each", steps, tested)
     found = statistics(read, encoding, fitted, tested, options, generalize)
-    found |= of_steps(read, names, fitted, steps, recurrent, tested, found["p"], found["r"])
-    fixed = {
+    found |= of_steps(read, names, fitted, steps, recurrent, tested, found.pop("chance"))
+    fixed: dict[str, Any] = {
         "model": model.identifier,
         "benchmark": opened_benchmark.identifier,
         "key": key,
@@ -189,7 +189,7 @@ def _benchmark(
     if card is not None:
         made = make_benchmark(card, whole)
     else:
-        how = {} if folds is None else {"folds": folds}
+        how: dict[str, Any] = {} if folds is None else {"folds": folds}
         made = make_benchmark(whole, region, metric, **how)
     if not isinstance(made.metric, Encoding):
         raise UserError(
@@ -200,7 +200,7 @@ def _benchmark(
 
 
 def _model(given: Model | str, benchmark: Benchmark, layers: Sequence[str] | None) -> tuple[Model, list[str]]:
-    from ..scoring import BRAIN, _check_match, _layer_names, _opened
+    from ..scoring import _check_match, _layer_names, _opened
 
     if given == BRAIN:
         raise UserError("'brain' decodes a recording from itself, without time: name a model")

@@ -73,10 +73,10 @@ def statistics(
         "r": curve, "low": low, "high": high, "ceiling": read.best, "without": without, "of_neuroids": r,
         "generalization": matrix, "n_groups": len(without),
     }  # fmt: skip
-    return told | _against_null(read, of_tested, r[:, tested], matrix, null, Spread(without), tested, options)
+    return told | against_null(read, of_tested, r[:, tested], matrix, null, Spread(without), tested, options)
 
 
-def _against_null(
+def against_null(
     read: Timed,
     curve: Floats,
     of_tested: Floats,
@@ -86,6 +86,7 @@ def _against_null(
     tested: npt.NDArray[np.intp],
     options: ScoringOptions,
 ) -> dict[str, Any]:
+    """P over all bins, clusters, latencies and single neuroids, against the responses in other orders."""
     n_bins, baseline, joined = len(curve), read.baseline, read.joined
     highest = peak(curve, baseline, spread, level=options.level, random_state=options.seed)
     names = read.neuroid_ids[tested]
@@ -94,7 +95,7 @@ def _against_null(
         return {
             "p": nothing, "null_mean": nothing, "null_high": nothing, "clusters": [], "peak": highest,
             "generalization_p": np.full(matrix.shape, np.nan), "threshold": float("nan"), "neuroids": [],
-            "onset": Latency(-1, said="not asked for: no permutations"),
+            "onset": Latency(-1, said="not asked for: no permutations"), "chance": 0.0,
             "said": {"p": "not asked for"},
         }  # fmt: skip
     threshold, first = (
@@ -114,6 +115,7 @@ def _against_null(
         "generalization_p": p_of_maximum(matrix, null.largest) if matrix.size else matrix,
         "threshold": threshold,
         "onset": first,
+        "chance": float(np.quantile(null.curves.max(axis=1), 1 - CLUSTER_LEVEL)),
         "peak": highest,
         "neuroids": _each_neuroid(read, of_tested, null, names),
         "said": {"p": null.said, "smallest_p": null.smallest},
@@ -148,12 +150,11 @@ def of_steps(
     steps: dict[str, Floats],
     recurrent: dict[str, list[int]],
     tested: npt.NDArray[np.intp],
-    p: Floats,
-    r: Floats,
+    chance: float,
 ) -> dict[str, Any]:
     """Of the module that is read at most steps: which step predicts which bin best."""
     if not recurrent:
-        return {"steps": {}, "steps_without": np.empty((0, 0, len(p)))}
+        return {"steps": {}, "steps_without": np.empty((0, 0, len(read.mean)))}
     module = max(recurrent, key=lambda one: len(recurrent[one]))
     numbers = recurrent[module]
     curves = fitted.by_layer[[names.index(f"{module}@{number}") for number in numbers]]
@@ -161,8 +162,7 @@ def of_steps(
     if steps:
         some = read.headline.only(tested)
         without = np.stack([some.raw(steps[f"{module}@{number}"]) for number in numbers], axis=1)
-    above = p <= CLUSTER_LEVEL if np.isfinite(p).all() else r > 0
-    bins = np.flatnonzero(above & ~read.baseline)
+    bins = np.flatnonzero((curves.max(axis=0) > chance) & ~read.baseline)
     return {
         "steps": {"layer": module, "numbers": numbers} | monotony(curves, without, numbers, bins),
         "steps_without": without,

@@ -41,7 +41,7 @@ def monotony(
     numbers : sequence of int
         Of the steps.
     bins : array of int
-        That are compared: those where the model predicts anything.
+        That are compared: those where any step predicts more than chance does in the best bin.
     level : float
 
     Returns

@@ -47,12 +47,12 @@ class Comparison:
         Studies of twins (``brodmann twins``).
     partitions : mapping of str to VariancePartition
         ``NAME.partition.npz`` files, by name.
-    over_time : list of OverTime
-        ``NAME.overtime.npz`` files, one a model, benchmark and windows: of several, the newest by the file's time.
     sources : list of str
         The folders, as they were given.
     notes : list of str
         What was passed over, and why; what is not known here.
+    over_time : list of OverTime
+        ``NAME.overtime.npz`` files, one a model, benchmark and windows: of several, the newest by the file's time.
     """
 
     records: list[Record]
@@ -60,9 +60,9 @@ class Comparison:
     layouts: list[Record] = field(default_factory=list, repr=False)
     twins: list[Record] = field(default_factory=list, repr=False)
     partitions: dict[str, VariancePartition] = field(default_factory=dict, repr=False)
-    over_time: list[OverTime] = field(default_factory=list, repr=False)
     sources: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    over_time: list[OverTime] = field(default_factory=list, repr=False)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -162,9 +162,9 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
         layouts,
         twins,
         partitions,
-        [one for _, (_, one) in sorted(curves.items(), key=itemgetter(0))],
         [str(one) for one in runs],
         [*sorted(set(notes)), *_unknown(records)],
+        [one for _, (_, one) in sorted(curves.items(), key=itemgetter(0))],
     )
 
 

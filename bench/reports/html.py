@@ -73,7 +73,7 @@ def write_report(
     UserError
         Where there is no score to report.
     """
-    if not comparison.records:
+    if not comparison.records and not comparison.over_time:
         raise UserError("there are no scores to compare: add a run of brodmann score")
     light, dark = style_of(comparison, width=width), style_of(comparison, dark=True, width=width)
     paths, figures, notes = [folder / "report.html"], [], []

@@ -134,15 +134,7 @@ def generalization_figure(results: Sequence[OverTime], style: Style) -> "Figure"
             image = axes.pcolormesh(
                 edges, edges, one.generalization, cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True
             )
-            if (one.generalization_p <= _SURE).any() and not (one.generalization_p <= _SURE).all():
-                axes.contour(
-                    one.middles,
-                    one.middles,
-                    one.generalization_p <= _SURE,
-                    [0.5],
-                    colors=style.ink,
-                    linewidths=0.7,
-                )
+            _outline(axes, edges, one.generalization_p <= _SURE, style)
             for line in (axes.axhline, axes.axvline):
                 line(0, color=style.ink, linewidth=0.4, linestyle=":")
             axes.set_aspect("equal")
@@ -156,6 +148,23 @@ def generalization_figure(results: Sequence[OverTime], style: Style) -> "Figure"
             figure, f"outlined: p <= .05 against the maximum over all pairs of bins; n = {counted(shown)}"
         )
         return figure
+
+
+def _outline(
+    axes: "Axes", edges: "np.typing.NDArray[np.float64]", inside: "np.typing.NDArray[np.bool_]", style: Style
+) -> None:
+    """A line between cells that are inside and those that are not."""
+    from matplotlib.collections import LineCollection
+
+    rows, columns = np.nonzero(inside[1:] != inside[:-1])
+    lines = [
+        ((edges[c], edges[r + 1]), (edges[c + 1], edges[r + 1])) for r, c in zip(rows, columns, strict=True)
+    ]
+    rows, columns = np.nonzero(inside[:, 1:] != inside[:, :-1])
+    lines += [
+        ((edges[c + 1], edges[r]), (edges[c + 1], edges[r + 1])) for r, c in zip(rows, columns, strict=True)
+    ]
+    axes.add_collection(LineCollection(lines, colors=style.ink, linewidths=0.7))
 
 
 def _edges(one: OverTime) -> "np.typing.NDArray[np.float64]":

@@ -41,6 +41,8 @@ def scores_table(records: Sequence[Record]) -> pd.DataFrame:
     records : sequence of mapping
         As the results store keeps them.
     """
+    if not records:
+        return pd.DataFrame(columns=list(dict.fromkeys(("model", "benchmark", *SHOWN))))
     rows = [cells(public(one)) | {"best_raw": best_raw(one)} for one in records]
     table = (
         pd.DataFrame(rows)

@@ -28,7 +28,36 @@ _CEILING = (
 )
 
 
+_MAJAJ = """@article{majaj2015,
+  title = {Simple Learned Weighted Sums of Inferior Temporal Neuronal Firing Rates Accurately Predict Human Core \
+Object Recognition Performance},
+  author = {Majaj, Najib J. and Hong, Ha and Solomon, Ethan A. and DiCarlo, James J.},
+  journal = {Journal of Neuroscience},
+  volume = {35},
+  pages = {13402--13418},
+  year = {2015}
+}"""
+
 _CARDS = [
+    _card(
+        "MajajHong2015-temporal",
+        ": 3200 public pictures of objects, macaque V4 and IT, in bins of 10 ms",
+        "brainio-brainscore",
+        {
+            "assy_dicarlo_MajajHong2015_temporal_public.nc": "093ac35b3e8464c676d24cf38238415d4d6a9448",
+            "stimulus_hvm-public.csv": "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af",
+            "stimulus_hvm-public.zip": "8aa44e038d7b551efa8077467622f9d48d72e473",
+        },
+        modality="vision",
+        species="macaque",
+        technique="electrophysiology",
+        regions=("V4", "IT"),
+        n_stimuli=3200,
+        source="Brain-Score vision: dicarlo.MajajHong2015.temporal.public, hvm-public",
+        units="normalised spike rate",
+        options={"in_time": True},
+        bibtex=_MAJAJ,
+    ),
     _card(
         "MajajHong2015",
         ": 3200 public pictures of objects, macaque V4 and IT, 70 to 170 ms",
@@ -45,15 +74,7 @@ _CARDS = [
         n_stimuli=3200,
         source="Brain-Score vision: dicarlo.MajajHong2015.public, hvm-public",
         units="normalised spike rate",
-        bibtex="""@article{majaj2015,
-  title = {Simple Learned Weighted Sums of Inferior Temporal Neuronal Firing Rates Accurately Predict Human Core \
-Object Recognition Performance},
-  author = {Majaj, Najib J. and Hong, Ha and Solomon, Ethan A. and DiCarlo, James J.},
-  journal = {Journal of Neuroscience},
-  volume = {35},
-  pages = {13402--13418},
-  year = {2015}
-}""",
+        bibtex=_MAJAJ,
     ),
     _card(
         "FreemanZiemba2013",

@@ -55,7 +55,9 @@ def to_assembly(responses: xr.DataArray) -> "NeuroidAssembly":
     return kind(responses.values, coords=coordinates, dims=responses.dims)
 
 
-def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | None = None) -> xr.DataArray:
+def from_assembly(
+    assembly: xr.DataArray, *, window_ms: tuple[float, float] | None = None, in_time: bool = False
+) -> xr.DataArray:
     """A Brain-Score assembly as responses ``(presentation, neuroid)`` with plain coordinates.
 
     Parameters
@@ -64,6 +66,8 @@ def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | No
         Dims `presentation`, `neuroid` and, where it has them, time bins in ms.
     window_ms : (float, float), optional
         The bins inside this window are averaged. One bin alone is taken as it is.
+    in_time : bool
+        Keep the bins, as a third dimension ``time_bin``.
 
     Raises
     ------
@@ -73,6 +77,8 @@ def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | No
     plain = {
         str(name): (dims, values) for name, dims, values in _brainio("assemblies").get_metadata(assembly)
     }
+    if in_time:
+        return _in_time(assembly, plain)
     if "time_bin" in assembly.dims:
         assembly = _over_time(assembly, plain, window_ms)
     if set(assembly.dims) != {"presentation", "neuroid"}:
@@ -96,6 +102,18 @@ def from_assembly(assembly: xr.DataArray, *, window_ms: tuple[float, float] | No
     coordinates["stimulus_id"] = (dim, np.asarray(ids).astype(str).astype(object))
     responses = xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
     return _with_repetition(responses)
+
+
+def _in_time(assembly: xr.DataArray, plain: Mapping[str, Any]) -> xr.DataArray:
+    """Responses (presentation, neuroid, time_bin), bin by bin as they are without time."""
+    if "time_bin" not in assembly.dims or not {"time_bin_start", "time_bin_end"} <= set(plain):
+        raise UserError("the assembly has no time bins with time_bin_start and time_bin_end")
+    first = from_assembly(assembly.isel(time_bin=[0]))
+    values = np.asarray(assembly.transpose("presentation", "neuroid", "time_bin").values)
+    coordinates = {str(name): (one.dims, one.values) for name, one in first.coords.items() if one.dims}
+    for side in ("time_bin_start", "time_bin_end"):
+        coordinates[side] = (("time_bin",), np.atleast_1d(np.asarray(plain[side][1])))
+    return xr.DataArray(values, dims=("presentation", "neuroid", "time_bin"), coords=coordinates)
 
 
 def _with_repetition(responses: xr.DataArray) -> xr.DataArray:
@@ -200,6 +218,7 @@ def from_brainio(
     modality: Modality = "vision",
     region: str = "region",
     window_ms: tuple[float, float] | None = None,
+    in_time: bool = False,
     selection: Mapping[str, str] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Dataset:
@@ -218,6 +237,8 @@ def from_brainio(
         For neuroids without a region.
     window_ms : (float, float), optional
         Time bins to average.
+    in_time : bool
+        Keep the time bins.
     selection : mapping, optional
         Presentation coordinate -> the value to keep; neuroids without values for them are left out.
     about : mapping, optional
@@ -228,10 +249,10 @@ def from_brainio(
     UserError
         For a file that is absent, damaged, or does not fit the others.
     """
-    responses = from_assembly(_opened(assembly), window_ms=window_ms)
+    responses = from_assembly(_opened(assembly), window_ms=window_ms, in_time=in_time)
     for name, value in (selection or {}).items():
         responses = _selected(responses, name, value)
-    dead = ~np.isfinite(responses.values).all(axis=0)
+    dead = ~np.isfinite(responses.values).all(axis=(0, *range(2, responses.ndim)))
     if dead.all():
         raise UserError(f"{assembly}: no neuroid has a response to every stimulus ({len(dead)} neuroids)")
     left_out = {"neuroids without a response to every stimulus": int(dead.sum())} if dead.any() else {}
@@ -283,6 +304,7 @@ def load_brainscore(card: "DatasetCard", folder: Path) -> Dataset:
         modality=card.modality,
         region=card.regions[0],
         window_ms=None if window is None else (window[0], window[1]),
+        in_time=bool(card.options.get("in_time")),
         selection=card.options.get("selection"),
         about={
             key: value

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from curves import curve
 from matplotlib.figure import Figure
 from records import overlapping, record, world, world_in_time
 
@@ -124,6 +125,7 @@ def comparison(case, folder):
         [study(1 if case == "one model" else 3)],
         {"mine": VariancePartition(("a", "b"), spaces, 50)},
         ["run"],
+        over_time=[curve(model, recurrent=i == 0, onset=8 - i) for i, model in enumerate(models)],
     )
 
 
