@@ -125,7 +125,11 @@ class KneserNey:
         """What :meth:`arrays` gave."""
         n = sum(name.startswith("keys") for name in arrays)
         levels = [
-            Level(np.asarray(arrays[f"keys{k}"], np.int64), np.asarray(arrays[f"left{k}"]), np.asarray(arrays[f"backoff{k}"]))
+            Level(
+                np.asarray(arrays[f"keys{k}"], np.int64),
+                np.asarray(arrays[f"left{k}"]),
+                np.asarray(arrays[f"backoff{k}"]),
+            )
             for k in range(n)
         ]
         return cls(int(arrays["n_words"][0]), levels)

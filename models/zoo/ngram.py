@@ -52,7 +52,9 @@ class NGram(Model):
 
     modality = "language"
 
-    def __init__(self, tables: "KneserNey", words: Sequence[str], n_rare: int, identifier: str, digest: str) -> None:
+    def __init__(
+        self, tables: "KneserNey", words: Sequence[str], n_rare: int, identifier: str, digest: str
+    ) -> None:
         self.identifier, self.digest = identifier, digest
         self._tables, self._n_rare = tables, n_rare
         self._numbers = {word: number for number, word in enumerate(words, start=2)}
@@ -94,7 +96,9 @@ class NGram(Model):
                     begun = word not in _ENDS
         values = np.full(len(stimuli), np.nan)
         n_unknown = 0
-        for ids, of_rows, told in zip(sentences, rows, self._tables.log_probabilities(sentences), strict=True):
+        for ids, of_rows, told in zip(
+            sentences, rows, self._tables.log_probabilities(sentences), strict=True
+        ):
             for number, row, log_p in zip(ids, of_rows, told, strict=True):
                 if row is None:
                     continue
@@ -188,4 +192,6 @@ def _model(kept: Path, identifier: str, digest: str) -> NGram:
         words, n_rare = bytes(arrays["words"]).decode().split("\n"), int(arrays["n_rare"][0])
         return NGram(KneserNey.of_arrays(arrays), words, n_rare, identifier, digest)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{kept} is damaged ({type(error).__name__}): delete it, and it is made again") from error
+        raise UserError(
+            f"{kept} is damaged ({type(error).__name__}): delete it, and it is made again"
+        ) from error
