@@ -28,6 +28,7 @@ _REGRESSIONS = ("test_brainscore_metrics",)
 _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
+        "added_predictor": ("test_added_predictor",),
         "dependence": ("test_dependence",),
         "paired_tests": ("test_paired_tests",),
         "replicates": ("test_replicates",),
@@ -70,6 +71,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "two_bands": ("test_two_bands",),
     },
     _METRICS: {
+        "accuracy": ("test_accuracy", "test_registries_of_behavior"),
         "base": ("test_base",),
         "beyond": ("test_comparison",),
         "brainscore_p": ("test_brainscore_p",),
@@ -102,12 +104,16 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "rsa_whitened": ("test_rsa_whitened",),
         "sampling": ("test_sampling_by_hand", "test_sampling"),
         "self_decoding": ("test_decoding",),
+        "surprisal": ("test_surprisal", "test_registries_of_behavior"),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
+        "word_predictors": ("test_surprisal",),
     },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
     "models/extraction": {
-        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token")
+        "in_context": ("test_surprisal",),
+        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token"),
+        "surprisal": ("test_surprisal",),
     },
 }
 MODULES = {

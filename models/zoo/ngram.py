@@ -153,7 +153,7 @@ def ngram(path: Path) -> Model:
     if not kept.is_file():
         arrays = _trained(text, path)
         with whole_file(kept) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, **arrays)
     return _model(kept, f"{ORDER}-gram:{path.resolve().name}", digest)
 
 
