@@ -93,7 +93,7 @@ class KneserNey:
         return cls(n_words, levels)
 
     def log_probabilities(self, sentences: Sequence[Sequence[int]]) -> list[Floats]:
-        """ln p of every word of each sentence, given those before it."""
+        """Logarithm of p of every word of each sentence, given those before it."""
         words, depth = _laid_out(sentences, len(self.levels))
         first = self.levels[0]
         p = first.left[words] + first.backoff[0] / (self.n_words - 1)

@@ -54,10 +54,7 @@ def by_hand(sentences, order=ORDER):
 
     def p(word, context):
         k = len(context) + 1
-        if k == 1:
-            shorter = 1 / (N_WORDS - 1)
-        else:
-            shorter = p(word, context[1:])
+        shorter = 1 / (N_WORDS - 1) if k == 1 else p(word, context[1:])
         following = {g: c for g, c in counts[k].items() if g[:-1] == context}
         total = sum(following.values())
         if total == 0:
