@@ -52,6 +52,8 @@ class MetricCard:
         Metrics that Brain-Score has, where it has not this one.
     reads : str
         What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
+    form : str
+        What of a recording is compared: ``responses`` to each stimulus, or judgements of ``triplets``.
     """
 
     name: str
@@ -67,6 +69,7 @@ class MetricCard:
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
     reads: str = "activations"
+    form: str = "responses"
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""
