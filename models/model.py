@@ -147,7 +147,7 @@ class Model(ABC):
         del stimuli, context
         raise UserError(
             f"{self.identifier} gives no probabilities of words, and so no surprisal: take a causal language model, "
-            "or an n-gram (ngram:FILE)"
+            "or an n-gram (5-gram:FILE)"
         )
 
     def predicting(self) -> Self:

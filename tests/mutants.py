@@ -28,6 +28,7 @@ _REGRESSIONS = ("test_brainscore_metrics",)
 _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
     "analysis/statistics": {
+        "added_predictor": ("test_added_predictor",),
         "dependence": ("test_dependence",),
         "over_bins": ("test_over_bins",),
         "paired_tests": ("test_paired_tests",),
@@ -80,6 +81,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
     _METRICS: {
         "banded": ("test_banded",),
         "banded_joint": ("test_banded",),
+        "accuracy": ("test_accuracy", "test_registries_of_behavior"),
         "base": ("test_base",),
         "beyond": ("test_comparison",),
         "brainscore_p": ("test_brainscore_p",),
@@ -117,12 +119,16 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "subjects": ("test_series",),
         "time_courses": ("test_time_courses",),
         "spantime_pls": ("test_spantime_pls",),
+        "surprisal": ("test_surprisal", "test_registries_of_behavior"),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
+        "word_predictors": ("test_surprisal",),
     },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
     "models/extraction": {
-        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token")
+        "in_context": ("test_surprisal",),
+        "language_model": ("test_text_batches", "test_language_model", "test_passages", "test_next_token"),
+        "surprisal": ("test_surprisal",),
     },
 }
 MODULES = {

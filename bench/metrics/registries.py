@@ -57,6 +57,8 @@ class MetricCard:
         What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
     by_bin : bool
         Whether time bins are told apart: every neuroid and bin is a column of the recording, with ``time_bin_start``.
+    form : str
+        What of a recording is compared: ``responses`` to each stimulus, or judgements of ``triplets``.
     """
 
     name: str
@@ -74,6 +76,7 @@ class MetricCard:
     in_time: bool = False
     reads: str = "activations"
     by_bin: bool = False
+    form: str = "responses"
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Refuse options that the metric does not use; `owner` is what they were given for."""

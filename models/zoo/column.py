@@ -51,9 +51,10 @@ class Column(Model):
         numbers = self._numbers(stimuli)
         if not np.isfinite(numbers).all():
             raise UserError(f"{int((~np.isfinite(numbers)).sum())} stimuli have no number in {self.column!r}")
-        found = as_surprisal(stimuli, numbers, {}, "").astype(np.float32)
-        names = {"neuroid_id": ("neuroid", [self.column]), "layer": ("neuroid", ["column"])}
-        return dict.fromkeys(self._asked(layers), found.assign_coords(names))
+        found: xr.DataArray = as_surprisal(stimuli, numbers, {}, "").astype(np.float32)
+        found["neuroid_id"] = "neuroid", [self.column]
+        found["layer"] = "neuroid", ["column"]
+        return dict.fromkeys(self._asked(layers), found)
 
     def surprisal_of(self, stimuli: "StimulusSet", *, context: Context = "none") -> "xr.DataArray":
         """The column, whatever the context in which it was computed; NaN where it holds none."""

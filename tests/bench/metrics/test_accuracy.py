@@ -3,39 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from behavior_worlds import pairs
 
 import brodmann
 from brodmann import UserError
 from brodmann.bench import make_benchmark
 from brodmann.bench.metrics.accuracy import rightly
 from brodmann.bench.metrics.base import ScoringOptions
-from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
 from brodmann.brain_data import Dataset
 
 QUICK = ScoringOptions(n_bootstraps=10, n_permutations=199)
-
-
-def pairs(n_paradigms=8, n_pairs=40):
-    """A recording of pairs in mixed order: which of two rows is acceptable, and of what."""
-    rng = np.random.default_rng(0)
-    pair = np.repeat(np.arange(n_paradigms * n_pairs), 2)
-    good = np.tile([1.0, 0.0], n_paradigms * n_pairs)
-    order = rng.permutation(len(pair))
-    pair, good = pair[order], good[order]
-    paradigm = pair // n_pairs
-    columns = {
-        "pair": np.array([f"p{i:04d}" for i in pair], object),
-        "paradigm": np.array([f"paradigm{i:02d}" for i in paradigm], object),
-        "field": np.array(["syntax" if i % 2 else "semantics" for i in paradigm], object),
-    }
-    ids = np.array([f"s{i:04d}" for i in range(len(pair))], object)
-    return (
-        good,
-        pair,
-        paradigm,
-        Recording("made.pairs", ids, good[:, None, None], None, pd.DataFrame(), columns),
-    )
 
 
 def evaluated(told, recorded, options=QUICK, **settings):

@@ -41,7 +41,12 @@ def simulated(seed=0, noise=1.0):
     return signal, Recording("made.IT", ids, cube, None, pd.DataFrame(), columns())
 
 
-@pytest.fixture(params=[name for name, card in METRICS.items() if card.reads == "activations"], name="name")
+@pytest.fixture(
+    params=[
+        name for name, card in METRICS.items() if (card.reads, card.form) == ("activations", "responses")
+    ],
+    name="name",
+)
 def of_every_metric(request):
     """Those that compare layers; test_registries_of_behavior.py has those that read something else."""
     return request.param

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_accuracy import pairs
-from test_surprisal import world
+from behavior_worlds import pairs, world
 
 from brodmann import UserError
 from brodmann.bench.metrics.base import MetricResult, ScoringOptions

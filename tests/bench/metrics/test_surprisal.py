@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from behavior_worlds import world
 
 import brodmann
 from brodmann import UserError
@@ -14,29 +15,6 @@ from brodmann.bench.metrics.word_predictors import previous, word_predictors
 from brodmann.brain_data import Dataset
 
 QUICK = ScoringOptions(n_bootstraps=10, n_permutations=99)
-N_STORIES, N_WORDS = 10, 120
-
-
-def world(seed=0, *, effect=0.0, spilled=0.0, autocorrelation=0.0, n_neuroids=1, n_stories=N_STORIES):
-    """Reading times of made-up words: length and frequency, what is expected, what spills over, slow drifts."""
-    rng = np.random.default_rng(seed)
-    n = n_stories * N_WORDS
-    words = np.array(["ab" * int(k) + "c" for k in rng.integers(1, 6, n)], object)
-    frequency = rng.normal(size=n)
-    told = 3 - 0.8 * frequency + rng.normal(size=n)
-    story = np.repeat([f"story{i:02d}" for i in range(n_stories)], N_WORDS).astype(object)
-    noise = rng.normal(size=(n_neuroids, n_stories, N_WORDS))
-    for place in range(1, N_WORDS):
-        noise[..., place] *= np.sqrt(1 - autocorrelation**2)
-        noise[..., place] += autocorrelation * noise[..., place - 1]
-    before = np.r_[0.0, told[:-1]]
-    length = np.array([len(word) for word in words])
-    own = told - 3 + 0.8 * frequency
-    times = length - 2 * frequency + effect * own + spilled * before
-    columns = {"word": words, "log_frequency": frequency.astype(object), "story": story}
-    ids = np.array([f"w{i:05d}" for i in range(n)], object)
-    cube = (times[:, None] + noise.reshape(n_neuroids, n).T)[:, None]
-    return told[:, None], Recording("made.reading", ids, cube, None, pd.DataFrame(), columns)
 
 
 def evaluated(told, recorded, options=QUICK, **settings):

@@ -186,7 +186,7 @@ def test_a_target_is_read_after_the_rest_of_its_text():
 
 
 def test_a_tokenizer_without_offsets_gives_the_same():
-    model, network, tokenizer = gpt2()
+    _, network, tokenizer = gpt2()
     plain = LanguageModel(network, lambda text: tokenizer(text)["input_ids"], identifier="plain", cache=False)
     found = plain.surprisal_of(STORIES, context="passage").values[:, 0]
     with_offsets = gpt2(begins=False)[0].surprisal_of(STORIES, context="passage").values[:, 0]
