@@ -120,6 +120,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "time_courses": ("test_time_courses",),
         "spantime_pls": ("test_spantime_pls",),
         "surprisal": ("test_surprisal", "test_registries_of_behavior"),
+        "triplets": ("test_triplets",),
         "uncertainty": ("test_uncertainty",),
         "whole_comparison": ("test_whole_comparison",),
         "word_predictors": ("test_surprisal",),
