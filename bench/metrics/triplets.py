@@ -28,8 +28,8 @@ _MOST_BLOCKS, _FEWEST = 40, 8
 
 @normalization(
     "above_a_third",
-    sentence="how far the accuracy lies above chance (1/3), as a share of how far the best one does (1 where no ceiling "
-    "is known)",
+    sentence="how far the accuracy lies above chance (1/3), as a share of how far the best one does (1 where no "
+    "ceiling is known)",
     formula="accuracy above chance, as a share of the best",
     chance=CHANCE,
     without_ceiling=1.0,

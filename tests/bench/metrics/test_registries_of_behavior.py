@@ -9,6 +9,7 @@ from behavior_worlds import pairs, world
 from brodmann import UserError
 from brodmann.bench.metrics.base import MetricResult, ScoringOptions
 from brodmann.bench.metrics.registries import CEILING_KINDS, METRICS, NORMALIZATIONS
+from brodmann.bench.results.as_score import ceiling_score
 
 QUICK = ScoringOptions(n_bootstraps=40, n_permutations=39)
 
@@ -63,6 +64,12 @@ def test_the_shapes_of_a_result(name):
     assert low <= result.raw <= high
     assert 0 < result.methods["smallest_p"] <= result.p + 1e-12 <= 1
     assert {"interval", "p", "seed"} <= set(result.methods)
+
+
+def test_a_ceiling_can_be_shown(name):
+    recorded = recording_for(name)[1]
+    ceiling = METRICS[name].make(recorded, {}).ceiling(recorded)
+    assert ceiling_score(ceiling).attrs["kind"] == ceiling.kind == "none"
 
 
 def test_a_model_that_knows_is_found_and_noise_is_not(name):

@@ -84,7 +84,7 @@ def test_ties_count_as_the_share_of_a_guess():
 
 
 def test_noise_is_at_a_third_and_its_intervals_hold_it():
-    space, _, recorded = world()
+    _, _, recorded = world()
     rng = np.random.default_rng(3)
     results = [evaluated({"noise": rng.normal(size=(60, 5))}, recorded) for _ in range(40)]
     assert np.mean([one.raw for one in results]) == pytest.approx(1 / 3, abs=0.02)
@@ -110,10 +110,11 @@ def test_the_spread_of_triplets_that_share_stimuli_is_that_of_worlds_drawn_anew(
 
 
 def test_the_ceiling_is_how_well_other_answers_tell_an_answer():
-    """Asked three times, with p of the commonest answer known: p_1 p_1^2 + ... of the others' majority."""
+    """Asked twice, an answer is the other's as often as the sum of squares of their probabilities."""
     rng = np.random.default_rng(5)
-    triplets = np.array([rng.choice(60, 3, replace=False) for _ in range(900)])
-    answers = rng.choice(3, size=(900, 2), p=[0.7, 0.2, 0.1])
+    drawn = {tuple(sorted(rng.choice(60, 3, replace=False).tolist())) for _ in range(900)}
+    triplets = np.array(sorted(drawn))
+    answers = rng.choice(3, size=(len(triplets), 2), p=[0.7, 0.2, 0.1])
     members = [
         np.roll(triplet, 2 - one) for triplet, two in zip(triplets, answers, strict=True) for one in two
     ]
