@@ -92,6 +92,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "decoding": ("test_decoding",),
         "function_metric": ("test_function_metric",),
         "headline": ("test_headline",),
+        "i2n": ("test_i2n",),
         "identification": ("test_identification",),
         "identification_ceiling": ("test_identification_ceiling",),
         "language_linear": _REGRESSIONS,

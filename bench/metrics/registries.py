@@ -58,7 +58,7 @@ class MetricCard:
     by_bin : bool
         Whether time bins are told apart: every neuroid and bin is a column of the recording, with ``time_bin_start``.
     form : str
-        What of a recording is compared: ``responses`` to each stimulus, or judgements of ``triplets``.
+        What of a recording is compared: ``responses`` to each stimulus, judgements of ``triplets``, or ``choices``.
     """
 
     name: str
