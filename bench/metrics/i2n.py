@@ -70,7 +70,8 @@ class Choices:
     @property
     def asked(self) -> npt.NDArray[np.bool_]:
         """Which cells are of a picture and another object."""
-        return self.own[:, None] != np.arange(self.rates.shape[2])
+        asked: npt.NDArray[np.bool_] = self.own[:, None] != np.arange(self.rates.shape[2])
+        return asked
 
     def reliability(self, rows: Integers) -> float:
         """Of what :func:`i2n` says of some pictures: r of random halves of repetitions, Spearman-Brown corrected.
@@ -103,7 +104,7 @@ def i2n(rates: Floats, own: Integers) -> Floats:
     all pictures of an object and drop out. Z is held within 2.5. Rajalingham et al. (2018), J. Neurosci. 38:7255.
     """
     z = np.clip(ndtri(np.clip(rates, 0, 1)), -_MOST_Z, _MOST_Z)
-    found = np.empty_like(z)
+    found: Floats = np.empty_like(z)
     for one in np.unique(own):
         found[own == one] = z[own == one] - z[own == one].mean(axis=0)
     return found

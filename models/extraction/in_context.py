@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UserError
-from ..model import Context
+from ..model import Context, checked_context
 from .texts import passages, text_of
 
 if TYPE_CHECKING:
@@ -53,15 +53,16 @@ def in_context(stimuli: "StimulusSet", context: Context) -> list[Passage]:
     UserError
         For a target that a text does not end with, or one beside another context.
     """
+    context = checked_context(context, "surprisal")
     texts = [text.strip() for text in text_of(stimuli)]
     if TARGET in stimuli.columns:
-        if context != "none":
+        if context not in ("none", 0):
             raise UserError("texts that end with a 'target' hold their context: context must be 'none'")
         targets = map(str, stimuli[TARGET])
         return [
             _before(text, target, row) for row, (text, target) in enumerate(zip(texts, targets, strict=True))
         ]
-    if context == "none":
+    if context in ("none", 0):
         return [Passage([text], [row]) for row, text in enumerate(texts)]
     groups = passages(stimuli)
     if context == "passage":

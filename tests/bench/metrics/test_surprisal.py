@@ -166,7 +166,7 @@ def test_what_cannot_be_asked_is_one_line(tmp_path):
         brodmann.score("word-length-frequency", benchmark, run=tmp_path)
     with pytest.raises(UserError, match="compares surprisal, which no layer has: leave out features"):
         brodmann.score("word-length-frequency", benchmark, ["features"], run=tmp_path)
-    with pytest.raises(UserError, match="beyond is known to ridge and linear"):
+    with pytest.raises(UserError, match="the metric surprisal has no variance to divide"):
         brodmann.score("column:log_frequency", benchmark, run=tmp_path, beyond=["position"])
 
 

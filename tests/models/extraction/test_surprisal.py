@@ -216,6 +216,15 @@ def test_lesions_of_a_network_without_its_head_hold_for_what_it_predicts(stories
     assert model.predicting().digest != model.digest
 
 
+def test_a_context_that_is_none_is_refused_and_no_earlier_text_is_none():
+    model, _, _ = gpt2()
+    alone = model.surprisal_of(STORIES).values
+    np.testing.assert_array_equal(model.surprisal_of(STORIES, context=0).values, alone)
+    for context in (-1, "story", True, 1.5):
+        with pytest.raises(UserError, match="context must be 'none', 'passage' or a whole number"):
+            model.surprisal_of(STORIES, context=context)
+
+
 def test_models_that_predict_no_words_say_so_in_one_line():
     with pytest.raises(UserError, match="word-length-frequency gives no probabilities of words"):
         brodmann.load_model("word-length-frequency").surprisal_of(STORIES)
