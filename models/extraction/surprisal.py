@@ -196,7 +196,7 @@ def _windows(passage: int, tokens: OwnedTokens, most: int | None) -> Iterator[_W
 def _told(model: Any, windows: Sequence[_Window]) -> Iterator[tuple[_Window, npt.NDArray[np.float64]]]:
     """Each window, and the surprisal of the tokens that it predicts."""
     sequences = [TokenSequence(window.ids, [i]) for i, window in enumerate(windows)]
-    width = 1
+    width = _MOST_SCORES  # not known before the first sequence, which is run alone
     for planned in model._planned_sequences(sequences):
         rest = planned
         while rest:
