@@ -37,6 +37,8 @@ from .registries import metric
 from .sampling import Sampling
 from .uncertainty import HeldOut, held_out_draws
 
+_CONSTANT = "neuroids predicted as a constant in some split or bin (counted as r = 0)"
+
 
 @dataclass(frozen=True)
 class SpanTimePls(BrainScoreRegression):
@@ -103,6 +105,7 @@ class SpanTimePls(BrainScoreRegression):
             replicates = Replicates(replicates.value, np.concatenate(draws), "bootstrap", n_drawn)
         p, how = self._p(layers, chosen, held_out, values, splits, dependence, options)
         by_split = r.reshape(len(splits), len(bins), -1)
+        constant = int((r == 0).any(axis=0).sum())
         per_column = np.empty(recorded.responses.shape[2])
         for columns, one in zip(bins, by_split.mean(axis=0), strict=True):
             per_column[columns] = one
@@ -122,7 +125,7 @@ class SpanTimePls(BrainScoreRegression):
             p=p,
             n_stimuli=n,
             n_neuroids=r.shape[1],
-            left_out=dict(recorded.n_left_out),
+            left_out=dict(recorded.n_left_out) | ({_CONSTANT: constant} if constant else {}),
             methods={
                 "splits": self.splitter.n_splits,
                 "stratify": stratified,
