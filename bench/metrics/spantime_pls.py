@@ -19,7 +19,7 @@ from ...correlation import pearson
 from ...errors import UserError
 from ...progress import track
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions, refuse_missing
-from .brainscore_p import Dependence
+from .brainscore_p import _ORDERS_TOGETHER, _REFITTED, _REFITTED_TOGETHER, Dependence
 from .brainscore_regression import (
     FACTS,
     FEWEST,
@@ -34,7 +34,10 @@ from .interval_words import said_of
 from .normalization import mean_of_medians, none
 from .recording import Recording
 from .registries import metric
+from .sampling import Sampling
 from .uncertainty import HeldOut, held_out_draws
+
+_CONSTANT = "neuroids predicted as a constant in some split or bin (counted as r = 0)"
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ class SpanTimePls(BrainScoreRegression):
             ]
             n_drawn = n if dependence.groups is None else len(np.unique(dependence.groups))
             replicates = Replicates(replicates.value, np.concatenate(draws), "bootstrap", n_drawn)
-        p, how = _p(held_out, stacked, splits, dependence, options)
+        p, how = self._p(layers, chosen, held_out, values, splits, dependence, options)
         by_split = r.reshape(len(splits), len(bins), -1)
+        constant = int((r == 0).any(axis=0).sum())
         per_column = np.empty(recorded.responses.shape[2])
         for columns, one in zip(bins, by_split.mean(axis=0), strict=True):
             per_column[columns] = one
@@ -121,7 +125,7 @@ class SpanTimePls(BrainScoreRegression):
             p=p,
             n_stimuli=n,
             n_neuroids=r.shape[1],
-            left_out=dict(recorded.n_left_out),
+            left_out=dict(recorded.n_left_out) | ({_CONSTANT: constant} if constant else {}),
             methods={
                 "splits": self.splitter.n_splits,
                 "stratify": stratified,
@@ -132,6 +136,43 @@ class SpanTimePls(BrainScoreRegression):
             | said_of(replicates, options, drawn)
             | how,
         )
+
+    def _p(
+        self,
+        layers: Layers,
+        chosen: list[str],
+        held_out: list[HeldOut],
+        values: Floats,
+        splits: list[Split],
+        dependence: Dependence,
+        options: ScoringOptions,
+    ) -> tuple[float, dict[str, object]]:
+        """P over all splits, as Brain-Score's other regressions have it; an order is the same in every bin."""
+        how = dependence.sampling
+        if options.n_permutations == 0:
+            return float("nan"), {"p": "not asked for"}
+        if how is None:
+            return float("nan"), {"p": "none: too few groups to permute"}
+        most = _REFITTED if dependence.parted else _REFITTED_TOGETHER
+        if values.shape[1] > most:
+            if dependence.parted:
+                return float("nan"), {"p": f"none: of more than {most} stimuli that depend on each other"}
+            return _p_of_splits(held_out, values.reshape(-1, values.shape[2]), splits, how, options)
+        orders, what, smallest = how.orders(min(options.n_permutations, _ORDERS_TOGETHER), options.seed + 2)
+        null = np.zeros(len(orders))
+        for layer in dict.fromkeys(chosen):
+            x = np.asarray(layers[layer], np.float64)
+            here = [one for one, name in zip(splits, chosen, strict=True) if name == layer]
+            for i, order in enumerate(orders):
+                permuted = values[:, order]
+                for one, found in zip(here, self.predict(x, permuted.mean(axis=0), here), strict=True):
+                    r = np.nan_to_num([pearson(found, y[one.test]) for y in permuted])
+                    null[i] += np.median(r, axis=1).mean()
+        observed = float(mean_of_medians(_r(held_out, values.reshape(-1, values.shape[2]))))
+        return p_value(observed, null / len(splits)), {
+            "p": f"{what}, {len(orders)} times, the same in every bin, fitted anew on all splits",
+            "smallest_p": smallest,
+        }
 
 
 def _bins(recorded: Recording) -> list[Indices]:
@@ -159,45 +200,30 @@ def _r(held_out: list[HeldOut], stacked: Floats) -> Floats:
     return np.nan_to_num([pearson(one.prediction, stacked[one.split.test]) for one in held_out])
 
 
-def _p(
-    held_out: list[HeldOut],
-    stacked: Floats,
-    splits: list[Split],
-    dependence: Dependence,
-    options: ScoringOptions,
+def _p_of_splits(
+    held_out: list[HeldOut], stacked: Floats, splits: list[Split], how: Sampling, options: ScoringOptions
 ) -> tuple[float, dict[str, object]]:
-    """Twice the median over splits of the p of each, the same order of the held-out stimuli in every bin."""
-    if options.n_permutations == 0:
-        return float("nan"), {"p": "not asked for"}
-    if dependence.sampling is None or dependence.parted:
-        return float("nan"), {"p": "none: splits part stimuli that depend on each other"}
+    """Twice the median over splits of the p of each, whose held-out stimuli stand apart from their training."""
     found, n_bins = [], len(held_out) // len(splits)
     for i, split in enumerate(splits):
         seed, here, n_test = options.seed + 2 + i, held_out[i * n_bins : (i + 1) * n_bins], len(split.test)
-        orders = permutations(n_test, options.n_permutations, random_state=seed)
-        if dependence.groups is not None:
-            position = dependence.sampling.position[split.test]
+        if how.groups is None:
+            orders = permutations(n_test, options.n_permutations, random_state=seed)
+        else:
             orders = group_orders(
-                dependence.groups[split.test], position, options.n_permutations, random_state=seed
+                how.groups[split.test], how.position[split.test], options.n_permutations, random_state=seed
             )[0]
-        null = np.array(
-            [
-                np.mean(
-                    [
-                        np.median(np.nan_to_num(pearson(o.prediction, stacked[o.split.test][order])))
-                        for o in here
-                    ]
-                )
-                for order in orders
-            ]
-        )
-        observed = np.mean(
-            [np.median(np.nan_to_num(pearson(o.prediction, stacked[o.split.test]))) for o in here]
-        )
-        found.append(p_value(float(observed), null))
+        everyone = np.arange(n_test)
+        typical = [
+            np.mean(
+                [np.median(np.nan_to_num(pearson(o.prediction, stacked[o.split.test[order]]))) for o in here]
+            )
+            for order in (everyone, *orders)
+        ]
+        found.append(p_value(float(typical[0]), np.array(typical[1:])))
+    said = f"held-out stimuli permuted, the same in every bin, {options.n_permutations} times"
     return min(2 * float(np.median(found)), 1.0), {
-        "p": f"twice the median over splits of the p of each: held-out stimuli permuted, the same in every bin, "
-        f"{options.n_permutations} times"
+        "p": f"twice the median over splits of the p of each: {said}"
     }
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SURE = 0.05
+_ON_MAP = "#1A1A1A"
+"""Lines on a map whose middle is white, on dark pages too."""
 _ROW = 0.055
 """Height of a model's row of clusters and onset, as a share of the curves' height."""
 
@@ -134,9 +136,9 @@ def generalization_figure(results: Sequence[OverTime], style: Style) -> "Figure"
             image = axes.pcolormesh(
                 edges, edges, one.generalization, cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True
             )
-            _outline(axes, edges, one.generalization_p <= _SURE, style)
+            _outline(axes, edges, one.generalization_p <= _SURE)
             for line in (axes.axhline, axes.axvline):
-                line(0, color=style.ink, linewidth=0.4, linestyle=":")
+                line(0, color=_ON_MAP, linewidth=0.4, linestyle=":")
             axes.set_aspect("equal")
             axes.set_title(f"{shortened(one.model, 30)}\n{shortened(one.benchmark, 34)}", fontsize=7)
             axes.set_xlabel("predicted in (ms)")
@@ -151,7 +153,7 @@ def generalization_figure(results: Sequence[OverTime], style: Style) -> "Figure"
 
 
 def _outline(
-    axes: "Axes", edges: "np.typing.NDArray[np.float64]", inside: "np.typing.NDArray[np.bool_]", style: Style
+    axes: "Axes", edges: "np.typing.NDArray[np.float64]", inside: "np.typing.NDArray[np.bool_]"
 ) -> None:
     """A line between cells that are inside and those that are not."""
     from matplotlib.collections import LineCollection
@@ -164,7 +166,7 @@ def _outline(
     lines += [
         ((edges[c + 1], edges[r]), (edges[c + 1], edges[r + 1])) for r, c in zip(rows, columns, strict=True)
     ]
-    axes.add_collection(LineCollection(lines, colors=style.ink, linewidths=0.7))
+    axes.add_collection(LineCollection(lines, colors=_ON_MAP, linewidths=0.7))
 
 
 def _edges(one: OverTime) -> "np.typing.NDArray[np.float64]":
@@ -202,7 +204,7 @@ def steps_figure(results: Sequence[OverTime], style: Style) -> "Figure":
                 markeredgewidth=0.6,
             )  # fmt: skip
             axes.set_yticks(range(len(numbers)), [str(number) for number in numbers])
-            axes.axvline(0, color=style.ink, linewidth=0.4, linestyle=":")
+            axes.axvline(0, color=_ON_MAP, linewidth=0.4, linestyle=":")
             axes.set_xlabel("time after onset of the stimulus (ms)")
             axes.set_ylabel(f"step of {shortened(one.steps['layer'], 20)}")
             axes.set_title(
