@@ -163,7 +163,7 @@ class LowRankSearch:
         k, n_tried = parts.features.shape[1], len(weightings)
         train = float(np.mean([len(one.train) for one in inner]))
         test = float(np.mean([len(one.test) for one in inner]))
-        ours = n_tried * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k**2 * n_targets)
+        ours = n_tried * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k * (k + _NODES) * n_targets)
         ours += 2 * _NODES * (k * (train + test) * n_targets + train * test * k + k**2 * train)
         ours += 2 * _FUNCTIONS * test * train * n_targets
         theirs = _SOLVE * 9 * train**3 + 2 * train**2 * n_targets
