@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,8 @@ _FAR = 1e4
 """Times the largest eigenvalue, from which on what depends on b is a short polynomial of 1 / b."""
 _KEPT = 1 << 29
 """Bytes of what is kept of the targets at once."""
+_PIECE = 6 << 20
+"""Bytes of what the small spaces meet, at all penalties of a weighting, that are worked on at once."""
 _SOLVE = 6.0
 """What an operation of a system of equations costs, in those of large products."""
 _NODES, _FUNCTIONS = 70, 18
@@ -160,7 +163,7 @@ class LowRankSearch:
         k, n_tried = parts.features.shape[1], len(weightings)
         train = float(np.mean([len(one.train) for one in inner]))
         test = float(np.mean([len(one.test) for one in inner]))
-        ours = n_tried * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k**2 * n_targets)
+        ours = n_tried * len(alphas) * (_SOLVE * 4 * k**3 + 4 * k * (k + _NODES) * n_targets)
         ours += 2 * _NODES * (k * (train + test) * n_targets + train * test * k + k**2 * train)
         ours += 2 * _FUNCTIONS * test * train * n_targets
         theirs = _SOLVE * 9 * train**3 + 2 * train**2 * n_targets
@@ -226,67 +229,24 @@ class _OfSplit:
 
     def add_losses(self, targets: Floats, losses: Floats) -> None:
         """Mean squared errors, ``(n_weightings, n_alphas, n_targets)``."""
-        base, along, across = self._of_targets(targets)
-        k, n_targets = along.shape[1], targets.shape[1]
-        n_alphas = losses.shape[1]
-        through = n_targets >= 2 * k
+        n_alphas, n_small = losses.shape[1], self._inside.shape[1]
+        base, pieces = self._of_targets(targets, n_alphas)
         for number, weighting in enumerate(self._how.weightings):
             rows = slice(number * n_alphas, (number + 1) * n_alphas)
-            weights, relative = (
-                torch.from_numpy(one[rows]) for one in (self._nodes.weights, self._nodes.relative)
-            )
-            errors = weights.to(base.dtype) @ base
-            if k:
-                system = (relative @ self._flat).view(n_alphas, k, k)
+            weights = torch.from_numpy(self._nodes.weights[rows])
+            errors = weights @ base
+            if n_small:
+                relative = torch.from_numpy(self._nodes.relative[rows])
+                system = (relative @ self._flat).view(n_alphas, n_small, n_small)
                 ridge = self._how.alphas[:, None] / weighting[self._how.parts.spaces]
                 system.diagonal(dim1=1, dim2=2).add_(torch.from_numpy(ridge))
-                factor = torch.linalg.cholesky(system)
-                squares = (weights @ self._squares).view(n_alphas, k, k)
-                change = self._through if through else self._solved
-                errors += change(factor, squares, weights, relative, along, across)
+                squares = (weights @ self._squares).view(n_alphas, n_small, n_small)
+                change = _through if targets.shape[1] >= 2 * n_small else _solved
+                change(torch.linalg.cholesky(system), squares, weights, relative, pieces, errors)
             losses[number] += (errors / len(self._split.test)).numpy()
 
-    def _solved(
-        self,
-        factor: torch.Tensor,
-        squares: torch.Tensor,
-        weights: torch.Tensor,
-        relative: torch.Tensor,
-        along: torch.Tensor,
-        across: torch.Tensor,
-    ) -> torch.Tensor:
-        """What the small spaces change of the squared errors, system by system."""
-        ours = torch.tensordot(relative, along.double(), dims=1)
-        theirs = torch.tensordot(weights, across.double(), dims=1)
-        solved = torch.cholesky_solve(ours, factor)
-        changed: torch.Tensor = (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
-        return changed
-
-    def _through(
-        self,
-        factor: torch.Tensor,
-        squares: torch.Tensor,
-        weights: torch.Tensor,
-        relative: torch.Tensor,
-        along: torch.Tensor,
-        across: torch.Tensor,
-    ) -> torch.Tensor:
-        """The same through inverses, for many targets."""
-        kind = along.dtype
-        inverse = torch.cholesky_inverse(factor)
-        both = (inverse @ squares @ inverse).to(kind), inverse.to(kind)
-        found = torch.empty(len(factor), along.shape[2], dtype=torch.float64)
-        relative, weights = relative.to(kind), weights.to(kind)
-        for block in blocks_of(along.shape[2], 4 * kind.itemsize * factor.shape[1] * len(factor)):
-            ours = torch.tensordot(relative, along[:, :, block], dims=1)
-            theirs = torch.tensordot(weights, across[:, :, block], dims=1)
-            changed = torch.bmm(both[0], ours)
-            changed -= 2 * torch.bmm(both[1], theirs)
-            found[:, block] = (ours * changed).sum(dim=1).double()
-        return found
-
-    def _of_targets(self, targets: Floats) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """At every node the squared errors of the one space, X_T' B Y_T, and D' times the errors."""
+    def _of_targets(self, targets: Floats, n_alphas: int) -> tuple[torch.Tensor, list[_Piece]]:
+        """At every node the squared errors of the one space, and of blocks of targets what the small ones meet."""
         kind, b = self._kind, self._nodes.penalties
         train, test = self._split.train, self._split.test
         projected = self._rotation.T @ _tensor(targets[train], kind)
@@ -297,13 +257,65 @@ class _OfSplit:
             torch.mm(_tensor(shape * self._to_test, kind), projected, out=row.view(len(test), n_targets))
         mixing = _tensor(self._mixing, kind)
         base = torch.empty(len(b), n_targets, dtype=kind)
-        along, across = (torch.empty(len(b), k, n_targets, dtype=kind) for _ in range(2))
+        size = max(_PIECE // (kind.itemsize * n_alphas * max(k, 1)), 64)
+        pieces = [
+            _Piece(slice(start, stop), *torch.empty(2, len(b), k, stop - start, dtype=kind))
+            for start, stop in ((i, min(i + size, n_targets)) for i in range(0, n_targets, size))
+        ]
         for node in range(len(b)):
             errors = truth - (mixing[node] @ each).view(len(test), n_targets)
             base[node] = (errors * errors).sum(dim=0)
-            torch.mm(_tensor(self._residual[node].T, kind), errors, out=across[node])
-            torch.mm(_tensor(self._inside.T * self._shrunk[:, node], kind), projected, out=along[node])
-        return base.double(), along, across
+            to_small = _tensor(self._residual[node].T, kind)
+            within = _tensor(self._inside.T * self._shrunk[:, node], kind)
+            for one in pieces:
+                torch.mm(to_small, errors[:, one.targets], out=one.across[node])
+                torch.mm(within, projected[:, one.targets], out=one.along[node])
+        return base.double(), pieces
+
+
+class _Piece(NamedTuple):
+    """Some targets: at every node X_T' B Y_T and D' times the errors, ``(n_nodes, n_small, n_targets)``."""
+
+    targets: slice
+    along: torch.Tensor
+    across: torch.Tensor
+
+
+def _solved(
+    factor: torch.Tensor,
+    squares: torch.Tensor,
+    weights: torch.Tensor,
+    relative: torch.Tensor,
+    pieces: Sequence[_Piece],
+    errors: torch.Tensor,
+) -> None:
+    """Add what the small spaces change of the squared errors, system by system."""
+    for targets, along, across in pieces:
+        ours = torch.tensordot(relative, along.double(), dims=1)
+        theirs = torch.tensordot(weights, across.double(), dims=1)
+        solved = torch.cholesky_solve(ours, factor)
+        errors[:, targets] += (solved * (squares @ solved - 2 * theirs)).sum(dim=1)
+
+
+def _through(
+    factor: torch.Tensor,
+    squares: torch.Tensor,
+    weights: torch.Tensor,
+    relative: torch.Tensor,
+    pieces: Sequence[_Piece],
+    errors: torch.Tensor,
+) -> None:
+    """The same through inverses, for many targets."""
+    kind = pieces[0].along.dtype
+    inverse = torch.cholesky_inverse(factor)
+    twice, once = (inverse @ squares @ inverse).to(kind), (-2 * inverse).to(kind)
+    relative, weights = relative.to(kind), weights.to(kind)
+    for targets, along, across in pieces:
+        shape = len(factor), *along.shape[1:]
+        ours = (relative @ along.flatten(1)).view(shape)
+        changed = torch.bmm(twice, ours)
+        changed.baddbmm_(once, (weights @ across.flatten(1)).view(shape))
+        errors[:, targets] += (ours * changed).sum(dim=1)
 
 
 def _tensor(values: Floats, kind: torch.dtype) -> torch.Tensor:

@@ -8,7 +8,8 @@ Every weighting g of a list is tried with every penalty a. The score is minus th
 rows, averaged over the splits, and of equal ones the larger penalty and the earlier weighting win: himalaya's random
 search (Dupre la Tour et al. 2022), with its answers. Where all but one of the spaces have few features
 (:mod:`.low_rank_bands`) the large products are made once for all weightings; else once a weighting, for the few
-functions of the eigenvalues that all penalties are combinations of.
+functions of the eigenvalues that all penalties are combinations of. Of more than 32 targets the products are in single
+precision: scores have six digits, and of two weightings that agree in these either may be chosen.
 """
 
 from __future__ import annotations
