@@ -59,11 +59,11 @@ def layer_curves_figure(table: pd.DataFrame, style: Style) -> "Figure":
             axes.axhline(0, color=style.ink, linewidth=0.4)
             axes.set_title(shortened(benchmark, 40))
             axes.set_xlabel("depth (first to last layer)")
-            axes.set_ylabel("raw score on held-out data")
+            axes.set_ylabel("raw score on held-out stimuli")
         _legend(figure, models, style)
         units = sorted({f"{n} {u}s" for n, u in zip(table["n_units"], table["unit"], strict=True) if n > 1})
         bands = f"bands: 95 % over {', '.join(units)}; " if units else ""
-        text_below(figure, f"diamonds: layer chosen on training data; {bands}grey: ceiling")
+        text_below(figure, f"diamonds: layer chosen on training stimuli; {bands}grey: ceiling")
         return figure
 
 
