@@ -276,11 +276,11 @@ def _layers(figure: "Figure", axes: "Axes", table: pd.DataFrame, regions: list[s
     top = max(float(np.nanmax(values, initial=0.0)), 1e-9)
     axes.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
     if len(names) <= 8:
-        for (row, column), value in np.ndenumerate(values):
+        for (y, x), value in np.ndenumerate(values):
             if np.isfinite(value):
                 dark = value < 0.6 * top
                 axes.text(
-                    column, row + 0.12, f"{value:.2f}".replace("0.", "."), ha="center", va="center", fontsize=5,
+                    x, y + 0.12, f"{value:.2f}".replace("0.", "."), ha="center", va="center", fontsize=5,
                     color="white" if dark else "black",
                 )  # fmt: skip
     ticks = range(len(names)) if len(names) <= 12 else [0, len(names) // 2, len(names) - 1]

@@ -164,7 +164,7 @@ def regions_table(records: Sequence[Record]) -> pd.DataFrame:
                 "layer": "", "chosen": False, "depth": np.nan, "raw": float(one["raw"]), "low": min(low, high),
                 "high": max(low, high), "beyond": np.nan if beyond is None else float(beyond),
                 "beyond_low": of_beyond[0], "beyond_high": of_beyond[1],
-                "beyond_spaces": ", ".join(one.get("beyond_spaces") or []),
+                "beyond_spaces": " + ".join(one.get("beyond_spaces") or []),
             }
         )  # fmt: skip
         names = list(one["layers"])

@@ -18,7 +18,7 @@ _MOST = 6
 )
 def time_courses(comparison: Comparison) -> list[Panel]:
     """The first scores of recordings in time."""
-    found = []
+    found: list[Panel] = []
     for record, kept in zip(comparison.records, comparison.arrays, strict=True):
         table = courses_table(record, kept)
         if table.empty or len(found) == _MOST:
