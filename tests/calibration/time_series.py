@@ -12,6 +12,9 @@ from encoding import alice_folder, same_spectrum
 from stories import Heard, autoregressive, heard
 
 import brodmann
+from brodmann.analysis.encoding.delay_profile import delay_products, delay_profile, ridge_weights
+from brodmann.analysis.encoding.haemodynamic_peak import haemodynamic_peak
+from brodmann.analysis.encoding.nested_ridge import nested_ridge
 from brodmann.analysis.encoding.pooled import PooledFolds
 from brodmann.bench import make_benchmark
 from brodmann.bench.metrics.headline import Headline
@@ -80,7 +83,7 @@ def unrelated(
     p, warned = [], []
     for seed in seeds:
         made = heard(seed, reliability=1e-6, rho=rho, lengths=lengths, n_neuroids=4)
-        scored = make_benchmark(made.data, metric="ridge", trim_s=[0, 0])
+        scored = make_benchmark(made.data, metric="ridge", trim_s=[0, 0], delays_s=[])
         draw = np.random.default_rng([seed, 5])
         features = np.vstack([autoregressive(n, 6, rho, draw) for n in lengths])
         p.append(evaluate(scored, features, seed=seed, n_bootstraps=0, n_permutations=_DRAWS).p)
@@ -138,6 +141,38 @@ def alice_rotated(seeds: Sequence[int], *, region: str, features: str) -> list[R
     name = f"unrelated: Alice, {region}, {features}"
     slack = 3 * np.sqrt(0.05 * 0.95 / len(seeds)) - 0.03
     return [row(name, measured, "p <= .05 in at most 8 %", measured["p <= .05"] <= 0.08 + max(slack, 0))]
+
+
+def peaks(
+    seeds: Sequence[int], *, name: str, options: dict[str, Any], peak: float, **design: Any
+) -> list[Row]:
+    """Features whose response peaks at a known time: is it found, within its interval over runs?"""
+    found, ends = [], []
+    for seed in seeds:
+        made = heard(seed, peak=peak, n_features=3, rate=0.0, **design)
+        scored = make_benchmark(made.data, metric="ridge", **options)
+        recorded, folds = scored.recording, scored.metric.sampling.folds
+        x = recorded.series.regressors(made.features[:, :3])
+        delays = [one * recorded.series.tr for one in recorded.series.delays]
+        fits = nested_ridge(x, recorded.mean, folds)
+        each = np.array(
+            [delay_products(x, ridge_weights(one, x, recorded.mean), len(delays)).sum(axis=0) for one in fits]
+        )
+        at, interval = haemodynamic_peak(delay_profile(each.sum(axis=0))[0], delay_profile(each)[0], delays)
+        found.append(at)
+        ends.append(interval)
+    (low, high), there = np.array(ends).T, np.isfinite(np.array(ends)[:, 0])
+    measured = {
+        "true": peak,
+        "found": float(np.nanmean(found)),
+        "sd": float(np.nanstd(found)),
+        "covers": float(((low <= peak) & (peak <= high))[there].mean()),
+        "half-width": float(np.median((high - low)[there] / 2)),
+        "no interval": float(1 - there.mean()),
+    }
+    least = 0.95 - 3 * np.sqrt(0.05 * 0.95 / len(seeds)) - 0.05
+    holds = measured["covers"] >= least and abs(measured["found"] - peak) < 0.15
+    return [row(name, measured, "covers 90 %, right to .15 s", holds)]
 
 
 STUDIES: dict[str, Study] = {}
@@ -213,3 +248,13 @@ for _name, _lengths in (
 for _region in ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG"):
     STUDIES[f"unrelated: Alice {_region}"] = partial(alice_rotated, region=_region, features="rotated")
 STUDIES["unrelated: Alice same spectrum"] = partial(alice_rotated, region="LATL", features="same spectrum")
+
+_TWO = {"delays_s": [2.0 * i for i in range(8)]}
+for _peak in (4.0, 5.0, 6.0, 7.0, 8.0):
+    _add("peak", peaks, f"at {_peak:g} s, 6 runs, TR 2 s", _TWO, peak=_peak, lengths=(120,) * 6)
+_add("peak", peaks, "6 runs, TR 2 s, reliability .05", _TWO, peak=5.0, lengths=(120,) * 6, reliability=0.05)
+_add("peak", peaks, "1 run in blocks, TR 2 s", _TWO, peak=5.0, lengths=(400,))
+_add(
+    "peak", peaks, "6 runs, TR 1.49 s", {"delays_s": [1.49 * i for i in range(10)]},
+    peak=6.0, lengths=(150,) * 6, tr=1.49,
+)  # fmt: skip

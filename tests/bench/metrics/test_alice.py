@@ -225,6 +225,33 @@ def test_himalaya_predicts_the_same_of_a_language_model(alice, stories):
     np.testing.assert_allclose(r, expected, atol=1e-4)
 
 
+def test_p_is_right_for_every_rotation_of_the_recording(alice, stories):
+    """Rotated against the model, the recording says nothing of it: all shifts are columns of one fit.
+
+    p of shift s compares it with all shifts at least 20 samples from it, as the benchmark's own does.
+    """
+    made = [benchmark(alice, region, train="group") for region in REGIONS]
+    folds, y = made[0].metric.sampling.folds, np.hstack([one.recording.mean for one in made])
+    n = len(y)
+    rotated = np.stack([np.roll(y, shift, axis=0) for shift in range(n)], axis=1).reshape(n, -1)
+    pooled = PooledFolds([fold.split.test for fold in folds], rotated)
+    r = pooled.r([fit.prediction for fit in nested_ridge(stories, rotated, folds)]).reshape(n, len(REGIONS))
+    shifts = np.arange(20, n - 19)
+    p = (1 + (r[(shifts + shifts[:, None]) % n] >= r[shifts, None]).sum(axis=1)) / (1 + len(shifts))
+    null = r[shifts]
+    print(
+        "p < .05:",
+        (p < 0.05).mean(axis=0).round(3),
+        "null",
+        null.mean(axis=0).round(2),
+        null.std(axis=0).round(2),
+    )
+    assert 0.02 <= (p < 0.05).mean() <= 0.08
+    assert ((r[shifts] < r[0]).all(axis=0)).all()  # the true order has the smallest p that there can be
+    assert -0.1 < null.mean(axis=0).min() < null.mean(axis=0).max() < -0.04
+    assert 0.09 < null.std(axis=0).min() < null.std(axis=0).max() < 0.13
+
+
 def test_the_order_alone_predicts_shuffled_folds_and_not_blocks(alice):
     """Orthogonal autocorrelated sequences see no stimulus: .85 to .91 where folds leak, about 0 where they do not."""
     shuffled, blocks = [], []
