@@ -1,7 +1,6 @@
 """Banded ridge as a metric: a layer and nuisance spaces fitted together, known shares of variance."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -164,8 +163,7 @@ def test_delays_are_bands_of_their_own():
     now, later = draw.normal(size=(2, 120, 5))
     recorded = bench.recording
     vars(recorded)["mean"] = later @ draw.normal(size=(5, N_NEUROIDS)) + draw.normal(size=(120, N_NEUROIDS))
-    object.__setattr__(recorded, "series", SimpleNamespace(delays=(1, 2)))
-    found = METRICS["banded"].make(recorded, {"n_draws": 20, "bands": "delays"})
+    found = replace(METRICS["banded"].make(recorded, {"n_draws": 20}), n_delays=2)
     noise = draw.normal(size=(120, 4))
     scored = found.beside({"noise": [noise]}).evaluate(
         {"layer4": np.hstack([now, later])}, recorded, bench.noise_ceiling, NONE
