@@ -31,6 +31,8 @@ LAYER = "layer"
 _DELAY = "@delay "
 MOST_ORDERS = 200
 """Orders of which the whole search is done anew for p."""
+TESTED_DRAWS = 12
+"""Random weightings of the search that p tests: a smaller one, of the responses as they are and in other orders alike."""
 _ORDERED = 1 << 20
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 _EIGENVALUES = 10**11
@@ -124,15 +126,16 @@ class Joint:
         """That are tried of all bands."""
         return self._drawn(len(next(iter(self.spaces.values()))))
 
-    def _drawn(self, n_bands: int) -> Floats:
-        return draw_weightings(n_bands, self.how.n_draws, self.options.seed)
+    def _drawn(self, n_bands: int, most: int | None = None) -> Floats:
+        n_draws = self.how.n_draws if most is None else min(most, self.how.n_draws)
+        return draw_weightings(n_bands, n_draws, self.options.seed)
 
-    def fits(self, targets: Floats, without: str | None = None) -> list[BandedFold]:
-        """Of every fold, all spaces together, or all but one."""
+    def fits(self, targets: Floats, without: str | None = None, most: int | None = None) -> list[BandedFold]:
+        """Of every fold, all spaces together, or all but one; of at most so many random weightings."""
         found = []
         for layer, fold in zip(self.chosen, self.sampling.folds, strict=True):
             some = self._without(layer, without)
-            found.append(fit_fold(some, targets, fold, self._drawn(len(some)), kind=np.float32))
+            found.append(fit_fold(some, targets, fold, self._drawn(len(some), most), kind=np.float32))
         return found
 
     def _without(self, layer: str, name: str | None) -> Spaces:
@@ -233,7 +236,8 @@ class Joint:
         tested = f", over {len(some)} of {len(self.r)} neuroids" if len(some) < len(self.r) else ""
         return (
             orders,
-            f"{what}, {len(orders)} times, weightings and penalties chosen anew{tested}",
+            f"{what}, {len(orders)} times, weightings (at most {TESTED_DRAWS} random ones) and penalties chosen "
+            f"anew{tested}",
             smallest,
             some,
         )
@@ -244,17 +248,18 @@ class Joint:
             return float("nan"), {"p": "not asked for"}
         orders, what, smallest, some = self._orders(self.options.seed + 2)
         fitted, truth = (_in_orders(one[:, some], orders) for one in (self.fitted, self.truth))
-        fits = self.fits(fitted.reshape(len(fitted), -1))
-        few = self.headline.only(some)
-        null = np.asarray(few.raw(self._pooled(some).r_of_draws(_draws(fits, truth))))
-        return p_value(float(few.raw(self.r[some])), null), {"p": what, "smallest_p": smallest}
+        fits = self.fits(fitted.reshape(len(fitted), -1), most=TESTED_DRAWS)
+        few, pooled = self.headline.only(some), self._pooled(some)
+        null = np.asarray(few.raw(pooled.r_of_draws(_draws(fits, truth))))
+        r = pooled.r([one.prediction for one in self.fits(self.fitted[:, some], most=TESTED_DRAWS)])
+        return p_value(float(few.raw(r)), null), {"p": what, "smallest_p": smallest}
 
     def added(self) -> Beyond:
         """What the layer adds to all other spaces, its interval, and p by Freedman & Lane's residuals."""
         share = replace(self.headline, of_variance=True)
         unique = self.unique[-1]
         replicates = self._unique_replicates(share, unique)
-        p, said = self._unique_p(unique)
+        p, said = self._unique_p()
         of = "raw" if share.normalization is none else "over the reliability"
         typical = [round(float(share.raw(one)), 4) for one in (self.r2 - unique, self.r2)]
         return Beyond(
@@ -282,7 +287,7 @@ class Joint:
             reliability[group] = few.reliability(kept)
         return few.replicates(unique[self.some], without, reliability, share, unique)
 
-    def _unique_p(self, unique: Floats) -> tuple[float, dict[str, object]]:
+    def _unique_p(self) -> tuple[float, dict[str, object]]:
         if self.options.n_permutations == 0:
             return float("nan"), {}
         orders, what, smallest, some = self._orders(self.options.seed + 3)
@@ -293,9 +298,14 @@ class Joint:
             truth = explained[:, None] + _in_orders(self.truth[:, some] - explained, orders)
         pooled, few = self._pooled(some), self.headline.only(some)
         flat = drawn.reshape(len(drawn), -1)
-        r2 = [pooled.r2_of_draws(_draws(self.fits(flat, without), truth)) for without in (LAYER, None)]
+        ways = (LAYER, None)
+        r2 = [pooled.r2_of_draws(_draws(self.fits(flat, without, TESTED_DRAWS), truth)) for without in ways]
         null = np.asarray(few.raw(r2[1] - r2[0]))
-        return p_value(float(few.raw(unique[some])), null), {
+        found = [
+            pooled.r2([one.prediction for one in self.fits(self.fitted[:, some], without, TESTED_DRAWS)])
+            for without in ways
+        ]
+        return p_value(float(few.raw(found[1] - found[0])), null), {
             "beyond_p": f"residuals of the nuisance spaces permuted ({what})",
             "beyond_smallest_p": smallest,
         }
