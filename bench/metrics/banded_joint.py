@@ -32,7 +32,7 @@ _DELAY = "@delay "
 MOST_ORDERS = 200
 """Orders of which the whole search is done anew for p."""
 TESTED_DRAWS = 12
-"""Random weightings of the search that p tests: a smaller one, of the responses as they are and in other orders alike."""
+"""Random weightings of the search that p tests: a smaller one, of responses as they are and in other orders alike."""
 _ORDERED = 1 << 20
 """Most numbers of all permuted responses together; fewer neuroids are tested where there would be more."""
 _EIGENVALUES = 10**11
