@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ...analysis.encoding.haemodynamic_peak import haemodynamic_peak
 from ...analysis.statistics.paired_tests import t_quantile
 from ...analysis.statistics.replicates import Replicates
 from ...brain_data.timeseries.regressors import haemodynamic_response
@@ -81,7 +82,8 @@ def delays_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
     -------
     DataFrame
         ``over`` is what was left out for the interval, part by part, ``explained`` how much one course explains,
-        ``canonical`` the haemodynamic response of SPM at the delays, scaled alike.
+        ``canonical`` the haemodynamic response of SPM at the delays, scaled alike; ``peak`` (s) where the course is
+        highest between the delays, ``peak_low`` and ``peak_high`` its interval over folds.
     """
     rows = []
     for one, kept in zip(records, arrays, strict=True):
@@ -91,6 +93,8 @@ def delays_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
         canonical = canonical_at(seconds)
         scale = np.abs(canonical).sum()
         parts = {what: name for what, name in _PARTS.items() if name in kept}
+        without = kept.get("delay_without_fold", np.empty((0, len(seconds))))
+        peak, ends = haemodynamic_peak(kept["delay_profile"], without, seconds.tolist())
         for i, share in enumerate(kept["delay_profile"]):
             half = _half_width([kept[name][:, i] for name in parts.values()])
             rows.append(
@@ -103,6 +107,9 @@ def delays_table(records: Sequence[Record], arrays: Sequence[Arrays]) -> pd.Data
                     "high": float(share) + half,
                     "canonical": float(canonical[i] / scale) if scale else np.nan,
                     "scale": float(scale),
+                    "peak": peak,
+                    "peak_low": ends[0],
+                    "peak_high": ends[1],
                     "explained": float(kept["delay_explained"][0]),
                     "over": " and ".join(f"{len(kept[name])} {what}" for what, name in parts.items()),
                 }

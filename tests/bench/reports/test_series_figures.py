@@ -13,6 +13,7 @@ from matplotlib.testing.compare import compare_images
 from records import courses, overlapping, record, world_in_time
 
 import brodmann
+from brodmann.analysis.encoding.haemodynamic_peak import haemodynamic_peak
 from brodmann.bench.benchmark import make_benchmark
 from brodmann.bench.reports import series_figures as draw
 from brodmann.bench.reports import series_tables as tables
@@ -111,6 +112,9 @@ def test_delays_have_the_canonical_response_beside_them_and_an_interval_of_folds
     row = table.iloc[1]
     assert row["high"] - row["share"] == pytest.approx(2.306 * error, rel=1e-3)  # t of 8 degrees of freedom
     assert row["share"] - row["low"] == pytest.approx(row["high"] - row["share"])
+    peak, ends = haemodynamic_peak(table["share"], arrays[0]["delay_without_fold"], table["delay"].tolist())
+    assert 4 < peak < 8
+    np.testing.assert_array_equal(table[["peak", "peak_low", "peak_high"]], [[peak, *ends]] * 4)
     del arrays[0]["delay_without_subject"]
     assert set(tables.delays_table(records, arrays)["over"]) == {"10 folds"}
 
