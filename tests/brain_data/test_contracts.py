@@ -102,7 +102,7 @@ def test_what_is_loaded_keeps_its_card(name, shared_home, request):
     assert len(data.stimuli) == card.n_stimuli
     check_stimuli(data.stimuli, name)
     if data.responses is not None:
-        check_responses(data.responses, data.stimuli, name)
+        check_responses(data.responses, data.stimuli, name, data.kind)
         assert data.responses["neuroid_id"].to_index().is_unique
     assert data.digest == load_dataset(name).digest
     assert repr(data).startswith(f"Dataset {name!r}: {card.modality}")
