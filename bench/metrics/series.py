@@ -143,8 +143,8 @@ def _stories(
         kept &= np.any([one.good for one in heard], axis=0)
         if max(map(abs, delays_of(options.delays, tr))) >= n:
             raise UserError(
-                f"{name}: run {first!r} of {n * tr:g} s holds no samples {max(map(abs, options.delays)):g} s apart: set "
-                "delays_s"
+                f"{name}: run {first!r} of {n * tr:g} s holds no samples {max(map(abs, options.delays)):g} s apart: "
+                "set delays_s"
             )
         if not any(one.good.any() for one in heard):
             raise UserError(f"{name}: none of the {n} samples of run {first!r} are good: leave the run out")
