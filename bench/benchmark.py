@@ -169,10 +169,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 def _spelled_out(name: str, path: Path) -> list[str]:
     """``data.{V1,V2}-ridge`` is two benchmarks."""
     before, brace, rest = name.partition("{")
-    if not brace:
+    if not brace and "}" not in name:
         return [name]
     inside, closed, after = rest.partition("}")
-    if not closed or not all(one.strip() for one in inside.split(",")):
+    if not closed or "{" in inside or not all(one.strip() for one in inside.split(",")):
         raise UserError(f"{path}: {name!r}: write several regions or metrics as {{V1,V2}}")
     return [f"{before}{one.strip()}{tail}" for one in inside.split(",") for tail in _spelled_out(after, path)]
 
@@ -193,11 +193,16 @@ def _card(identifier: str, entry: Mapping[str, Any]) -> BenchmarkCard:
         version=entry.get("version", 1),
         simulated=data.simulated,
         description=str(entry.get("description", data.title)),
-        context=entry.get("context", "none"),
+        context=_said(entry.get("context")),
         options=options,
         beyond=_names(entry.get("beyond", entry.get("spaces", ())), identifier),
         series=series,
     )
+
+
+def _said(context: Context | None) -> Context:
+    """What was said of the context: "none" where nothing was, which a recording in time reads as 20 words."""
+    return "none" if context is None else 0 if context == "none" else context
 
 
 def _names(given: Any, identifier: str) -> tuple[str, ...]:
@@ -309,7 +314,7 @@ def make_benchmark(
     metric: "str | Metric | Function" = "ridge",
     *,
     version: int | None = None,
-    context: Context = "none",
+    context: Context | None = None,
     beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark: ...
@@ -322,7 +327,7 @@ def make_benchmark(
     metric: "str | Metric | Function" = "ridge",
     *,
     version: int | None = None,
-    context: Context = "none",
+    context: Context | None = None,
     beyond: Sequence[str] = (),
     **options: Any,
 ) -> Benchmark:
@@ -342,7 +347,8 @@ def make_benchmark(
         to 1. What has another range is a metric with a normalization of its own: ``docs/adding/metric.md``.
     version : int, optional
         The metric's own by default.
-    context : {"none", "passage"} or int
+    context : {"none", "passage"} or int, optional
+        None by default, and of a recording in time 20 words.
     beyond : sequence of str
         Nuisance spaces beyond which models are looked at by default.
     **options
@@ -373,7 +379,7 @@ def make_benchmark(
         version=_version_of(made) if version is None else version,
         simulated=data.simulated,
         description="",
-        context=context,
+        context=_said(context),
         options=options,
         beyond=tuple(beyond),
     )
@@ -405,10 +411,9 @@ def _folds_of(how: SeriesOptions | None, options: Mapping[str, Any]) -> dict[str
 
 def _in_time(card: BenchmarkCard, how: SeriesOptions | None) -> BenchmarkCard:
     """The card of a recording in time says how samples were made, and how much a model reads before each word."""
-    if how is None:
-        return card
-    none = card.context == "none" and card.modality == "language"
-    return replace(card, series=how, context=CONTEXT if none else card.context)
+    if how is not None and card.modality == "language":
+        return replace(card, series=how, context=CONTEXT if card.context == "none" else card.context)
+    return replace(card, series=how, context="none" if card.context == 0 else card.context)
 
 
 def _as_asked(dataset: "Dataset", metric: "str | Metric | Function") -> "Dataset":

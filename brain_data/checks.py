@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..errors import UserError
@@ -11,6 +12,8 @@ from .stored import walk
 
 Kind = Literal["trials", "series"]
 _DIMS = ("presentation", "neuroid")
+_APART = 0.1
+"""Share of a TR by which the time between two samples may differ from it."""
 
 
 def check_stimuli(stimuli: StimulusSet, name: str) -> None:
@@ -83,6 +86,39 @@ def _check_numbers(responses: xr.DataArray, name: str, kind: Kind) -> None:
         n_bad += int(bad.sum())
     if n_bad:
         raise UserError(f"{name}: {n_bad} responses are NaN or infinite (first: {first})")
+
+
+def check_clock(responses: xr.DataArray, tr: float, name: str) -> None:
+    """Raise a UserError unless the samples of each run and story are `tr` apart, whatever their order."""
+    time = responses["time"].values.astype(np.float64)
+    if not np.isfinite(time).all():
+        raise UserError(f"{name}: {int((~np.isfinite(time)).sum())} samples have no time")
+    keys = (time, *(pd.factorize(responses[one].values)[0] for one in ("stimulus_id", "run")))
+    order = np.lexsort(keys)
+    within = np.all([np.diff(one[order]) == 0 for one in keys[1:]], axis=0)
+    steps = np.diff(time[order])
+    wrong = np.flatnonzero(within & (np.abs(steps - tr) > _APART * tr))
+    if len(wrong):
+        first = order[wrong[0]]
+        raise UserError(
+            f"{name}: run {responses['run'].values[first]!r} has samples {steps[wrong[0]]:g} s apart (at "
+            f"{time[first]:g} s), but tr is {tr:g} s: what was not recorded stays in place as NaN, and "
+            "runs have names of their own"
+        )
+
+
+def check_words(stimuli: StimulusSet, name: str) -> None:
+    """Raise a UserError unless each word or frame of a series has an onset, and none ends before it begins."""
+    onset = pd.to_numeric(stimuli["onset"], errors="coerce")
+    if onset.isna().any():
+        first = stimuli["stimulus_id"][onset.isna()].iloc[0]
+        raise UserError(f"{name}: {int(onset.isna().sum())} words or frames have no onset (first: {first!r})")
+    if "offset" not in stimuli:
+        return
+    lasts = pd.to_numeric(stimuli["offset"], errors="coerce") - onset
+    if not (lasts >= 0).all():
+        first = stimuli["stimulus_id"][~(lasts >= 0)].iloc[0]
+        raise UserError(f"{name}: {first!r} has no offset, or ends before it begins")
 
 
 def check_rdms(rdms: xr.DataArray, n_stimuli: int, name: str) -> None:

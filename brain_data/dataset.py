@@ -14,7 +14,7 @@ import xarray as xr
 from ..errors import UserError, unknown
 from ..files import digest_of
 from .checks import Kind as Kind
-from .checks import check_rdms, check_responses, check_stimuli
+from .checks import check_clock, check_rdms, check_responses, check_stimuli, check_words
 from .stimulus_set import StimulusSet
 from .stored import walk
 
@@ -132,10 +132,12 @@ class Dataset:
     def _check_series(self) -> None:
         if self.responses is None:
             raise UserError(f"{self.identifier} is a series, and needs responses")
-        if self.tr is None or not 0 < self.tr < 3600:
+        if not isinstance(self.tr, float | int | np.number) or not 0 < self.tr < 3600:
             raise UserError(
                 f"{self.identifier} is a series: tr must be its seconds from sample to sample, not {self.tr!r}"
             )
+        check_clock(self.responses, float(self.tr), self.identifier)
+        check_words(self.stimuli, self.identifier)
         n = len(self.responses)
         for name, beside in (("confounds", self.confounds), ("good", self.good)):
             if beside is not None and len(beside) != n:

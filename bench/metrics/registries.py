@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import UserError, unknown
 from ...registry import Registry
+from .series_options import NAMES as SERIES_OPTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,8 @@ class MetricCard:
         """Refuse options that the metric does not use; `owner` is what they were given for."""
         for option in options:
             if option not in self.options:
-                wrong = unknown(f"option of {owner}", option, self.options)
+                known = [*self.options, *(SERIES_OPTIONS if self.in_time else ())]
+                wrong = unknown(f"option of {owner}", option, known)
                 raise UserError(f"{wrong} ({self.name} has {', '.join(self.options) or 'no options'})")
 
     def make(self, recorded: "Recording", options: Mapping[str, Any]) -> "Metric":

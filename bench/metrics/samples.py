@@ -1,6 +1,7 @@
 """How rows of words or frames become rows of samples: at their times, delayed within their story, without its ends."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,13 @@ class Series:
     delays: tuple[int, ...]
     options: SeriesOptions
     confounds: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def heard_again(self) -> str:
+        """The first story of which two runs share some time, but not their samples; empty for none."""
+        in_order = sorted(self.stories, key=lambda one: (one.name, one.times[0]))
+        again = (a.name for a, b in pairwise(in_order) if a.name == b.name and b.times[0] <= a.times[-1])
+        return next(again, "")
 
     def at_samples(self, values: npt.ArrayLike) -> Floats:
         """Features of words at the times of samples, without delays, ``(n_rows, n_features)``.

@@ -419,20 +419,33 @@ def _of_series(recorded: Recording, series: Series, plain: Sampling) -> Sampling
     gap = math.ceil(options.gap_s / series.tr - 1e-9)
     shift = max(LEAST_SHIFT, math.ceil(_SHIFT_S / series.tr))
     timed = replace(plain, gap=gap, least_shift=shift)
-    column = options.by or ("run" if "run" in columns else "story")
-    if column != "block" and column not in columns:
+    again = series.heard_again
+    column = options.by or ("run" if "run" in columns and not again else "story")
+    if column != "block" and (column not in columns or (column == "run" and again)):
         raise UserError(
             f"{recorded.name}: folds cannot be by {column!r}, since some stories were heard in several runs, which are "
             "repetitions: take 'story'"
         )
     n_groups = 0 if column == "block" else len(set(columns[column].tolist()))
-    if n_groups > _FEWEST_RUNS or (options.by and column != "block"):
+    if n_groups > _FEWEST_RUNS:
         return _slow(recorded, _grouped(recorded, timed, column, "whole ones are held out"))
+    if again:
+        raise UserError(
+            f"{recorded.name}: {again!r} was heard in several runs at other times, of which blocks would be held out "
+            f"while the same is fitted: hold out whole stories (from {_FEWEST_RUNS + 1} on), or cut these runs to the "
+            "same times, which makes them repetitions"
+        )
     found = _serial(timed, "time")
     n_splits = plain.n_splits
     fewest = 4 * (gap + 1)
     if recorded.n_stimuli < fewest * n_splits:
         n_splits = max(recorded.n_stimuli // fewest, 2)
+    left = recorded.n_stimuli - math.ceil(recorded.n_stimuli / n_splits) - gap * (2 if n_splits > 2 else 1)
+    if left < 2 * plain.inner_splits:
+        raise UserError(
+            f"{recorded.name}: gaps of {options.gap_s:g} s beside what is held out leave {max(left, 0)} of "
+            f"{recorded.n_stimuli} samples to fit: set a shorter gap_s in folds"
+        )
     groups = np.empty(recorded.n_stimuli, np.intp)
     for block, rows in enumerate(np.array_split(np.arange(recorded.n_stimuli), 2 * n_splits)):
         groups[rows] = block

@@ -141,6 +141,13 @@ def _stories(
         kept = np.zeros(n, bool)
         kept[cut[0] : n - cut[1]] = True
         kept &= np.any([one.good for one in heard], axis=0)
+        if max(map(abs, delays_of(options.delays, tr))) >= n:
+            raise UserError(
+                f"{name}: run {first!r} of {n * tr:g} s holds no samples {max(map(abs, options.delays)):g} s apart: "
+                "set delays_s"
+            )
+        if not any(one.good.any() for one in heard):
+            raise UserError(f"{name}: none of the {n} samples of run {first!r} are good: leave the run out")
         if kept.sum() < 2:
             raise UserError(
                 f"{name}: of the {n} samples of run {first!r} none are left without the first {options.trim_s[0]:g} s "
@@ -221,17 +228,38 @@ def _cleaned(
         return without(found, basis, run.good)
     if beside is None:
         raise UserError(f"{name}: confounds = true, but the data set holds none")
-    whole = beside.loc[:, ~beside.isna().any(axis=0)]
-    owner = {column: str(column).partition(":")[0] if ":" in str(column) else "" for column in whole.columns}
     subjects = (
         values["subject"].values.astype(str) if "subject" in values.coords else np.full(found.shape[1], "")
     )
     for subject in dict.fromkeys(subjects.tolist()):
-        chosen = [column for column in whole.columns if owner[column] in ("", subject)]
         columns = np.flatnonzero(subjects == subject)
-        both = np.hstack([basis, standardized(whole[chosen].to_numpy(np.float64))])
-        found[:, columns] = without(found[:, columns], both, run.good)
+        if not np.isnan(found[:, columns]).all():
+            both = np.hstack([basis, _moved(beside, subject, run, name)])
+            if both.shape[1] >= run.good.sum():
+                raise UserError(
+                    f"{name}: drifts and confounds of run {run.name!r} are {both.shape[1]} columns, which leave "
+                    f"nothing of its {run.good.sum()} samples: take fewer confounds"
+                )
+            found[:, columns] = without(found[:, columns], both, run.good)
     return found
+
+
+def _moved(beside: pd.DataFrame, subject: str, run: _Run, name: str) -> Floats:
+    """One subject's confounds in one run, standardized; a sample that is not good may lack them."""
+    own = [one for one in beside.columns if ":" not in str(one) or str(one).startswith(f"{subject}:")]
+    table = beside[own].astype(np.float64).dropna(axis=1, how="all")
+    if table.empty:
+        raise UserError(
+            f"{name}: confounds = true, but there are none of subject {subject!r} in run {run.name!r}: they are called "
+            "SUBJECT:NAME"
+        )
+    for column, n in table[run.good].isna().sum().items():
+        if n:
+            raise UserError(
+                f"{name}: the confound {column!r} has no number in {n} of {run.good.sum()} samples of run "
+                f"{run.name!r}: fill them in, leave it out, or mark the samples as not good"
+            )
+    return standardized(table.fillna(table.mean()).to_numpy())
 
 
 def _standard(values: Floats, kept: Flags) -> Floats:

@@ -364,8 +364,11 @@ def _told(
 
 
 def _check_times(runs: list[_Run], words: pd.DataFrame, tr: float) -> None:
-    for run in runs:
-        last = run.first_sample + tr * (len(next(iter(run.responses.values()))) - 1)
+    ends = [(run.first_sample + tr * (len(next(iter(run.responses.values()))) - 1), run) for run in runs]
+    latest = {
+        run.story: (last, run) for last, run in sorted(ends, key=lambda one: one[0])
+    }  # of parts, the last one
+    for last, run in latest.values():
         late = words[(words["story"] == run.story) & (words["onset"] > last + tr)]
         if len(late):
             what, many = ("word", "words") if "word" in words else ("filename", "frames")

@@ -119,9 +119,10 @@ def test_options_of_a_benchmark_are_read_from_its_file_and_are_part_of_its_key(
     assert card.series is not None
     assert (card.series.downsample, card.series.trim_s, card.series.n) == ("hrf", (4.0, 0.0), 3)
     assert (card.context, card.beyond) == (5, ("position",))
-    file.write_text('["told.{R-ridge"]\n')
-    with pytest.raises(UserError, match="write several regions"):
-        add_benchmark(file)
+    for name in ("told.{R-ridge", "told.R}-ridge", "told.{R,{S,T}}-ridge", "told.{}-ridge"):
+        file.write_text(f'["{name}"]\n')
+        with pytest.raises(UserError, match="write several regions"):
+            add_benchmark(file)
 
 
 def test_other_delays_are_another_score(told: Dataset) -> None:

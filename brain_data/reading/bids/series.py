@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from ....errors import UserError
-from ....files import digest_of
 from ....progress import track
 from ...arrays import PICTURES
 from ...imported import Imported, ReadOptions
@@ -19,6 +18,8 @@ from .responses import empty_responses, living, means_of, samples_of
 from .runs import Recording, Run
 from .trials import stimulus_folder
 
+_APART = 0.1
+"""Share of a TR by which rows of a run that repeats another may lie elsewhere."""
 _TAKEN = ("stimulus_id", "story", "onset", "offset", "duration", "filename", "subject")
 
 
@@ -178,29 +179,39 @@ def _stories(runs: Sequence[Run], column: str) -> tuple[pd.DataFrame, list[tuple
     """The table of words or frames; of each run its story, how often that came before, and when it began in s.
 
     A run whose events are one row shows the story that the row names, from its onset on. Of several rows, the run's
-    own name is the story, and runs with the same rows repeat it.
+    own name is the story, and runs with the same rows repeat it, on its clock, however much later they all begin.
     """
     words: list[pd.DataFrame] = []
-    stories: dict[str, str] = {}
+    told: list[tuple[str, pd.DataFrame, float]] = []
     times: Counter[str] = Counter()
     shown = []
     for run in runs:
         table = _shown(run, column)
-        began = float(table["onset"].iloc[0]) if len(table) == 1 else 0.0
-        table = table.assign(onset=table["onset"] - began)
-        rows = (
-            table[["stimulus_id"]].values.tolist()
-            if len(table) == 1
-            else table[["stimulus_id", "onset", "duration"]].values.tolist()
-        )
-        key = digest_of(rows)
-        if key not in stories:
-            name = str(table["stimulus_id"].iloc[0]) if len(table) == 1 else run.name
-            stories[key] = name
-            words.append(_words(table, name, column))
-        shown.append((stories[key], times[key], began))
-        times[key] += 1
+        again = next((one for one in told if _repeats(table, one[1], _APART * run.tr)), None)
+        if again is None:
+            alone = len(table) == 1
+            name = str(table["stimulus_id"].iloc[0]) if alone else run.name
+            again = name, table, float(table["onset"].iloc[0]) if alone else 0.0
+            told.append(again)
+            words.append(_words(table.assign(onset=table["onset"] - again[2]), name, column))
+        name, first, began = again
+        shown.append((name, times[name], began + float(_later(table, first).median())))
+        times[name] += 1
     return pd.concat(words, ignore_index=True), shown
+
+
+def _later(table: pd.DataFrame, first: pd.DataFrame) -> "pd.Series[float]":
+    """How much later each row of the same stimuli begins, in s."""
+    return table["onset"].reset_index(drop=True) - first["onset"].reset_index(drop=True)
+
+
+def _repeats(table: pd.DataFrame, first: pd.DataFrame, apart: float) -> bool:
+    """Whether two runs showed the same, at times that are as far apart but for so many seconds."""
+    if table["stimulus_id"].tolist() != first["stimulus_id"].tolist():
+        return False
+    later = _later(table, first)
+    lasts = np.abs(table["duration"].to_numpy() - first["duration"].to_numpy())
+    return len(table) == 1 or bool(max(np.abs(later - later.median()).max(), lasts.max()) <= apart)
 
 
 def _words(table: pd.DataFrame, story: str, column: str) -> pd.DataFrame:

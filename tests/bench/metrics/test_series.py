@@ -349,3 +349,135 @@ def test_runs_that_are_short_for_how_slow_responses_are_are_warned_of():
     assert "shorter" not in said(0.0, 4)
     assert "shorter" not in said(0.9, 8)
     assert "shorter than 20 times" in said(0.95, 1)
+
+
+def heard_twice(n_stories: int, shift: float = 0.0, cut: int = 0) -> Dataset:
+    """Each story in two runs that answer alike, of which the second is sampled later or ends earlier."""
+    parts = []
+    for story in range(n_stories):
+        signal = noise(60, 3, story)
+        for again, n in enumerate((60, 60 - cut)):
+            name = (f"run{story}-{again}", f"story{story}")
+            parts.append((signal[:n], *name, TR * np.arange(n) + again * shift))
+    values, runs, stories, times = zip(*parts, strict=True)
+    rows = [len(one) for one in values]
+    named = [np.repeat(np.array(each, object), rows).tolist() for each in (runs, stories)]
+    return dataset(np.vstack(values), *named, np.concatenate(times))
+
+
+@pytest.mark.parametrize("apart", [{"shift": 1.0}, {"cut": 7}])
+def test_a_story_that_is_heard_again_at_other_times_is_held_out_as_a_whole(apart: dict[str, Any]) -> None:
+    made = make_benchmark(heard_twice(4, **apart), trim_s=[0, 0])
+    assert isinstance(made.metric, Encoding)
+    stories = made.recording.columns["story"]
+    for fold in made.metric.sampling.folds:
+        assert not set(stories[fold.split.train]) & set(stories[fold.split.test])
+    # nothing but its own place in the story is known to this model, which has seen each place once
+    place = (
+        made.recording.columns["time"].astype(float) // TR + 60 * np.unique(stories, return_inverse=True)[1]
+    )
+    assert abs(evaluated(made, np.eye(240)[place.astype(int)]).value) < 0.2
+    with pytest.raises(UserError, match="take 'story'"):
+        make_benchmark(heard_twice(4, **apart), folds={"by": "run"})
+    with pytest.raises(UserError, match="'story0' was heard in several runs at other times"):
+        make_benchmark(heard_twice(2, **apart), trim_s=[0, 0])
+
+
+def test_a_story_that_is_parted_into_runs_is_held_out_by_run() -> None:
+    times = np.tile(TR * np.arange(100), 3)
+    runs = np.repeat([f"part{i}" for i in range(6)], 50).tolist()
+    data = dataset(noise(300, 3), runs, np.repeat(["a", "b", "c"], 100).tolist(), times)
+    assert make_benchmark(data).recording.series.heard_again == ""  # type: ignore[union-attr]
+    assert "keep run together" in make_benchmark(data).metric.sampling.said  # type: ignore[attr-defined]
+
+
+def test_folds_by_run_of_a_single_run_are_blocks() -> None:
+    made = make_benchmark(runs_of(noise(300, 3), 1), folds={"by": "run", "n": 10, "gap_s": 10})
+    assert "blocks of neighbours in time" in made.metric.sampling.said  # type: ignore[attr-defined]
+    with pytest.raises(
+        UserError, match="gaps of 300 s .* leave 0 of 285 samples to fit: set a shorter gap_s"
+    ):
+        make_benchmark(runs_of(noise(300, 3), 1), folds={"gap_s": 300})
+
+
+def test_a_delay_that_no_run_is_long_enough_for_is_one_line() -> None:
+    with pytest.raises(UserError, match="run 'run0' of 200 s holds no samples 200 s apart: set delays_s"):
+        make_benchmark(runs_of(noise(400, 3), 4), delays_s=[2, 200])
+
+
+def test_a_run_without_a_good_sample_is_one_line() -> None:
+    with pytest.raises(UserError, match="none of the 100 samples of run 'run1' are good"):
+        make_benchmark(runs_of(noise(400, 3), 4, good=np.arange(400) // 100 != 1))
+
+
+@pytest.mark.parametrize(
+    ("confounds", "line"),
+    [
+        (pd.DataFrame({"s9:x": noise(400, 1)[:, 0]}), "there are none of subject 's1' in run 'run0'"),
+        (
+            pd.DataFrame({"s1:x": [np.nan, *range(399)]}),
+            "'s1:x' has no number in 1 of 100 samples of run 'run0'",
+        ),
+        (pd.DataFrame(noise(400, 98)), "101 columns, which leave nothing of its 100 samples"),
+    ],
+)
+def test_confounds_that_cannot_be_taken_out_are_one_line(confounds: pd.DataFrame, line: str) -> None:
+    data = runs_of(noise(400, 3), 4, confounds=confounds)
+    with pytest.raises(UserError, match=line):
+        make_benchmark(data, confounds=True)
+    assert make_benchmark(data).recording.n_stimuli == 340
+
+
+def test_confounds_are_those_of_the_subject_whatever_its_name() -> None:
+    moved, clean = noise(400, 1, 3), noise(400, 3)
+    both = pd.DataFrame({"sub:1:x": moved[:, 0], "sub:2:x": noise(400, 1, 4)[:, 0]})
+    both.loc[7] = np.nan
+    good = np.arange(400) != 7
+    data = runs_of(clean + 20 * moved, 4, subjects=["sub:1"], confounds=both, good=good)
+    found = make_benchmark(data, confounds=True).recording.mean
+    plain = make_benchmark(runs_of(clean, 4, good=good)).recording.mean
+    assert np.diagonal(np.corrcoef(found.T, plain.T)[:3, 3:]).min() > 0.98
+
+
+@pytest.mark.parametrize("said", [None, "none", 0, 20])
+def test_a_context_that_is_said_to_be_none_is_none(said: Any) -> None:
+    given = {} if said is None else {"context": said}
+    data = runs_of(noise(400, 3), 4)
+    assert make_benchmark(data, **given).card.context == {None: 20, "none": 0}.get(said, said)
+    trials = Dataset.from_arrays("trials", noise(60, 3), [f"text {i}" for i in range(60)])
+    assert make_benchmark(trials, context="none").card.context == "none"
+
+
+def test_a_misspelt_option_of_time_is_recognised() -> None:
+    with pytest.raises(UserError, match="'delay_s': did you mean 'delays_s'"):
+        make_benchmark(runs_of(noise(400, 3), 4), delay_s=[2])
+
+
+def test_samples_that_are_not_a_tr_apart_are_one_line() -> None:
+    times = TR * np.arange(100)
+    times[50:] += TR  # a scan that was lost
+    with pytest.raises(UserError, match="run 'one' has samples 4 s apart .at 98 s., but tr is 2 s"):
+        dataset(noise(100, 3), ["one"] * 100, ["a"] * 100, times)
+    with pytest.raises(UserError, match="run 'one' has samples 0 s apart"):
+        dataset(noise(100, 3), ["one"] * 100, ["a"] * 100, np.tile(TR * np.arange(50), 2))
+    data = runs_of(noise(100, 3), 1)
+    unknown = data.responses.assign_coords(time=("presentation", [np.nan, *times[1:]]))  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="1 samples have no time"):
+        Dataset("heard", "language", data.stimuli, unknown, kind="series", tr=TR)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "line"),
+    [
+        ("onset", np.nan, "1 words or frames have no onset"),
+        ("offset", -1.0, "'run0-0003' .* ends before it begins"),
+    ],
+)
+def test_a_word_without_a_time_is_one_line(column: str, value: float, line: str) -> None:
+    data = runs_of(noise(100, 3), 1)
+    stimuli = StimulusSet(data.stimuli.copy())
+    stimuli.loc[3, column] = value
+    with pytest.raises(UserError, match=line):
+        Dataset("heard", "language", stimuli, data.responses, kind="series", tr=TR)
+    with pytest.raises(UserError, match="tr must be its seconds"):
+        Dataset("heard", "language", data.stimuli, data.responses, kind="series", tr="2")  # type: ignore[arg-type]

@@ -476,6 +476,22 @@ def test_a_run_of_one_row_is_a_story_on_its_own_clock_and_may_come_again(tmp_pat
     assert not found.pictures
 
 
+def test_words_that_all_come_later_repeat_the_story_on_its_clock(tmp_path):
+    """The scanner's trigger is not the sound's: the story begins a little later in each run."""
+    events = events_of(1).assign(stim_file=[f"word{i}" for i in range(6)])
+    apart = events["onset"] + np.linspace(0, TR, 6)
+    runs = [events, events.assign(onset=events["onset"] + 0.7), events.assign(onset=apart)]
+    for run, table in enumerate(runs, start=1):
+        write_run(tmp_path, "01", run, events=table)
+    found = read(tmp_path, series="yes")
+    shown = found.presentations
+    assert shown["stimulus_id"].tolist() == ["run-1"] * 2 * N_SAMPLES + ["run-3"] * N_SAMPLES
+    assert shown["repetition"].tolist() == [0] * N_SAMPLES + [1] * N_SAMPLES + [0] * N_SAMPLES
+    assert shown["time"][N_SAMPLES] == pytest.approx(START - 0.7)
+    told = found.stimuli[found.stimuli["story"] == "run-1"]
+    np.testing.assert_allclose(told["onset"], events["onset"])
+
+
 def test_runs_without_events_are_not_repetitions_of_each_other(tmp_path):
     """Parts of one film are called alike: nothing says that the second run showed what the first did."""
     for run in (1, 2):

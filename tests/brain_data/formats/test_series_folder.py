@@ -178,6 +178,20 @@ def test_what_is_wrong_is_one_line(folder: Path, change: Callable[[Path], object
     assert "\n" not in str(error.value)
 
 
+def test_a_story_in_two_parts_ends_with_the_second(folder: Path) -> None:
+    parts = [folder / "one" / f"s{subject}-bold.txt" for subject in (1, 2, 3)]
+    for file in parts:
+        values = np.loadtxt(file)
+        np.savetxt(file, values[:5])
+        np.savetxt(file.with_name(file.name.replace("bold", "rest")), values[5:])
+    edited("dataset.toml", 'confounds = "one/*-rp.txt"\nskip_confounds = 2\n', "")(folder)
+    with pytest.raises(UserError, match="words of 'one' begin later"):
+        read_path(folder)
+    rest = '[runs.rest]\nstory = "one"\nresponses = "one/*-rest.txt"\ncolumns = ["A", "B"]\nfirst_sample = 14.0\n'
+    edited("dataset.toml", "[runs.two]", rest + "[runs.two]")(folder)
+    assert len(read_path(folder)[1].values) == 50
+
+
 def test_columns_are_known_by_name_in_every_file_and_run(folder: Path) -> None:
     """A file that keeps them in another order, or a run that names them so, is not another region."""
     (folder / "dataset.toml").write_text(DESCRIPTION.replace("two/*-bold.txt", "two/*-bold.csv"))
