@@ -12,6 +12,7 @@ from ..brain_data.text_columns import text_column
 from ..errors import UserError
 from ..memory import require
 from ..models.model import describe_context
+from ..models.zoo.column import Column
 from .metrics.base import MetricResult, ScoringOptions
 
 if TYPE_CHECKING:
@@ -111,9 +112,22 @@ def _compare_surprisal(model: "Model", benchmark: "Benchmark", options: ScoringO
     of_layers = ("text", "passages")
     said = {topic: words for topic, words in model.methods.items() if topic not in of_layers}
     said |= {"context": describe_context(context), "surprisal": told.attrs["surprisal"]}
+    if context in ("none", 0) and not isinstance(model, Column) and (column := _story_of_words(benchmark)):
+        said["reading"] = (
+            f'each word alone, whatever stands before it in its {column}: context = "passage" in a benchmark of your '
+            "own changes that"
+        )
     return replace(
         found, left_out={**found.left_out, **told.attrs["left_out"]}, methods={**found.methods, **said}
     )
+
+
+def _story_of_words(benchmark: "Benchmark") -> str | None:
+    """The column of what words were read in, where it could have been their context."""
+    stimuli = benchmark.dataset.stimuli
+    if "target" in stimuli.columns or text_column(stimuli) != "word":
+        return None
+    return next((name for name in ("passage", "story", "sentence") if name in stimuli.columns), None)
 
 
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:

@@ -1,11 +1,14 @@
-"""Which column of a stimulus table holds the texts that are shown."""
+"""Which column of a stimulus table holds the texts that are shown, and whether one says their order."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import UserError
 
 TEXT_COLUMNS = ("sentence", "word", "text")
+POSITION = "position"
+"""Of a text in its passage, by number."""
 
 
 def text_column(columns: Any) -> str | None:
@@ -48,6 +51,18 @@ def text_column(columns: Any) -> str | None:
         f"the stimuli have texts in {' and in '.join(map(repr, texts))}: leave the one that is shown, and call the "
         "others something else"
     )
+
+
+def say_order(places: Sequence[Any]) -> bool:
+    """Whether the places of the texts of one passage say their order: numbers, each another.
+
+    Places that begin anew with every sentence of a story do not.
+    """
+    try:
+        numbers = [float(one) for one in places]
+    except (TypeError, ValueError):
+        return False
+    return all(map(math.isfinite, numbers)) and len(set(numbers)) == len(numbers)
 
 
 def _texts(values: Iterable[object]) -> list[str]:

@@ -81,6 +81,12 @@ class Spread:
         """Whether there are enough groups to say anything."""
         return len(self.without) >= FEWEST_GROUPS and bool(np.isfinite(self.without).all())
 
+    @property
+    def unknown(self) -> str:
+        """Why there is no interval."""
+        few = f"fewer than {FEWEST_GROUPS} groups of stimuli"
+        return f"no interval: {few if len(self.without) else 'not asked for, or ' + few}"
+
     def draws(self, curve: Floats, random_state: int, n_draws: int = _DRAWS) -> Floats:
         """Curves with the jackknife's covariance over bins, t distributed with G - 1 degrees of freedom.
 
@@ -167,6 +173,22 @@ def first_of_run(above: Bools, joined: Bools, n: int = CONSECUTIVE) -> Indices:
     return found
 
 
+def begun_before(above: Bools, baseline: Bools, joined: Bools, n: int = CONSECUTIVE) -> Bools:
+    """Whether the last n bins of the baseline, or all where there are fewer, are above and touch what comes next.
+
+    Parameters
+    ----------
+    above : array of shape (..., n_bins)
+    baseline : array of shape (n_bins,)
+    joined : array of shape (n_bins - 1,)
+    """
+    last = np.flatnonzero(baseline)[-n:]
+    if not len(last) or last[-1] + 1 == len(baseline):
+        return np.zeros(above.shape[:-1], bool)
+    found: Bools = above[..., last].all(axis=-1) & joined[last].all()
+    return found
+
+
 def onset(
     curve: Floats,
     baseline: Bools,
@@ -178,6 +200,8 @@ def onset(
     random_state: int = 0,
 ) -> Latency:
     """The first of three bins in a row after the baseline that are above a threshold, and its interval.
+
+    A curve that is above it in the last bins of the baseline already, and goes on, has none: it began before 0 ms.
 
     The interval is that of the same question asked of :meth:`Spread.draws`; an end is open (-1) where more draws than
     that tail holds have no onset.
@@ -200,8 +224,10 @@ def onset(
     found = int(first_of_run((curve > threshold) & after, joined))
     if found < 0:
         return Latency(-1, said=f"no onset: no {CONSECUTIVE} bins in a row above {threshold:.3f}")
+    if begun_before(curve > threshold, baseline, joined)[()] and found == np.flatnonzero(after)[0]:
+        return Latency(-1, said=f"no onset: above {threshold:.3f} before 0 ms already")
     if not spread.known:
-        return Latency(found, said=f"no interval: fewer than {FEWEST_GROUPS} groups of stimuli")
+        return Latency(found, said=spread.unknown)
     drawn = first_of_run((spread.draws(curve, random_state) > threshold) & after, joined)
     return Latency(found, *_ends(drawn, found, len(curve), level))
 
@@ -215,7 +241,7 @@ def peak(
         return Latency(-1, said="none: no bin after the baseline")
     found = int(after[curve[after].argmax()])
     if not spread.known:
-        return Latency(found, said=f"no interval: fewer than {FEWEST_GROUPS} groups of stimuli")
+        return Latency(found, said=spread.unknown)
     drawn = after[spread.draws(curve, random_state)[:, after].argmax(axis=1)]
     return Latency(found, *_ends(drawn, found, len(curve), level))
 

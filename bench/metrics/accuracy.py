@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,13 +16,13 @@ from ...errors import UserError
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .interval_words import said_of
 from .normalization import CHANCE, none
-from .recording import Recording
+from .recording import Recording, one_column
 from .registries import metric
 
 Integers = npt.NDArray[np.intp]
 
 LAYER = "surprisal"
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6
 _NONE = "none: people are not asked here"
 
 
@@ -127,6 +128,7 @@ def pairs_of(recorded: Recording, column: str) -> tuple[Integers, Integers]:
     if (counts != 2).any():
         wrong = int(np.flatnonzero(counts != 2)[0])
         raise UserError(f"{recorded.name}: the pair {names[wrong]!r} has {counts[wrong]} sentences, not 2")
+    one_column(recorded.name, recorded.mean.shape[1], "which sentence is acceptable")
     first, second = np.argsort(member, kind="stable").reshape(-1, 2).T
     more = recorded.mean[:, 0]
     if (more[first] == more[second]).any():
@@ -186,13 +188,17 @@ def _p(each: Floats, right: Floats, options: ScoringOptions) -> tuple[float, dic
         return float("nan"), {"p": "not asked for"}
     grouped = len(each) >= FEWEST_GROUPS
     units = (each if grouped else right) - CHANCE
-    signs = np.random.default_rng([options.seed, 5]).choice([-1.0, 1.0], (options.n_permutations, len(units)))
+    n, every = options.n_permutations, 2.0 ** min(len(units), 60)
+    if every <= n + 1:  # all, but for the last, which swaps nothing
+        signs = np.array(list(product([-1.0, 1.0], repeat=len(units)))[:-1])
+    else:
+        signs = np.random.default_rng([options.seed, 5]).choice([-1.0, 1.0], (n, len(units)))
     what = f"in {len(units)} {'whole paradigms' if grouped else 'pairs'}"
-    smallest = 1 / (1 + min(float(options.n_permutations), 2.0 ** min(len(units), 60)))
+    how_often = f"{len(signs)} times" if every > len(signs) + 1 else f"in all {len(signs) + 1} ways"
     null = signs @ units / len(units)
     return p_value(float(units.mean()) - 1e-12, null), {
-        "p": f"which of two sentences is acceptable swapped {what}, {options.n_permutations} times",
-        "smallest_p": smallest,
+        "p": f"which of two sentences is acceptable swapped {what}, {how_often}",
+        "smallest_p": 1 / (1 + len(signs)),
     }
 
 

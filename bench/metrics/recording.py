@@ -236,6 +236,27 @@ def recording(dataset: Dataset, region: str) -> Recording:
     )
 
 
+def one_column(name: str, n_columns: int, what: str) -> None:
+    """Refuse answers in several columns, of which nobody knows which one holds them.
+
+    Parameters
+    ----------
+    name : str
+    n_columns : int
+    what : str
+        What the answers say.
+
+    Raises
+    ------
+    UserError
+        For more than one.
+    """
+    if n_columns > 1:
+        raise UserError(
+            f"{name}: one column must say {what}, not {n_columns}: leave the others out by --columns NAME=ignore"
+        )
+
+
 def few_neuroids(name: str, n_neuroids: int) -> None:
     """Refuse correlations over neuroids of which there are fewer than 3: they are -1, 1, or nothing at all.
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...analysis.statistics.added_predictor import AddedPredictor, permuted_partial_r
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import p_value
+from ...brain_data.text_columns import POSITION
 from ...correlation import pearson
 from ...errors import UserError
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions
@@ -23,7 +24,6 @@ from .word_predictors import (
     CARRIED,
     FREQUENCY,
     LENGTH,
-    POSITION,
     PUNCTUATION,
     SENTENCE_END,
     Integers,

@@ -15,7 +15,7 @@ from ...analysis.statistics.resampling import p_value, permutations
 from ...errors import UserError
 from .base import Ceiling, Floats, Layers, MetricResult, ScoringOptions, refuse_missing
 from .interval_words import said_of
-from .recording import Recording
+from .recording import Recording, one_column
 from .registries import metric, normalization
 
 Integers = npt.NDArray[np.intp]
@@ -64,6 +64,7 @@ class Judgements:
         if recorded.dataset is None or recorded.dataset.responses is None:
             raise UserError(f"{recorded.name}: triplets need the presentations of a data set")
         shown = recorded.dataset.trials(recorded.name.removeprefix(f"{recorded.dataset.identifier}."))
+        one_column(recorded.name, shown.shape[1], "which one is odd")
         if "run" not in shown.coords:
             raise UserError(
                 f"{recorded.name}: no triplets: expected 'run', the number of a triplet, of every presentation"

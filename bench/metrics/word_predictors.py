@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ...brain_data.text_columns import text_column
+from ...brain_data.text_columns import POSITION, say_order, text_column
 from ...errors import UserError, unknown
 from .recording import Recording
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-LENGTH, FREQUENCY, POSITION = "length", "log_frequency", "position"
+LENGTH, FREQUENCY = "length", "log_frequency"
 PUNCTUATION, SENTENCE_END = "punctuation", "sentence_end"
 CARRIED = (LENGTH, FREQUENCY, PUNCTUATION, SENTENCE_END)
 """What of the words before is a predictor, too."""
 _TARGET = "target"
-_SENTENCE_END = re.compile(r"""[.?!]["')\]]*$""")
+_SENTENCE_END = re.compile(r"""[.?!…。？！]["')\]”’»」』）]*$""")
 _BEHIND = re.compile(r"[^\w\s]$")
 _CLINGING = re.compile(r"^\W+|\W+$")
 
@@ -103,9 +103,10 @@ def _as_read(recorded: Recording) -> list[str]:
 def previous(recorded: Recording, sequence: Integers) -> Integers:
     """The row of the word before each, in its story or sentence; -1 for none.
 
-    With a column ``position`` of numbers, the word before is the one whose position is one less.
+    With a column ``position`` of numbers, the word before is the one whose position is one less; where positions
+    begin anew with every sentence of a story, the one before it in the table as well.
     """
-    order = np.lexsort((_position(recorded), sequence))
+    order = np.lexsort((_position(recorded, sequence), sequence))
     found = np.full(recorded.n_stimuli, -1, np.intp)
     follows = sequence[order[1:]] == sequence[order[:-1]]
     if POSITION in recorded.columns:
@@ -123,15 +124,17 @@ def before(values: Floats, row_before: Integers, steps: int) -> Floats:
     return found
 
 
-def _position(recorded: Recording) -> Floats:
+def _position(recorded: Recording, sequence: Integers) -> Floats:
     if POSITION in recorded.columns:
-        return _numbers(recorded, POSITION)
+        place = _numbers(recorded, POSITION)
+        if all(say_order(place[sequence == one].tolist()) for one in np.unique(sequence)):
+            return place
     n = recorded.n_stimuli
     return (recorded.position if len(recorded.position) else np.arange(n)).astype(np.float64)
 
 
 def _places(recorded: Recording, sequence: Integers) -> Floats:
-    order = np.lexsort((_position(recorded), sequence))
+    order = np.lexsort((_position(recorded, sequence), sequence))
     places = pd.Series(sequence[order]).groupby(sequence[order]).cumcount().to_numpy()
     found = np.empty(len(order))
     found[order] = places + 1

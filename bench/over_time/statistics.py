@@ -11,6 +11,7 @@ from ...analysis.statistics.over_bins import (
     CLUSTER_LEVEL,
     Latency,
     Spread,
+    begun_before,
     cluster_masses,
     first_of_run,
     onset,
@@ -132,7 +133,9 @@ def _each_neuroid(read: Timed, r: Floats, null: Null, names: npt.NDArray[Any]) -
     begins = np.full(r.shape[1], -1)
     if baseline.any():
         threshold = np.quantile(null.neuroids[:, baseline].max(axis=1), _THRESHOLD, axis=0)
-        begins = first_of_run(((r > threshold) & ~baseline[:, None]).T, read.joined)
+        above = (r > threshold).T
+        begins = first_of_run(above & ~baseline, read.joined)
+        begins[begun_before(above, baseline, read.joined) & (begins == baseline.argmin())] = -1
     top = r.argmax(axis=0)
     return [
         {

@@ -23,6 +23,8 @@ from ..metrics.recording import Recording, recording
 _READ = 1 << 28
 """Bytes of responses in windows that are held at once."""
 _NEAR = 1e-6
+_LEAST_MS = 5.0
+"""All bins together; shorter ones are taken for seconds."""
 _WINDOW = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*-\s*(-?\d+(?:\.\d+)?)\s*")
 
 Windows = Sequence[tuple[float, float]]
@@ -122,6 +124,11 @@ def chosen_windows(
             f"{name} has no time bins: score it without --over-time, or add it with --bins FIRST,LAST,WIDTH"
         )
     first, last = (responses[f"time_bin_{side}"].values.astype(np.float64) for side in ("start", "end"))
+    if last.max() - first.min() < _LEAST_MS:
+        raise UserError(
+            f"{name} has time bins from {first.min():g} to {last.max():g} ms: time_bin_start and time_bin_end are in "
+            "ms, and these look like seconds"
+        )
     if windows is not None and bins_of is not None:
         raise UserError("windows and bins of a width are two ways to say the same: leave one of them out")
     if windows is None:

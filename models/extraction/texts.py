@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...brain_data.text_columns import TEXT_COLUMNS, text_column
+from ...brain_data.text_columns import POSITION, TEXT_COLUMNS, say_order, text_column
 from ...errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -366,7 +366,8 @@ def text_of(stimuli: "StimulusSet") -> list[str]:
 def passages(stimuli: "StimulusSet") -> list[list[int]]:
     """The rows of each passage (or story), in the order of the table; where there is none, words' own sentence.
 
-    Where words have an ``onset`` they are in the order of time.
+    Where words have an ``onset`` they are in the order of time, else where each has a ``position`` of its own in the
+    passage, a number, in that order.
 
     Raises
     ------
@@ -385,7 +386,14 @@ def passages(stimuli: "StimulusSet") -> list[list[int]]:
     rows: dict[object, list[int]] = {}
     for row, passage in enumerate(stimuli[column]):
         rows.setdefault(passage, []).append(row)
-    if "onset" not in stimuli.columns:
+    if "onset" in stimuli.columns:
+        onset = stimuli["onset"].tolist()
+        return [sorted(one, key=lambda row: float(onset[row])) for one in rows.values()]
+    if POSITION not in stimuli.columns:
         return list(rows.values())
-    onset = stimuli["onset"].tolist()
-    return [sorted(one, key=lambda row: float(onset[row])) for one in rows.values()]
+    place = dict(enumerate(stimuli[POSITION].tolist()))
+    told = [say_order([place[row] for row in one]) for one in rows.values()]
+    return [
+        sorted(one, key=lambda row: float(place[row])) if in_order else one
+        for one, in_order in zip(rows.values(), told, strict=True)
+    ]

@@ -67,9 +67,14 @@ class Column(Model):
         if self.column not in stimuli.columns:
             raise unknown("column of the stimuli", self.column, stimuli.columns)
         try:
-            return stimuli[self.column].to_numpy(np.float64)
+            numbers: np.typing.NDArray[np.float64] = stimuli[self.column].to_numpy(np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"the column {self.column!r} of the stimuli holds no numbers") from error
+        if np.isinf(numbers).any():
+            raise UserError(
+                f"the column {self.column!r} of the stimuli is infinite for {np.isinf(numbers).sum()} of them"
+            )
+        return numbers
 
     def _asked(self, layers: Sequence[str] | None) -> list[str]:
         for name in layers or ():

@@ -117,3 +117,19 @@ def test_there_may_be_no_onset_no_interval_and_too_few_bins():
     assert "fewer than 3 bins after" in onset(curve, np.arange(10) < 8, 0.1, JOINED, sure).said
     assert peak(curve, np.ones(10, bool), sure).bin == -1
     assert "fewer than 4 groups" in peak(curve, baseline, few).said
+
+
+def test_a_curve_that_is_above_the_threshold_before_0_ms_already_has_no_onset():
+    curve, baseline = np.full(10, 0.8), np.arange(10) < 4
+    assert (
+        onset(curve, baseline, 0.1, JOINED, spread(curve, 0.01)).said
+        == "no onset: above 0.100 before 0 ms already"
+    )
+    curve[3] = 0.0
+    assert onset(curve, baseline, 0.1, JOINED, spread(curve, 0.01)).bin == 4
+
+
+def test_an_interval_that_was_not_asked_for_is_not_called_one_of_few_groups():
+    curve = np.r_[0.0, 0.0, np.full(8, 0.8)]
+    found = onset(curve, np.arange(10) < 2, 0.1, JOINED, Spread(np.empty((0, 10))))
+    assert (found.bin, found.said[:28]) == (2, "no interval: not asked for, ")

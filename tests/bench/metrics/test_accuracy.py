@@ -1,5 +1,7 @@
 """Minimal pairs: accuracies that are known, ties, chance, and what is said of the interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,3 +112,24 @@ def test_a_table_of_ones_own_is_scored_and_comes_back(tmp_path):
     )
     assert float(first) == float(again) == 1
     assert again.attrs["cached"]
+
+
+def test_few_paradigms_are_swapped_in_every_way_there_is():
+    """Four pairs, all right: of 16 ways one is as good."""
+    recorded = pairs(n_paradigms=1, n_pairs=4)[-1]
+    found = evaluated(-recorded.mean[:, 0], recorded, ScoringOptions(n_bootstraps=0, n_permutations=500))
+    assert found.p == found.methods["smallest_p"] == 1 / 16
+    assert "in all 16 ways" in found.methods["p"]
+
+
+def test_a_second_column_of_answers_is_one_line():
+    recorded = pairs()[-1]
+    two = replace(recorded, cube=np.repeat(recorded.responses, 2, axis=2))
+    with pytest.raises(UserError, match="one column must say which sentence is acceptable, not 2"):
+        METRICS["accuracy"].make(two, {})
+
+
+def test_rounding_of_single_precision_is_a_tie():
+    np.testing.assert_array_equal(
+        rightly(np.array([61.820000, 61.82]), np.array([61.820005, 61.83])), [0.5, 1]
+    )

@@ -192,3 +192,49 @@ def test_the_released_correlations_by_the_same_code(test_data, tmp_path):
     assert n400["ci"][1] < 0
     assert n400["p"] == 0.01
     assert n400["left_out"]["words without log_frequency"] == 30
+
+
+def test_the_word_before_is_that_of_the_table_where_positions_begin_anew_with_every_sentence():
+    columns = {"word": np.array(list("abcdef"), object), "position": np.array([1, 2, 3, 1, 2, 3], object)}
+    recorded = Recording(
+        "m.r", np.array(list("uvwxyz"), object), np.zeros((6, 1, 1)), None, pd.DataFrame(), columns
+    )
+    assert previous(recorded, np.zeros(6, np.intp)).tolist() == [-1, 0, 1, -1, 3, 4]
+
+
+def test_marks_of_other_keyboards_end_a_sentence():
+    words = np.array(["end.\u201d", "so\u2026", "\u65e5\u672c\u3002", "no,\u201d", "\u201cyes"], object)
+    recorded = Recording(
+        "m.r", np.array(list("abcde"), object), np.zeros((5, 1, 1)), None, pd.DataFrame(), {"word": words}
+    )
+    found = word_predictors(recorded, ("punctuation", "sentence_end"), np.zeros(5, np.intp)).values
+    assert found["sentence_end"].tolist() == [1, 1, 1, 0, 0]
+    assert found["punctuation"].tolist() == [0, 0, 0, 1, 0]
+
+
+def test_an_infinite_number_in_a_column_is_one_line(tmp_path):
+    told = world()[0][:, 0]
+    told[3] = np.inf
+    _, data = reading(given=told)
+    with pytest.raises(UserError, match="the column 'given' of the stimuli is infinite for 1 of them"):
+        brodmann.score("column:given", make_benchmark(data, metric="surprisal"), run=tmp_path)
+
+
+def test_words_of_a_story_that_a_model_reads_alone_are_said_to_be(tmp_path):
+    stimuli, told = reading()[1].stimuli, {}
+    model = brodmann.load_model(f"5-gram:{_corpus(tmp_path)}")
+    for context in ("none", "passage"):
+        benchmark = make_benchmark(reading()[1], metric="surprisal", context=context)
+        score = brodmann.score(model, benchmark, run=tmp_path / "run", n_bootstraps=0, n_permutations=0)
+        told[context] = score.attrs["record"]["methods"].get("reading", "")
+    assert "story" in stimuli
+    assert told["none"].startswith("each word alone, whatever stands before it in its story")
+    assert told["passage"] == ""
+
+
+def _corpus(folder):
+    text = "\n".join(
+        f"the {one} ran to a {one} and then abc came ." for one in "abcdefghijklmn" for _ in range(3)
+    )
+    (folder / "corpus.txt").write_text(text, encoding="utf-8")
+    return folder / "corpus.txt"

@@ -180,3 +180,18 @@ def test_what_is_no_triplet_is_one_line():
         METRICS["triplets"].make(recording(plain, "people"), {})
     with pytest.raises(UserError, match="similarity must be 'cosine' or 'dot'"):
         METRICS["triplets"].make(recording(data, "people"), {"similarity": "euclid"})
+
+
+def test_a_second_column_of_answers_is_one_line():
+    """How sure a person was stands before the answer, and would be taken for it."""
+    data = judged(world()[1], 60)
+    answers = data.responses.values
+    two = xr.DataArray(
+        np.concatenate([answers * 0.5, answers], axis=1),
+        dims=("presentation", "neuroid"),
+        coords={name: data.responses[name] for name in ("stimulus_id", "run")}
+        | {"neuroid_id": ("neuroid", ["certainty", "odd"]), "region": ("neuroid", ["people"] * 2)},
+    )
+    made = Dataset.from_arrays("made", two, pd.DataFrame(data.stimuli), region="people")
+    with pytest.raises(UserError, match="one column must say which one is odd, not 2"):
+        METRICS["triplets"].make(recording(made, "people"), {})

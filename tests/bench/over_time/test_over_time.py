@@ -421,3 +421,12 @@ def test_a_large_recording_is_estimated_by_its_columns():
     few, many = (fits.fitting_memory(encoding, n, 3200, 168, 1000) for n in (10, 40))
     assert few < many < 16 * 2**30
     assert many - few < 8 * 30 * 3200 * 168 + 40 * fits.COLUMNS
+
+
+def test_bins_in_seconds_are_one_line():
+    data, _ = gaussian(0, n_stimuli=20)
+    ends = {
+        name: ("time_bin", data.responses[name].values / 1000) for name in ("time_bin_start", "time_bin_end")
+    }
+    with pytest.raises(UserError, match="-0.1 to 0.3 ms: .* look like seconds"):
+        chosen_windows(data.responses.assign_coords(ends), "made", None, None)

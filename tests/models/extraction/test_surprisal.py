@@ -234,3 +234,20 @@ def test_models_that_predict_no_words_say_so_in_one_line():
     )
     with pytest.raises(UserError, match="load it with its language head"):
         model.surprisal_of(STORIES)
+
+
+def test_a_story_in_another_order_of_rows_is_read_in_the_order_of_its_positions(stories):
+    told = STORIES.assign(position=STORIES.groupby("story").cumcount())
+    expected = stories[0].surprisal_of(told, context="passage").values[:, 0]
+    order = np.random.default_rng(0).permutation(len(told))
+    mixed = StimulusSet(told.iloc[order].reset_index(drop=True))
+    found = stories[0].surprisal_of(mixed, context="passage").values[:, 0]
+    np.testing.assert_allclose(found, expected[order], atol=1e-4)
+
+
+def test_positions_that_begin_anew_within_a_story_do_not_change_its_order(stories):
+    expected = stories[0].surprisal_of(STORIES, context="passage").values[:, 0]
+    told = STORIES.assign(position=np.arange(len(STORIES)) % 3)
+    np.testing.assert_allclose(
+        stories[0].surprisal_of(told, context="passage").values[:, 0], expected, atol=1e-4
+    )
