@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from ..brain_data import dataset_card, list_datasets, load_dataset
+from ..brain_data.text_columns import text_column
 from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
 from ..models.model import Context, checked_context
@@ -363,7 +364,7 @@ def make_benchmark(
         dataset = _as_asked(cast("Dataset", region), data.metric)
         recorded, how = _recorded(dataset, data.region, data.series, data.identifier)
         made = METRICS[data.metric].make(recorded, _folds_of(how, data.options) | dict(data.options))
-        return Benchmark(_in_time(data, how), dataset, recorded, made)
+        return Benchmark(_read_as(data, how, dataset), dataset, recorded, made)
     data = _as_asked(data, metric)
     place = _only_region(data) if region is None else str(region)
     series, options = series_options(options, f"{data.identifier}.{place}")
@@ -383,7 +384,7 @@ def make_benchmark(
         options=options,
         beyond=tuple(beyond),
     )
-    return Benchmark(_in_time(card, how), data, recorded, made)
+    return Benchmark(_read_as(card, how, data), data, recorded, made)
 
 
 def _recorded(
@@ -409,10 +410,17 @@ def _folds_of(how: SeriesOptions | None, options: Mapping[str, Any]) -> dict[str
     return {} if how is None or "test" in options else {"folds": how.n}
 
 
-def _in_time(card: BenchmarkCard, how: SeriesOptions | None) -> BenchmarkCard:
-    """The card of a recording in time says how samples were made, and how much a model reads before each word."""
+def _read_as(card: BenchmarkCard, how: SeriesOptions | None, dataset: "Dataset") -> BenchmarkCard:
+    """The card with how samples in time were made, and with how much is read before a word where it does not say."""
     if how is not None and card.modality == "language":
         return replace(card, series=how, context=CONTEXT if card.context == "none" else card.context)
+    metric = METRICS.get(card.metric)
+    told = {"passage", "story"} & set(dataset.stimuli.columns)
+    if card.context == "none" and metric is not None and metric.reads == "surprisal" and told:
+        if (
+            text_column(dataset.stimuli) == "word"
+        ):  # what was expected of a word hangs on what was told before
+            return replace(card, context="passage")
     return replace(card, series=how, context="none" if card.context == 0 else card.context)
 
 

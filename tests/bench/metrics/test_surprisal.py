@@ -223,6 +223,7 @@ def test_an_infinite_number_in_a_column_is_one_line(tmp_path):
 def test_words_of_a_story_that_a_model_reads_alone_are_said_to_be(tmp_path):
     stimuli, told = reading()[1].stimuli, {}
     model = brodmann.load_model(f"5-gram:{_corpus(tmp_path)}")
+    assert make_benchmark(reading()[1], metric="surprisal").card.context == "passage"
     for context in ("none", "passage"):
         benchmark = make_benchmark(reading()[1], metric="surprisal", context=context)
         score = brodmann.score(model, benchmark, run=tmp_path / "run", n_bootstraps=0, n_permutations=0)
