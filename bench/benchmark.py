@@ -416,11 +416,11 @@ def _read_as(card: BenchmarkCard, how: SeriesOptions | None, dataset: "Dataset")
         return replace(card, series=how, context=CONTEXT if card.context == "none" else card.context)
     metric = METRICS.get(card.metric)
     told = {"passage", "story"} & set(dataset.stimuli.columns)
-    if card.context == "none" and metric is not None and metric.reads == "surprisal" and told:
-        if (
-            text_column(dataset.stimuli) == "word"
-        ):  # what was expected of a word hangs on what was told before
-            return replace(card, context="passage")
+    asked = metric is not None and metric.reads == "surprisal" and card.context == "none"
+    if (
+        asked and told and text_column(dataset.stimuli) == "word"
+    ):  # what is expected hangs on what was told before
+        return replace(card, context="passage")
     return replace(card, series=how, context="none" if card.context == 0 else card.context)
 
 
