@@ -29,7 +29,7 @@ try:
 except ImportError:
     himalaya = None
 needs_himalaya = pytest.mark.skipif(
-    himalaya is None, reason="himalaya is not installed: pip install 'brodmann[banded]'"
+    himalaya is None, reason="himalaya, the reference, is not installed"
 )
 ALL = [
     NestedRidgeCV(cv=3),
