@@ -392,7 +392,7 @@ def test_time_bins_without_their_times():
 
 def test_the_catalogue_names_one_file_of_each_kind():
     names = [name for name in DATASETS if DATASETS.origin(name) == "brodmann.brain_data.datasets.brainscore"]
-    assert len(names) == 4
+    assert len(names) == 5
     for name in names:
         card = catalogue.dataset_card(name)
         suffixes = [Path(file.name).suffix for file in card.files]
