@@ -396,6 +396,7 @@ def _recorded(
 
     if dataset.kind == "series":
         how = series or SeriesOptions()
+        how = replace(how, delays_s=how.delays)  # those by default are those that are written out
         return series_recording(dataset, region, how), how
     if series is not None:
         raise UserError(

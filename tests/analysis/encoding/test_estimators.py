@@ -28,9 +28,7 @@ try:
     import himalaya
 except ImportError:
     himalaya = None
-needs_himalaya = pytest.mark.skipif(
-    himalaya is None, reason="himalaya, the reference, is not installed"
-)
+needs_himalaya = pytest.mark.skipif(himalaya is None, reason="himalaya, the reference, is not installed")
 ALL = [
     NestedRidgeCV(cv=3),
     BandedRidgeCV(n_draws=5, cv=3),

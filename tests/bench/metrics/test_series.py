@@ -481,3 +481,9 @@ def test_a_word_without_a_time_is_one_line(column: str, value: float, line: str)
         Dataset("heard", "language", stimuli, data.responses, kind="series", tr=TR)
     with pytest.raises(UserError, match="tr must be its seconds"):
         Dataset("heard", "language", data.stimuli, data.responses, kind="series", tr="2")  # type: ignore[arg-type]
+
+
+def test_delays_by_default_are_those_that_are_written_out() -> None:
+    data = runs_of(noise(400, 3), 4)
+    cards = [make_benchmark(data, **given).card for given in ({}, {"delays_s": [2, 4, 6, 8]})]
+    assert cards[0].series == cards[1].series
