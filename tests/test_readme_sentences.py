@@ -89,7 +89,7 @@ SENTENCES = {
         "analysis/encoding/test_nested_ridge.py",
         "agrees_with_scikit_learns_nested_search",
     ),
-    "banded ridge with variance partitioning": (
+    "banded ridge (nothing to install; himalaya's choices) with variance partitioning": (
         "analysis/encoding/test_banded.py",
         "known_shares_are_recovered_and_noise_explains_nothing",
     ),

@@ -198,7 +198,7 @@ def score(
 
       brodmann score brain haxby2001-slice.posterior-decoding
 
-      brodmann score minilm cells.IT-ridge --over-time --bins-of 20
+      brodmann score MODEL BENCHMARK --over-time --bins-of 20
     """
     suffix = _suffix(figure)
     timed = {"bins_of": bins_of, "windows": windows, "layer": layer_of, "every_neuroid": every_neuroid}

@@ -131,6 +131,7 @@ def _fitted(recorded: Recording) -> Floats:
     options=("folds", "inner_folds", "group", "train", "test", "n_draws", "bands"),
     citation="Dupre la Tour et al. 2022, NeuroImage 264:119728",
     in_time=True,
+    jointly=True,
 )
 def banded(recorded: Recording, *, n_draws: int = 100, bands: str = "spaces", **options: Any) -> Banded:
     """Banded ridge with nested cross-validation; the other options are those of ridge."""

@@ -54,6 +54,8 @@ class MetricCard:
         Metrics that Brain-Score has, where it has not this one.
     in_time : bool
         Whether it scores samples of a recording in time, too.
+    jointly : bool
+        Whether layers are fitted together with other spaces, so that the raw value is that of none alone.
     reads : str
         What of a model is compared: ``activations`` of its layers, or the ``surprisal`` of texts.
     by_bin : bool
@@ -75,6 +77,7 @@ class MetricCard:
     brainscore: Mapping[str, str] = field(default_factory=dict)
     like: tuple[str, ...] = ()
     in_time: bool = False
+    jointly: bool = False
     reads: str = "activations"
     by_bin: bool = False
     form: str = "responses"

@@ -211,7 +211,7 @@ class Encoding:
                     best[fold] = score, layer, one
             if quality is None:
                 r = pooled.r([fit.prediction for fit in fits])
-                curve[layer] = float(np.median(r))
+                curve[layer] = float(np.mean([np.median(r[one]) for one in recorded.members]))
                 if units is not None:
                     units[layer] = r
             else:

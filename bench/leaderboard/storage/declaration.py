@@ -88,6 +88,7 @@ def declaration_of(identifier: str) -> tuple[Declaration, dict[str, list[Any]]]:
 
 
 def _measured(loaded: Benchmark) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    from ...layer_comparison import SURPRISAL, reads_surprisal
     from ...results.as_score import neuroid_arrays
     from ...scoring import n_subjects
 
@@ -96,8 +97,11 @@ def _measured(loaded: Benchmark) -> tuple[dict[str, Any], dict[str, npt.NDArray[
         raise UserError(
             f"{card.identifier}: {card.dataset} came without its stimuli, so that no model is scored on it"
         )
-    features = np.random.default_rng(0).normal(size=(recorded.n_stimuli, _UNITS))
-    found = loaded.metric.evaluate({"random": features}, recorded, ceiling, ScoringOptions(0, 0, 0))
+    width = _UNITS if recorded.series is None else _UNITS * len(recorded.series.delays)
+    width = 1 if reads_surprisal(loaded) else width
+    features = np.random.default_rng(0).normal(size=(recorded.n_stimuli, width))
+    name = SURPRISAL if reads_surprisal(loaded) else "random"
+    found = loaded.metric.evaluate({name: features}, recorded, ceiling, ScoringOptions(0, 0, 0))
     record = {
         "benchmark": card.identifier,
         "benchmark_version": card.version,

@@ -93,6 +93,8 @@ def _values(one: SubmittedScore, declared: Declaration, arrays: Arrays) -> Itera
         if len(wild):
             yield f"the raw value {wild[0]:.4g} of a {what} is not between {least:g} and {greatest:g}"
     yield from _middle(one, declared, arrays, raw)
+    if getattr(METRICS.get(one.metric), "jointly", False):
+        return
     curve = np.array(list(one.layers.values()), dtype=float)
     slack = _SAME if len(curve) == 1 else 2 * _LOOSE * (greatest - least) / 2
     if not curve.min() - slack <= one.raw <= curve.max() + slack:

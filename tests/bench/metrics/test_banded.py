@@ -134,7 +134,7 @@ def test_beyond_has_an_interval_that_holds_the_truth_and_a_small_p():
     assert found.added.beyond_p == found.p == pytest.approx(1 / 20)
     assert found.ci[0] < found.value < found.ci[1]
     assert found.added.beyond_spaces == ["nuisance"]
-    assert "weightings and penalties chosen anew" in found.methods["p"]
+    assert "weightings (at most 12 random ones) and penalties chosen anew" in found.methods["p"]
 
 
 def test_p_of_a_layer_that_adds_nothing_is_not_small():

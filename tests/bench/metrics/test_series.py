@@ -487,3 +487,11 @@ def test_delays_by_default_are_those_that_are_written_out() -> None:
     data = runs_of(noise(400, 3), 4)
     cards = [make_benchmark(data, **given).card for given in ({}, {"delays_s": [2, 4, 6, 8]})]
     assert cards[0].series == cards[1].series
+
+
+def test_the_curve_of_one_layer_is_the_raw_value_of_several_subjects() -> None:
+    """A board computes one from the other."""
+    values = np.random.default_rng(3).normal(size=(400, 5)) @ np.diag([1, 2, 3, 4, 5])
+    made = make_benchmark(runs_of(values, 4, subjects=[f"s{i}" for i in range(5)]), delays_s=[0])
+    result = evaluated(made, values[: made.recording.n_stimuli, :2])
+    assert result.layers["layer"] == pytest.approx(result.raw, abs=1e-12)
