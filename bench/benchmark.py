@@ -11,6 +11,7 @@ from ..brain_data import dataset_card, list_datasets, load_dataset
 from ..brain_data.text_columns import text_column
 from ..errors import UserError, unknown
 from ..files import home, read_toml, write_bytes
+from ..models.extraction.texts import PASSAGE_COLUMNS
 from ..models.model import Context, checked_context
 from .metrics.registries import METRICS
 from .metrics.series_options import CONTEXT, SeriesOptions, series_options
@@ -416,11 +417,10 @@ def _read_as(card: BenchmarkCard, how: SeriesOptions | None, dataset: "Dataset")
     if how is not None and card.modality == "language":
         return replace(card, series=how, context=CONTEXT if card.context == "none" else card.context)
     metric = METRICS.get(card.metric)
-    told = {"passage", "story"} & set(dataset.stimuli.columns)
+    told = set(PASSAGE_COLUMNS) & set(dataset.stimuli.columns)
     asked = metric is not None and metric.reads == "surprisal" and card.context == "none"
-    if (
-        asked and told and text_column(dataset.stimuli) == "word"
-    ):  # what is expected hangs on what was told before
+    # what is expected of a word hangs on what was told before
+    if asked and told and text_column(dataset.stimuli) == "word":
         return replace(card, context="passage")
     return replace(card, series=how, context="none" if card.context == 0 else card.context)
 

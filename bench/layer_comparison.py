@@ -11,6 +11,7 @@ import pandas as pd
 from ..brain_data.text_columns import text_column
 from ..errors import UserError
 from ..memory import require
+from ..models.extraction.texts import PASSAGE_COLUMNS
 from ..models.model import describe_context
 from ..models.zoo.column import Column
 from .metrics.base import MetricResult, ScoringOptions
@@ -127,7 +128,7 @@ def _story_of_words(benchmark: "Benchmark") -> str | None:
     stimuli = benchmark.dataset.stimuli
     if "target" in stimuli.columns or text_column(stimuli) != "word":
         return None
-    return next((name for name in ("passage", "story", "sentence") if name in stimuli.columns), None)
+    return next((name for name in (*PASSAGE_COLUMNS, "sentence") if name in stimuli.columns), None)
 
 
 def layer_features(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, npt.ArrayLike]:

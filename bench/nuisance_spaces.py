@@ -111,7 +111,8 @@ def _registered(space: NuisanceSpace, recorded: "Recording", how: Any) -> npt.Ar
 
     if space.of_words is not None:
         return of_words(recorded, space.of_words)
-    return space.features_of(recorded, how) if space.features_of else np.empty((recorded.n_stimuli, 0))
+    assert space.features_of is not None  # one of the two there is
+    return space.features_of(recorded, how)
 
 
 def _of_model(name: str, benchmark: "Benchmark") -> Nuisance:

@@ -189,6 +189,13 @@ class Model(ABC):
         """What a model with these settings keeps; a UserError for one that it cannot take."""
         return settings
 
+    def _asked(self, layers: Sequence[str] | None) -> list[str]:
+        """The layers that are meant, all by default; a UserError for one that there is not."""
+        for name in layers or ():
+            if name not in self.layers:
+                raise unknown(f"layer of {self.identifier}", name, self.layers)
+        return list(layers or self.layers)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.identifier!r}, {self.modality}, {describe_layers(self.layers)})"
 

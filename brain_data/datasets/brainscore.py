@@ -38,6 +38,21 @@ Object Recognition Performance},
   year = {2015}
 }"""
 
+_HVM = {
+    "stimulus_hvm-public.csv": "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af",
+    "stimulus_hvm-public.zip": "8aa44e038d7b551efa8077467622f9d48d72e473",
+}
+_OF_MAJAJ: dict[str, Any] = {
+    "modality": "vision",
+    "species": "macaque",
+    "technique": "electrophysiology",
+    "regions": ("V4", "IT"),
+    "n_stimuli": 3200,
+    "units": "normalised spike rate",
+    "bibtex": _MAJAJ,
+}
+"""Of the same recording, as a mean and in bins."""
+
 _CARDS = [
     _card(
         "MajajHong2015-temporal",
@@ -45,18 +60,11 @@ _CARDS = [
         "brainio-brainscore",
         {
             "assy_dicarlo_MajajHong2015_temporal_public.nc": "093ac35b3e8464c676d24cf38238415d4d6a9448",
-            "stimulus_hvm-public.csv": "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af",
-            "stimulus_hvm-public.zip": "8aa44e038d7b551efa8077467622f9d48d72e473",
+            **_HVM,
         },
-        modality="vision",
-        species="macaque",
-        technique="electrophysiology",
-        regions=("V4", "IT"),
-        n_stimuli=3200,
         source="Brain-Score vision: dicarlo.MajajHong2015.temporal.public, hvm-public",
-        units="normalised spike rate",
         options={"in_time": True},
-        bibtex=_MAJAJ,
+        **_OF_MAJAJ,
     ),
     _card(
         "MajajHong2015",
@@ -64,17 +72,10 @@ _CARDS = [
         "brainio-brainscore",
         {
             "assy_dicarlo_MajajHong2015_public.nc": "13d28ca0ce88ee550b54db3004374ae19096e9b9",
-            "stimulus_hvm-public.csv": "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af",
-            "stimulus_hvm-public.zip": "8aa44e038d7b551efa8077467622f9d48d72e473",
+            **_HVM,
         },
-        modality="vision",
-        species="macaque",
-        technique="electrophysiology",
-        regions=("V4", "IT"),
-        n_stimuli=3200,
         source="Brain-Score vision: dicarlo.MajajHong2015.public, hvm-public",
-        units="normalised spike rate",
-        bibtex=_MAJAJ,
+        **_OF_MAJAJ,
     ),
     _card(
         "FreemanZiemba2013",

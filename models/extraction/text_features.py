@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import unknown
 from ..model import Context, Model
 
 if TYPE_CHECKING:
@@ -60,9 +59,3 @@ class TextFeatures(Model):
             },
         )
         return dict.fromkeys(self._asked(layers), found)
-
-    def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        for name in layers or ():
-            if name != self.layer:
-                raise unknown(f"layer of {self.identifier}", name, self.layers)
-        return self.layers

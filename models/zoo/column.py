@@ -76,12 +76,6 @@ class Column(Model):
             )
         return numbers
 
-    def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        for name in layers or ():
-            if name not in self.layers:
-                raise unknown(f"layer of {self.identifier}", name, self.layers)
-        return self.layers
-
 
 @scheme("column", "NAME")
 def column(name: str) -> Model:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UserError, missing_extra, unknown
+from ...errors import UserError, missing_extra
 from ...files import digest_of
 from ...fingerprint import fingerprint, package_version
 from ...progress import track
@@ -100,12 +100,6 @@ class MotionEnergy(Model):
             assert known is not None
         found = labeled(known[0], known[1], stimuli)
         return dict.fromkeys(names, found)
-
-    def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        for name in layers or ():
-            if name != LAYER:
-                raise unknown(f"layer of {self.identifier}", name, self.layers)
-        return self.layers
 
 
 def _films(stimuli: "StimulusSet") -> Iterator[tuple[npt.NDArray[np.intp], int]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import UserError, unknown
+from ...errors import UserError
 from ...files import digest_of, home, whole_file
 from ..catalogue import path_scheme
 from ..model import Context, Model
@@ -111,12 +111,6 @@ class NGram(Model):
             f"as likely as one of {self._n_rare}"
         )
         return as_surprisal(stimuli, values, {}, said)
-
-    def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        for name in layers or ():
-            if name not in self.layers:
-                raise unknown(f"layer of {self.identifier}", name, self.layers)
-        return self.layers
 
 
 def words_of(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UserError, unknown
+from ...errors import UserError
 from ...files import digest_of
 from ..catalogue import ModelCard, loads
 from ..model import Context, Model
@@ -71,12 +71,6 @@ class SimulatedTruth(Model):
             "layer": ("neuroid", [layer] * values.shape[1]),
         }
         return xr.DataArray(values, dims=("presentation", "neuroid"), coords=coordinates)
-
-    def _asked(self, layers: Sequence[str] | None) -> list[str]:
-        for name in layers or ():
-            if name not in self._features:
-                raise unknown(f"layer of {self.identifier}", name, self._features)
-        return list(layers or self._features)
 
 
 _WHAT = "SIMULATED: the process that generated"
