@@ -135,6 +135,11 @@ def _reads(model: VisionModel, layers: list[str]) -> list[LayerName]:
         raise UserError(
             f"{counted!r} counts calls from the end, which a plugin cannot: count from 1, score it again"
         )
+    taken = next((layer for layer, one in zip(layers, found, strict=True) if one.is_input), None)
+    if taken is not None:
+        raise UserError(
+            f"{taken!r} is what a module is given, which a plugin cannot read: score another layer"
+        )
     return found
 
 

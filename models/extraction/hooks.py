@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Lock, RLock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,10 +14,19 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from ...errors import UserError, first_line
-from .layer_names import first_tensor, layer_name, plain, tensor_of, tensors_in, unusual
+from .layer_names import INPUT, first_tensor, given_to, layer_name, plain, tensor_of, tensors_in, unusual
 from .programs import is_out_of_reach, uncompiled
 
-Hook = Callable[[nn.Module, Any, Any], Any]
+Hook = Callable[..., Any]
+"""(module, inputs, output) -> what it becomes or None; before a module runs, (module, inputs)."""
+
+
+class Placed(NamedTuple):
+    """A hook and where it stands."""
+
+    module: nn.Module
+    hook: Hook
+    before: bool = False
 
 
 class Intervention(Protocol):
@@ -25,7 +34,7 @@ class Intervention(Protocol):
 
     @property
     def layer(self) -> str:
-        """Dotted module name."""
+        """Dotted module name; ``MODULE#in`` for what it is given."""
 
     def applied(self, output: Tensor) -> Tensor:
         """The output as it becomes, a new tensor."""
@@ -48,14 +57,19 @@ class _Hooks:
     """Those that a network has from here, and the lock of the thread that may run it."""
 
     lock: AbstractContextManager[Any] = field(default_factory=RLock)
-    placed: list[tuple[nn.Module, Hook]] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
     handles: list[RemovableHandle] = field(default_factory=list)
 
-    def place(self, hooks: list[tuple[nn.Module, Hook]]) -> None:
+    def place(self, hooks: list[Placed]) -> None:
         for handle in self.handles:
             handle.remove()
         self.placed = hooks
-        self.handles = [module.register_forward_hook(hook) for module, hook in hooks]
+        self.handles = [
+            one.module.register_forward_pre_hook(one.hook)
+            if one.before
+            else one.module.register_forward_hook(one.hook)
+            for one in hooks
+        ]
 
 
 _HOOKS: "WeakKeyDictionary[nn.Module, _Hooks]" = WeakKeyDictionary()
@@ -66,7 +80,7 @@ _NEW = Lock()
 def alone(
     module: nn.Module,
     interventions: Sequence[Intervention] = (),
-    reading: Sequence[tuple[nn.Module, Hook]] = (),
+    reading: Sequence[Placed] = (),
 ) -> Iterator[None]:
     """While the block runs, no other thread runs the network, which has these hooks and no others from here.
 
@@ -75,14 +89,13 @@ def alone(
     module : torch.nn.Module
     interventions : sequence of Intervention
         Come before what is read.
-    reading : sequence of (Module, callable)
-        Forward hooks.
+    reading : sequence of Placed
     """
     with _NEW:
         hooks = _HOOKS.setdefault(module, _Hooks())
     with hooks.lock:
         before = hooks.placed
-        changed = [(module.get_submodule(one.layer), _changing(one)) for one in interventions]
+        changed = [_changing(module, one) for one in interventions]
         try:
             hooks.place([*changed, *reading])
             yield
@@ -90,7 +103,16 @@ def alone(
             hooks.place(before)
 
 
-def _changing(intervention: Intervention) -> Hook:
+def _changing(module: nn.Module, intervention: Intervention) -> Placed:
+    suffix = f"#{INPUT}"
+    named = dict(module.named_modules())
+    if intervention.layer not in named and intervention.layer.endswith(suffix):
+
+        def change_inputs(_module: nn.Module, inputs: Any) -> Any:
+            return intervention.applied(given_to(inputs, intervention.layer)), *inputs[1:]
+
+        return Placed(named[intervention.layer.removesuffix(suffix)], change_inputs, before=True)
+
     def change(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
             parts = (intervention.applied(output[0]), *output[1:])
@@ -101,7 +123,7 @@ def _changing(intervention: Intervention) -> Hook:
             )
         return intervention.applied(output)
 
-    return change
+    return Placed(named[intervention.layer], change)
 
 
 def run(module: nn.Module, call: Callable[[], Any], interventions: Sequence[Intervention] = ()) -> Any:
@@ -184,6 +206,10 @@ def record(
     found = Recording()
     calls: Counter[str] = Counter()
 
+    def note(layer: str, call: int, tensor: Callable[[], Tensor]) -> None:
+        if names[layer].call < 0 or names[layer].call == call:
+            last[layer].append(_Kept.of(plain(tensor(), layer), copy=layer in copied, beside=look))
+
     def hook(one: str) -> Hook:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
             calls[one] += 1
@@ -192,15 +218,24 @@ def record(
                 found.places[one] = list(tensors_in(output))
             found.order.append((one, calls[one]))
             for layer in wanted[one]:
-                if names[layer].call < 0 or names[layer].call == calls[one]:
-                    tensor = plain(tensor_of(output, layer, names[layer]), layer)
-                    last[layer].append(_Kept.of(tensor, copy=layer in copied, beside=look))
+                if not names[layer].is_input:
+                    note(layer, calls[one], lambda layer=layer: tensor_of(output, layer, names[layer]))
             if stop == Stop(one, calls[one]):
                 raise _Enough
 
         return keep
 
-    reading = [(modules[one], hook(one)) for one in wanted]
+    def hook_before(one: str) -> Hook:
+        def keep(_module: nn.Module, inputs: Any) -> None:
+            for layer in wanted[one]:
+                if names[layer].is_input:
+                    note(layer, calls[one] + 1, lambda layer=layer: given_to(inputs, layer))
+
+        return keep
+
+    reading = [Placed(modules[one], hook(one)) for one in wanted]
+    taken = {name.module for name in names.values() if name.is_input}
+    reading += [Placed(modules[one], hook_before(one), before=True) for one in taken]
     watch = _Asked()
     watching = watch if look else nullcontext()
     with suppress(_Enough), alone(module, interventions, reading), _evaluation(module), watching:
@@ -341,7 +376,10 @@ def forward_order(module: nn.Module, call: Callable[[], Any], *, depth: int) -> 
 
         return note
 
-    with alone(module, reading=[(one, hook(name)) for name, one in modules.items()]), _evaluation(module):
+    with (
+        alone(module, reading=[Placed(one, hook(name)) for name, one in modules.items()]),
+        _evaluation(module),
+    ):
         call()
     return list(dict.fromkeys(reversed(order)))[::-1]
 
@@ -374,7 +412,10 @@ def every_output(module: nn.Module, call: Callable[[], Any], readable: Callable[
 
         return note
 
-    with alone(module, reading=[(one, hook(name)) for name, one in modules.items()]), _evaluation(module):
+    with (
+        alone(module, reading=[Placed(one, hook(name)) for name, one in modules.items()]),
+        _evaluation(module),
+    ):
         call()
     total = Counter(name for name, _ in answers)
     seen: Counter[str] = Counter()

@@ -1,4 +1,7 @@
-"""What a layer's name means: a module, one of its calls (``cell@2``), one of the tensors it gives (``block#1``)."""
+"""What a layer's name means: a module, one of its calls (``cell@2``), a tensor that it gives (``block#1``) or takes.
+
+``down_proj#in`` is what a module is given, which no module gives where it is computed in between (gated products).
+"""
 
 import re
 from collections import namedtuple
@@ -13,6 +16,8 @@ from ...errors import UserError, unknown
 from .programs import is_out_of_reach
 
 _NAME = re.compile(r"(?P<module>.+?)(?:@(?P<call>-?[1-9]\d*|last))?(?:#(?P<tensor>.+))?")
+INPUT = "in"
+"""The place of what a module is given: its first positional tensor."""
 _Part = namedtuple("_Part", ["names", "value"])  # the first name is the usual one
 
 
@@ -27,12 +32,18 @@ class LayerName:
     call : int
         Counted from 1, or from the end: -1 is the last call of a forward pass.
     tensor : str
-        Its place in what the module gives: ``1``, ``hidden``, ``0.1``; empty for the first tensor.
+        Its place in what the module gives: ``1``, ``hidden``, ``0.1``; empty for the first tensor, ``in`` for what it
+        is given.
     """
 
     module: str
     call: int = -1
     tensor: str = ""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is what the module is given."""
+        return self.tensor == INPUT
 
 
 def layer_name(name: str, modules: Container[str]) -> LayerName:
@@ -69,7 +80,7 @@ def check_modules(module: nn.Module, layers: Sequence[str], model: str) -> None:
     check_layers(module, layers, model)
     known = dict(module.named_modules())
     for layer in layers:
-        if layer not in known:
+        if layer not in known and layer.removesuffix(f"#{INPUT}") not in known:
             whole = layer_name(layer, known).module
             raise UserError(f"{layer!r} of {model} is a part of what {whole!r} gives: lesion {whole!r}")
 
@@ -111,6 +122,26 @@ def tensor_of(output: Any, layer: str, name: LayerName) -> Tensor:
     gives = "one tensor" if isinstance(output, Tensor) else f"a {type(output).__name__}, not a tensor"
     advice = f"name it {name.module!r}" if isinstance(output, Tensor) else "choose a module inside it"
     raise UserError(f"layer {layer!r} gives {gives}: {advice}")
+
+
+def given_to(inputs: Any, layer: str) -> Tensor:
+    """The tensor that a module is given first.
+
+    Parameters
+    ----------
+    inputs : tuple
+        Its positional arguments.
+    layer : str
+        The name as it was written.
+
+    Raises
+    ------
+    UserError
+        Where it is given none.
+    """
+    if not inputs or not isinstance(inputs[0], Tensor):
+        raise UserError(f"layer {layer!r}: the module is given no tensor by position: choose another layer")
+    return inputs[0]
 
 
 def unusual(tensor: Tensor) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError, first_line
-from .hooks import _evaluation, alone, run
+from .hooks import Placed, _evaluation, alone, run
 from .reading_manner import _same, same_draws
 from .texts import TokenSequence
 
@@ -32,7 +32,7 @@ def embedding_of_tokens(model: Any) -> str | None:
         flat = ids[:0] if given is None or given.is_floating_point() else given.reshape(-1).cpu()[: len(ids)]
         calls[name].append(torch.equal(flat.long(), ids))
 
-    reading = [(one, partial(look, name)) for name, one in named.items()]
+    reading = [Placed(one, partial(look, name)) for name, one in named.items()]
     try:
         with alone(model.module, reading=reading), _evaluation(model.module):
             same_draws(partial(model._forward, batch))

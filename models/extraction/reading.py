@@ -373,7 +373,9 @@ def described(meant: LayerName, n_calls: int, places: Sequence[str], varies: str
         said["calls"] = f"{which} for each stimulus, alone in its batch"
     elif n_calls > 1:
         said["calls"] = f"call {call} of {n_calls}"
-    if len(places) > 1:
+    if meant.is_input:
+        said["tensors"] = "what it is given"
+    elif len(places) > 1:
         said["tensors"] = f"{meant.tensor or 'the first'} of {', '.join(places)}"
     return said
 

@@ -119,6 +119,9 @@ class TextTokenizer:
         The most that the network reads.
     """
 
+    one_paragraph = True
+    """A text of several lines is several to it: networks that are trained here see no line break."""
+
     def __init__(self, stored: str, max_tokens: int) -> None:
         from tokenizers import Tokenizer
 

@@ -1,0 +1,1 @@
+"""What a layer writes into the output: lenses, vocabulary, importance, topics, dreams."""

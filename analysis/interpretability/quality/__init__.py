@@ -1,0 +1,1 @@
+"""What a dictionary is worth: reconstruction, loss recovered, densities, controls, matching, splitting."""
