@@ -98,7 +98,7 @@ class Dictionary:
         for name, (tensor, shape) in shapes.items():
             if tuple(tensor.shape) != shape or 0 in shape:
                 raise UserError(
-                    f"a dictionary's {name} is {tuple(tensor.shape)} where encoder {tuple(w.encoder.shape)} and decoder "
+                    f"a dictionary's {name} is {tuple(tensor.shape)}: encoder {tuple(w.encoder.shape)} and decoder "
                     f"{tuple(w.decoder.shape)} ask for {shape}"
                 )
         VARIANTS[self.variant]

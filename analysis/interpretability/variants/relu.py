@@ -8,7 +8,7 @@ from .base import variant
 
 @variant("relu", "every answer above 0, sparse by an L1 penalty")
 def relu_codes(pre: Tensor, weights: Weights) -> Codes:
-    """f = ReLU of pre.
+    """F = ReLU of pre.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from .base import variant
 
 @variant("topk", "the k largest answers of each row, where they are above 0")
 def topk_codes(pre: Tensor, weights: Weights) -> Codes:
-    """f = ReLU of the k largest of pre.
+    """F = ReLU of the k largest of pre.
 
     Parameters
     ----------
