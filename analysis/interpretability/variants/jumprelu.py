@@ -1,0 +1,98 @@
+"""Answers above a threshold of each feature's own (Rajamanoharan et al. 2024, arXiv 2407.14435), sparse by their number."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..codes import Codes, Weights, codes_of
+from .base import Batch, Learning, Outcome, variant
+from .penalised import answers, penalty_weight, read_out
+
+WIDTH = 0.001
+"""Of the rectangle through which thresholds take gradients, and where they begin: for rows of norm 1."""
+_NAME = "log_threshold"
+
+
+class _Jump(torch.autograd.Function):
+    """``a H(a - theta)``, and to theta ``-theta / w`` where a is within w / 2 of it."""
+
+    @staticmethod
+    def forward(ctx: Any, answer: Tensor, threshold: Tensor, width: float) -> Tensor:
+        ctx.save_for_backward(answer, threshold)
+        ctx.width = width
+        return torch.where(answer > threshold, answer, 0.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        answer, threshold = ctx.saved_tensors
+        gradient, near = gradients[0], (answer - threshold).abs() < ctx.width / 2
+        of_threshold = -(threshold / ctx.width) * torch.where(near, gradient, 0.0).sum(0)
+        return torch.where(answer > threshold, gradient, 0.0), of_threshold, None
+
+
+class _Step(torch.autograd.Function):
+    """``H(a - theta)``, and to theta ``-1 / w`` where a is within w / 2 of it."""
+
+    @staticmethod
+    def forward(ctx: Any, answer: Tensor, threshold: Tensor, width: float) -> Tensor:
+        ctx.save_for_backward(answer, threshold)
+        ctx.width = width
+        return (answer > threshold).to(answer.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        answer, threshold = ctx.saved_tensors
+        near = (answer - threshold).abs() < ctx.width / 2
+        return None, -(1 / ctx.width) * torch.where(near, gradients[0], 0.0).sum(0), None
+
+
+class JumpRelu(Learning):
+    """Loss: the fraction of variance left + lambda mean number of active features.
+
+    Thresholds are positive (their logarithm learns) and take a straight-through gradient by a rectangle of width
+    .001 sqrt(d), which is .001 for rows scaled to norm 1 as in the paper.
+    """
+
+    sparse = False
+
+    def begin(self, weights: Weights, generator: torch.Generator) -> Weights:
+        """With thresholds."""
+        del generator
+        start = torch.full_like(weights.encoder_bias, WIDTH * weights.n_units**0.5).log()
+        return replace(weights, extra={**weights.extra, _NAME: start})
+
+    def run(self, batch: Batch) -> Outcome:
+        """Loss and reconstruction of a batch."""
+        width = WIDTH * batch.x.shape[1] ** 0.5
+        answer = answers(batch).relu()
+        threshold = batch.weights.extra[_NAME].exp()
+        features = _Jump.apply(answer, threshold, width)
+        made = read_out(batch, features)
+        firing = features.detach() > 0
+        n_active = float(firing.sum()) / len(features)
+        weight = penalty_weight(batch, 0.1 / batch.active, n_active)
+        loss = batch.error(made) + weight * _Step.apply(answer, threshold, width).sum(1).mean()
+        return Outcome(loss, made, firing.any(0).nonzero()[:, 0], n_active)
+
+    def finished(self, weights: Weights, state: dict[str, float]) -> Weights:
+        """With the thresholds themselves."""
+        del state
+        extra = {name: value for name, value in weights.extra.items() if name != _NAME}
+        return replace(weights, threshold=weights.extra[_NAME].exp(), extra=extra)
+
+
+@variant(
+    "jumprelu", "every answer above its feature's threshold, sparse by a penalty on their number", JumpRelu()
+)
+def jumprelu_codes(pre: Tensor, weights: Weights) -> Codes:
+    """F = pre where it exceeds the feature's threshold, else 0.
+
+    Parameters
+    ----------
+    pre : Tensor of shape (n_rows, n_features)
+    weights : Weights
+    """
+    threshold = 0.0 if weights.threshold is None else weights.threshold
+    return codes_of(torch.where(pre > threshold, pre.clamp_min(0), 0.0))
