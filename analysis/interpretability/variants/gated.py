@@ -37,7 +37,7 @@ class Gated(Learning):
         seen = opened @ weights.decoder.detach() + batch.put_back.detach()
         firing = features.detach() > 0
         n_active = float(firing.sum()) / len(features)
-        weight = penalty_weight(batch, 1 / batch.x.shape[1], n_active)
+        weight = penalty_weight(batch, 0.1 / batch.x.shape[1], n_active)
         loss = batch.error(made) + weight * opened.sum(1).mean() + batch.error(seen)
         return Outcome(loss, made, firing.any(0).nonzero()[:, 0], n_active)
 

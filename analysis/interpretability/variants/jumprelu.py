@@ -1,4 +1,4 @@
-"""Answers above a threshold of each feature's own (Rajamanoharan et al. 2024, arXiv 2407.14435), sparse by their number."""
+"""Answers above a threshold of each feature's own, sparse by their number (Rajamanoharan 2024, arXiv 2407.14435)."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,8 +11,10 @@ from .base import Batch, Learning, Outcome, variant
 from .penalised import answers, penalty_weight, read_out
 
 WIDTH = 0.001
-"""Of the rectangle through which thresholds take gradients, and where they begin: for rows of norm 1."""
-_NAME = "log_threshold"
+"""Of the rectangle through which thresholds take gradients, for rows of norm 1."""
+_NAME, _SET = "log_threshold", "thresholds_set"
+_FIRST_ACTIVE = 4
+"""Times the wanted number of active features that the first batch has."""
 
 
 class _Jump(torch.autograd.Function):
@@ -51,8 +53,9 @@ class _Step(torch.autograd.Function):
 class JumpRelu(Learning):
     """Loss: the fraction of variance left + lambda mean number of active features.
 
-    Thresholds are positive (their logarithm learns) and take a straight-through gradient by a rectangle of width
-    .001 sqrt(d), which is .001 for rows scaled to norm 1 as in the paper.
+    Thresholds are positive (their logarithm learns), begin where the first batch has four times the wanted number of
+    active features, and take a straight-through gradient by a rectangle of width .001 sqrt(d), which is .001 for rows
+    scaled to norm 1 as in the paper.
     """
 
     sparse = False
@@ -60,19 +63,21 @@ class JumpRelu(Learning):
     def begin(self, weights: Weights, generator: torch.Generator) -> Weights:
         """With thresholds."""
         del generator
-        start = torch.full_like(weights.encoder_bias, WIDTH * weights.n_units**0.5).log()
-        return replace(weights, extra={**weights.extra, _NAME: start})
+        return replace(weights, extra={**weights.extra, _NAME: torch.zeros_like(weights.encoder_bias)})
 
     def run(self, batch: Batch) -> Outcome:
         """Loss and reconstruction of a batch."""
         width = WIDTH * batch.x.shape[1] ** 0.5
         answer = answers(batch).relu()
+        if batch.state.setdefault(_SET, 0.0) == 0.0:
+            batch.weights.extra[_NAME].data.fill_(_first_threshold(answer, batch.active).log())
+            batch.state[_SET] = 1.0
         threshold = batch.weights.extra[_NAME].exp()
         features = _Jump.apply(answer, threshold, width)
         made = read_out(batch, features)
         firing = features.detach() > 0
         n_active = float(firing.sum()) / len(features)
-        weight = penalty_weight(batch, 0.1 / batch.active, n_active)
+        weight = penalty_weight(batch, 0.02 / batch.active, n_active)
         loss = batch.error(made) + weight * _Step.apply(answer, threshold, width).sum(1).mean()
         return Outcome(loss, made, firing.any(0).nonzero()[:, 0], n_active)
 

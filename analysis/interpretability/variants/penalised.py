@@ -1,4 +1,4 @@
-"""What the variants share whose sparsity is a penalty: all answers at once, and a weight that seeks a number of active features."""
+"""What variants share whose sparsity is a penalty: all answers at once, and a weight that seeks a number of features."""
 
 import math
 
@@ -8,8 +8,9 @@ from .base import Batch
 
 WARM_UP = 0.05
 """Share of the training over which the penalty grows to its weight."""
-_PACE, _WIDEST = 0.02, 1.0
-_PENALTY = "penalty"
+_ARRIVAL = 0.5
+_PACE, _WIDEST = 0.03, 1.0
+_PENALTY, _BEGAN, FIXED = "penalty", "began_with_active", "fixed_penalty"
 
 
 def answers(batch: Batch) -> Tensor:
@@ -27,25 +28,29 @@ def read_out(batch: Batch, features: Tensor) -> Tensor:
 
 
 def penalty_weight(batch: Batch, beginning: float, n_active: float) -> float:
-    """The weight of the penalty: grows over the first 5 % of the training, then seeks the wanted number of active features.
+    """The weight of the penalty: it grows over the first 5 % of the training, then leads to the wanted number of features.
 
-    After the warm-up each batch moves the weight's logarithm by .02 times the logarithm of the number of active features
-    over the number wanted, at most by .02. Where a weight is given (``state["fixed_penalty"]``) it stays.
+    The number aimed at falls, by equal factors, from what there was after the growth to what is wanted at half of the
+    training; each batch moves the logarithm of the weight by .03 times the logarithm of actual over aimed number (at most
+    1). A weight that is given, ``state["fixed_penalty"]``, only grows.
 
     Parameters
     ----------
     batch : Batch
     beginning : float
-        The weight before it seeks.
+        The weight at the end of its growth.
     n_active : float
         Mean active features of a row, in this batch.
     """
-    state = batch.state
-    if "fixed_penalty" in state:
-        return state["fixed_penalty"] * min(1.0, batch.done / WARM_UP)
+    state, done = batch.state, batch.done
+    if FIXED in state:
+        return state[FIXED] * min(1.0, done / WARM_UP)
     weight = state.setdefault(_PENALTY, beginning)
-    if batch.done < WARM_UP:
-        return weight * batch.done / WARM_UP
-    excess = math.log(max(n_active, 1e-3) / batch.active)
-    state[_PENALTY] = weight * math.exp(_PACE * max(-_WIDEST, min(_WIDEST, excess)))
+    if done < WARM_UP:
+        return weight * done / WARM_UP
+    active = math.log(max(n_active, 1e-3))
+    began = state.setdefault(_BEGAN, active)
+    passed = min(1.0, (done - WARM_UP) / (_ARRIVAL - WARM_UP))
+    aim = began + (math.log(batch.active) - began) * passed
+    state[_PENALTY] = weight * math.exp(_PACE * max(-_WIDEST, min(_WIDEST, active - aim)))
     return state[_PENALTY]

@@ -19,7 +19,7 @@ class Relu(Learning):
         made = read_out(batch, features)
         firing = features.detach() > 0
         n_active = float(firing.sum()) / len(features)
-        weight = penalty_weight(batch, 1 / batch.x.shape[1], n_active)
+        weight = penalty_weight(batch, 0.1 / batch.x.shape[1], n_active)
         norms = batch.weights.decoder.norm(dim=1)
         loss = batch.error(made) + weight * (features @ norms).mean()
         return Outcome(loss, made, firing.any(0).nonzero()[:, 0], n_active)
