@@ -1,0 +1,1 @@
+"""Products with codes of which few entries are not zero, and their gradients."""
