@@ -162,9 +162,9 @@ def adaptive_supports(bench: Bench, sizes: Sequence[int]) -> dict[int, Integers]
     found = {}
     for k in sorted(set(sizes), reverse=True):
         order = np.argsort(-np.abs(probe.weights), kind="stable")[:k]
-        units, kept = units[order], Logistic(probe.weights[order], probe.bias)
+        units, probe = units[order], Logistic(probe.weights[order], probe.bias)
         if k < bench.n_units:
-            probe = fit_logistic(bench.x[:, units], bench.y, start=kept)
+            probe = fit_logistic(bench.x[:, units], bench.y, start=probe)
             order = np.argsort(-np.abs(probe.weights), kind="stable")
             units, probe = units[order], Logistic(probe.weights[order], probe.bias)
         found[k] = units
