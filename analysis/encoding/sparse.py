@@ -10,7 +10,7 @@ and the held-out rows follow the same recursion, so that one fit to the largest 
 smaller one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,63 @@ def sparse_encoding(
     UserError
         Where a size exceeds the number of units, or leaves no training row over; where a value is not finite.
     """
+    y = np.asarray(targets, np.float64)
+    wanted = tuple(sorted(set(sizes)))
+    found = sparse_predictions(features, y, splits, sizes=sizes, device=device)
+    r = np.zeros((len(splits), len(wanted), y.shape[1]))
+    units = np.full((len(splits), y.shape[1], wanted[-1]), -1, np.intp)
+    for one in found:
+        units[one.split, one.block] = one.units
+        test = y[splits[one.split].test, one.block]
+        mean, spread = _scale(y[splits[one.split].train, one.block])
+        for row, prediction in enumerate(one.predictions):
+            r[one.split, row, one.block] = np.nan_to_num(
+                pearson((prediction - mean) / spread, (test - mean) / spread)
+            )
+    return SparseCurve(wanted, r.mean(axis=0), units)
+
+
+@dataclass(frozen=True)
+class SparsePredictions:
+    """Some targets on one split.
+
+    Attributes
+    ----------
+    split : int
+    block : slice
+        Of the targets.
+    units : array of shape (n_targets, largest size)
+        Chosen on the training rows, in their order; -1 where no other unit explains anything.
+    predictions : list of array of shape (n_test, n_targets)
+        Of the held-out rows, one a size, in the unit of the targets.
+    """
+
+    split: int
+    block: slice
+    units: Indices
+    predictions: list[Floats]
+
+
+def sparse_predictions(
+    features: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    splits: Sequence[Split],
+    *,
+    sizes: Sequence[int] = SIZES,
+    device: str = "cpu",
+) -> Iterator[SparsePredictions]:
+    """What few units predict of the held-out rows, split by split and some targets at a time.
+
+    Parameters
+    ----------
+    features, targets, splits, sizes, device
+        As in :func:`sparse_encoding`.
+
+    Raises
+    ------
+    UserError
+        As there, at once.
+    """
     x, y = np.asarray(features), np.asarray(targets, np.float64)
     for what, values in (("features", x), ("targets", y)):
         if values.ndim != 2 or len(values) != len(y):
@@ -91,8 +148,12 @@ def sparse_encoding(
             f"sizes {list(wanted)} do not fit {x.shape[1]} units and the smallest training set: "
             f"choose numbers of units from 1 to {most}"
         )
-    r = np.zeros((len(splits), len(wanted), y.shape[1]))
-    units = np.full((len(splits), y.shape[1], wanted[-1]), -1, np.intp)
+    return _predictions(x, y, splits, wanted, device)
+
+
+def _predictions(
+    x: npt.NDArray[np.floating], y: Floats, splits: Sequence[Split], wanted: tuple[int, ...], device: str
+) -> Iterator[SparsePredictions]:
     per_target = wanted[-1] * (x.shape[1] + max(len(split.test) for split in splits))
     step = max(1, _ENTRIES // per_target)
     blocks = [slice(start, start + step) for start in range(0, y.shape[1], step)]
@@ -101,15 +162,16 @@ def sparse_encoding(
     for i, block in track(work, "choosing units"):
         if pursuit is None or block.start == 0:
             pursuit = _Pursuit(x[splits[i].train], x[splits[i].test], device)
-        train, test = y[splits[i].train, block], y[splits[i].test, block]
-        mean, spread = train.mean(axis=0), train.std(axis=0)
-        spread = np.where(spread > 1e-12 * np.abs(train).max(axis=0), spread, 1.0)  # any unit of measurement
-        test = (test - mean) / spread
+        train = y[splits[i].train, block]
+        mean, spread = _scale(train)
         chosen, predictions = pursuit.follow((train - mean) / spread, wanted)
-        units[i, block] = chosen
-        for row, prediction in enumerate(predictions):
-            r[i, row, block] = np.nan_to_num(pearson(prediction, test))
-    return SparseCurve(wanted, r.mean(axis=0), units)
+        yield SparsePredictions(i, block, chosen, [one * spread + mean for one in predictions])
+
+
+def _scale(train: Floats) -> tuple[Floats, Floats]:
+    """Mean and spread of targets, in any unit of measurement; 1 for those that do not vary."""
+    mean, spread = train.mean(axis=0), train.std(axis=0)
+    return mean, np.where(spread > 1e-12 * np.abs(train).max(axis=0), spread, 1.0)
 
 
 class _Pursuit:
