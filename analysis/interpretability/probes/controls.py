@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .rows import Scale
+from ....brain_data.stimuli.probing.trivial import beyond_threshold
+from .scale import Scale
 from .scores import Scores, scores
 from .sparse_probe import Bench, Point, adaptive_supports, by_ranking
 
@@ -93,22 +94,9 @@ def firing_rules(bench: Bench, units: Integers) -> FiringRules:
     A unit fires beyond the threshold, on the side of the positives, at which balanced accuracy of the training rows is
     highest. A rule gives log odds of +-1.
     """
-    fires = np.stack([_fires(bench.x[:, u], bench.y, bench.x_test[:, u]) for u in units])
+    fires = np.stack([beyond_threshold(bench.x[:, u], bench.y, bench.x_test[:, u]) for u in units])
     single, union, conjunction = (
         scores(np.where(one, 1.0, -1.0), bench.y_test)
         for one in (fires[0], fires.any(axis=0), fires.all(axis=0))
     )
     return FiringRules(np.asarray(units, np.intp), single, union, conjunction)
-
-
-def _fires(values: Floats, labels: Labels, test: Floats) -> Labels:
-    sign = 1.0 if values[labels].mean() >= values[~labels].mean() else -1.0
-    order = np.argsort(-sign * values)
-    ranked = sign * values[order]
-    true = labels[order]
-    gain = np.cumsum(true) / true.sum() - np.cumsum(~true) / (~true).sum()
-    gain[:-1][ranked[:-1] == ranked[1:]] = -np.inf  # no threshold is between equal values
-    at = int(gain.argmax())
-    after = ranked[min(at + 1, len(ranked) - 1)]
-    fires: Labels = sign * test > (ranked[at] + after) / 2
-    return fires

@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ....brain_data.stimuli.probing.splits import Parts
 from .logistic import Logistic, fit_logistic
 from .rankings import ranked
-from .rows import Parts, Scale
+from .scale import Scale
 from .scores import N_DRAWS, Scores, intervals, scores
 
 Floats = npt.NDArray[np.float64]

@@ -1,1 +1,1 @@
-"""Properties of texts and pictures to probe for: to add a family, copy a sibling; the registry finds it."""
+"""Properties of texts and pictures to probe for, each with its rule, material, licence and known confound."""
