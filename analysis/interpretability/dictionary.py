@@ -61,9 +61,9 @@ class Dictionary:
     scale : float
     variant : str
         One of the registry ``VARIANTS``.
-    rows : {"scaled", "normalized"}
-        Whether all rows share mean and scale, or each has its own mean and standard deviation taken out and put back
-        (with 1e-5 beside the standard deviation).
+    rows : {"scaled", "normalized", "rescaled"}
+        Whether all rows share mean and scale, each has its own mean and standard deviation taken out and put back (with
+        1e-5 beside the standard deviation where it is taken out), or each is brought to the norm sqrt(n_units) and back.
     site : Site
     facts : dict
         How it was learnt: digest of the corpus, rows seen, seeds, optimiser, versions, quality. Plain values.
@@ -75,7 +75,7 @@ class Dictionary:
     mean: Tensor = field(repr=False)
     scale: float
     variant: str
-    rows: Literal["scaled", "normalized"] = "scaled"
+    rows: Literal["scaled", "normalized", "rescaled"] = "scaled"
     site: Site = Site()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     output_mean: Tensor | None = field(default=None, repr=False)
@@ -244,9 +244,12 @@ class Dictionary:
     def _scaled(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         if self.rows == "scaled":
             return (rows - self.mean) / self.scale, None, None
+        if self.rows == "rescaled":
+            stretch = rows.norm(dim=1, keepdim=True) / rows.shape[1] ** 0.5
+            return rows / stretch.clamp_min(1e-12), torch.zeros_like(stretch), stretch
         shift = rows.mean(dim=1, keepdim=True)
-        stretch = rows.std(dim=1, keepdim=True, correction=1) + 1e-5
-        return (rows - shift) / stretch, shift, stretch
+        stretch = rows.std(dim=1, keepdim=True, correction=1)
+        return (rows - shift) / (stretch + 1e-5), shift, stretch
 
     def _raw(self, made: Tensor, shift: Tensor | None, stretch: Tensor | None) -> Tensor:
         if shift is not None and stretch is not None:
@@ -316,8 +319,10 @@ class Dictionary:
             weights = Weights(
                 *(tensors[one] for one in named), int(kept["k"]), tensors.get("threshold"), extra
             )
-            if kept["rows"] not in ("scaled", "normalized"):
-                raise UserError(f"{folder}: rows are 'scaled' or 'normalized', not {kept['rows']!r}")
+            if kept["rows"] not in ("scaled", "normalized", "rescaled"):
+                raise UserError(
+                    f"{folder}: rows are 'scaled', 'normalized' or 'rescaled', not {kept['rows']!r}"
+                )
             return cls(
                 weights,
                 tensors["mean"],
