@@ -26,6 +26,7 @@ from .common import (
 )
 from .compare import compare
 from .data import data
+from .features import features
 from .leaderboard import leaderboard, submit
 from .maps import export_map
 from .models import lesion, models, train, twins
@@ -52,6 +53,7 @@ benchmarks = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
+app.add_typer(features, name="features")
 app.add_typer(leaderboard, name="leaderboard")
 app.command()(train)
 app.command()(twins)

@@ -21,6 +21,8 @@ KINDS = {
     "ceilings": "bench.metrics.registries:CEILING_KINDS",
     "nuisances": "bench.metrics.registries:NUISANCE_SPACES",
     "benchmarks": "bench.benchmark:list_benchmarks",
+    "variants": "analysis.interpretability.variants.base:VARIANTS",
+    "views": "analysis.interpretability.views.base:VIEWS",
     "panels": "bench.reports.panel:PANELS",
 }
 """Kind -> its registry, or the function that gives the cards of its catalogue, in this package."""

@@ -1,6 +1,7 @@
 """Texts of a corpus, document by document, some of them held out."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def text_corpus(source: Path, *, share_held_out: float = 0.1) -> TextCorpus:
     texts = [text.strip() for text in documents(source) if text.strip()]
     if len(texts) < 2:
         raise UserError(f"{source} holds {len(texts)} documents: at least 2 are needed, one to hold out")
+    return held_out_of(texts, share_held_out)
+
+
+def held_out_of(texts: Sequence[str], share_held_out: float) -> TextCorpus:
+    """The last documents held out: about a share of all letters, one document at least.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        At least two documents.
+    share_held_out : float
+    """
     total, held, first = sum(map(len, texts)), 0, len(texts)
     while first > 1 and held < share_held_out * total:
         first -= 1

@@ -20,7 +20,7 @@ from ..sheet import Sheet, grid_sheet
 from . import activation_cache, precision
 from .hooks import Intervention, alone, every_output, forward_order
 from .labels import labeled
-from .layer_names import check_layers, check_modules
+from .layer_names import INPUT, check_layers, check_modules
 from .network_digest import network_fingerprint, precision_of_products
 from .programs import readable
 from .reading import Reading, described
@@ -207,6 +207,30 @@ class Network(Reading):
         """Where the layer's units lie; see :meth:`Model.sheet`."""
         check_layers(self.module, [layer], self.identifier)
         return self._sheets.get(layer)
+
+    def sheet_of_units(self, layer: str, n_units: int) -> Sheet | None:
+        """Where units lie that pass through a layer: on its own sheet, else on that of the layer of its block.
+
+        The units of a feed-forward layer are laid out by its first linear map and read after its nonlinearity; the two
+        stand in one parent module and have as many units.
+
+        Parameters
+        ----------
+        layer : str
+            ``MODULE#in`` for what a module is given.
+        n_units : int
+
+        Returns
+        -------
+        Sheet or None
+            None where there is none, or several.
+        """
+        name = layer.removesuffix(f"#{INPUT}")
+        own = self._sheets.get(name) if name == layer else None
+        parent = name.rpartition(".")[0]
+        beside = [own] if own else [s for at, s in self._sheets.items() if at.rpartition(".")[0] == parent]
+        fitting = [one for one in beside if len(one) == n_units]
+        return fitting[0] if len(fitting) == 1 else None
 
     def control_sheet(self, layer: str, *, random_state: int | None = None) -> Sheet:
         """A layout for any layer, to compare a topographic one with: units in their order on a grid, or shuffled.

@@ -12,7 +12,7 @@ from ....errors import UserError
 from ....registry import Registry
 from ...stimulus_set import StimulusSet
 from .material import Material
-from .splits import Parts, split_by_document
+from .splits import split_by_document
 from .trivial import trivial_f1
 
 Integers = npt.NDArray[np.intp]
@@ -103,13 +103,17 @@ class Texts:
     kinds: list[str]
 
     @classmethod
-    def of(cls, groups: Mapping[str, tuple[bool, Sequence[tuple[str, str]]]], most: int = MOST_TEXTS) -> "Texts":
+    def of(
+        cls, groups: Mapping[str, tuple[bool, Sequence[tuple[str, str]]]], most: int = MOST_TEXTS
+    ) -> "Texts":
         """From kinds of texts: kind -> (label, pairs of document and text), as many positives as negatives.
 
         Kinds of one label give as many texts each, where they have them; which ones is drawn by a seed.
         """
         generator = np.random.default_rng(0)
-        by_label = {label: {k: g for k, (one, g) in groups.items() if one == label} for label in (True, False)}
+        by_label = {
+            label: {k: g for k, (one, g) in groups.items() if one == label} for label in (True, False)
+        }
         sizes = {label: sum(map(len, by_label[label].values())) for label in by_label}
         n_each = min(most // 2, *sizes.values())
         rows = []
@@ -267,7 +271,9 @@ def text_numbers(texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
     return {
         "letters": np.array([len(text) for text in texts], np.float64),
         "words": np.array([len(one) for one in words], np.float64),
-        "mean log frequency": np.array([np.mean([np.log(count[word]) for word in one] or [0.0]) for one in words]),
+        "mean log frequency": np.array(
+            [np.mean([np.log(count[word]) for word in one] or [0.0]) for one in words]
+        ),
     }
 
 

@@ -15,7 +15,10 @@ _PRIOR = 0.5
 
 
 def trivial_f1(
-    numbers: Mapping[str, npt.ArrayLike], keys: Mapping[str, npt.ArrayLike], labels: npt.ArrayLike, parts: Parts
+    numbers: Mapping[str, npt.ArrayLike],
+    keys: Mapping[str, npt.ArrayLike],
+    labels: npt.ArrayLike,
+    parts: Parts,
 ) -> dict[str, float]:
     """F1 of single trivial predictors on the test examples, fitted to the training examples.
 

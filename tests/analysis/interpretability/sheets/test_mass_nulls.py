@@ -38,9 +38,7 @@ def test_the_null_is_the_mean_of_maps_that_were_permuted_together():
     maps = np.random.default_rng(1).normal(size=(12, 256))
     found = clustering_of_mean(maps, QUEEN, permutations=2000)
     generator = np.random.default_rng(2)
-    direct = [
-        morans_i_of_maps(maps[:, generator.permutation(256)], QUEEN, 0)["I"].mean() for _ in range(300)
-    ]
+    direct = [morans_i_of_maps(maps[:, generator.permutation(256)], QUEEN, 0)["I"].mean() for _ in range(300)]
     assert found.null_mean == pytest.approx(-1 / 255, abs=0.001)
     assert found.null_sd == pytest.approx(np.std(direct), rel=0.15)
 

@@ -1,0 +1,35 @@
+"""Where on the model's sheet each feature writes, beside directions that are no features."""
+
+import pandas as pd
+
+from ...spatial.spatial_weights import SpatialWeights
+from ..sheets.feature_mass import mass_table
+from ..sheets.mass_nulls import mass_comparison
+from .base import Inside, view
+
+_PERMUTATIONS = 199
+
+
+@view(
+    "mass",
+    "feature",
+    "where each feature writes on the sheet: center, spread, clustering, units of half its mass",
+)
+def of_features(inside: Inside) -> pd.DataFrame:
+    """The table of :func:`..sheets.feature_mass.mass_table`; its controls in ``attrs["controls"]``.
+
+    Parameters
+    ----------
+    inside : Inside
+        Whose model has a sheet for the layer.
+    """
+    weights = SpatialWeights.from_positions(inside.sheet)
+    decoder = inside.features.directions.numpy()
+    table = mass_table(decoder, weights)
+    rows = inside.rows.numpy()
+    alive = inside.activations("feature").any(axis=0)
+    beside = mass_comparison(
+        decoder[alive], rows, weights, n_draws=5, permutations=_PERMUTATIONS, random_state=inside.seed
+    )
+    table.attrs["controls"] = beside.reset_index().to_dict("records")
+    return table
