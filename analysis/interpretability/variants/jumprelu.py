@@ -88,6 +88,12 @@ class JumpRelu(Learning):
         return replace(weights, threshold=weights.extra[_NAME].exp(), extra=extra)
 
 
+def _first_threshold(answer: Tensor, active: int) -> Tensor:
+    """What as many answers of the first batch exceed, per row, as four times the wanted number."""
+    wanted = min(_FIRST_ACTIVE * active, answer.shape[1])
+    return answer.detach().topk(wanted, dim=1).values[:, -1].mean().clamp_min(1e-3)
+
+
 @variant(
     "jumprelu", "every answer above its feature's threshold, sparse by a penalty on their number", JumpRelu()
 )

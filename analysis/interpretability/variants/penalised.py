@@ -8,8 +8,8 @@ from .base import Batch
 
 WARM_UP = 0.05
 """Share of the training over which the penalty grows to its weight."""
-_ARRIVAL = 0.5
-_PACE, _WIDEST = 0.03, 1.0
+_ARRIVAL = 0.7
+_PACE, _WIDEST = 0.02, 0.5
 _PENALTY, _BEGAN, FIXED = "penalty", "began_with_active", "fixed_penalty"
 
 
@@ -30,9 +30,9 @@ def read_out(batch: Batch, features: Tensor) -> Tensor:
 def penalty_weight(batch: Batch, beginning: float, n_active: float) -> float:
     """The weight of the penalty: it grows over the first 5 % of the training, then leads to the wanted number of features.
 
-    The number aimed at falls, by equal factors, from what there was after the growth to what is wanted at half of the
-    training; each batch moves the logarithm of the weight by .03 times the logarithm of actual over aimed number (at most
-    1). A weight that is given, ``state["fixed_penalty"]``, only grows.
+    The number aimed at falls, by equal factors, from what there was after the growth to what is wanted at seven tenths of the
+    training; each batch moves the logarithm of the weight by .02 times the logarithm of actual over aimed number (at most
+    a half). A weight that is given, ``state["fixed_penalty"]``, only grows.
 
     Parameters
     ----------
