@@ -224,5 +224,6 @@ def made_of(
         What was changed on the way, in words.
     """
     facts = {"layout": layout} | ({"converted": said} if said else {})
-    mean = torch.zeros(weights.n_units)
-    return Dictionary(weights, mean, scale, variant, rows, site, facts)
+    mean, out = torch.zeros(weights.n_units), weights.decoder.shape[1]
+    elsewhere = (torch.zeros(out), 1.0) if out != weights.n_units else (None, None)
+    return Dictionary(weights, mean, scale, variant, rows, site, facts, *elsewhere)

@@ -158,7 +158,9 @@ def _architecture(settings: Settings) -> tuple[str, int]:
     if architecture not in ("topk", "abstopk", "batchtopk", "matryoshka_batchtopk"):
         return architecture, 0
     if settings.values.get("k") is None and inner.values.get("k") is not None:
-        return architecture, inner.count("k")
+        settings = inner
+    if isinstance(k := settings.values.get("k"), float) and architecture.endswith("batchtopk"):
+        return architecture, max(1, round(k)) if k < 1 << 40 else 0
     return architecture, settings.count("k", default=100)
 
 
