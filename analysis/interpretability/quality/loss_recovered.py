@@ -12,7 +12,7 @@ from torch import Tensor
 from ....errors import UserError
 from ....files import digest_of
 from ....models.extraction.language_model import LanguageModel
-from ....models.extraction.rows import TokenWindows, predicted_tokens, token_losses
+from ....models.extraction.rows import TokenWindows, token_losses
 from ....models.extraction.torch_model import Network
 from ....models.interventions.splice import Splice, zeroed
 from ...statistics.resampling import bootstrap_weights, percentile_interval
@@ -111,6 +111,8 @@ def loss_recovered(
     UserError
         For a network that predicts no token; windows without a second token.
     """
+    if not any(len(ids) > 1 for ids in windows.ids):
+        raise UserError("no window has a second token, whose prediction would be scored")
     model = model.predicting()
     which = {
         "clean": model,
@@ -119,11 +121,7 @@ def loss_recovered(
         "mean": held_at(model, layer, mean),
     }
     losses = {name: token_losses(one, windows) for name, one in which.items()}
-    window, place = predicted_tokens(windows)
-    if not len(window):
-        raise UserError("no window has a second token, whose prediction would be scored")
-    owners = np.concatenate([windows.document[i][1:] for i in range(len(windows))])
-    del place
+    owners = np.concatenate([owner[1:] for owner in windows.document])
     sums, n_documents = _by_document(losses, owners)
     total = {name: float(values.mean()) for name, values in losses.items()}
     return LossRecovered(
