@@ -182,7 +182,9 @@ def raw_weights(dictionary: Dictionary) -> Weights:
     out_scale = scale if dictionary.output_scale is None else dictionary.output_scale
     out_mean = dictionary.mean if dictionary.output_mean is None else dictionary.output_mean
     extra = dict(w.extra)
-    apart = "output_bias" in extra or dictionary.output_mean is not None or dictionary.output_scale is not None
+    apart = (
+        "output_bias" in extra or dictionary.output_mean is not None or dictionary.output_scale is not None
+    )
     if apart or "skip" in extra:
         extra["output_bias"] = out_mean + out_scale * extra.get("output_bias", w.bias)
     if "skip" in extra:

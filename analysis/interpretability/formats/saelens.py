@@ -66,10 +66,15 @@ class SaeLens(DictionaryFormat):
         rows, unit = _scaling(settings, scale)
         weights = _weights(settings, tensors, architecture, k)
         if rows != "scaled" and "output_bias" in weights.extra and "transcoder" in architecture:
-            raise UserError(f"{settings.path}: transcoders of rows that are normalised each by itself are not read")
+            raise UserError(
+                f"{settings.path}: transcoders of rows that are normalised each by itself are not read"
+            )
         said = []
         if _rescaled(settings, architecture):
-            weights, said = _norms_folded(weights), ["norms of the decoder's directions are part of the codes"]
+            weights, said = (
+                _norms_folded(weights),
+                ["norms of the decoder's directions are part of the codes"],
+            )
         if architecture == "abstopk":
             weights = _both_signs(weights)
             said.append("feature F + i is feature i where it is negative")

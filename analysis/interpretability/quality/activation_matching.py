@@ -166,7 +166,10 @@ def _across_halves(
     both = _mean_of_known(np.stack([_pearson(np.ones((1, half.shape[1])), half)[0] for half in halves]))
     if min(half.shape[1] for half in halves) < _FEW:
         return both, nothing[1]
-    drawn = [bootstrap_weights(half.shape[1], _DRAWS, random_state=random_state + 1 + i) for i, half in enumerate(halves)]
+    drawn = [
+        bootstrap_weights(half.shape[1], _DRAWS, random_state=random_state + 1 + i)
+        for i, half in enumerate(halves)
+    ]
     medians, step = [], max(1, _BLOCK // a.shape[1])
     for start in range(0, _DRAWS, step):
         some = slice(start, start + step)
@@ -179,7 +182,9 @@ def _paired_sums(a: Any, b: Any, partner: npt.NDArray[np.intp], owners: npt.NDAr
     """Of each document and pair: n, sum a, sum b, sum a^2, sum b^2, sum a b; (6, n_documents, n_a)."""
     owner = np.unique(owners, return_inverse=True)[1]
     n_rows, n_documents = len(owner), int(owner.max()) + 1
-    gather = scipy.sparse.csr_matrix((np.ones(n_rows), (owner, np.arange(n_rows))), shape=(n_documents, n_rows))
+    gather = scipy.sparse.csr_matrix(
+        (np.ones(n_rows), (owner, np.arange(n_rows))), shape=(n_documents, n_rows)
+    )
     found = np.empty((6, n_documents, a.shape[1]))
     found[0] = np.bincount(owner, minlength=n_documents)[:, None]
     is_sparse = scipy.sparse.issparse(a) and scipy.sparse.issparse(b)

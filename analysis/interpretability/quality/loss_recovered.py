@@ -152,9 +152,7 @@ def _interval(
     weights = bootstrap_weights(n_documents, _DRAWS, random_state=random_state)
     drawn = {name: weights @ values for name, values in sums.items()}
     with np.errstate(invalid="ignore", divide="ignore"):
-        return percentile_interval(
-            (drawn["zero"] - drawn["spliced"]) / (drawn["zero"] - drawn["clean"])
-        )
+        return percentile_interval((drawn["zero"] - drawn["spliced"]) / (drawn["zero"] - drawn["clean"]))
 
 
 def _ratio(without: float, made: float, clean: float) -> float:

@@ -43,9 +43,7 @@ class Splitting:
     n_large: int
 
 
-def splitting(
-    small: npt.ArrayLike, large: npt.ArrayLike, small_codes: Any, large_codes: Any
-) -> Splitting:
+def splitting(small: npt.ArrayLike, large: npt.ArrayLike, small_codes: Any, large_codes: Any) -> Splitting:
     """Which features come apart in a wider dictionary.
 
     A narrow feature i is split where at least two wide ones j have cos(d_i, d_j) > .7 and are active (almost) only where
@@ -68,7 +66,9 @@ def splitting(
         raise UserError("splitting compares two dictionaries of one layer on the same rows")
     if small_codes.shape[1] != len(a) or large_codes.shape[1] != len(b):
         raise UserError("the codes have other numbers of features than the directions")
-    fires_a, fires_b = (scipy.sparse.csc_matrix(one > 0, dtype=np.float64) for one in (small_codes, large_codes))
+    fires_a, fires_b = (
+        scipy.sparse.csc_matrix(one > 0, dtype=np.float64) for one in (small_codes, large_codes)
+    )
     often_a, often_b = (np.asarray(one.sum(axis=0)).ravel() for one in (fires_a, fires_b))
     parts: dict[int, tuple[int, ...]] = {}
     kept = lost = 0
@@ -90,7 +90,12 @@ def splitting(
                 kept += 1
     n_small = len(alive)
     return Splitting(
-        parts, kept, lost, len(parts) / n_small if n_small else float("nan"), n_small, int((often_b > 0).sum())
+        parts,
+        kept,
+        lost,
+        len(parts) / n_small if n_small else float("nan"),
+        n_small,
+        int((often_b > 0).sum()),
     )
 
 

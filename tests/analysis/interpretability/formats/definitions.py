@@ -11,7 +11,9 @@ D, F, N = 12, 40, 60
 
 def rows(seed=0, n=N):
     random = np.random.default_rng(seed)
-    return (random.standard_normal((n, D)) * random.uniform(0.5, 2, D) + random.standard_normal(D)).astype(np.float32)
+    return (random.standard_normal((n, D)) * random.uniform(0.5, 2, D) + random.standard_normal(D)).astype(
+        np.float32
+    )
 
 
 def drawn(seed, *shape):
@@ -69,8 +71,15 @@ def sae_tensors(architecture, d_out=D):
 
 def write_sae(folder: Path, tensors, **settings):
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(one) for name, one in tensors.items()}, folder / "sae_weights.safetensors")
-    new = {"d_in": D, "d_sae": F, "dtype": "float32", "metadata": {"sae_lens_version": "6.3.0", "hook_name": "blocks.1"}}
+    save_file(
+        {name: np.ascontiguousarray(one) for name, one in tensors.items()}, folder / "sae_weights.safetensors"
+    )
+    new = {
+        "d_in": D,
+        "d_sae": F,
+        "dtype": "float32",
+        "metadata": {"sae_lens_version": "6.3.0", "hook_name": "blocks.1"},
+    }
     (folder / "cfg.json").write_text(json.dumps(new | settings))
     return folder
 
@@ -109,7 +118,12 @@ def sae(tensors, settings, x):
 
 
 def sparsify_tensors(skip=False):
-    tensors = {"encoder.weight": drawn(1, F, D), "encoder.bias": drawn(2, F), "W_dec": drawn(3, F, D), "b_dec": drawn(4, D)}
+    tensors = {
+        "encoder.weight": drawn(1, F, D),
+        "encoder.bias": drawn(2, F),
+        "W_dec": drawn(3, F, D),
+        "b_dec": drawn(4, D),
+    }
     return tensors | ({"W_skip": drawn(5, D, D)} if skip else {})
 
 

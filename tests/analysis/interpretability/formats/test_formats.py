@@ -33,7 +33,11 @@ SAE = [
     {"architecture": "standard"},
     {"architecture": "standard", "apply_b_dec_to_input": False},
     {"architecture": "standard", "normalize_activations": "layer_norm"},
-    {"architecture": "standard", "normalize_activations": "constant_norm_rescale", "apply_b_dec_to_input": False},
+    {
+        "architecture": "standard",
+        "normalize_activations": "constant_norm_rescale",
+        "apply_b_dec_to_input": False,
+    },
     {"architecture": "topk", "k": 5},
     {"architecture": "topk", "k": 5, "rescale_acts_by_decoder_norm": True},
     {"architecture": "topk", "k": 5, "normalize_activations": "layer_norm", "apply_b_dec_to_input": False},
@@ -85,7 +89,11 @@ def test_saelens_comes_back_bit_by_bit(settings, tmp_path):
     assert third.digest == second.digest
     plain = not settings.get("rescale_acts_by_decoder_norm", "batchtopk" in settings["architecture"])
     transcodes = "transcoder" in settings["architecture"]
-    if plain and "batchtopk" not in settings["architecture"] and (settings.get("apply_b_dec_to_input", True) or transcodes):
+    if (
+        plain
+        and "batchtopk" not in settings["architecture"]
+        and (settings.get("apply_b_dec_to_input", True) or transcodes)
+    ):
         kept = load_file(tmp_path / "b" / "sae_weights.safetensors")
         assert set(kept) == set(tensors)
         for name, one in tensors.items():
@@ -131,7 +139,12 @@ def test_abstopk_is_topk_of_both_signs(tmp_path):
 )
 def test_older_files_of_saelens(settings, now, tmp_path):
     tensors = sae_tensors(now["architecture"])
-    old = {"metadata": {}, "sae_lens_version": "3.22.1", "hook_point": "blocks.2.hook_resid_pre", "model_name": "gpt2"}
+    old = {
+        "metadata": {},
+        "sae_lens_version": "3.22.1",
+        "hook_point": "blocks.2.hook_resid_pre",
+        "model_name": "gpt2",
+    }
     found = read_dictionary(write_sae(tmp_path / "a", tensors, **(old | settings)))
     _same(found, *sae(tensors, now, rows()), rows())
     assert (found.site.model, found.site.layer) == ("gpt2", "blocks.2.hook_resid_pre")
@@ -140,7 +153,9 @@ def test_older_files_of_saelens(settings, now, tmp_path):
 def test_a_factor_of_each_feature_is_part_of_the_decoder(tmp_path):
     tensors = sae_tensors("standard")
     factor = np.linspace(0.5, 1.5, F, dtype=np.float32)
-    write_sae(tmp_path / "a", tensors | {"scaling_factor": factor}, metadata={}, finetuning_scaling_factor=True)
+    write_sae(
+        tmp_path / "a", tensors | {"scaling_factor": factor}, metadata={}, finetuning_scaling_factor=True
+    )
     codes, _ = sae(tensors, {"architecture": "standard"}, rows())
     made = (codes * factor) @ tensors["W_dec"].astype(float) + tensors["b_dec"]
     _same(read_dictionary(tmp_path / "a"), codes, made, rows())
@@ -177,7 +192,14 @@ def test_a_scale_that_the_file_lacks_comes_from_rows(tmp_path):
 @pytest.mark.parametrize("skip", [False, True])
 def test_sparsify_has_the_codes_and_rows_of_its_definition_and_comes_back(transcode, skip, tmp_path):
     tensors = sparsify_tensors(skip)
-    settings = {"d_in": D, "k": 5, "num_latents": F, "expansion_factor": 32, "transcode": transcode, "skip_connection": skip}
+    settings = {
+        "d_in": D,
+        "k": 5,
+        "num_latents": F,
+        "expansion_factor": 32,
+        "transcode": transcode,
+        "skip_connection": skip,
+    }
     folder = tmp_path / "layers.3.mlp"
     folder.mkdir()
     save_file(tensors, folder / "sae.safetensors")
@@ -202,7 +224,9 @@ def test_files_of_sae_before_sparsify(tmp_path):
     old = {name: one for name, one in tensors.items() if name != "W_dec"}
     old["decoder.weight"] = np.ascontiguousarray(tensors["W_dec"].T)
     save_file(old, tmp_path / "sae.safetensors")
-    (tmp_path / "cfg.json").write_text(json.dumps({"d_in": D, "k": 5, "expansion_factor": 8, "num_latents": F}))
+    (tmp_path / "cfg.json").write_text(
+        json.dumps({"d_in": D, "k": 5, "expansion_factor": 8, "num_latents": F})
+    )
     _same(read_dictionary(tmp_path), *sparsify(tensors, {"k": 5}, rows()), rows())
 
 
@@ -262,7 +286,11 @@ def _learnt(kind):
     if kind == "AutoEncoderTopK":
         return linear | {"b_dec": b} | k, lambda x: largest(relu(pre(x)), 5), lambda f: f @ dec + b
     if kind == "BatchTopKSAE":
-        return linear | {"b_dec": b} | k, lambda x: relu(pre(x)) * (relu(pre(x)) > wide), lambda f: f @ dec + b
+        return (
+            linear | {"b_dec": b} | k,
+            lambda x: relu(pre(x)) * (relu(pre(x)) > wide),
+            lambda f: f @ dec + b,
+        )
     if kind == "MatryoshkaBatchTopKSAE":
         sizes = {"group_sizes": np.array([8, 32])}
         return across | k | sizes, lambda x: relu(pre(x)) * (relu(pre(x)) > wide), lambda f: f @ dec + b
@@ -292,7 +320,13 @@ def _learnt(kind):
 def test_dictionary_learning(kind, by_file, tmp_path):
     state, encode, decode = _learnt(kind)
     torch.save({name: torch.from_numpy(np.asarray(one)) for name, one in state.items()}, tmp_path / "ae.pt")
-    trainer = {"dict_class": kind, "k": 5, "layer": 3, "lm_name": "EleutherAI/pythia-70m", "activation_dim": D}
+    trainer = {
+        "dict_class": kind,
+        "k": 5,
+        "layer": 3,
+        "lm_name": "EleutherAI/pythia-70m",
+        "activation_dim": D,
+    }
     (tmp_path / "config.json").write_text(json.dumps({"trainer": trainer, "buffer": {"ctx_len": 128}}))
     x = rows()
     codes = encode(x.astype(float))
@@ -321,7 +355,11 @@ def test_our_own_keep_their_codes_in_every_layout_that_can_say_them(name, varian
     if variant not in VARIANTS:
         pytest.skip(f"{variant} is not here")
     ours = _ours(variant)
-    can = {"saelens": {"topk", "relu", "batchtopk", "frozen"}, "sparsify": {"topk", "frozen", "transcoder"}, "openai": {"relu"}}
+    can = {
+        "saelens": {"topk", "relu", "batchtopk", "frozen"},
+        "sparsify": {"topk", "frozen", "transcoder"},
+        "openai": {"relu"},
+    }
     form = DICTIONARY_FORMATS[name]
     if variant not in can[name]:
         with pytest.raises(UserError, match="write it as|SAELens has no"):

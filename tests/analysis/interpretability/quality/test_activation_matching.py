@@ -5,7 +5,10 @@ import pytest
 import scipy.sparse
 
 from brodmann.analysis.interpretability.quality import activation_matching
-from brodmann.analysis.interpretability.quality.activation_matching import best_correlations, match_activations
+from brodmann.analysis.interpretability.quality.activation_matching import (
+    best_correlations,
+    match_activations,
+)
 from brodmann.errors import UserError
 
 

@@ -73,7 +73,9 @@ def test_random_sets_lie_on_the_floors():
     assert floors["isotropic"].mmcs < 0.45
     assert floors["covariance_matched"].mmcs > floors["isotropic"].mmcs + 0.2
     assert floors["data_rows"].mmcs == pytest.approx(floors["covariance_matched"].mmcs, abs=0.02)
-    again = match_directions(isotropic_directions(300, 64, random_state=5), isotropic_directions(300, 64, random_state=6))
+    again = match_directions(
+        isotropic_directions(300, 64, random_state=5), isotropic_directions(300, 64, random_state=6)
+    )
     random_floor = direction_floors(isotropic_directions(300, 64, random_state=5), 300, rows, random_state=0)
     assert again.mmcs == pytest.approx(random_floor["isotropic"].mmcs, abs=0.01)
 
