@@ -105,9 +105,9 @@ def _folder(source: Path) -> "StimulusSet":
 
 def own_dictionary(folder: Path) -> "Dictionary":
     """A dictionary in any layout that is read."""
-    from ...analysis.interpretability.dictionary import Dictionary
+    from ...analysis.interpretability.formats.base import read_dictionary
 
-    return Dictionary.load(folder.expanduser())
+    return read_dictionary(folder)
 
 
 def site_of(

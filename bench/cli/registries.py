@@ -22,6 +22,7 @@ KINDS = {
     "nuisances": "bench.metrics.registries:NUISANCE_SPACES",
     "benchmarks": "bench.benchmark:list_benchmarks",
     "variants": "analysis.interpretability.variants.base:VARIANTS",
+    "layouts": "analysis.interpretability.formats.base:DICTIONARY_FORMATS",
     "views": "analysis.interpretability.views.base:VIEWS",
     "panels": "bench.reports.panel:PANELS",
 }

@@ -182,7 +182,9 @@ def raw_weights(dictionary: Dictionary) -> Weights:
     out_scale = scale if dictionary.output_scale is None else dictionary.output_scale
     out_mean = dictionary.mean if dictionary.output_mean is None else dictionary.output_mean
     extra = dict(w.extra)
-    apart = "output_bias" in extra or dictionary.output_mean is not None or dictionary.output_scale is not None
+    apart = (
+        "output_bias" in extra or dictionary.output_mean is not None or dictionary.output_scale is not None
+    )
     if apart or "skip" in extra:
         extra["output_bias"] = out_mean + out_scale * extra.get("output_bias", w.bias)
     if "skip" in extra:
@@ -224,5 +226,6 @@ def made_of(
         What was changed on the way, in words.
     """
     facts = {"layout": layout} | ({"converted": said} if said else {})
-    mean = torch.zeros(weights.n_units)
-    return Dictionary(weights, mean, scale, variant, rows, site, facts)
+    mean, out = torch.zeros(weights.n_units), weights.decoder.shape[1]
+    elsewhere = (torch.zeros(out), 1.0) if out != weights.n_units else (None, None)
+    return Dictionary(weights, mean, scale, variant, rows, site, facts, *elsewhere)

@@ -57,9 +57,7 @@ def _linear(tensors: Tensors, bias: str, encoder_bias: str = "encoder.bias") -> 
     n_features, n_units = encoder.shape
     decoder = tensors.matrix("decoder.weight").T.contiguous()
     check_shape(tensors.path, "decoder.weight", decoder, (n_features, n_units))
-    return Weights(
-        encoder, decoder, tensors.vector(encoder_bias, n_features), tensors.vector(bias, n_units)
-    )
+    return Weights(encoder, decoder, tensors.vector(encoder_bias, n_features), tensors.vector(bias, n_units))
 
 
 def _unit_norms(tensors: Tensors) -> Weights:

@@ -67,7 +67,9 @@ class OpenAI(DictionaryFormat):
     def write(self, dictionary: Dictionary, folder: Path, number: Number = "float32") -> Path:
         """As the base says: ReLU of rows as they are, or the k largest of rows that are normalised."""
         w = raw_weights(dictionary)
-        takes_largest = dictionary.variant in ("topk", "frozen", "sheeted") and dictionary.rows == "normalized"
+        takes_largest = (
+            dictionary.variant in ("topk", "frozen", "sheeted") and dictionary.rows == "normalized"
+        )
         if not takes_largest and (dictionary.variant != "relu" or dictionary.rows != "scaled"):
             raise UserError(
                 "OpenAI's layout normalises every row where the k largest are taken, and else knows ReLU alone; a "

@@ -66,10 +66,15 @@ class SaeLens(DictionaryFormat):
         rows, unit = _scaling(settings, scale)
         weights = _weights(settings, tensors, architecture, k)
         if rows != "scaled" and "output_bias" in weights.extra and "transcoder" in architecture:
-            raise UserError(f"{settings.path}: transcoders of rows that are normalised each by itself are not read")
+            raise UserError(
+                f"{settings.path}: transcoders of rows that are normalised each by itself are not read"
+            )
         said = []
         if _rescaled(settings, architecture):
-            weights, said = _norms_folded(weights), ["norms of the decoder's directions are part of the codes"]
+            weights, said = (
+                _norms_folded(weights),
+                ["norms of the decoder's directions are part of the codes"],
+            )
         if architecture == "abstopk":
             weights = _both_signs(weights)
             said.append("feature F + i is feature i where it is negative")
@@ -158,7 +163,9 @@ def _architecture(settings: Settings) -> tuple[str, int]:
     if architecture not in ("topk", "abstopk", "batchtopk", "matryoshka_batchtopk"):
         return architecture, 0
     if settings.values.get("k") is None and inner.values.get("k") is not None:
-        return architecture, inner.count("k")
+        settings = inner
+    if isinstance(k := settings.values.get("k"), float) and architecture.endswith("batchtopk"):
+        return architecture, max(1, round(k)) if k < 1 << 40 else 0
     return architecture, settings.count("k", default=100)
 
 

@@ -37,7 +37,9 @@ class Sparsify(DictionaryFormat):
         encoder = tensors.matrix("encoder.weight")
         n_features, n_units = encoder.shape
         if settings.count("d_in") != n_units:
-            raise UserError(f"{settings.path}: 'd_in' is {settings.count('d_in')}, the weights have {n_units}")
+            raise UserError(
+                f"{settings.path}: 'd_in' is {settings.count('d_in')}, the weights have {n_units}"
+            )
         asked = settings.values.get("num_latents") or settings.count("expansion_factor", default=1) * n_units
         if "expansion_factor" in settings.values and asked != n_features:
             raise UserError(f"{settings.path}: it asks for {asked} features, the weights have {n_features}")
@@ -51,9 +53,7 @@ class Sparsify(DictionaryFormat):
         transcodes = settings.flag("transcode", False)
         extra = {"output_bias": bias} if transcodes else {}
         if "W_skip" in tensors:
-            extra["skip"] = check_shape(
-                settings.path, "W_skip", tensors.matrix("W_skip"), (n_units, n_units)
-            )
+            extra["skip"] = check_shape(settings.path, "W_skip", tensors.matrix("W_skip"), (n_units, n_units))
         weights = Weights(
             encoder,
             decoder,
@@ -71,7 +71,10 @@ class Sparsify(DictionaryFormat):
         """As the base says; mean and scale become part of the weights."""
         from safetensors.torch import save_file
 
-        if dictionary.variant not in ("topk", "frozen", "sheeted", "transcoder") or dictionary.rows != "scaled":
+        if (
+            dictionary.variant not in ("topk", "frozen", "sheeted", "transcoder")
+            or dictionary.rows != "scaled"
+        ):
             raise UserError(
                 f"sparsify takes the k largest of rows as they are; a {dictionary.variant!r} dictionary of "
                 f"{dictionary.rows} rows is none: write it as saelens"

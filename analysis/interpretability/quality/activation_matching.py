@@ -158,46 +158,55 @@ def _across_halves(
         return nothing
     order = np.random.default_rng(random_state).permutation(n_documents)
     second = np.isin(owners, order[n_documents // 2 :])
-    found, draws = [], []
     rows_a, rows_b = (one.tocsr() if scipy.sparse.issparse(one) else np.asarray(one) for one in (a, b))
+    halves = []
     for chosen_on, tried_on in ((~second, second), (second, ~second)):
         _, partner = best_correlations(rows_a[chosen_on], rows_b[chosen_on])
-        sums = _paired_sums(rows_a[tried_on], rows_b[tried_on], partner, owners[tried_on])
-        weights = np.ones((1, sums.shape[1]))
-        found.append(_pearson(weights, sums)[0])
-        if sums.shape[1] >= _FEW:
-            weights = bootstrap_weights(sums.shape[1], _DRAWS, random_state=random_state)
-            draws.append(_pearson(weights, sums))
-    both = _mean_of_known(np.stack(found))
-    if len(draws) < 2:
+        halves.append(_paired_sums(rows_a[tried_on], rows_b[tried_on], partner, owners[tried_on]))
+    both = _mean_of_known(np.stack([_pearson(np.ones((1, half.shape[1])), half)[0] for half in halves]))
+    if min(half.shape[1] for half in halves) < _FEW:
         return both, nothing[1]
-    medians = np.array([_median(_mean_of_known(np.stack(pair))) for pair in zip(*draws, strict=True)])
-    return both, percentile_interval(medians)
+    drawn = [
+        bootstrap_weights(half.shape[1], _DRAWS, random_state=random_state + 1 + i)
+        for i, half in enumerate(halves)
+    ]
+    medians, step = [], max(1, _BLOCK // a.shape[1])
+    for start in range(0, _DRAWS, step):
+        some = slice(start, start + step)
+        r = np.stack([_pearson(weights[some], half) for weights, half in zip(drawn, halves, strict=True)])
+        medians.extend(_median(one) for one in _mean_of_known(r))
+    return both, percentile_interval(np.array(medians))
 
 
-def _paired_sums(
-    a: Any, b: Any, partner: npt.NDArray[np.intp], owners: npt.NDArray[np.intp]
-) -> Floats:
+def _paired_sums(a: Any, b: Any, partner: npt.NDArray[np.intp], owners: npt.NDArray[np.intp]) -> Floats:
     """Of each document and pair: n, sum a, sum b, sum a^2, sum b^2, sum a b; (6, n_documents, n_a)."""
     owner = np.unique(owners, return_inverse=True)[1]
-    n_documents = int(owner.max()) + 1
+    n_rows, n_documents = len(owner), int(owner.max()) + 1
     gather = scipy.sparse.csr_matrix(
-        (np.ones(len(owner)), (owner, np.arange(len(owner)))), shape=(n_documents, len(owner))
+        (np.ones(n_rows), (owner, np.arange(n_rows))), shape=(n_documents, n_rows)
     )
-    other = b[:, np.maximum(partner, 0)]
-    if scipy.sparse.issparse(a) != scipy.sparse.issparse(other):
-        a, other = scipy.sparse.csr_matrix(a), scipy.sparse.csr_matrix(other)
-    if scipy.sparse.issparse(a):
-        parts = [a, other, a.multiply(a), other.multiply(other), a.multiply(other)]
-        sums = [np.asarray((gather @ one.tocsr()).todense()) for one in parts]
-    else:
-        first, second = np.asarray(a, np.float64), np.asarray(other, np.float64)
-        first, second = first - first.mean(axis=0), second - second.mean(axis=0)
-        sums = [gather @ one for one in (first, second, first**2, second**2, first * second)]
-    count = np.broadcast_to(np.bincount(owner, minlength=n_documents)[:, None], sums[0].shape)
-    found = np.stack([count, *sums])
+    found = np.empty((6, n_documents, a.shape[1]))
+    found[0] = np.bincount(owner, minlength=n_documents)[:, None]
+    is_sparse = scipy.sparse.issparse(a) and scipy.sparse.issparse(b)
+    step = a.shape[1] if is_sparse else max(1, _BLOCK // n_rows)
+    for start in range(0, a.shape[1], step):
+        some = slice(start, start + step)
+        x, y = a[:, some], b[:, np.maximum(partner[some], 0)]
+        if is_sparse:
+            parts = [x, y, x.multiply(x), y.multiply(y), x.multiply(y)]
+        else:
+            x, y = _centred(x), _centred(y)
+            parts = [x, y, x * x, y * y, x * y]
+        for i, one in enumerate(parts):
+            sums = gather @ one
+            found[i + 1, :, some] = sums.toarray() if scipy.sparse.issparse(sums) else sums
     found[:, :, partner < 0] = np.nan
     return found
+
+
+def _centred(values: Any) -> Floats:
+    dense = np.asarray(values.toarray() if scipy.sparse.issparse(values) else values, np.float64)
+    return dense - dense.mean(axis=0)
 
 
 def _pearson(weights: Floats, sums: Floats) -> Floats:

@@ -56,9 +56,7 @@ def data_directions(rows: Rows, n_features: int, *, random_state: int) -> Floats
     -------
     array of shape (n_features, n_units)
     """
-    taken = np.random.default_rng(random_state).choice(
-        len(rows), n_features, replace=len(rows) < n_features
-    )
+    taken = np.random.default_rng(random_state).choice(len(rows), n_features, replace=len(rows) < n_features)
     return unit_rows(np.asarray(rows[taken], np.float64) - row_mean(rows))
 
 

@@ -52,7 +52,9 @@ def frontier(fvu: npt.ArrayLike, l0: npt.ArrayLike, targets: Sequence[float] = T
     error, active = np.asarray(fvu, np.float64), np.asarray(l0, np.float64)
     if error.ndim != 1 or error.shape != active.shape or len(error) < 2:
         raise UserError("a frontier needs the error and the active features of at least 2 dictionaries")
-    if not (np.isfinite(error).all() and np.isfinite(active).all() and (error > 0).all() and (active > 0).all()):
+    if not (
+        np.isfinite(error).all() and np.isfinite(active).all() and (error > 0).all() and (active > 0).all()
+    ):
         raise UserError("a frontier needs errors and numbers of active features above 0")
     order = np.lexsort((error, active))
     error, active = error[order], active[order]

@@ -79,7 +79,13 @@ def match_directions(a: npt.ArrayLike, b: npt.ArrayLike, *, random_state: int = 
         For directions of different spaces, or none.
     """
     left, right = unit_rows(a).astype(np.float32), unit_rows(b).astype(np.float32)
-    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1] or not len(left) or not len(right):
+    if (
+        left.ndim != 2
+        or right.ndim != 2
+        or left.shape[1] != right.shape[1]
+        or not len(left)
+        or not len(right)
+    ):
         raise UserError(
             f"directions of shapes {left.shape} and {right.shape} cannot be matched: they need one space"
         )

@@ -104,7 +104,9 @@ class ReconstructionSums:
             raise UserError(f"the quality of a dictionary needs at least 2 rows, not {n}")
         spread = self._squares - float(self._sum.square().sum()) / n
         if not spread > 0:
-            raise UserError(f"all {n} rows are the same: there is no variance that a dictionary could explain")
+            raise UserError(
+                f"all {n} rows are the same: there is no variance that a dictionary could explain"
+            )
         return Reconstruction(
             fvu=self.left / spread,
             l0=self.n_active / n,
