@@ -27,6 +27,7 @@ from .common import (
 from .compare import compare
 from .data import data
 from .leaderboard import leaderboard, submit
+from .lens import lens
 from .maps import export_map
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
@@ -53,6 +54,7 @@ app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
 app.add_typer(leaderboard, name="leaderboard")
+app.add_typer(lens, name="lens")
 app.command()(train)
 app.command()(twins)
 app.command()(lesion)
