@@ -28,6 +28,7 @@ from .compare import compare
 from .data import data
 from .features import features
 from .leaderboard import leaderboard, submit
+from .lens import lens
 from .maps import export_map
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
@@ -55,6 +56,7 @@ app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
 app.add_typer(features, name="features")
 app.add_typer(leaderboard, name="leaderboard")
+app.add_typer(lens, name="lens")
 app.command()(train)
 app.command()(twins)
 app.command()(lesion)

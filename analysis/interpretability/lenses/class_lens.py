@@ -120,7 +120,9 @@ def classifier_of(model: VisionModel) -> str:
         for handle in handles:
             handle.remove()
     scores = output if isinstance(output, Tensor) else getattr(output, "logits", None)
-    found = next((name for name, one in reversed(last) if isinstance(scores, Tensor) and same(one, scores)), None)
+    found = next(
+        (name for name, one in reversed(last) if isinstance(scores, Tensor) and same(one, scores)), None
+    )
     if found is None:
         raise UserError(
             f"{model.identifier}: what it answers is not what a linear map gives, so it has no classifier to look through"
@@ -161,7 +163,9 @@ def ridge_translator(values: npt.ArrayLike, targets: npt.ArrayLike) -> Translato
     """
     x, y = np.asarray(values, np.float64), np.asarray(targets, np.float64)
     if len(x) != len(y) or len(x) < 3:
-        raise UserError(f"a translator needs at least 3 pictures with their targets, not {len(x)} and {len(y)}")
+        raise UserError(
+            f"a translator needs at least 3 pictures with their targets, not {len(x)} and {len(y)}"
+        )
     mean, target = x.mean(axis=0), y.mean(axis=0)
     u, s, vt = np.linalg.svd(x - mean, full_matrices=False)
     projected = u.T @ (y - target)

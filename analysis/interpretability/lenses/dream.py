@@ -18,6 +18,8 @@ from ....progress import track
 
 Indices = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
+_PATIENCE = 3
+"""Rounds of swaps at random, after one by the gradient, that may all fail before a start ends."""
 Value = Callable[[Tensor, Tensor], Tensor]
 """(token ids (batch, tokens), their vectors (batch, tokens, width)) -> (batch,), computed from the vectors."""
 
@@ -72,10 +74,9 @@ def dream_text(
         The vector of each token.
     n_tokens : int
     rounds : int
-        A start ends earlier when no swap helps.
+        Where no swap helps, or there is no gradient, the next are drawn at random; a start ends after some in vain.
     candidates : int
-        Single swaps that are tried a round: the best by the gradient; half of them drawn at random where there is no
-        gradient.
+        Single swaps that are tried a round: the best by the gradient.
     n_starts : int
         Random texts to begin with, after those of `start`.
     start : sequence of int arrays
@@ -134,14 +135,17 @@ class _Search:
 
     def climbed(self, text: Indices, rounds: int) -> tuple[Indices, list[float]]:
         history = [float(self.values(text[None])[0])]
+        lost = 0
         for _ in range(rounds):
-            swaps = self._swaps(text)
+            swaps = self._swaps(text, by_gradient=not lost)
             found = self.values(swaps)
             best = int(found.argmax())
-            if not found[best] > history[-1]:
+            lost = 0 if found[best] > history[-1] else lost + 1
+            if lost == _PATIENCE:
                 break
-            text = swaps[best]
-            history.append(float(found[best]))
+            if not lost:
+                text = swaps[best]
+            history.append(max(float(found[best]), history[-1]))
         return text, history
 
     def values(self, texts: Indices) -> Floats:
@@ -153,20 +157,15 @@ class _Search:
                 found.append(self.value(ids, self.table[ids]).double().cpu().numpy())
         return np.concatenate(found)
 
-    def _swaps(self, text: Indices) -> Indices:
-        """Texts that differ from one in a token, those that the gradient holds best; it sees only a line ahead."""
-        ids = torch.from_numpy(text).long().to(self.table.device)[None]
-        vectors = self.table[ids].detach().requires_grad_()
-        with torch.enable_grad():
-            reached = self.value(ids, vectors).sum()
-            slope = torch.autograd.grad(reached, vectors, allow_unused=True)[0] if reached.requires_grad else None
-        if slope is None or not bool(slope.abs().sum() > 0):
+    def _swaps(self, text: Indices, *, by_gradient: bool) -> Indices:
+        """Texts that differ from one in a token: those that the gradient holds best, which sees a line; or any."""
+        slope = self._slope(text) if by_gradient else None
+        if slope is None:
             gain = torch.from_numpy(self.generator.random((len(self.places), len(self.words))))
         else:
-            at = slope[0, torch.from_numpy(self.places)]
-            gain = at @ self.table[torch.from_numpy(self.words)].T - (at * vectors[0, torch.from_numpy(self.places)]).sum(
-                dim=1, keepdim=True
-            )
+            at = slope[torch.from_numpy(self.places)]
+            gain = at @ self.table[torch.from_numpy(self.words)].T
+            gain = gain - (at * self.table[torch.from_numpy(text[self.places])]).sum(dim=1, keepdim=True)
         same = torch.from_numpy(self.words[None] == text[self.places][:, None]).to(gain.device)
         flat = gain.masked_fill(same, -torch.inf).flatten()
         chosen = flat.topk(min(self.candidates, int((~same).sum()))).indices.cpu().numpy()
@@ -174,6 +173,19 @@ class _Search:
         where, word = np.divmod(chosen, len(self.words))
         swaps[np.arange(len(chosen)), self.places[where]] = self.words[word]
         return swaps
+
+    def _slope(self, text: Indices) -> Tensor | None:
+        """The gradient of the value to the vectors of a text, (n_tokens, width); None where it is 0."""
+        ids = torch.from_numpy(text).long().to(self.table.device)[None]
+        vectors = self.table[ids].detach().requires_grad_()
+        with torch.enable_grad():
+            reached = self.value(ids, vectors).sum()
+            slope = (
+                torch.autograd.grad(reached, vectors, allow_unused=True)[0] if reached.requires_grad else None
+            )
+        if slope is None or not bool(slope.abs().sum() > 0):
+            return None
+        return slope[0]
 
     def at_random(self, like: Indices, n: int) -> float:
         texts = np.repeat(like[None], n, axis=0)

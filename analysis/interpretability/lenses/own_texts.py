@@ -15,7 +15,12 @@ _AT_ONCE = 256
 
 
 def own_windows(
-    model: LanguageModel, n_windows: int, *, length: int | None = None, temperature: float = 1.0, seed: int = 0
+    model: LanguageModel,
+    n_windows: int,
+    *,
+    length: int | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> list[Indices]:
     """Windows of tokens drawn from the network's own predictions, each token given those before it.
 

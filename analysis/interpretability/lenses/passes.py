@@ -171,3 +171,18 @@ def token_loss(scores: Tensor, ids: Tensor) -> Tensor:
     """
     before = scores[:, :-1]
     return before.logsumexp(dim=2) - before.gather(2, ids[:, 1:, None])[:, :, 0]
+
+
+def layer_width(model: LanguageModel, layer: str) -> int:
+    """How many units a layer has a token.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    layer : str
+    """
+    tap = Tap(layer)
+    scored(model.with_lesions(tap), model._probe().ids[:1])
+    if not tap.seen or tap.seen[-1].ndim != 3:
+        raise UserError(f"layer {layer!r} of {model.identifier} has no vector a token: choose another layer")
+    return int(tap.seen[-1].shape[-1])

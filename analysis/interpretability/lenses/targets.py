@@ -97,7 +97,7 @@ def text_value(
         raise UserError(f"{model.identifier} has no table of token vectors that a dream could swap")
     embedding: Any = dict(model.module.named_modules())[name.partition("@")[0]]
     table: Tensor = embedding.weight.detach()
-    tap = _Reading(layer)
+    tap = Reading(layer)
     view = model.with_lesions(tap)
     factor = _factor(embedding, table)
 
@@ -141,7 +141,7 @@ def _answered(model: LanguageModel, module: nn.Module, ids: Tensor, *, wanted: b
     return None
 
 
-class _Reading(Tap):
+class Reading(Tap):
     """Keeps what a layer gives, and leaves the graph as it is."""
 
     def applied(self, output: Tensor) -> Tensor:
@@ -167,8 +167,10 @@ def picture_value(model: VisionModel, layer: str, read: Read) -> Iterator[Callab
             f"{model.identifier}: pictures are dreamt for networks whose pixels are scaled by a mean and a standard "
             f"deviation, not by {type(preprocess).__name__}"
         )
-    mean, std = (torch.tensor(one)[:, None, None].to(model.device) for one in (preprocess.mean, preprocess.std))
-    tap = _Reading(layer)
+    mean, std = (
+        torch.tensor(one)[:, None, None].to(model.device) for one in (preprocess.mean, preprocess.std)
+    )
+    tap = Reading(layer)
     view = model.with_lesions(tap)
 
     def value(pictures: Tensor) -> Tensor:

@@ -39,7 +39,9 @@ def _text(tokenizer: Any, inner: Any, token: int) -> str:
             if piece is None:
                 return f"<{token}>"
             decoded = str(inner.decode([token], skip_special_tokens=False))
-            return f" {decoded.lstrip()}" if piece.startswith(_SPACES) else decoded or piece
+            if not decoded or "\N{REPLACEMENT CHARACTER}" in decoded:  # a part of a letter
+                return str(piece)
+            return f" {decoded.lstrip()}" if piece.startswith(_SPACES) else decoded
         if hasattr(tokenizer, "convert_ids_to_tokens"):
             piece = str(tokenizer.convert_ids_to_tokens([token])[0])
             return f" {piece[1:]}" if piece.startswith(_SPACES) else piece

@@ -116,7 +116,10 @@ def tune_lens(
 
 
 def _gradients(
-    end: Unembedding, model: LanguageModel, windows: Sequence[Indices], learnt: Sequence[tuple[Tensor, Tensor]]
+    end: Unembedding,
+    model: LanguageModel,
+    windows: Sequence[Indices],
+    learnt: Sequence[tuple[Tensor, Tensor]],
 ) -> Floats:
     """The loss of each layer; its gradient, at most of length 1, so that no layer holds another back, is left behind."""
     total = sum(len(one) - 1 for one in windows)
@@ -128,7 +131,9 @@ def _gradients(
         for place, (matrix, offset) in enumerate(learnt):
             moved = streams[place] + streams[place] @ matrix.T + offset
             loss = kl_to_final(final, end.logits(moved)).sum() / total
-            for one, gradient in zip((matrix, offset), torch.autograd.grad(loss, (matrix, offset)), strict=True):
+            for one, gradient in zip(
+                (matrix, offset), torch.autograd.grad(loss, (matrix, offset)), strict=True
+            ):
                 assert one.grad is not None
                 one.grad += gradient
             found[place] += float(loss.detach())

@@ -1,6 +1,5 @@
 """Where a network turns its residual stream into scores of tokens: its blocks, its last norm, its unembedding."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,7 +203,9 @@ def blocks_of(model: LanguageModel) -> list[str]:
         for name, one in model.module.named_modules()
         if isinstance(one, (nn.ModuleList, nn.Sequential)) and len(one)
     ]
-    outer = [(name, one) for name, one in lists if not any(name.startswith(f"{other}.") for other, _ in lists)]
+    outer = [
+        (name, one) for name, one in lists if not any(name.startswith(f"{other}.") for other, _ in lists)
+    ]
     if not outer:
         raise UserError(f"{model.identifier} has no list of blocks: no lens reads its layers")
     name, longest = max(outer, key=lambda pair: len(pair[1]))
@@ -251,14 +252,3 @@ def _is_norm(module: nn.Module, like: Tensor) -> bool:
             return same(module(2 * probe), module(probe))
         except (RuntimeError, TypeError, ValueError):  # it needs something else besides
             return False
-
-
-def chunks(n: int, size: int) -> Iterator[slice]:
-    """Consecutive parts of at most `size`."""
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
-
-
-def place_names(found: Unembedding, wanted: Sequence[str] | None) -> list[int]:
-    """The places of streams by name; all by default."""
-    return list(range(len(found.names))) if wanted is None else [found.names.index(one) for one in wanted]

@@ -254,7 +254,9 @@ def vocabulary(
     )
 
 
-def contexts_of(windows: Sequence[Indices], n_contexts: int, *, length: int = 32, seed: int = 0) -> list[Indices]:
+def contexts_of(
+    windows: Sequence[Indices], n_contexts: int, *, length: int = 32, seed: int = 0
+) -> list[Indices]:
     """Pieces of texts at random places, all of one length where there are enough of them.
 
     Parameters

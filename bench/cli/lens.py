@@ -1,0 +1,556 @@
+"""The commands that look through a layer: lens, vocabulary, importance, dream."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ...errors import UserError
+from .common import SETTINGS, Json, print_json, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...analysis.interpretability.dictionary import Dictionary
+    from ...models.extraction.language_model import LanguageModel
+    from ...models.extraction.vision_model import VisionModel
+
+_OWN = 64
+"""Windows that a network writes itself where no texts are given."""
+_CELL = 9
+_CONTEXTS = 200
+
+
+class _ModelFirst(TyperGroup):
+    """``lens MODEL`` is ``lens show MODEL``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command in front of a model's."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+lens = typer.Typer(
+    **SETTINGS,
+    cls=_ModelFirst,
+    help="What a network would say after each layer, what its units write, which matter, what they would like to see.\n\n"
+    "  brodmann lens MODEL --text TEXT     (the same as: brodmann lens show MODEL ...)\n\n"
+    "For example:  brodmann lens twin-language-topographic --text 'the capital of france is'",
+)
+
+ModelName = Annotated[
+    str, typer.Argument(help="A catalogue name, or anything that score takes.", metavar="MODEL")
+]
+Layer = Annotated[str, typer.Option(help="A layer; MODULE#in for what a module is given.")]
+Texts = Annotated[
+    Path | None,
+    typer.Option(help="A text file or a folder of texts; by default texts that the network writes itself."),
+]
+Unit = Annotated[int | None, typer.Option(min=0, help="A unit of the layer, or channel of a map.")]
+Features = Annotated[
+    Path | None, typer.Option(help="A dictionary of the layer (NAME.features).", metavar="FOLDER")
+]
+Feature = Annotated[int | None, typer.Option(min=0, help="A feature of the dictionary.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
+
+
+@lens.command()
+def show(
+    model: ModelName,
+    text: Annotated[str | None, typer.Option(help="The text that is looked at, token by token.")] = None,
+    tuned: Annotated[
+        bool, typer.Option("--tuned", help="Through translators that are trained for each layer first.")
+    ] = False,
+    texts: Texts = None,
+    pictures: Annotated[
+        str, typer.Option(help="Vision: a localizer's name, or a folder of pictures.")
+    ] = "drawn-categories",
+    steps: Annotated[int, typer.Option(min=1, help="Of training, with --tuned.")] = 300,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Show what a network would predict after each layer: for a text, or over many texts or pictures.
+
+    For example:
+
+      brodmann lens twin-language-topographic --text 'the capital of france is' --tuned
+
+      brodmann lens twin-vision-topographic
+    """
+    from ...models import VisionModel, load_model
+
+    network = load_model(model)
+    if isinstance(network, VisionModel):
+        if text is not None or tuned or texts is not None:
+            raise UserError(
+                f"{model} looks at pictures: --text, --texts and --tuned are for networks that read"
+            )
+        _show_classes(network, pictures, seed, as_json)
+        return
+    from ...analysis.interpretability.lenses.logit_lens import direct, lens_grid, lens_profile
+    from ...analysis.interpretability.lenses.passes import predicting
+    from ...analysis.interpretability.lenses.tuned_lens import tune_lens
+    from ...analysis.interpretability.lenses.unembedding import unembedding_of
+
+    whole = predicting(network)
+    end = unembedding_of(whole)
+    found: dict[str, Any] = {"model": network.identifier, "norm": end.norm, "head": end.head, "tuned": tuned}
+    read = direct(end)
+    if tuned or text is None:
+        training, held_out, found["texts"] = _texts(whole, texts, seed)
+        if tuned:
+            read = tune_lens(whole, training, end=end, steps=steps, seed=seed).read
+        profile = lens_profile(whole, held_out, read, end=end)
+        found |= {"n_tokens": profile.attrs["n_tokens"], "layers": _rows(profile)}
+        if tuned:
+            found["logit_lens"] = _rows(lens_profile(whole, held_out, end=end))
+    if text is not None:
+        ids = whole._encoder("last").tokens("", text).ids[-(whole.max_tokens or 0) :]
+        grid = lens_grid(whole, _array(ids), read, end=end)
+        found["text"] = _grid_json(whole, grid)
+    if as_json:
+        print_json(found)
+        return
+    say(
+        f"{network.identifier}: what each layer would predict{', through trained translators' if tuned else ''}"
+    )
+    if "layers" in found:
+        say(f"{found['n_tokens']} tokens of {found['texts']}")
+        _profile_table(found["layers"], found.get("logit_lens"))
+    if text is not None:
+        _grid_text(found["text"])
+
+
+@lens.command()
+def vocabulary(
+    model: ModelName,
+    layer: Layer,
+    unit: Unit = None,
+    features: Features = None,
+    feature: Feature = None,
+    texts: Texts = None,
+    most: Annotated[
+        int, typer.Option(min=1, help="Units that are shown, those with the most peaked effects.")
+    ] = 10,
+    tokens: Annotated[int, typer.Option(min=1, help="At each end.")] = 20,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Show the tokens that units or features promote and suppress, and whether pushing them does so.
+
+    For example:  brodmann lens vocabulary twin-language-topographic --layer transformer.h.1.mlp.gelu --unit 3
+    """
+    from ...analysis.interpretability.lenses import vocabulary as words
+    from ...analysis.interpretability.lenses.importance import gradient_importance
+    from ...analysis.interpretability.lenses.token_texts import token_texts
+    from ...analysis.interpretability.lenses.unembedding import unembedding_of
+
+    whole, layer, dictionary = _opened(model, layer, features)
+    end = unembedding_of(whole)
+    write = words.write_of(whole, end, layer)
+    everything = _directions(whole, layer, dictionary)
+    chosen = _chosen(unit, feature, dictionary, len(everything))
+    vectors = words.vocabulary(everything, write, end, n_tokens=tokens, seed=seed)
+    if chosen is None:
+        chosen = [int(one) for one in (-vectors.kurtosis).argsort(kind="stable")[:most]]
+    windows, held_out, said = _texts(whole, texts, seed)
+    rows = gradient_importance(whole, layer, windows[:_CONTEXTS], dictionary=dictionary, seed=seed)
+    strengths = [float(rows.high[one]) or 1.0 for one in chosen]
+    causal = words.causal_check(
+        whole, write, end, everything[chosen], strengths, words.contexts_of(held_out, _CONTEXTS, seed=seed),
+        n_tokens=tokens, seed=seed,
+    )  # fmt: skip
+
+    def named(ids: Any) -> list[str]:
+        return token_texts(whole.tokenizer, ids)
+
+    entries = [
+        {
+            "feature" if dictionary else "unit": one,
+            "promoted": named(vectors.promoted[one]),
+            "suppressed": named(vectors.suppressed[one]),
+            "kurtosis": float(vectors.kurtosis[one]),
+            "strength": float(causal.strength[i]),
+            "spearman": float(causal.spearman[i]),
+            "spearman_other": float(causal.spearman_other[i]) if len(chosen) > 1 else None,
+            "found": float(causal.found[i]),
+        }
+        for i, one in enumerate(chosen)
+    ]
+    found = {
+        "model": whole.identifier, "layer": layer, "through": vectors.through, "exact": vectors.exact,
+        "kurtosis": _middle(vectors.kurtosis), "kurtosis_random": _middle(vectors.kurtosis_random),
+        "spearman_random": _middle(causal.spearman_random), "texts": said, "directions": entries,
+    }  # fmt: skip
+    if as_json:
+        print_json(found)
+        return
+    _vocabulary_text(found)
+
+
+@lens.command()
+def importance(
+    model: ModelName,
+    layer: Layer,
+    features: Features = None,
+    texts: Texts = None,
+    topics: Annotated[
+        str | None,
+        typer.Option(
+            help="A localizer's name or a table of texts with categories: topics of the important units."
+        ),
+    ] = None,
+    most: Annotated[
+        int, typer.Option(min=3, help="Units that are ablated, the most important and as many others.")
+    ] = 12,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Rank units or features by what they do to the prediction, and check the ranking by ablation on other texts.
+
+    For example:  brodmann lens importance twin-language-topographic --layer transformer.h.1.mlp.gelu
+    """
+    import numpy as np
+
+    from ...analysis.interpretability.lenses import importance as by
+
+    whole, layer, dictionary = _opened(model, layer, features)
+    windows, said = _both(whole, texts, seed)
+    half = max(1, len(windows) // 2)
+    first, second = windows[:half], windows[half:] or windows[:half]
+    gradient = by.gradient_importance(whole, layer, first, dictionary=dictionary, seed=seed)
+    order = np.argsort(-gradient.importance.mean(axis=0), kind="stable")
+    generator = np.random.default_rng([seed, 41])
+    others = generator.choice(order[most:], min(most, len(order[most:])), replace=False)
+    units = np.concatenate([order[:most], others]).astype(np.intp)
+    found: dict[str, Any] = {
+        "model": whole.identifier, "layer": layer, "texts": said, "n_first": len(first), "n_second": len(second),
+    }  # fmt: skip
+    ablated = {}
+    for base, values in (("zero", np.zeros(len(units))), ("mean", gradient.mean[units])):
+        change = by.ablation_importance(whole, layer, second, units.tolist(), values, dictionary=dictionary)
+        signed = by.agreement(
+            units, gradient.first_order("zero" if base == "zero" else "mean")[:, units], change
+        )
+        size = by.agreement(units, gradient.importance[:, units], np.abs(change))
+        ablated[base] = change.mean(axis=0)
+        found[base] = {
+            "pearson": signed.pearson,
+            "spearman": signed.spearman,
+            "spearman_of_size": size.spearman,
+        }
+    found["units"] = [
+        {
+            "feature" if dictionary else "unit": int(one),
+            "importance": float(gradient.importance[:, one].mean()),
+            "zero": float(ablated["zero"][i]),
+            "mean": float(ablated["mean"][i]),
+            "chosen": i < most,
+        }
+        for i, one in enumerate(units)
+    ]
+    if topics is not None:
+        from .lens_topics import topics_of
+
+        found["topics"] = topics_of(whole, layer, dictionary, topics, _sheet(whole, layer, dictionary), seed)
+    if as_json:
+        print_json(found)
+        return
+    _importance_text(found)
+
+
+@lens.command()
+def dream(
+    model: ModelName,
+    layer: Layer,
+    unit: Unit = None,
+    features: Features = None,
+    feature: Feature = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Of the text.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Of swaps; a picture takes ten steps for each.")] = 30,
+    fluency: Annotated[float, typer.Option(help="How much the text's own probability counts.")] = 0.0,
+    texts: Texts = None,
+    figure: Annotated[Path | None, typer.Option(help="Vision: where the picture goes (.png).")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Look for the text or the picture that a unit or feature answers most.
+
+    For example:  brodmann lens dream twin-language-topographic --layer transformer.h.1.mlp.gelu --unit 3
+    """
+    from .lens_dream import dreamt_picture, dreamt_text
+
+    network: Any
+    if (unit is None) == (feature is None):
+        raise UserError("a dream is of one unit (--unit 3) or one feature (--features FOLDER --feature 12)")
+    from ...models import VisionModel, load_model
+
+    network = load_model(model)
+    if isinstance(network, VisionModel):
+        dictionary = _dictionary(features)
+        _chosen(unit, feature, dictionary, None)
+        found = dreamt_picture(network, layer, unit, dictionary, feature, rounds * 10, figure, seed)
+    else:
+        whole, layer, dictionary = _opened(network, layer, features)
+        _chosen(unit, feature, dictionary, None)
+        windows, said = _both(whole, texts, seed)
+        found = dreamt_text(
+            whole, layer, unit, dictionary, feature, tokens, rounds, fluency, windows, seed
+        ) | {"texts": said}
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        say(f"{name.replace('_', ' '):<16}{f'{value:.4g}' if isinstance(value, float) else value}")
+
+
+def _opened(model: Any, layer: str, features: Path | None) -> "tuple[LanguageModel, str, Dictionary | None]":
+    from ...analysis.interpretability.lenses.passes import layer_in, predicting
+    from ...models import load_model
+
+    whole = predicting(load_model(model) if isinstance(model, str) else model)
+    return whole, layer_in(whole, layer), _dictionary(features)
+
+
+def _dictionary(features: Path | None) -> "Dictionary | None":
+    if features is None:
+        return None
+    from ...analysis.interpretability.dictionary import Dictionary
+
+    return Dictionary.load(features)
+
+
+def _chosen(unit: int | None, feature: int | None, dictionary: Any, n: int | None) -> list[int] | None:
+    if dictionary is None and feature is not None:
+        raise UserError(f"feature {feature} of which dictionary? add --features FOLDER")
+    if dictionary is not None and unit is not None:
+        raise UserError(f"unit {unit} of the layer, or a feature of the dictionary? leave one out")
+    one = unit if dictionary is None else feature
+    if one is not None and n is not None and one >= n:
+        what = "unit" if dictionary is None else "feature"
+        raise UserError(f"there is no {what} {one}: there are {n}")
+    return None if one is None else [one]
+
+
+def _directions(model: "LanguageModel", layer: str, dictionary: Any) -> Any:
+    import torch
+
+    from ...analysis.interpretability.lenses.passes import layer_width
+
+    n_units = layer_width(model, layer)
+    if dictionary is None:
+        return torch.eye(n_units)
+    if dictionary.directions.shape[1] != n_units:
+        raise UserError(
+            f"the dictionary is of {dictionary.directions.shape[1]} units, layer {layer!r} has {n_units}"
+        )
+    return dictionary.directions
+
+
+def _sheet(model: "LanguageModel", layer: str, dictionary: Any) -> Any:
+    """The sheet of a layer's units, which may belong to the layer before the nonlinearity."""
+    if dictionary is not None:
+        return None
+    for one in (layer, f"{layer.rpartition('.')[0]}.c_fc"):
+        if one in dict(model.module.named_modules()) and model.sheet(one) is not None:
+            return model.sheet(one)
+    return None
+
+
+def _texts(
+    model: "LanguageModel", source: Path | None, seed: int
+) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
+    """Windows to learn from, others to judge by, and in words what they are."""
+    if source is None:
+        from ...analysis.interpretability.lenses.own_texts import own_windows
+
+        windows = own_windows(model, _OWN, length=min(model.max_tokens or 64, 64), seed=seed)
+        cut = max(1, round(0.7 * len(windows)))
+        return windows[:cut], windows[cut:], "texts that the network wrote itself"
+    from ...brain_data.stimuli.corpora import text_corpus
+    from ...models.extraction.rows import token_windows
+
+    corpus = text_corpus(source, share_held_out=0.3)
+    length = min(model.max_tokens or 256, 256)
+    training, held_out = (
+        token_windows(model, list(part), length=length).ids for part in (corpus.training, corpus.held_out)
+    )
+    most = 2000
+    return training[:most], held_out[:most], f"{source}, whole documents held out"
+
+
+def _both(model: "LanguageModel", source: Path | None, seed: int) -> "tuple[list[np.ndarray], str]":
+    training, held_out, said = _texts(model, source, seed)
+    n = min(len(training), len(held_out), 100)
+    return training[:n] + held_out[:n], said
+
+
+def _show_classes(model: "VisionModel", pictures: str, seed: int, as_json: bool) -> None:
+    import numpy as np
+
+    from ...analysis.interpretability.lenses.class_lens import class_lens, pooled_layers
+    from ...brain_data.stimuli.localizers import localizer
+    from .terminal import table
+
+    stimuli = localizer(pictures)
+    pooled = pooled_layers(model, stimuli)
+    order = np.random.default_rng([seed, 43]).permutation(len(stimuli))
+    cut = round(0.6 * len(order))
+    seen = class_lens(pooled.taken(order[:cut]), pooled.taken(order[cut:]), seed=seed)
+    found = {"model": model.identifier, "pictures": pictures, **seen.attrs, "layers": _rows(seen)}
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["layer"], one["how"], f"{one['kl']:.3f}", f"{one['agreement']:.2f}", f"{one['kl_shuffled']:.3f}",
+            f"{one['agreement_shuffled']:.2f}",
+        )
+        for one in found["layers"]
+    ]  # fmt: skip
+    table(
+        f"{model.identifier}: what each layer would call {found['n_held_out']} held-out pictures of {pictures}",
+        ("layer", "through", "KL to the answer", "same answer", "KL shuffled", "same shuffled"),
+        rows,
+    )
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return [{"layer": name, **row.to_dict()} for name, row in table.iterrows()]
+
+
+def _array(ids: Sequence[int]) -> Any:
+    import numpy as np
+
+    return np.asarray(ids, np.intp)
+
+
+def _middle(values: Any) -> float | None:
+    import numpy as np
+
+    return float(np.median(values)) if len(values) else None
+
+
+def _grid_json(model: "LanguageModel", grid: Any) -> dict[str, Any]:
+    from ...analysis.interpretability.lenses.token_texts import token_texts
+
+    return {
+        "tokens": token_texts(model.tokenizer, grid.tokens),
+        "layers": [
+            {
+                "layer": layer,
+                "best": token_texts(model.tokenizer, grid.best[i]),
+                "probability": grid.probability[i].tolist(),
+                **{name: values[i].tolist() for name, values in grid.values.items()},
+            }
+            for i, layer in enumerate(grid.layers)
+        ],
+    }
+
+
+def _grid_text(text: dict[str, Any]) -> None:
+    """The last layer on top; a star where a layer already says what the network says."""
+    from ...analysis.interpretability.lenses.token_texts import shown
+    from .terminal import width
+
+    names = [one["layer"] for one in text["layers"]]
+    room = max(max(map(len, names)), 10) + 2
+    step = max(1, (width() - room) // (_CELL + 5))
+    for start in range(0, len(text["tokens"]), step):
+        part = slice(start, start + step)
+        say()
+        say("after".ljust(room) + "".join(_cut(shown(one)).ljust(_CELL + 5) for one in text["tokens"][part]))
+        for one in reversed(text["layers"]):
+            cells = zip(one["best"][part], one["probability"][part], one["rank_final"][part], strict=True)
+            said = (f"{_cut(shown(best))} {100 * p:.0f}{'*' if rank == 0 else ''}" for best, p, rank in cells)
+            say(one["layer"].ljust(room) + "".join(cell.ljust(_CELL + 5) for cell in said).rstrip())
+        for name, label in (("kl", "nats to end"), ("rank_true", "rank of next")):
+            first = text["layers"][-2][name][part]
+            if name == "rank_true":
+                first = text["layers"][-1][name][part]
+            say(f"{label:<{room}}" + "".join(_number(x).ljust(_CELL + 5) for x in first).rstrip())
+    say(
+        "\n*: the network's own answer; percent: how sure the layer is; nats to end: of the layer before the last"
+    )
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.3g}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+
+
+def _profile_table(layers: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]] | None) -> None:
+    from .terminal import table
+
+    columns = ["layer", "KL to the end", "same answer", "loss", "rank of true", "entropy"]
+    rows = [
+        [
+            one["layer"], f"{one['kl']:.3f}", f"{one['agreement']:.2f}", f"{one['ce']:.2f}", f"{one['rank_true']:.0f}",
+            f"{one['entropy']:.2f}",
+        ]
+        for one in layers
+    ]  # fmt: skip
+    if plain is not None:
+        columns.append("KL untrained")
+        rows = [[*row, f"{one['kl']:.3f}"] for row, one in zip(rows, plain, strict=True)]
+    table("held-out texts", columns, rows)
+
+
+def _vocabulary_text(found: dict[str, Any]) -> None:
+    from ...analysis.interpretability.lenses.token_texts import shown
+
+    how = "" if found["exact"] else ", through a function of each unit alone"
+    say(f"{found['model']}  {found['layer']}  writes through {found['through']}{how}")
+    say(
+        f"kurtosis over tokens: median {found['kurtosis']:.2f}, of random directions {found['kurtosis_random']:.2f} "
+        "(3: spread as noise is)"
+    )
+    say(
+        f"Spearman r of what is read off with what pushing does; random directions {found['spearman_random']:.2f}"
+    )
+    for one in found["directions"]:
+        name = "feature" if "feature" in one else "unit"
+        other = "" if one["spearman_other"] is None else f", with another's {one['spearman_other']:.2f}"
+        say(
+            f"\n{name} {one[name]}   kurtosis {one['kurtosis']:.2f}   pushed by {one['strength']:.3g}: "
+            f"r {one['spearman']:.2f}{other}, {100 * one['found']:.0f} % of the top tokens found"
+        )
+        say("  promotes    " + " ".join(shown(token) for token in one["promoted"]))
+        say("  suppresses  " + " ".join(shown(token) for token in one["suppressed"]))
+
+
+def _importance_text(found: dict[str, Any]) -> None:
+    from .terminal import table
+
+    say(
+        f"{found['model']}  {found['layer']}: gradients of {found['n_first']} texts, ablation on {found['n_second']} others"
+    )
+    for base in ("zero", "mean"):
+        one = found[base]
+        say(
+            f"ablated to {base}: r with the first-order change {one['pearson']:.2f} (ranks {one['spearman']:.2f}); "
+            f"ranks of the sizes {one['spearman_of_size']:.2f}"
+        )
+    rows = [
+        (
+            str(one.get("unit", one.get("feature"))), "" if one["chosen"] else "drawn", f"{one['importance']:.2e}",
+            f"{one['zero']:+.2e}", f"{one['mean']:+.2e}",
+        )
+        for one in found["units"]
+    ]  # fmt: skip
+    name = "feature" if "feature" in found["units"][0] else "unit"
+    table(
+        "change of the loss in nats",
+        (name, "", "mean |a dL/da|", "ablated to 0", "to its mean"),
+        rows,
+    )
+    if "topics" in found:
+        from .lens_topics import say_topics
+
+        say_topics(found["topics"])
