@@ -18,7 +18,7 @@ class Planted:
 def planted(
     n_stimuli=1000, n_features=384, n_units=128, n_voxels=40, n_read=4, signal=1.5, seed=0, n_groups=None
 ):
-    """Voxels = a weighted sum of `n_read` features, and noise; with groups, features and noise have a part in common."""
+    """Voxels = a weighted sum of `n_read` features, and noise; with groups both have a part in common."""
     generator = np.random.default_rng(seed)
     active = generator.random((n_stimuli, n_features)) < 0.05
     codes = active * generator.uniform(0.5, 1.5, active.shape)

@@ -9,7 +9,6 @@ from brodmann.analysis.interpretability.voxels.expansions import (
     random_relu,
     random_relu_at_rate,
     rotated,
-    untrained_topk,
 )
 from brodmann.errors import UserError
 
@@ -54,16 +53,6 @@ def test_every_random_unit_fires_at_the_rate(rows):
     assert (one < 0.001).mean() > 0.1
 
 
-def test_untrained_topk_keeps_k_of_the_largest(rows):
-    made = untrained_topk(rows, 200, 7, seed=4)
-    codes = made(rows[:100])
-    assert (codes >= 0).all()
-    assert ((codes > 0).sum(axis=1) <= 7).all()
-    assert (codes > 0).sum(axis=1).mean() > 6.5
-    dense = untrained_topk(rows, 200, 200, seed=4)(rows[:100])
-    np.testing.assert_allclose(np.sort(codes, axis=1)[:, -7:], np.sort(dense, axis=1)[:, -7:], rtol=1e-5)
-
-
 def test_principal_components_hold_the_variance_in_their_order(rows):
     made = principal(rows, 500)
     assert made.width == 48
@@ -75,8 +64,7 @@ def test_principal_components_hold_the_variance_in_their_order(rows):
 
 def test_a_row_is_expanded_alone(rows):
     for made in (
-        rotated(rows), random_relu(rows, 60), random_relu_at_rate(rows, 60, 0.1), untrained_topk(rows, 60, 5),
-        principal(rows, 10),
+        rotated(rows), random_relu(rows, 60), random_relu_at_rate(rows, 60, 0.1),  principal(rows, 10),
     ):  # fmt: skip
         assert made(rows[:1]).shape == (1, made.width)
         np.testing.assert_allclose(made(rows[:9])[4:5], made(rows[4:5]), atol=1e-4)
@@ -89,5 +77,3 @@ def test_what_cannot_be_made_is_said(rows):
         random_relu_at_rate(rows[:100], 10, 0.01)
     with pytest.raises(UserError, match="between 0 and 1"):
         random_relu_at_rate(rows, 10, 1.0)
-    with pytest.raises(UserError, match="1 to 10"):
-        untrained_topk(rows, 10, 11)

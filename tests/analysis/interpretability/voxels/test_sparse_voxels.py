@@ -1,4 +1,4 @@
-"""Curves of voxels whose features are known, how many are needed, and what a paired bootstrap says of two expansions."""
+"""Curves of voxels whose features are known, how many are needed, and what a paired bootstrap says of two of them."""
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,10 @@ def test_true_codes_peak_at_the_four_that_voxels_read_and_neurons_climb(curves):
 
 
 def test_the_features_that_voxels_read_are_found(world, curves):
-    found = [set(one[:4]) == set(read) for one, read in zip(curves.curves["codes"].units[0], world.read, strict=True)]
+    found = [
+        set(one[:4]) == set(read)
+        for one, read in zip(curves.curves["codes"].units[0], world.read, strict=True)
+    ]
     assert np.mean(found) > 0.9
 
 
@@ -106,7 +109,9 @@ def test_codes_exceed_neurons_and_neurons_do_not_exceed_themselves(world, curves
     better = curves.difference("codes", "neurons", 4, n_draws=200)
     assert better.low > 0.4
     assert better.p == pytest.approx(2 / 201)
-    assert better.value == pytest.approx(curves.table()["k=4"].loc["codes"] - curves.table()["k=4"].loc["neurons"], abs=0.02)
+    assert better.value == pytest.approx(
+        curves.table()["k=4"].loc["codes"] - curves.table()["k=4"].loc["neurons"], abs=0.02
+    )
     same = curves.difference("codes", "codes", "ridge", n_draws=50)
     assert (same.value, same.low, same.high, same.p) == (0, 0, 0, 1)
 
@@ -127,7 +132,9 @@ def test_subjects_count_alike():
 
 def test_sizes_that_do_not_fit_are_left_out():
     world = planted(n_stimuli=60, n_voxels=2, n_features=20, n_units=6)
-    made = voxel_curves({"neurons": world.neurons, "codes": world.codes}, world.voxels, n_seeds=1, sizes=(1, 8, 64))
+    made = voxel_curves(
+        {"neurons": world.neurons, "codes": world.codes}, world.voxels, n_seeds=1, sizes=(1, 8, 64)
+    )
     assert made.curves["neurons"].sizes == (1,)
     assert made.curves["codes"].sizes == (1, 8)
     assert isinstance(made.table(), pd.DataFrame)
