@@ -161,7 +161,8 @@ def _predictions(
     pursuit = None
     for i, block in track(work, "choosing units"):
         if pursuit is None or block.start == 0:
-            pursuit = _Pursuit(x[splits[i].train], x[splits[i].test], device)
+            many = wanted[-1] * y.shape[1] > x.shape[1]  # else few rows of the Gram matrix are asked for
+            pursuit = _Pursuit(x[splits[i].train], x[splits[i].test], device, gram=many)
         train = y[splits[i].train, block]
         mean, spread = _scale(train)
         chosen, predictions = pursuit.follow((train - mean) / spread, wanted)
@@ -177,7 +178,7 @@ def _scale(train: Floats) -> tuple[Floats, Floats]:
 class _Pursuit:
     """The units of one training set."""
 
-    def __init__(self, train: npt.ArrayLike, test: npt.ArrayLike, device: str) -> None:
+    def __init__(self, train: npt.ArrayLike, test: npt.ArrayLike, device: str, *, gram: bool) -> None:
         import torch
 
         x = torch.from_numpy(np.asarray(train, np.float64)).to(device)
@@ -186,7 +187,8 @@ class _Pursuit:
         scale = torch.where(length > _NOTHING * x.abs().amax(dim=0) * len(x) ** 0.5, 1 / length, 0.0)
         self._columns = (x - mean) * scale
         self._test = (torch.from_numpy(np.asarray(test, np.float64)).to(device) - mean) * scale
-        self._gram = self._columns.T @ self._columns if x.shape[1] <= _GRAM_FEATURES else None
+        whole = gram and x.shape[1] <= _GRAM_FEATURES
+        self._gram = self._columns.T @ self._columns if whole else None
 
     def follow(self, targets: Floats, sizes: tuple[int, ...]) -> tuple[Indices, list[Floats]]:
         """Chosen units (n_targets, largest size), and the held-out predictions at every size."""

@@ -1,4 +1,4 @@
-"""A layer's features as a model of its own: what any benchmark scores, with its context, folds, ceiling and interval."""
+"""A layer's features as a model of its own: any benchmark scores it, with its context, folds, ceiling and interval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

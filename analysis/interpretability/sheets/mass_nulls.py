@@ -22,6 +22,7 @@ from ....errors import UserError
 from ...masks import unmasked
 from ...spatial.morans_i import centered_maps
 from ...spatial.spatial_weights import SpatialWeights
+from ..quality.controls import covariance_matched_directions, data_directions, isotropic_directions
 from .feature_mass import Floats, directions, mass_table
 
 MEASURES = ("signed_I", "mass_I", "spread", "largest_share", "effective_units")
@@ -89,57 +90,6 @@ def clustering_of_mean(
     )
 
 
-def isotropic(n_directions: int, n_units: int, random_state: int = 0) -> Floats:
-    """Directions drawn evenly from the sphere, (n_directions, n_units)."""
-    rows = np.random.default_rng([random_state, 44]).standard_normal((n_directions, n_units))
-    return directions(rows)
-
-
-@unmasked
-def covariance_matched(rows: npt.ArrayLike, n_directions: int, random_state: int = 0) -> Floats:
-    """Directions drawn from N(0, covariance of the activations), each of unit length.
-
-    Parameters
-    ----------
-    rows : array of shape (n_rows, n_units)
-        Activations.
-    n_directions, random_state : int
-
-    Returns
-    -------
-    array of shape (n_directions, n_units)
-    """
-    centered = _centered(rows)
-    generator = np.random.default_rng([random_state, 45])
-    values, vectors = np.linalg.eigh(centered.T @ centered / len(centered))
-    drawn = generator.standard_normal((n_directions, len(values)))
-    return directions((drawn * np.sqrt(np.maximum(values, 0))) @ vectors.T)
-
-
-@unmasked
-def data_rows(rows: npt.ArrayLike, n_directions: int, random_state: int = 0) -> Floats:
-    """Rows of the activations less their mean, each of unit length; no row twice while there are enough.
-
-    Parameters
-    ----------
-    rows, n_directions, random_state
-        As in :func:`covariance_matched`.
-    """
-    centered = _centered(rows)
-    centered = centered[np.linalg.norm(centered, axis=1) > 0]
-    generator = np.random.default_rng([random_state, 46])
-    chosen = generator.choice(len(centered), n_directions, replace=n_directions > len(centered))
-    return directions(centered[chosen])
-
-
-def _centered(rows: npt.ArrayLike) -> Floats:
-    values = np.asarray(rows, np.float64)
-    if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
-        raise UserError(f"activations are at least 2 finite rows of units, not of shape {values.shape}")
-    centered: Floats = values - values.mean(axis=0)
-    return centered
-
-
 @unmasked
 def mass_comparison(
     decoder: npt.ArrayLike,
@@ -182,16 +132,17 @@ def mass_comparison(
         raise UserError(f"features of {n_units} units do not fit a sheet of {len(weights)}")
     if n_draws < 1:
         raise UserError(f"beside features at least 1 set of directions is drawn, not {n_draws}")
-    ways: dict[str, Callable[[int], Floats]] = {
-        "features": lambda seed: own,
-        "covariance-matched": partial(covariance_matched, rows, n_features),
-        "data rows": partial(data_rows, rows, n_features),
-        "isotropic": partial(isotropic, n_features, n_units),
+    values = np.asarray(rows, np.float32)
+    ways: dict[str, Callable[..., Floats]] = {
+        "features": lambda random_state: own,
+        "covariance-matched": partial(covariance_matched_directions, values, n_features),
+        "data rows": partial(data_directions, values, n_features),
+        "isotropic": partial(isotropic_directions, n_features, n_units),
     }
     found, observed = [], pd.Series(dtype=float)
     for kind, draw in ways.items():
         n = 1 if kind == "features" else n_draws
-        sets = [draw(random_state + i) for i in range(n)]
+        sets = [draw(random_state=random_state + i) for i in range(n)]
         means = pd.DataFrame(
             [mass_table(one, weights, unit_sd=unit_sd)[list(MEASURES)].mean() for one in sets]
         )

@@ -19,23 +19,6 @@ WANTED_FVU = (0.05, 0.1, 0.2)
 
 
 @unmasked
-def effective_features(squares: npt.ArrayLike) -> float:
-    """exp(H(p)): how many features would carry the code in equal parts.
-
-    Parameters
-    ----------
-    squares : array of shape (n_features,)
-        Sum of squares of every feature's code over rows; p is their share of the total. Over the number of units it
-        is called superposition.
-    """
-    known = np.asarray(squares, np.float64)
-    if not (np.isfinite(known).all() and (known >= 0).all() and known.any()):
-        raise UserError("sums of squares are finite, not negative, and not all 0")
-    p = known[known > 0] / known.sum()
-    return float(np.exp(-(p * np.log(p)).sum()))
-
-
-@unmasked
 def effective_classes(activations: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """exp(H(p)) over classes: 1 for what answers one class alone, the number of classes for what answers all alike.
 
@@ -101,7 +84,9 @@ def at_matched_fvu(
     ordered = frontier.sort_values("fvu")
     fvu = ordered["fvu"].to_numpy(np.float64)
     if not (fvu > 0).all() or (np.diff(fvu) == 0).any():
-        raise UserError("errors of a frontier are above 0 and all different: leave out dictionaries that are alike")
+        raise UserError(
+            "errors of a frontier are above 0 and all different: leave out dictionaries that are alike"
+        )
     measures = [name for name in ordered.columns if name != "fvu"]
     at = np.log(np.asarray(wanted, np.float64))
     found = {}

@@ -1,13 +1,14 @@
 """What a layer's rows are turned into beside features: as wide, as sparse, but never trained.
 
-Each takes rows (n, n_units), tokens or places, and gives rows (n, width); like features, they are pooled afterwards. With
-x~ = (x - mean) / s, s^2 = mean |x - mean|^2 / n_units,
+Each takes rows (n, n_units), tokens or places, and gives rows (n, width); like features, they are pooled afterwards.
+With x~ = (x - mean) / s, s^2 = mean |x - mean|^2 / n_units,
 
     rotated        x~ Q                  Q orthonormal: the same information, none of the axes
     random ReLU    max(W x~, 0)          rows of W evenly from the sphere
     at a rate      max(W x~ - theta, 0)  theta_i the quantile of unit i at which it fires as often as asked for
-    untrained TopK the k largest of W x~, less those below 0
     principal      x~ V                  V the principal axes of the rows, the largest first
+
+An untrained dictionary, as wide and as sparse, is made by :func:`..quality.controls.untrained`.
 
 One threshold for all units of a random expansion would leave most of them silent or always on, which makes a control
 that anything beats; so each has its own.
@@ -44,7 +45,9 @@ class Scale:
         """Of rows (n, n_units)."""
         values = np.asarray(rows, np.float64)
         if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
-            raise UserError(f"rows of a layer are at least 2, finite, of shape (n, n_units), not {values.shape}")
+            raise UserError(
+                f"rows of a layer are at least 2, finite, of shape (n, n_units), not {values.shape}"
+            )
         mean = values.mean(axis=0)
         scale = float(np.sqrt(((values - mean) ** 2).mean()))
         if scale == 0:
@@ -151,32 +154,6 @@ def random_relu_at_rate(rows: npt.ArrayLike, width: int, rate: float, *, seed: i
     return Expansion(
         "random ReLU at the rate", width, lambda given: np.maximum(scale(given) @ weights - theta, 0), seed
     )
-
-
-@unmasked
-def untrained_topk(rows: npt.ArrayLike, width: int, k: int, *, seed: int = 0) -> Expansion:
-    """What a TopK dictionary of the same width and sparsity gives before it is trained.
-
-    Parameters
-    ----------
-    rows, width, seed
-        As in :func:`random_relu`.
-    k : int
-        Units of a row that are kept.
-    """
-    if not 1 <= k <= width:
-        raise UserError(f"of {width} units 1 to {width} are kept of a row, not {k}")
-    scale = Scale.of(rows)
-    weights = _sphere(width, len(scale.mean), seed).T
-
-    def kept(given: npt.ArrayLike) -> Rows:
-        values = np.maximum(scale(given) @ weights, 0)
-        if k < width:
-            least = np.argpartition(values, width - k, axis=1)[:, : width - k]
-            np.put_along_axis(values, least, 0, axis=1)
-        return values
-
-    return Expansion("untrained TopK", width, kept, seed)
 
 
 @unmasked

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from brodmann.analysis.interpretability.quality.controls import isotropic_directions
 from brodmann.analysis.interpretability.sheets.feature_mass import (
     centers,
     decoder_mass,
@@ -12,7 +13,6 @@ from brodmann.analysis.interpretability.sheets.feature_mass import (
     spreads,
     units_of_share,
 )
-from brodmann.analysis.interpretability.sheets.mass_nulls import isotropic
 from brodmann.analysis.spatial.patches import patches
 from brodmann.analysis.spatial.spatial_weights import SpatialWeights
 from brodmann.errors import UserError
@@ -53,7 +53,7 @@ def test_bumps_are_clustered_and_their_permuted_selves_are_not():
 
 
 def test_random_directions_lie_all_over_the_sheet():
-    table = mass_table(isotropic(2000, 256), QUEEN)
+    table = mass_table(isotropic_directions(2000, 256, random_state=0), QUEEN)
     # chi-square of one degree of freedom: sum m^2 = 3 / (n + 2)
     assert table["effective_units"].mean() == pytest.approx(258 / 3, rel=0.03)
     assert table["spread"].mean() == pytest.approx(6.50, abs=0.03)
@@ -61,7 +61,7 @@ def test_random_directions_lie_all_over_the_sheet():
 
 
 def test_the_largest_patch_is_that_of_the_units_above_the_mean():
-    mass = decoder_mass(isotropic(20, 256, 3))
+    mass = decoder_mass(isotropic_directions(20, 256, random_state=3))
     expected = []
     for one in mass:
         found = patches(one, QUEEN, 1 / 256)

@@ -1,17 +1,15 @@
-"""Nulls of features on the sheet: right under the null, and what looks clustered beside directions of the covariance."""
+"""Nulls of features on the sheet: right under the null, and what is clustered beside directions of the covariance."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest
 
-from brodmann.analysis.interpretability.sheets.mass_nulls import (
-    clustering_of_mean,
-    covariance_matched,
-    data_rows,
-    isotropic,
-    mass_comparison,
+from brodmann.analysis.interpretability.quality.controls import (
+    covariance_matched_directions,
+    isotropic_directions,
 )
+from brodmann.analysis.interpretability.sheets.mass_nulls import clustering_of_mean, mass_comparison
 from brodmann.analysis.spatial.morans_i import morans_i_of_maps
 from brodmann.analysis.spatial.spatial_weights import SpatialWeights
 from brodmann.errors import UserError
@@ -65,28 +63,12 @@ def test_p_values_of_single_features_mislead_where_the_mean_does_not():
     assert max(shares) > 0.4
 
 
-def test_directions_of_the_covariance_have_it():
-    rows = smooth_rows()
-    drawn = covariance_matched(rows, 20_000, 1)
-    sampled, known = np.corrcoef(drawn.T), np.corrcoef(rows.T)
-    assert np.corrcoef(sampled.ravel(), known.ravel())[0, 1] > 0.99
-    assert np.allclose(np.linalg.norm(drawn, axis=1), 1)
-    assert not np.allclose(drawn[:100], covariance_matched(rows, 100, 2))
-
-
-def test_data_rows_are_rows():
-    rows = smooth_rows(50)
-    drawn = data_rows(rows, 50)
-    centered = rows - rows.mean(axis=0)
-    alike = drawn @ (centered / np.linalg.norm(centered, axis=1, keepdims=True)).T
-    np.testing.assert_allclose(np.sort(alike.max(axis=1)), 1)
-    assert len(set(alike.argmax(axis=1))) == 50
-
-
 def test_any_direction_is_smooth_where_neighbours_correlate():
     """Directions drawn with the covariance pass for clustered features against permuted layouts, not against others."""
     rows = smooth_rows()
-    table = mass_comparison(covariance_matched(rows, 100, 77), rows, QUEEN, n_draws=19, permutations=99)
+    table = mass_comparison(
+        covariance_matched_directions(rows, 100, random_state=77), rows, QUEEN, n_draws=19, permutations=99
+    )
     assert table.loc["features", "signed_I"] > 0.4
     assert table.loc["features", "signed_p"] == 0.01
     matched = table.loc["covariance-matched"]
@@ -112,6 +94,6 @@ def test_what_does_not_fit_is_said():
     with pytest.raises(UserError, match="do not fit a sheet of 256"):
         mass_comparison(np.ones((4, 9)), np.ones((4, 9)), QUEEN)
     with pytest.raises(UserError, match="at least 2 permutations"):
-        clustering_of_mean(isotropic(4, 256), QUEEN, permutations=1)
-    with pytest.raises(UserError, match="at least 2 finite rows"):
-        covariance_matched(np.ones((1, 256)), 4)
+        clustering_of_mean(isotropic_directions(4, 256, random_state=0), QUEEN, permutations=1)
+    with pytest.raises(UserError, match="at least 2 rows"):
+        mass_comparison(isotropic_directions(4, 256, random_state=0), np.ones((1, 256)), QUEEN)

@@ -8,15 +8,8 @@ from brodmann.analysis.interpretability.sheets.polysemanticity import (
     at_matched_fvu,
     beside_covariate,
     effective_classes,
-    effective_features,
 )
 from brodmann.errors import UserError
-
-
-def test_effective_features_count_equal_parts():
-    assert effective_features(np.ones(7)) == pytest.approx(7)
-    assert effective_features([1, 0, 0]) == pytest.approx(1)
-    assert effective_features([1.0, 1.0, 1e-12]) == pytest.approx(2, abs=1e-6)
 
 
 def test_effective_classes_of_what_answers_one_two_and_all():
