@@ -46,7 +46,7 @@ def of_features(inside: Inside) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``rate``, ``log10_rate`` (-inf of a silent one), ``mean_active``, ``most``, ``share`` of the summed squares.
+        ``rate``, ``log10_rate`` (NaN of a silent one), ``mean_active``, ``most``, ``share`` of the summed squares.
     """
     codes = inside.features.encode(inside.rows)
     n, size = len(codes), codes.n_features
@@ -60,7 +60,7 @@ def of_features(inside: Inside) -> pd.DataFrame:
         table = pd.DataFrame(
             {
                 "rate": n_active / n,
-                "log10_rate": np.log10(n_active / n),
+                "log10_rate": np.where(n_active > 0, np.log10(n_active / n), np.nan),
                 "mean_active": np.where(n_active > 0, total / n_active, np.nan),
                 "most": most,
                 "share": squares / max(squares.sum(), np.finfo(float).tiny),

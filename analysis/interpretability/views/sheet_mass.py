@@ -8,6 +8,7 @@ from ..sheets.mass_nulls import mass_comparison
 from .base import Inside, view
 
 _PERMUTATIONS = 199
+_SHOWN = ("signed_I", "mass_I", "spread", "effective_units", "mass_null_mean", "mass_null_sd", "mass_p")
 
 
 @view(
@@ -31,5 +32,5 @@ def of_features(inside: Inside) -> pd.DataFrame:
     beside = mass_comparison(
         decoder[alive], rows, weights, n_draws=5, permutations=_PERMUTATIONS, random_state=inside.seed
     )
-    table.attrs["controls"] = beside.reset_index().to_dict("records")
+    table.attrs["controls"] = beside[list(_SHOWN)].reset_index().to_dict("records")
     return table
