@@ -124,6 +124,7 @@ def site_of(
     if not name or not at:
         raise UserError(f"{folder} does not say which model and layer it is of: add --model and --layer")
     found = network(name)
+    found._asked([at])
     known = dictionary.site.weights_digest
     if model is None and known and known != found.digest:
         raise UserError(

@@ -88,8 +88,8 @@ def test_by_default_it_reads_python_s_own_documentation(brodmann, folder):
     [
         (("--view", "densty"), "did you mean 'density'"),
         (("--layer", "transformer.h.9"), "transformer.h.9"),
-        (("--model", "twin-vision-topographic"), "layer"),
-        (("--model", "pixels"), "--texts"),
+        (("--model", "twin-vision-topographic"), "unknown layer of twin-vision"),
+        (("--model", "pixels"), "unknown layer of pixels"),
         (("--pictures", "."), "--pictures"),
         (("--texts", "nowhere"), "no text file"),
         (("--out", "a.txt"), ".csv"),
