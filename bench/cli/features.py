@@ -8,6 +8,7 @@ import typer
 from ...errors import UserError
 from .common import SETTINGS, Json, print_card, print_json, say
 from .features_check import features_check, features_convert
+from .features_train import features_train
 from .inside import Pictures, Seed, Texts, own_dictionary, shown, site_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ features = typer.Typer(
     help="Sparse features of a layer: learn them, check them, see where they lie and what they predict.\n\n"
     "For example:  brodmann features train MODEL --layer LAYER --features 8x",
 )
+features.command("train")(features_train)
 features.command("check")(features_check)
 features.command("convert")(features_convert)
 Folder = Annotated[Path, typer.Argument(help="A dictionary: the folder that brodmann features train wrote.")]
