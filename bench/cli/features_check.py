@@ -1,4 +1,4 @@
-"""Of features: what a dictionary is worth, whether another has the same features, and writing it for other libraries."""
+"""Of features: what a dictionary is worth, whether another has the same features, writing it for other libraries."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,8 +73,8 @@ def features_check(
 ) -> None:
     """Say what a dictionary is worth on texts or pictures that it did not learn from, and whether another agrees.
 
-    Error, active features, silent ones, what the network loses where it stands in for the layer; with --against how many
-    features both have, beside random directions, an untrained dictionary and single units. For example:
+    Error, active features, silent ones, what the network loses where it stands in for the layer; with --against how
+    many features both have, beside random directions, an untrained dictionary and single units. For example:
 
       brodmann features check mine.features --texts FOLDER
 
@@ -207,8 +207,8 @@ def _against(
         read = {tuple(ids.tolist()) for ids in whole.ids} if isinstance(whole, TokenWindows) else set()
         if not isinstance(theirs, LanguageModel) or not all(tuple(ids.tolist()) in read for ids in seen.ids):
             raise UserError(
-                f"{theirs.identifier} cuts texts into other tokens than {opened.identifier}: their features cannot be held "
-                "against each other token by token"
+                f"{theirs.identifier} cuts texts into other tokens than {opened.identifier}: their features cannot be "
+                "held against each other token by token"
             )
     return Other(other, _rows(theirs, there, seen))
 

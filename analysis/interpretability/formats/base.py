@@ -159,7 +159,7 @@ def check_fits(dictionary: Dictionary, rows: Tensor, name: str) -> float:
     left = reconstruction(dictionary, rows).fvu
     if not left <= 1:
         raise UserError(
-            f"{name}: of {len(rows)} rows it leaves {left:.3g} times their variance, which is worse than their mean: it was "
+            f"{name}: of {len(rows)} rows it leaves {left:.3g} times their variance, worse than their mean: it was "
             "probably learnt on rows that were centred or scaled, of another layer, or before another function"
         )
     return left

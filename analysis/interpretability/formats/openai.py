@@ -73,7 +73,8 @@ class OpenAI(DictionaryFormat):
         if not takes_largest and (dictionary.variant != "relu" or dictionary.rows != "scaled"):
             raise UserError(
                 "OpenAI's layout normalises every row where the k largest are taken, and else knows ReLU alone; a "
-                f"{dictionary.variant!r} dictionary of {dictionary.rows} rows is neither: write it as saelens or sparsify"
+                f"{dictionary.variant!r} dictionary of {dictionary.rows} rows is neither: "
+                "write it as saelens or sparsify"
             )
         if w.extra:
             raise UserError(f"OpenAI's layout has no place for {', '.join(w.extra)}: write it as saelens")

@@ -158,14 +158,15 @@ def _architecture(settings: Settings) -> tuple[str, int]:
             architecture = "topk"
     if architecture not in _VARIANTS:
         raise UserError(
-            f"{settings.path}: {architecture!r} has no counterpart here; read are {', '.join(_VARIANTS)}"
+            f"{settings.path}: {architecture[:60]!r} has no counterpart here; read are {', '.join(_VARIANTS)}"
         )
     if architecture not in ("topk", "abstopk", "batchtopk", "matryoshka_batchtopk"):
         return architecture, 0
     if settings.values.get("k") is None and inner.values.get("k") is not None:
         settings = inner
-    if isinstance(k := settings.values.get("k"), float) and architecture.endswith("batchtopk"):
-        return architecture, max(1, round(k)) if k < 1 << 40 else 0
+    k = settings.values.get("k")
+    if isinstance(k, float) and architecture.endswith("batchtopk") and 0 < k < 1 << 40:  # a mean over rows
+        return architecture, max(1, round(k))
     return architecture, settings.count("k", default=100)
 
 
@@ -173,17 +174,17 @@ def _scaling(
     settings: Settings, scale: float | None
 ) -> tuple[Literal["scaled", "normalized", "rescaled"], float]:
     kind = settings.values.get("normalize_activations") or "none"
-    kind = "expected_average_only_in" if kind is True else kind
+    kind = "expected_average_only_in" if kind is True else kind if isinstance(kind, str) else "of an odd kind"
     if kind not in _ROWS:
         raise UserError(
-            f"{settings.path}: normalize_activations {kind!r} is not read; known: {', '.join(_ROWS)}"
+            f"{settings.path}: normalize_activations {kind[:60]!r} is not read; known: {', '.join(_ROWS)}"
         )
     if kind != "expected_average_only_in":
         return _ROWS[kind], 1.0
     if scale is None:
         raise UserError(
-            f"{settings.path}: it was learnt on rows brought to the mean norm sqrt(d_in), and does not say by what: give "
-            "rows of its layer (--model and --texts), or their mean norm / sqrt(d_in) (--scale)"
+            f"{settings.path}: it was learnt on rows brought to the mean norm sqrt(d_in), and does not say by what: "
+            "give rows of its layer (--model and --texts), or their mean norm / sqrt(d_in) (--scale)"
         )
     return "scaled", scale
 

@@ -176,8 +176,8 @@ def compared(
     other, theirs = against.dictionary, against.held_out or held_out
     if len(theirs.rows) != len(held_out.rows):
         raise UserError(
-            f"{len(held_out.rows)} rows of one model and {len(theirs.rows)} of the other: they must be of the same tokens "
-            "or places"
+            f"{len(held_out.rows)} rows of one model and {len(theirs.rows)} of the other: they must be of the same "
+            "tokens or places"
         )
     report: dict[str, Any] = {"dictionary": described(other)}
     their_codes = codes_of_rows(other, theirs.rows)

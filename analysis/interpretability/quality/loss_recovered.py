@@ -163,7 +163,9 @@ def _caution(total: dict[str, float]) -> str:
     cost = total["zero"] - total["clean"]
     if cost >= FAINT:
         return ""
-    return f"silencing the layer costs {cost:.3f} nats alone, less than {FAINT}: what share of it is recovered means little"
+    return (
+        f"silencing the layer costs {cost:.3f} nats, less than {FAINT}: what share is recovered means little"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Dictionaries of several k compared at equal error: how many active features reach the same fraction of variance left."""
+"""Dictionaries of several k compared at equal error: how many active features leave the same share of variance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

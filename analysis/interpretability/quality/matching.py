@@ -174,7 +174,8 @@ def verdict(mmcs: float, floor: float, rows_seen: int | None) -> tuple[Verdict, 
         Training rows of the one that saw fewer; None where it is not known.
     """
     gap = mmcs - floor
-    said = f"MMCS {mmcs:.3f} is {abs(gap):.3f} {'above' if gap >= 0 else 'below'} covariance-matched directions ({floor:.3f})"
+    side = "above" if gap >= 0 else "below"
+    said = f"MMCS {mmcs:.3f} is {abs(gap):.3f} {side} covariance-matched directions ({floor:.3f})"
     if gap >= ABOVE:
         return "reproducible", said
     seen = "trained on an unknown number of rows" if rows_seen is None else f"trained on {rows_seen:,} rows"

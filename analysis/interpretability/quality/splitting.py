@@ -46,8 +46,8 @@ class Splitting:
 def splitting(small: npt.ArrayLike, large: npt.ArrayLike, small_codes: Any, large_codes: Any) -> Splitting:
     """Which features come apart in a wider dictionary.
 
-    A narrow feature i is split where at least two wide ones j have cos(d_i, d_j) > .7 and are active (almost) only where
-    i is, P(i active | j active) > .8.
+    A narrow feature i is split where at least two wide ones j have cos(d_i, d_j) > .7 and are active nearly only
+    where i is, P(i active | j active) > .8.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ class Absorption:
     Attributes
     ----------
     share : float
-        Of the rows with the property in which the general feature is silent although the probe's direction is there, and
-        another feature of cosine > .2 with that direction is active; NaN where no row has the property.
+        Of the rows with the property in which the general feature is silent although the probe's direction is there,
+        and another feature of cosine > .2 with that direction is active; NaN where no row has the property.
     silent : float
         Of the same rows, those in which the general feature is silent and the direction is there.
     absorbers : int array
