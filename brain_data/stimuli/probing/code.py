@@ -9,12 +9,12 @@ from .material import Material, cut, plain
 _LONGEST = 30_000
 
 
-def _code(material: Material) -> list[tuple[str, str]]:
-    return [piece for name, text in material.python_files() for piece in cut(name, text, most=12)]
+def _code(material: Material, *, layout: bool = True) -> list[tuple[str, str]]:
+    return [piece for name, text in material.python_files() for piece in cut(name, text, most=12, layout=layout)]
 
 
-def _topics(material: Material) -> list[tuple[str, str]]:
-    return [piece for name, text in material.python_topics() for piece in cut(f"topic {name}", text)]
+def _topics(material: Material, *, layout: bool = True) -> list[tuple[str, str]]:
+    return [piece for name, text in material.python_topics() for piece in cut(f"topic {name}", text, layout=layout)]
 
 
 def _running(material: Material) -> list[tuple[str, str]]:
@@ -27,6 +27,16 @@ def _is_python_code(material: Material) -> Texts:
             "code": (True, _code(material)),
             "wikitext": (False, _running(material)),
             "documentation": (False, _topics(material)),
+        }
+    )
+
+
+def _without_layout(material: Material) -> Texts:
+    return Texts.of(
+        {
+            "code": (True, _code(material, layout=False)),
+            "wikitext": (False, _running(material)),
+            "documentation": (False, _topics(material, layout=False)),
         }
     )
 
@@ -75,12 +85,24 @@ _LIBRARY = "Python's own library"
 add_property(
     Property(
         "is_python_code",
-        "the text is Python code, against wikitext and Python's own documentation; 220 letters, blanks as one",
+        "the text is Python code, against wikitext and Python's own documentation; 220 letters as they are written",
+        "text",
+        source=f"{_LIBRARY}, its documentation topics, wikitext or the user's own text",
+        license="PSF (code, documentation), CC BY-SA (wikitext)",
+        confound="line breaks and indentation, which half of the negatives have, too; topics hold examples of code",
+        make=_is_python_code,
+    ),
+    __name__,
+)
+add_property(
+    Property(
+        "is_python_code_without_layout",
+        "the text is Python code, against wikitext and Python's own documentation; 220 letters, blanks of all kinds as one",
         "text",
         source=f"{_LIBRARY}, its documentation topics, wikitext or the user's own text",
         license="PSF (code, documentation), CC BY-SA (wikitext)",
         confound="punctuation and underscores; comments within the code are English, and topics hold examples of code",
-        make=_is_python_code,
+        make=_without_layout,
     ),
     __name__,
 )
