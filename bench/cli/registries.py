@@ -23,6 +23,7 @@ KINDS = {
     "benchmarks": "bench.benchmark:list_benchmarks",
     "variants": "analysis.interpretability.variants.base:VARIANTS",
     "views": "analysis.interpretability.views.base:VIEWS",
+    "properties": "brain_data.stimuli.probing.base:PROPERTIES",
     "panels": "bench.reports.panel:PANELS",
 }
 """Kind -> its registry, or the function that gives the cards of its catalogue, in this package."""
