@@ -32,6 +32,7 @@ from .lens import lens
 from .maps import export_map
 from .models import lesion, models, train, twins
 from .plugins import export_benchmark
+from .probe import probe
 from .registries import list_things
 
 _INTERRUPTED = 130
@@ -63,6 +64,7 @@ app.command()(lesion)
 app.command()(analyze)
 app.command()(dimensions)
 app.command()(compare)
+app.command()(probe)
 app.command("export-map")(export_map)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)

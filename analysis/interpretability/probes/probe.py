@@ -134,6 +134,7 @@ def probe(
     seconds: float = SECONDS,
     gamma: float = GAMMA,
     controls: bool = True,
+    parts: Parts | None = None,
     most_rows: int | None = 2000,
     n_draws: int = N_DRAWS,
     random_state: int = 0,
@@ -155,6 +156,8 @@ def probe(
         Of its regularisation.
     controls : bool
         Random units, rotated bases, pruning.
+    parts : Parts, optional
+        The split, where it is made already.
     most_rows : int, optional
         Rows of both halves together.
     n_draws, random_state : int
@@ -164,9 +167,10 @@ def probe(
     UserError
         For too few rows or documents.
     """
-    parts = split_by_document(
-        examples.labels, examples.documents, apart=examples.apart, most=most_rows, random_state=random_state
-    )
+    if parts is None:
+        parts = split_by_document(
+            examples.labels, examples.documents, apart=examples.apart, most=most_rows, random_state=random_state
+        )
     bench = Bench.of(examples.rows, examples.labels, examples.documents, parts)
     sizes = sizes_up_to(most, bench.n_units)
     first = by_ranking(bench, sizes)

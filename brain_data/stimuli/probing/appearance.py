@@ -14,7 +14,7 @@ from .categories import N_DRAWN, SEED, drawn, labelled
 from .material import Material
 
 Floats = npt.NDArray[np.float64]
-_SIZE, _N_PHASES = 64, 8
+_SIZE, _N_PHASES = 64, 16
 _WARM = 60.0
 """Degrees of hue on both sides of orange (30 degrees)."""
 

@@ -223,8 +223,10 @@ class Property:
         """
         if self.make is None:
             return token_checks(self, material, random_state)
+        if self.by_model:
+            raise UserError(f"{self.name} is labelled by the network that is probed")
         made = self.make(material)
-        numbers, keys = (text_numbers(made.texts) if isinstance(made, Texts) else picture_numbers(made)), {}
+        numbers, keys = (text_numbers(made.texts, material) if isinstance(made, Texts) else picture_numbers(made)), {}
         if isinstance(made, Texts):
             keys = {"first word": [text.split(maxsplit=1)[0].lower() for text in made.texts]}
         parts = split_by_document(made.labels, made.documents, random_state=random_state)
@@ -262,17 +264,14 @@ class Checks:
     kinds: dict[str, int] = field(default_factory=dict)
 
 
-def text_numbers(texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
-    """Letters, words, and the mean log frequency of the words among these texts."""
-    words = [text.lower().split() for text in texts]
-    count: dict[str, int] = {}
-    for word in (word for one in words for word in one):
-        count[word] = count.get(word, 0) + 1
+def text_numbers(texts: Sequence[str], material: Material) -> dict[str, npt.NDArray[np.float64]]:
+    """Letters, words, and the mean log frequency of the words in :meth:`.material.Material.word_counts`, 1 added."""
+    words, count = [text.lower().split() for text in texts], material.word_counts()
     return {
         "letters": np.array([len(text) for text in texts], np.float64),
         "words": np.array([len(one) for one in words], np.float64),
         "mean log frequency": np.array(
-            [np.mean([np.log(count[word]) for word in one] or [0.0]) for one in words]
+            [np.mean([np.log1p(count[word]) for word in one] or [0.0]) for one in words]
         ),
     }
 

@@ -13,13 +13,13 @@ from ..localizers import SCRAMBLED
 from .base import Pictures, Property, add_property
 from .material import Material
 
-N_DRAWN, SEED = 600, 5
+N_DRAWN, SEED = 1000, 5
 _FLOC = {"face": "faces", "body": "bodies", "place": "places", "object": "objects", "word": "characters"}
 _92 = {"animate": "animal", "human": "human", "natural": "natural", "face": "face"}
 
 
 def drawn() -> StimulusSet:
-    """600 pictures of five categories, drawn by a seed of their own."""
+    """A thousand pictures of five categories, drawn by a seed of their own."""
     return drawn_categories(N_DRAWN, SEED)
 
 

@@ -26,7 +26,7 @@ _BLANKS = re.compile(r"\s+")
 _MARKUP = re.compile(r"%\([a-z_A-Z0-9]+\)[a-z]|%[sdr]|\{[^}]*\}|<[^>]*>|&[a-z]+;")
 _WIKITEXT = (("@-@", "-"), ("@,@", ","), ("@.@", "."))
 LANGUAGES = {"french": "fr", "german": "de", "spanish": "es", "italian": "it", "dutch": "nl"}
-_LEAST_MESSAGE = 12
+_LEAST_MESSAGE, _BLOCK = 12, 10
 _MOST_FILES, _MOST_LETTERS = 250, 200_000
 T = TypeVar("T")
 
@@ -137,7 +137,10 @@ class Material:
         return self._once("python topics", read)
 
     def messages(self) -> dict[str, list[tuple[str, str]]]:
-        """The same messages in six languages, of Django's catalogues: language -> (catalogue, message).
+        """The same messages in six languages, of Django's catalogues: language -> (part of a catalogue, message).
+
+        Ten messages that follow one another are a part, the same in all languages: a catalogue alone is up to a third of
+        all messages, and would leave too few documents to test on.
 
         A message that some language lacks, or leaves in English, is left out in all; names in brackets, tags and entities
         are taken out.
@@ -148,13 +151,15 @@ class Material:
             found: dict[str, list[tuple[str, str]]] = {name: [] for name in ("english", *LANGUAGES)}
             for folder in sorted(root.rglob("locale")):
                 each = {name: _catalogue(folder / code) for name, code in LANGUAGES.items()}
-                catalogue = str(folder.parent.relative_to(root))
+                catalogue, n = str(folder.parent.relative_to(root)), 0
                 for source in sorted(set.intersection(*(set(one) for one in each.values()))):
                     texts = {"english": _message(source)} | {name: _message(one[source]) for name, one in each.items()}
                     is_whole = all(len(text) >= _LEAST_MESSAGE for text in texts.values())
                     if is_whole and len({text.lower() for text in texts.values()}) == len(texts):
+                        block = f"{catalogue} {n // _BLOCK}"
+                        n += 1
                         for name, text in texts.items():
-                            found[name].append((catalogue, text))
+                            found[name].append((block, text))
             if not found["english"]:
                 raise NotAvailableError(f"{root} holds no message catalogues (locale/*/LC_MESSAGES/*.mo)")
             return found
@@ -283,11 +288,26 @@ def plain(text: str) -> str:
     return _BLANKS.sub(" ", text).strip()
 
 
-def cut(document: str, text: str, letters: int = 220, most: int | None = None) -> list[tuple[str, str]]:
-    """A document in pieces of about so many letters, at its words: (document, piece); blanks of all kinds are one."""
-    whole, pieces, start = plain(text if most is None else text[: 2 * most * letters]), [], 0
-    while (end := whole.find(" ", start + letters)) > 0 and (most is None or len(pieces) < most):
-        pieces.append((document, whole[start:end]))
+def cut(
+    document: str, text: str, letters: int = 220, most: int | None = None, *, layout: bool = False
+) -> list[tuple[str, str]]:
+    """A document in pieces of about so many letters: (document, piece).
+
+    Parameters
+    ----------
+    document, text : str
+    letters : int
+    most : int, optional
+        Pieces.
+    layout : bool
+        Keep line breaks and indentation and cut at ends of lines; without, blanks of all kinds are one, and it is cut at
+        ends of words.
+    """
+    part = text if most is None else text[: 3 * most * letters]
+    whole, pieces, start = part if layout else plain(part), [], 0
+    while (end := whole.find("\n" if layout else " ", start + letters)) > 0 and (most is None or len(pieces) < most):
+        if piece := whole[start:end].strip("\n"):
+            pieces.append((document, piece))
         start = end + 1
     return pieces
 

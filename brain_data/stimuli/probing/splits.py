@@ -12,7 +12,7 @@ Labels = npt.NDArray[np.bool_]
 
 SHARE = 0.6
 """Of the examples that train."""
-LEAST = 8
+LEAST = 6
 """Examples of each class that a part needs."""
 
 
@@ -63,7 +63,7 @@ def split_by_document(
     Raises
     ------
     UserError
-        Where a part has fewer than 8 examples of a class: too few documents, or too few examples.
+        Where a part has fewer than 6 examples of a class: too few documents, or too few examples.
     """
     true = np.asarray(labels, bool)
     names, member = np.unique(np.asarray(documents), return_inverse=True)
