@@ -160,9 +160,7 @@ def probe(
     UserError
         For too few rows or documents.
     """
-    parts = split_by_document(
-        examples.labels, examples.documents, most=most_rows, random_state=random_state
-    )
+    parts = split_by_document(examples.labels, examples.documents, most=most_rows, random_state=random_state)
     bench = Bench.of(examples.rows, examples.labels, examples.documents, parts)
     sizes = sizes_up_to(most, bench.n_units)
     first = by_ranking(bench, sizes)

@@ -89,9 +89,7 @@ def split_by_document(
     return Parts(parts[0], parts[1], (n_documents[0], n_documents[1]))
 
 
-def _some_of(
-    documents: Integers, size: Integers, share: float, generator: np.random.Generator
-) -> Integers:
+def _some_of(documents: Integers, size: Integers, share: float, generator: np.random.Generator) -> Integers:
     """Documents in random order, taken while that brings their rows nearer to the share; of several, not all."""
     shuffled = generator.permutation(documents)
     upto = np.cumsum(size[shuffled])
@@ -101,9 +99,7 @@ def _some_of(
     return shuffled[: min(n, len(shuffled) - 1)]
 
 
-def _balanced(
-    rows: Integers, labels: Labels, most: int | None, generator: np.random.Generator
-) -> Integers:
+def _balanced(rows: Integers, labels: Labels, most: int | None, generator: np.random.Generator) -> Integers:
     true, false = rows[labels[rows]], rows[~labels[rows]]
     n_each = min(len(true), len(false), len(rows) if most is None else most // 2)
     chosen = [generator.permutation(one)[:n_each] for one in (true, false)]

@@ -17,7 +17,10 @@ _PRIOR = 0.5
 
 
 def trivial_scores(
-    numbers: Mapping[str, npt.ArrayLike], keys: Mapping[str, npt.ArrayLike], labels: npt.ArrayLike, parts: Parts
+    numbers: Mapping[str, npt.ArrayLike],
+    keys: Mapping[str, npt.ArrayLike],
+    labels: npt.ArrayLike,
+    parts: Parts,
 ) -> dict[str, Scores]:
     """The scores of single trivial predictors on the test rows, fitted to the training rows.
 

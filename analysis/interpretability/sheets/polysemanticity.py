@@ -101,7 +101,9 @@ def at_matched_fvu(
     ordered = frontier.sort_values("fvu")
     fvu = ordered["fvu"].to_numpy(np.float64)
     if not (fvu > 0).all() or (np.diff(fvu) == 0).any():
-        raise UserError("errors of a frontier are above 0 and all different: leave out dictionaries that are alike")
+        raise UserError(
+            "errors of a frontier are above 0 and all different: leave out dictionaries that are alike"
+        )
     measures = [name for name in ordered.columns if name != "fvu"]
     at = np.log(np.asarray(wanted, np.float64))
     found = {}

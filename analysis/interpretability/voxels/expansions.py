@@ -44,7 +44,9 @@ class Scale:
         """Of rows (n, n_units)."""
         values = np.asarray(rows, np.float64)
         if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
-            raise UserError(f"rows of a layer are at least 2, finite, of shape (n, n_units), not {values.shape}")
+            raise UserError(
+                f"rows of a layer are at least 2, finite, of shape (n, n_units), not {values.shape}"
+            )
         mean = values.mean(axis=0)
         scale = float(np.sqrt(((values - mean) ** 2).mean()))
         if scale == 0:

@@ -104,7 +104,9 @@ def best_features(
     """
     x, y = _checked(features, targets)
     if len(x) < _FEWEST:
-        raise UserError(f"{len(x)} stimuli are too few to choose on one half and report on the other: {_FEWEST}")
+        raise UserError(
+            f"{len(x)} stimuli are too few to choose on one half and report on the other: {_FEWEST}"
+        )
     generator = np.random.default_rng([random_state, 53])
     first = _half(len(x), groups, generator)
     halves = [first, np.setdiff1d(np.arange(len(x)), first)]
@@ -120,9 +122,7 @@ def best_features(
         p = (1 + int((drawn >= r - 1e-12).sum())) / (1 + n_shuffles)
         spread = float(drawn.std(ddof=1)) if n_shuffles > 1 else float("nan")
         mean = float(drawn.mean()) if n_shuffles else float("nan")
-        found[name] = BestFeature(
-            chosen, selected, r, mean, spread, p, len(x), x.shape[1], n_shuffles
-        )
+        found[name] = BestFeature(chosen, selected, r, mean, spread, p, len(x), x.shape[1], n_shuffles)
     return found
 
 
@@ -152,7 +152,9 @@ def _half(n: int, groups: npt.ArrayLike | None, generator: np.random.Generator) 
     member = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     n_groups = int(member.max()) + 1
     if n_groups < 4:
-        raise UserError(f"{n_groups} groups are too few to choose on one half and report on the other: at least 4")
+        raise UserError(
+            f"{n_groups} groups are too few to choose on one half and report on the other: at least 4"
+        )
     return np.flatnonzero(np.isin(member, generator.permutation(n_groups)[: n_groups // 2]))
 
 

@@ -202,7 +202,9 @@ class VoxelCurves:
         row = curve.row(at)
         for folds, held in zip(self.folds, curve.held, strict=True):
             tests = [fold.split.test for fold in folds]
-            r = weighted_r(tests, self.targets, [one[row] for one in held], self._drawn(n_draws, random_state))
+            r = weighted_r(
+                tests, self.targets, [one[row] for one in held], self._drawn(n_draws, random_state)
+            )
             total += self.region(r)
         return total / len(self.folds)
 
@@ -307,7 +309,9 @@ def voxel_curves(
     """
     y = np.asarray(targets, np.float64)
     if y.ndim != 2 or not columns:
-        raise UserError(f"targets have the shape (n_stimuli, n_targets), not {y.shape}, beside one set of columns")
+        raise UserError(
+            f"targets have the shape (n_stimuli, n_targets), not {y.shape}, beside one set of columns"
+        )
     made = [list(one) for one in folds] if folds is not None else seeded_folds(len(y), n_seeds, groups)
     counted = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     everyone = [np.arange(y.shape[1])] if members is None else [np.asarray(one, np.intp) for one in members]
@@ -337,7 +341,10 @@ def seeded_folds(
     inner = n if groups is None else max(2, n - 1)
     return [
         nested_folds(
-            n_stimuli, outer=Splitter(n, seed=1 + 10 * seed), inner=Splitter(inner, seed=2 + 10 * seed), groups=groups
+            n_stimuli,
+            outer=Splitter(n, seed=1 + 10 * seed),
+            inner=Splitter(inner, seed=2 + 10 * seed),
+            groups=groups,
         )
         for seed in range(n_seeds)
     ]
@@ -357,7 +364,9 @@ def _curve(
     fewest = min(len(part.train) for one in folds for fold in one for part in fold.parts())
     kept = tuple(size for size in sizes if size <= min(x.shape[1], fewest // 2))
     if not kept:
-        raise UserError(f"{name}: none of the sizes {list(sizes)} fits {x.shape[1]} columns and {fewest} stimuli")
+        raise UserError(
+            f"{name}: none of the sizes {list(sizes)} fits {x.shape[1]} columns and {fewest} stimuli"
+        )
     parts, units, held = [], [], []
     for some in folds:
         predictions, chosen, ks = _sparse(x, y, some, kept, device)
