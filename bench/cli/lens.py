@@ -36,7 +36,7 @@ class _ModelFirst(TyperGroup):
 lens = typer.Typer(
     **SETTINGS,
     cls=_ModelFirst,
-    help="What a network would say after each layer, what its units write, which matter, what they would like to see.\n\n"
+    help="What a network would say after each layer, what its units write, which matter, what they like to see.\n\n"
     "  brodmann lens MODEL --text TEXT     (the same as: brodmann lens show MODEL ...)\n\n"
     "For example:  brodmann lens twin-language-topographic --text 'the capital of france is'",
 )
@@ -304,7 +304,7 @@ def dream(
         print_json(found)
         return
     for name, value in found.items():
-        say(f"{name.replace('_', ' '):<16}{f'{value:.4g}' if isinstance(value, float) else value}")
+        say(f"{name.replace('_', ' '):<26}{f'{value:.4g}' if isinstance(value, float) else value}")
 
 
 def _opened(model: Any, layer: str, features: Path | None) -> "tuple[LanguageModel, str, Dictionary | None]":
@@ -384,6 +384,8 @@ def _texts(
 
 def _both(model: "LanguageModel", source: Path | None, seed: int) -> "tuple[list[np.ndarray], str]":
     training, held_out, said = _texts(model, source, seed)
+    if source is None:
+        return training + held_out, said
     n = min(len(training), len(held_out), 100)
     return training[:n] + held_out[:n], said
 
@@ -528,9 +530,8 @@ def _vocabulary_text(found: dict[str, Any]) -> None:
 def _importance_text(found: dict[str, Any]) -> None:
     from .terminal import table
 
-    say(
-        f"{found['model']}  {found['layer']}: gradients of {found['n_first']} texts, ablation on {found['n_second']} others"
-    )
+    texts = f"gradients of {found['n_first']} texts, ablation on {found['n_second']} others"
+    say(f"{found['model']}  {found['layer']}: {texts}")
     for base in ("zero", "mean"):
         one = found[base]
         say(

@@ -65,12 +65,12 @@ def say_topics(found: dict[str, Any]) -> None:
     from .terminal import table
 
     table(
-        f"{found['n_clusters']} clusters of the {found['n_units']} most important units; topics of {found['n_texts']} texts "
-        "(p: labels dealt anew among texts of about one length)",
-        ("cluster", "topic", "units", "share ratio", "p", "q", "log-odds"),
+        f"{found['n_clusters']} clusters of the {found['n_units']} most important units, topics of {found['n_texts']} "
+        "texts (labels dealt anew among texts of about one length)",
+        ("cluster", "topic", "units", "z of its share", "p", "q", "log-odds"),
         [
             (
-                str(one["cluster"]), str(one["topic"]), str(one["n_units"]), f"{one['ratio']:.3f}", f"{one['p']:.2g}",
+                str(one["cluster"]), str(one["topic"]), str(one["n_units"]), f"{one['z']:+.1f}", f"{one['p']:.2g}",
                 f"{one['q']:.2g}", f"{one['log_odds']:+.2f}",
             )
             for one in found["rows"]
@@ -81,7 +81,7 @@ def say_topics(found: dict[str, Any]) -> None:
         say("no sheet: whether clusters lie together is not asked")
         return
     table(
-        f"neighbours of one cluster on the sheet, {sheet['draws']} permuted layouts (all clusters together: p {sheet['p']:.2g})",
+        f"neighbours of one cluster on the sheet, {sheet['draws']} permuted layouts; all clusters: p {sheet['p']:.2g}",
         ("cluster", "units", "joins", "expected", "p", "q"),
         [
             (

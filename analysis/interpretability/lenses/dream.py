@@ -1,8 +1,8 @@
 """What a unit or a feature would like to see: texts found by swapping tokens, pictures by climbing its gradient.
 
 Each round takes the gradient of the value to the one-hot tokens of the text, tries the swaps that it holds best, and
-keeps the best that was tried (Ebrahimi et al. 2018, HotFlip, arXiv 1712.06751). What comes out is odd as a rule: it shows
-what the value can be driven by, not what usually drives it.
+keeps the best that was tried (Ebrahimi et al. 2018, HotFlip, arXiv 1712.06751). What comes out is odd as a rule: it
+shows what the value can be driven by, not what usually drives it.
 """
 
 from collections.abc import Callable, Sequence
@@ -228,8 +228,8 @@ def dream_picture(
 ) -> PictureDream:
     """Climb the gradient of a value over pictures, from noise, in the space of spatial frequencies.
 
-    A picture is sigmoid(irfft2(c / f)): all frequencies move alike, so that no checkerboard outruns them. Every step sees
-    it shifted by up to `jitter` pixels, and pays `smoothness` times its total variation.
+    A picture is sigmoid(irfft2(c / f)): all frequencies move alike, so that no checkerboard outruns them. Every step
+    sees it shifted by up to `jitter` pixels, and pays `smoothness` times its total variation.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How much each unit or feature matters for what a network predicts: activation x gradient, and the ablation it stands for.
+"""How much each unit or feature matters for what a network predicts: activation x gradient, and ablation beside it.
 
 I_u(x) = mean_t |a_ut dL/da_ut|, L the mean loss of text x. Setting unit u to a baseline b changes L, to first order, by
 sum_t (b - a_ut) dL/da_ut, which is exact where L is linear in a; ablation runs the network with the unit at b.

@@ -1,7 +1,7 @@
 """Units that matter for the same texts, what those texts are about, and whether such units lie together on the sheet.
 
-The matrix is importance, units x texts, every unit's row scaled to sum 1. Clusters come of it alone; labels of the texts
-(topics, categories) come in afterwards, so that dealing the labels to the texts at random is a fair null.
+The matrix is importance, units x texts, every unit's row scaled to sum 1. Clusters come of it alone; labels of the
+texts (topics, categories) come in afterwards, so that dealing the labels to the texts at random is a fair null.
 """
 
 from dataclasses import dataclass
@@ -184,15 +184,16 @@ def topic_enrichment(
     Returns
     -------
     DataFrame
-        A row a cluster and topic: ``cluster``, ``topic``, ``n_units``, ``difference``, ``ratio`` (of the mean shares),
-        ``p`` (one-sided), ``q`` (Benjamini-Hochberg over all rows), ``log_odds``, ``fisher_p``.
+        A row a cluster and topic: ``cluster``, ``topic``, ``n_units``, ``difference``, ``expected`` and ``z`` (mean of
+        the null, which blocks take away from 0, and standard deviations above it), ``p`` (one-sided), ``q``
+        (Benjamini-Hochberg over all rows), ``log_odds``, ``fisher_p``.
     """
     from scipy.stats import fisher_exact
 
     values, member, said = np.asarray(shares, np.float64), np.asarray(clusters), np.asarray(labels)
     if said.shape != (values.shape[1],) or member.shape != (len(values),):
         raise UserError(
-            f"{values.shape[0]} units x {values.shape[1]} texts do not fit {member.shape} clusters and {said.shape} labels"
+            f"{values.shape[0]} units x {values.shape[1]} texts do not fit {member.shape} clusters, {said.shape} labels"
         )
     names, topic = np.unique(said, return_inverse=True)
     if len(names) < 2:
@@ -202,10 +203,9 @@ def topic_enrichment(
     is_topic = topic == np.arange(len(names))[:, None]
     observed = _differences(profiles, is_topic)
     orders = permutations(len(said), draws, random_state=seed, blocks=blocks)
-    reached = np.ones_like(observed)
-    for order in orders:
-        reached += _differences(profiles, is_topic[:, order]) >= observed - 1e-15
-    p = reached / (draws + 1)
+    null = np.stack([_differences(profiles, is_topic[:, order]) for order in orders])
+    p = (1 + (null >= observed - 1e-15).sum(axis=0)) / (draws + 1)
+    expected, spread = null.mean(axis=0), null.std(axis=0, ddof=1)
     leads = profiles.argmax(axis=0) == np.arange(len(groups))[:, None]
     rows = []
     for i, cluster in enumerate(groups):
@@ -221,14 +221,17 @@ def topic_enrichment(
                     "topic": name,
                     "n_units": int((member == cluster).sum()),
                     "difference": observed[i, j],
-                    "ratio": profiles[i, is_topic[j]].mean() / max(profiles[i, ~is_topic[j]].mean(), _TINY),
+                    "expected": expected[i, j],
+                    "z": (observed[i, j] - expected[i, j]) / spread[i, j]
+                    if spread[i, j] > 0
+                    else float("nan"),
                     "p": p[i, j],
                     "log_odds": float(np.log(a * d / (b * c))),
                     "fisher_p": float(fisher_exact(counts, alternative="greater")[1]),
                 }
             )
     table = pd.DataFrame(rows)
-    table.insert(6, "q", benjamini_hochberg(table["p"]))
+    table.insert(7, "q", benjamini_hochberg(table["p"]))
     table.attrs |= {"draws": draws, "seed": seed}
     return table
 
@@ -297,7 +300,7 @@ def _differences(profiles: Floats, is_topic: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _joins(columns: Floats, pairs: "np.ndarray | object") -> Floats:
-    """z' W z of every column, each pair of neighbours once."""
+    """Z' W z of every column, each pair of neighbours once."""
     found: Floats = (columns * (pairs @ columns)).sum(axis=0)  # type: ignore[operator]
     return found
 

@@ -48,7 +48,7 @@ class TunedLens:
     seed: int
 
     def translated(self, place: int, stream: Tensor) -> Tensor:
-        """h + A_l h + c_l; the last stream as it is."""
+        """H + A_l h + c_l; the last stream as it is."""
         if place >= len(self.matrices):
             return stream
         return stream + stream @ self.matrices[place].T + self.offsets[place]
@@ -121,7 +121,7 @@ def _gradients(
     windows: Sequence[Indices],
     learnt: Sequence[tuple[Tensor, Tensor]],
 ) -> Floats:
-    """The loss of each layer; its gradient, at most of length 1, so that no layer holds another back, is left behind."""
+    """The loss of each layer; leaves its gradient, at most of length 1, so that no layer holds another back."""
     total = sum(len(one) - 1 for one in windows)
     found = np.zeros(len(learnt))
     for pair in learnt:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import UserError
+from ....models.extraction.hooks import record
 from ....models.extraction.language_model import LanguageModel
 from .passes import inputs_kept, scores_of
 
@@ -143,11 +144,15 @@ def unembedding_of(model: LanguageModel) -> Unembedding:
 
 
 def check_end(found: Unembedding, model: LanguageModel, ids: Tensor, scores: Tensor) -> None:
-    """Refuse an end that does not give the scores of the network itself."""
+    """Refuse an end that does not begin at the last block, or does not give the scores of the network itself."""
+    last = found.blocks[-1]
+    block = record(
+        model.module, [last], lambda: scores_of(model, model.module, ids), interventions=model.lesions
+    )
     with torch.no_grad():
-        last = streams_of(found, model, ids)[0][-1]
-        given = found.logits(last)
-    if not same(given, scores):
+        stream = streams_of(found, model, ids)[0][-1]
+        given = found.logits(stream)
+    if last not in block.tensors or not same(block.tensors[last], stream) or not same(given, scores):
         raise UserError(
             f"{model.identifier}: between its last block and its scores stands more than a norm and a linear map: "
             "no lens reads its layers"

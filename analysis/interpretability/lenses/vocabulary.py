@@ -19,11 +19,13 @@ from ....errors import UserError
 from ....models.extraction.language_model import LanguageModel
 from ....models.interventions.steering import Steer
 from .passes import Indices, scored, scores_of, token_batches
-from .unembedding import Unembedding, is_linear, matrix_of, same
+from .unembedding import Unembedding, is_linear, matrix_of, same, streams_of
 
 Floats = npt.NDArray[np.float64]
 _BLOCK = 1 << 24
 """Most scores that are held at once."""
+_FAR = 1e4
+"""How many times as long as the stream a push is that shows whether a layer is added to it."""
 _TRIED = 3
 """Units that are pushed to see whether a map reads a layer unit by unit."""
 
@@ -57,8 +59,8 @@ def write_of(model: LanguageModel, end: Unembedding, layer: str) -> Write:
     """Find what a layer writes with, by what the network computes.
 
     The first linear map called behind the layer in its block that is given the layer's values, or a function of each
-    unit alone (pushing a unit changes that column of its input and no other). A layer as wide as the stream whose values
-    no linear map is given is taken to be added to the stream.
+    unit alone (pushing a unit changes that column of its input and no other). A layer as wide as the stream is added to
+    it if a push as long as no block answers arrives at the end as it is.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def write_of(model: LanguageModel, end: Unembedding, layer: str) -> Write:
         return Write(layer, matrix_of(module), name, True)
     output, maps = _maps_behind(model, end, layer)
     given = next((one for one, taken in maps.items() if same(taken, output)), None)
-    if given is None and output.shape[-1] == width:
+    if given is None and output.shape[-1] == width and _is_added(model, end, layer):
         return Write(layer, None, "", True)
     if given is not None and matrix_of(model.module.get_submodule(given)).shape == (width, output.shape[-1]):
         return Write(layer, matrix_of(model.module.get_submodule(given)), given, True)
@@ -95,7 +97,7 @@ def write_of(model: LanguageModel, end: Unembedding, layer: str) -> Write:
 
 
 def _maps_behind(model: LanguageModel, end: Unembedding, layer: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """What the layer gives for a few tokens, and what each linear map that is called behind it in its block is given."""
+    """What the layer gives for a few tokens, and what each linear map behind it in its block is given."""
     name, _, part = layer.partition("#")
     block = next((one for one in end.blocks if f"{name}.".startswith(f"{one}.")), "")
     found: list[Tensor] = []
@@ -151,6 +153,22 @@ def _unit_by_unit(model: LanguageModel, end: Unembedding, layer: str, map_name: 
         changed = (after - before).abs().amax(dim=(0, 1))
         others = torch.cat([changed[:unit], changed[unit + 1 :]])
         if not changed[unit] > 0 or bool(others.max() > 1e-4 * changed[unit]):
+            return False
+    return True
+
+
+def _is_added(model: LanguageModel, end: Unembedding, layer: str) -> bool:
+    """Whether a layer is a part of the stream: what blocks make of a long push is bounded by their norms."""
+    ids = model._probe().ids[:1]
+    before = streams_of(end, model, ids)[0][-1]
+    width = before.shape[-1]
+    far = _FAR * (1 + float(before.abs().max()))
+    for unit in (0, width - 1):
+        axis = torch.zeros(width)
+        axis[unit] = 1
+        after = streams_of(end, model.with_lesions(Steer(layer, axis, far)), ids)[0][-1]
+        away = (after - before) / far - axis.to(before)
+        if not bool(away.abs().max() < 0.1):
             return False
     return True
 
