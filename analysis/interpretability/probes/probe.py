@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ....brain_data.stimuli.probing.splits import Parts, split_by_document
+from ....brain_data.stimuli.probing.trivial import table_log_odds, trivial_f1
 from .controls import FiringRules, firing_rules, pruned, rotated
 from .optimal_probe import GAMMA, N_FILTERED, SECONDS, Certificate, optimal_support
 from .rankings import ranked
-from .rows import Parts, split_by_document
 from .scores import N_DRAWS, Scores, scores
 from .sparse_probe import Bench, Point, adaptive, adaptive_supports, by_ranking, random_units, sizes_up_to
-from .trivial import bag_log_odds, table_log_odds, trivial_scores
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -32,6 +32,8 @@ class Examples:
     rows : array of shape (n_rows, n_units)
     labels : bool array of shape (n_rows,)
     documents : array of shape (n_rows,)
+    apart : array of shape (n_rows,) or None
+        What else must not be on both sides of the split.
     numbers, keys : mapping of str to array of shape (n_rows,)
         Trivial predictors: numbers such as length, keys such as the first token.
     tokens : intp array of shape (n_rows,), or sequence of intp array, or None
@@ -41,6 +43,7 @@ class Examples:
     rows: npt.NDArray[np.generic]
     labels: npt.NDArray[np.bool_]
     documents: npt.NDArray[np.generic]
+    apart: npt.NDArray[np.generic] | None = None
     numbers: Mapping[str, Floats] = field(default_factory=dict)
     keys: Mapping[str, Integers] = field(default_factory=dict)
     tokens: Integers | Sequence[Integers] | None = None
@@ -80,7 +83,8 @@ class Probe:
         By mean difference, and by adaptive thresholding with intervals; the last is of all units.
     random, rotated : list of list of Point
         Draws for every k but the last.
-    trivial : dict of str to Scores
+    trivial : dict of str to float
+        F1 of single trivial predictors.
     table : Scores or None
         Of the tokens alone, without the network.
     rules : FiringRules
@@ -97,7 +101,7 @@ class Probe:
     adaptive: list[Point]
     random: list[list[Point]]
     rotated: list[list[Point]]
-    trivial: dict[str, Scores]
+    trivial: dict[str, float]
     table: Scores | None
     rules: FiringRules
     pruned: list[Point]
@@ -108,8 +112,8 @@ class Probe:
         """The trivial predictor of the highest F1, and that."""
         if not self.trivial:
             return "none", 0.0
-        name = max(self.trivial, key=lambda one: self.trivial[one].f1)
-        return name, self.trivial[name].f1
+        name = max(self.trivial, key=lambda one: self.trivial[one])
+        return name, self.trivial[name]
 
     def shows(self, point: Point) -> bool:
         """Whether a probe's F1 is .02 above the best trivial predictor's, and its AUROC above .5 with its interval."""
@@ -130,6 +134,7 @@ def probe(
     seconds: float = SECONDS,
     gamma: float = GAMMA,
     controls: bool = True,
+    parts: Parts | None = None,
     most_rows: int | None = 2000,
     n_draws: int = N_DRAWS,
     random_state: int = 0,
@@ -151,6 +156,8 @@ def probe(
         Of its regularisation.
     controls : bool
         Random units, rotated bases, pruning.
+    parts : Parts, optional
+        The split, where it is made already.
     most_rows : int, optional
         Rows of both halves together.
     n_draws, random_state : int
@@ -160,7 +167,10 @@ def probe(
     UserError
         For too few rows or documents.
     """
-    parts = split_by_document(examples.labels, examples.documents, most=most_rows, random_state=random_state)
+    if parts is None:
+        parts = split_by_document(
+            examples.labels, examples.documents, apart=examples.apart, most=most_rows, random_state=random_state
+        )
     bench = Bench.of(examples.rows, examples.labels, examples.documents, parts)
     sizes = sizes_up_to(most, bench.n_units)
     first = by_ranking(bench, sizes)
@@ -173,7 +183,7 @@ def probe(
         adaptive(bench, sizes, n_draws=n_draws, random_state=random_state),
         random_units(bench, sizes[:-1], random_state=random_state) if controls else [],
         rotated(bench, sizes[:-1], random_state=random_state) if controls else [],
-        trivial_scores(examples.numbers, examples.keys, examples.labels, parts),
+        trivial_f1(examples.numbers, examples.keys, examples.labels, parts),
         _table(examples, parts),
         firing_rules(bench, first[-1].units[:_RULE_UNITS]),
         pruned(bench, min(_RULE_UNITS, bench.n_units)) if controls else [],
@@ -213,3 +223,27 @@ def _table(examples: Examples, parts: Parts) -> Scores | None:
     else:
         odds = bag_log_odds(examples.tokens, examples.labels, parts)
     return scores(odds, y_test)
+
+
+def bag_log_odds(bags: Sequence[Integers], labels: npt.NDArray[np.bool_], parts: Parts) -> Floats:
+    """Log odds of the test texts by their tokens alone, whatever their order: multinomial naive Bayes, 1/2 added.
+
+    What a network adds to this is more than "it holds the byte 0xC3".
+
+    Parameters
+    ----------
+    bags : sequence of intp array
+        Token ids of every text.
+    labels : bool array of shape (n_texts,)
+    parts : Parts
+    """
+    size = 1 + max(int(one.max(initial=0)) for one in bags)
+    share = []
+    for kind in (True, False):
+        count = np.full(size, 0.5)
+        for i in parts.train:
+            if labels[i] == kind:
+                count += np.bincount(bags[i], minlength=size)
+        share.append(np.log(count / count.sum()))
+    table = share[0] - share[1]
+    return np.array([table[bags[i]].sum() for i in parts.test])

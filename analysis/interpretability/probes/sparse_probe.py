@@ -131,12 +131,7 @@ class Bench:
 
 
 def by_ranking(
-    bench: Bench,
-    sizes: Sequence[int],
-    *,
-    ranking: str = "mean difference",
-    n_draws: int = 0,
-    random_state: int = 0,
+    bench: Bench, sizes: Sequence[int], *, ranking: str = "mean difference", n_draws: int = 0, random_state: int = 0
 ) -> list[Point]:
     """Probes of the first k units of a ranking, which is made on the training rows."""
     order = ranked(ranking, bench.x, bench.y)
@@ -196,4 +191,6 @@ def random_units(
 ) -> list[list[Point]]:
     """Probes of units drawn at random, so many draws for every k: what a probe of any k units gives."""
     generator = np.random.default_rng(random_state)
-    return [[bench.point(generator.permutation(bench.n_units)[:k]) for _ in range(n_random)] for k in sizes]
+    return [
+        [bench.point(generator.permutation(bench.n_units)[:k]) for _ in range(n_random)] for k in sizes
+    ]
