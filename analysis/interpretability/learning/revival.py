@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..codes import Weights
-from ..sparse.products import piece_rows
+from ..sparse_products.products import piece_rows
 
 
 def revival_loss(weights: Weights, x: Tensor, residual: Tensor, dead: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from ....errors import UserError
 from ....memory import require
-from ..sparse.products import piece_rows
+from ..sparse_products.products import piece_rows
 
 _BASE_RATE, _BASE_FEATURES = 2e-4, 16384
 _MOST_FEATURES, _MOST_EXPANSION = 1 << 20, 256

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ....registry import Registry
 from ..codes import Codes, Weights
-from ..sparse.products import Places, choose, decode, with_gradient
+from ..sparse_products.products import Places, choose, decode, with_gradient
 
 
 @dataclass

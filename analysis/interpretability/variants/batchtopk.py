@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..codes import Codes, Weights, codes_of
-from ..sparse.products import Places
+from ..sparse_products.products import Places
 from .base import Batch, Learning, Outcome, active_values, decoded, largest_of_rows, variant
 
 MEMORY = 0.999

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..codes import Codes, Weights
-from ..sparse.products import Places, decode
+from ..sparse_products.products import Places, decode
 from .base import Batch, variant
 from .batchtopk import BatchTopK, batchtopk_codes
 

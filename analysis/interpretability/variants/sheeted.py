@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..codes import Codes, Weights
-from ..sparse.products import Places, piece_rows
+from ..sparse_products.products import Places, piece_rows
 from .base import Batch, variant
 from .topk import TopK, topk_codes
 

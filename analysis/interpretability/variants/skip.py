@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..codes import Codes, Weights
-from ..sparse.products import Places
+from ..sparse_products.products import Places
 from .base import Batch, decoded, variant
 from .topk import topk_codes
 from .transcoder import Transcoder

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ..codes import Codes, Weights
-from ..sparse.products import Places
+from ..sparse_products.products import Places
 from .base import Batch, Learning, Outcome, active_values, decoded, largest_of_rows, variant
 
 
