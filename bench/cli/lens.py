@@ -9,18 +9,19 @@ from typer.core import TyperGroup
 
 from ...errors import UserError
 from .common import SETTINGS, Json, print_json, say
+from .lens_text import grid_json, rows_of, say_grid, say_importance, say_profile, say_vocabulary, show_classes
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ...analysis.interpretability.dictionary import Dictionary
     from ...models.extraction.language_model import LanguageModel
-    from ...models.extraction.vision_model import VisionModel
 
 _OWN = 64
 """Windows that a network writes itself where no texts are given."""
-_CELL = 9
 _CONTEXTS = 200
+_MOST = 2000
+"""Windows of a corpus that are used."""
 
 
 class _ModelFirst(TyperGroup):
@@ -88,7 +89,7 @@ def show(
             raise UserError(
                 f"{model} looks at pictures: --text, --texts and --tuned are for networks that read"
             )
-        _show_classes(network, pictures, seed, as_json)
+        show_classes(network, pictures, seed, as_json)
         return
     from ...analysis.interpretability.lenses.logit_lens import direct, lens_grid, lens_profile
     from ...analysis.interpretability.lenses.passes import predicting
@@ -104,13 +105,13 @@ def show(
         if tuned:
             read = tune_lens(whole, training, end=end, steps=steps, seed=seed).read
         profile = lens_profile(whole, held_out, read, end=end)
-        found |= {"n_tokens": profile.attrs["n_tokens"], "layers": _rows(profile)}
+        found |= {"n_tokens": profile.attrs["n_tokens"], "layers": rows_of(profile)}
         if tuned:
-            found["logit_lens"] = _rows(lens_profile(whole, held_out, end=end))
+            found["logit_lens"] = rows_of(lens_profile(whole, held_out, end=end))
     if text is not None:
         ids = whole._encoder("last").tokens("", text).ids[-(whole.max_tokens or 0) :]
         grid = lens_grid(whole, _array(ids), read, end=end)
-        found["text"] = _grid_json(whole, grid)
+        found["text"] = grid_json(whole, grid)
     if as_json:
         print_json(found)
         return
@@ -119,9 +120,9 @@ def show(
     )
     if "layers" in found:
         say(f"{found['n_tokens']} tokens of {found['texts']}")
-        _profile_table(found["layers"], found.get("logit_lens"))
+        say_profile(found["layers"], found.get("logit_lens"))
     if text is not None:
-        _grid_text(found["text"])
+        say_grid(found["text"])
 
 
 @lens.command()
@@ -188,7 +189,7 @@ def vocabulary(
     if as_json:
         print_json(found)
         return
-    _vocabulary_text(found)
+    say_vocabulary(found)
 
 
 @lens.command()
@@ -259,7 +260,7 @@ def importance(
     if as_json:
         print_json(found)
         return
-    _importance_text(found)
+    say_importance(found)
 
 
 @lens.command()
@@ -378,8 +379,7 @@ def _texts(
     training, held_out = (
         token_windows(model, list(part), length=length).ids for part in (corpus.training, corpus.held_out)
     )
-    most = 2000
-    return training[:most], held_out[:most], f"{source}, whole documents held out"
+    return training[:_MOST], held_out[:_MOST], f"{source}, whole documents held out"
 
 
 def _both(model: "LanguageModel", source: Path | None, seed: int) -> "tuple[list[np.ndarray], str]":
@@ -388,40 +388,6 @@ def _both(model: "LanguageModel", source: Path | None, seed: int) -> "tuple[list
         return training + held_out, said
     n = min(len(training), len(held_out), 100)
     return training[:n] + held_out[:n], said
-
-
-def _show_classes(model: "VisionModel", pictures: str, seed: int, as_json: bool) -> None:
-    import numpy as np
-
-    from ...analysis.interpretability.lenses.class_lens import class_lens, pooled_layers
-    from ...brain_data.stimuli.localizers import localizer
-    from .terminal import table
-
-    stimuli = localizer(pictures)
-    pooled = pooled_layers(model, stimuli)
-    order = np.random.default_rng([seed, 43]).permutation(len(stimuli))
-    cut = round(0.6 * len(order))
-    seen = class_lens(pooled.taken(order[:cut]), pooled.taken(order[cut:]), seed=seed)
-    found = {"model": model.identifier, "pictures": pictures, **seen.attrs, "layers": _rows(seen)}
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (
-            one["layer"], one["how"], f"{one['kl']:.3f}", f"{one['agreement']:.2f}", f"{one['kl_shuffled']:.3f}",
-            f"{one['agreement_shuffled']:.2f}",
-        )
-        for one in found["layers"]
-    ]  # fmt: skip
-    table(
-        f"{model.identifier}: what each layer would call {found['n_held_out']} held-out pictures of {pictures}",
-        ("layer", "through", "KL to the answer", "same answer", "KL shuffled", "same shuffled"),
-        rows,
-    )
-
-
-def _rows(table: Any) -> list[dict[str, Any]]:
-    return [{"layer": name, **row.to_dict()} for name, row in table.iterrows()]
 
 
 def _array(ids: Sequence[int]) -> Any:
@@ -434,124 +400,3 @@ def _middle(values: Any) -> float | None:
     import numpy as np
 
     return float(np.median(values)) if len(values) else None
-
-
-def _grid_json(model: "LanguageModel", grid: Any) -> dict[str, Any]:
-    from ...analysis.interpretability.lenses.token_texts import token_texts
-
-    return {
-        "tokens": token_texts(model.tokenizer, grid.tokens),
-        "layers": [
-            {
-                "layer": layer,
-                "best": token_texts(model.tokenizer, grid.best[i]),
-                "probability": grid.probability[i].tolist(),
-                **{name: values[i].tolist() for name, values in grid.values.items()},
-            }
-            for i, layer in enumerate(grid.layers)
-        ],
-    }
-
-
-def _grid_text(text: dict[str, Any]) -> None:
-    """The last layer on top; a star where a layer already says what the network says."""
-    from ...analysis.interpretability.lenses.token_texts import shown
-    from .terminal import width
-
-    names = [one["layer"] for one in text["layers"]]
-    room = max(max(map(len, names)), 10) + 2
-    step = max(1, (width() - room) // (_CELL + 5))
-    for start in range(0, len(text["tokens"]), step):
-        part = slice(start, start + step)
-        say()
-        say("after".ljust(room) + "".join(_cut(shown(one)).ljust(_CELL + 5) for one in text["tokens"][part]))
-        for one in reversed(text["layers"]):
-            cells = zip(one["best"][part], one["probability"][part], one["rank_final"][part], strict=True)
-            said = (f"{_cut(shown(best))} {100 * p:.0f}{'*' if rank == 0 else ''}" for best, p, rank in cells)
-            say(one["layer"].ljust(room) + "".join(cell.ljust(_CELL + 5) for cell in said).rstrip())
-        for name, label in (("kl", "nats to end"), ("rank_true", "rank of next")):
-            first = text["layers"][-2][name][part]
-            if name == "rank_true":
-                first = text["layers"][-1][name][part]
-            say(f"{label:<{room}}" + "".join(_number(x).ljust(_CELL + 5) for x in first).rstrip())
-    say(
-        "\n*: the network's own answer; percent: how sure the layer is; nats to end: of the layer before the last"
-    )
-
-
-def _number(value: float) -> str:
-    return "" if value != value else f"{value:.3g}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
-
-
-def _profile_table(layers: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]] | None) -> None:
-    from .terminal import table
-
-    columns = ["layer", "KL to the end", "same answer", "loss", "rank of true", "entropy"]
-    rows = [
-        [
-            one["layer"], f"{one['kl']:.3f}", f"{one['agreement']:.2f}", f"{one['ce']:.2f}", f"{one['rank_true']:.0f}",
-            f"{one['entropy']:.2f}",
-        ]
-        for one in layers
-    ]  # fmt: skip
-    if plain is not None:
-        columns.append("KL untrained")
-        rows = [[*row, f"{one['kl']:.3f}"] for row, one in zip(rows, plain, strict=True)]
-    table("held-out texts", columns, rows)
-
-
-def _vocabulary_text(found: dict[str, Any]) -> None:
-    from ...analysis.interpretability.lenses.token_texts import shown
-
-    how = "" if found["exact"] else ", through a function of each unit alone"
-    say(f"{found['model']}  {found['layer']}  writes through {found['through']}{how}")
-    say(
-        f"kurtosis over tokens: median {found['kurtosis']:.2f}, of random directions {found['kurtosis_random']:.2f} "
-        "(3: spread as noise is)"
-    )
-    say(
-        f"Spearman r of what is read off with what pushing does; random directions {found['spearman_random']:.2f}"
-    )
-    for one in found["directions"]:
-        name = "feature" if "feature" in one else "unit"
-        other = "" if one["spearman_other"] is None else f", with another's {one['spearman_other']:.2f}"
-        say(
-            f"\n{name} {one[name]}   kurtosis {one['kurtosis']:.2f}   pushed by {one['strength']:.3g}: "
-            f"r {one['spearman']:.2f}{other}, {100 * one['found']:.0f} % of the top tokens found"
-        )
-        say("  promotes    " + " ".join(shown(token) for token in one["promoted"]))
-        say("  suppresses  " + " ".join(shown(token) for token in one["suppressed"]))
-
-
-def _importance_text(found: dict[str, Any]) -> None:
-    from .terminal import table
-
-    texts = f"gradients of {found['n_first']} texts, ablation on {found['n_second']} others"
-    say(f"{found['model']}  {found['layer']}: {texts}")
-    for base in ("zero", "mean"):
-        one = found[base]
-        say(
-            f"ablated to {base}: r with the first-order change {one['pearson']:.2f} (ranks {one['spearman']:.2f}); "
-            f"ranks of the sizes {one['spearman_of_size']:.2f}"
-        )
-    rows = [
-        (
-            str(one.get("unit", one.get("feature"))), "" if one["chosen"] else "drawn", f"{one['importance']:.2e}",
-            f"{one['zero']:+.2e}", f"{one['mean']:+.2e}",
-        )
-        for one in found["units"]
-    ]  # fmt: skip
-    name = "feature" if "feature" in found["units"][0] else "unit"
-    table(
-        "change of the loss in nats",
-        (name, "", "mean |a dL/da|", "ablated to 0", "to its mean"),
-        rows,
-    )
-    if "topics" in found:
-        from .lens_topics import say_topics
-
-        say_topics(found["topics"])

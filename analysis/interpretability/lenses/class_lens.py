@@ -1,9 +1,9 @@
 """What a network that names pictures would already call them after a layer.
 
-Where a layer has as many channels as the classifier reads, its map is pooled over places and put through the classifier;
-elsewhere a ridge translator, trained on other pictures, takes the pooled map to what the classifier reads. A translator
-can find what the network itself does not use, so each stands beside one that was trained on the same pictures with their
-targets shuffled.
+Where a layer has as many channels as the classifier reads, its map is pooled over places and put through the
+classifier; elsewhere a ridge translator, trained on other pictures, takes the pooled map to what the classifier reads.
+A translator can find what the network itself does not use, so each stands beside one that was trained on the same
+pictures with their targets shuffled.
 """
 
 from collections.abc import Mapping, Sequence

@@ -222,7 +222,7 @@ def dream_picture(
     steps: int = 200,
     rate: float = 0.05,
     jitter: int = 4,
-    smoothness: float = 1e-2,
+    smoothness: float = 0.1,
     n_noise: int = 32,
     seed: int = 0,
 ) -> PictureDream:

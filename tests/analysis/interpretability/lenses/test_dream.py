@@ -146,16 +146,17 @@ def test_a_seed_gives_the_same_dream():
 
 
 def test_a_planted_pattern_is_recovered_in_pixels():
-    rows = torch.arange(24.0)
+    rows = torch.arange(24.0) + 0.5
     pattern = torch.sin(2 * np.pi * rows / 8)[:, None].expand(24, 24)[None, None] / 24
 
     def value(pictures):
         return (pictures.mean(dim=1, keepdim=True) * pattern).sum(dim=(1, 2, 3))
 
-    found = dream_picture(value, (24, 24), steps=150, jitter=0)
-    best = np.sign(pattern[0, 0].numpy())  # of pixels from 0 to 1
-    assert np.corrcoef(found.pixels.mean(axis=2).ravel(), best.ravel())[0, 1] > 0.9
-    assert found.value > 3 * found.noise
+    found = dream_picture(value, (24, 24), steps=300, jitter=0)
+    best = pattern.sign().expand(1, 3, 24, 24) / 2 + 0.5  # of all pixels from 0 to 1
+    assert np.corrcoef(found.pixels.ravel(), best[0].permute(1, 2, 0).numpy().ravel())[0, 1] > 0.8
+    assert found.value > 0.7 * float(value(best))
+    assert found.value > 100 * found.noise
     assert found.pixels.min() >= 0
     assert found.pixels.max() <= 1
     again = dream_picture(value, (24, 24), steps=20)
