@@ -36,6 +36,8 @@ Unit = Literal["neuroid", "subject", "none"]
 Version = Annotated[int, Field(ge=1, le=10_000)]
 Headline = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 Best = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+Needed = Annotated[float, Field(ge=1, le=10**9, allow_inf_nan=False)] | None
+Portion = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None
 Curve = Annotated[dict[LayerName, Finite], Field(min_length=1, max_length=2_000)]
 Names = Annotated[list[Line], Field(max_length=50)]
 Versions = Annotated[dict[Line, Line], Field(max_length=50)]
@@ -84,6 +86,10 @@ _BOUNDS: Columns = {"low": ("95 % from", itemgetter(0)), "high": ("to", itemgett
 _BEYOND_BOUNDS: Columns = {
     "beyond_low": ("beyond from", itemgetter(0)),
     "beyond_high": ("beyond to", itemgetter(1)),
+}
+_SAE_BOUNDS: Columns = {
+    "sae_low": ("SAE from", itemgetter(0)),
+    "sae_high": ("SAE to", itemgetter(1)),
 }
 _SPACES: Columns = {"beyond_spaces": ("beyond what", ", ".join)}
 _LEFT_OUT: Columns = {
@@ -139,6 +145,31 @@ class ScoreRecord(BaseModel):
     beyond_spaces: Annotated[
         list[str], Shown("", "The nuisance spaces.", Names, main=True, columns=_SPACES)
     ] = []
+    sae_score: Annotated[
+        float | None,
+        Shown("SAE score", "Of features: less that of untrained dictionaries, as wide and as sparse.", Finite | None),
+    ] = None
+    sae_ci: Annotated[
+        list[float | None], Shown("", "Interval of the SAE score.", Interval, columns=_SAE_BOUNDS)
+    ] = [None, None]
+    sae_p: Annotated[float | None, Shown("p SAE", "That the SAE score is 0.", Share | None)] = None
+    sae_control: Annotated[
+        float | None, Shown("untrained", "Mean score of the untrained dictionaries.", Finite | None)
+    ] = None
+    sae_control_sd: Annotated[float | None, Shown("untrained sd", "Over them.", Finite | None)] = None
+    sae_n_controls: Annotated[int | None, Shown("n untrained", "How many were drawn.", Count | None)] = None
+    k50: Annotated[
+        float | None, Shown("k50", "Fewest features with half of the r of ridge on all.", Needed)
+    ] = None
+    k90: Annotated[
+        float | None, Shown("k90", "Fewest features with 90 % of the r of ridge on all.", Needed)
+    ] = None
+    matched_features: Annotated[
+        float | None, Shown("matched", "Share of the features that another seed of learning has.", Portion)
+    ] = None
+    matched_floor: Annotated[
+        float | None, Shown("matched by chance", "The same share of an untrained dictionary.", Portion)
+    ] = None
     layer: Annotated[str, Shown("layer", "Chosen on training stimuli.", LayerName, main=True)]
     n_stimuli: Annotated[int, Shown("stimuli", "How many.", Count, unit="stimuli", main=True)]
     n_neuroids: Annotated[int, Shown("neuroids", "How many.", Count, unit="neuroids", main=True)]

@@ -1,4 +1,4 @@
-"""The feature of a region: found where it is, and worth nothing where there is none, whatever the best of many looks."""
+"""The feature of a region: found where it is, and worth nothing where there is none."""
 
 import numpy as np
 import pytest
