@@ -8,6 +8,7 @@ import typer
 from ...errors import UserError
 from .common import SETTINGS, Json, print_card, print_json, say
 from .features_check import features_check, features_convert
+from .features_study import features_study
 from .features_train import features_train
 from .inside import Pictures, Seed, Texts, own_dictionary, shown, site_of
 
@@ -22,6 +23,7 @@ features = typer.Typer(
 features.command("train")(features_train)
 features.command("check")(features_check)
 features.command("convert")(features_convert)
+features.command("study")(features_study)
 Folder = Annotated[Path, typer.Argument(help="A dictionary: the folder that brodmann features train wrote.")]
 Model = Annotated[str | None, typer.Option(help="The model; that of the dictionary by default.")]
 Layer = Annotated[str | None, typer.Option(help="The layer; that of the dictionary by default.")]

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 def features_study(
     networks: Annotated[
-        Path, typer.Argument(help="The folder of brodmann twins or brodmann train language, with several seeds.")
+        Path,
+        typer.Argument(help="The folder of brodmann twins or brodmann train language, with several seeds."),
     ],
     texts: Annotated[Path, typer.Option(help="A text file, or a folder of them.")],
-    layer: Annotated[str, typer.Option(help="A layer whose units lie on a sheet.")] = "transformer.h.1.mlp.gelu",
+    layer: Annotated[
+        str, typer.Option(help="A layer whose units lie on a sheet.")
+    ] = "transformer.h.1.mlp.gelu",
     features: Annotated[int, typer.Option(min=2, help="Of each dictionary.")] = 1024,
     active: Annotated[str, typer.Option(help="Active features of a row, a dictionary each.")] = "8,16,32,64",
     rows: Annotated[int, typer.Option(min=1, help="Tokens that each dictionary learns from.")] = 800_000,
@@ -40,11 +43,11 @@ def features_study(
     from ...brain_data.stimuli.corpora import text_corpus
     from ..reports.inside_figure import inside_figure
     from ..reports.render import bytes_of_figure
-    from ..studies.inside_study import InsideStudy, inside_study, of_benchmark
+    from ..studies.inside_study import Brain, InsideStudy, inside_study
 
     pairs = _pairs(networks)
     study = InsideStudy(layer, features, _numbers(active), n_rows=rows)
-    brain = None if benchmark is None else of_benchmark(benchmark, layer, folder)
+    brain = None if benchmark is None else Brain(benchmark, folder / "scores")
     found = inside_study(pairs, text_corpus(texts.expanduser()), study, folder, brain=brain)
     from ...files import write_bytes
 
@@ -82,7 +85,9 @@ def _pairs(folder: Path) -> "list[tuple[LanguageModel, LanguageModel]]":
         if card.recipe.tau and card.recipe.baseline().identifier in by_name
     ]
     if not found:
-        raise UserError(f"{folder} holds no topographic network beside its baseline twin: brodmann train language")
+        raise UserError(
+            f"{folder} holds no topographic network beside its baseline twin: brodmann train language"
+        )
     pairs = []
     for places in found:
         both = [load_trained(place) for place in places]

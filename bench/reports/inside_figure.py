@@ -69,7 +69,8 @@ def inside_figure(study: Mapping[str, Any]) -> "Figure":
         place.set_axis_off()
     n = len({one["pair"] for one in networks})
     figure.suptitle(
-        f"{study['study']['n_features']} features of {study['study']['layer']}, {n} pairs of networks", fontsize=9
+        f"{study['study']['n_features']} features of {study['study']['layer']}, {n} pairs of networks",
+        fontsize=9,
     )
     figure.supxlabel(
         "orange circles: topographic; blue squares: baseline; a dot a network; bars: mean and 95 % interval over networks",

@@ -5,7 +5,7 @@ dictionary? Do features lie together on the sheet, and the purer ones more? Do f
 random expansions of the same width, and with fewer? Networks are the sample: features of one network share its units.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from ...errors import UserError
 from ...files import digest_of, parse_json, write_json
 from ...models.extraction.rows import TokenWindows, layer_rows, token_windows
 from ..results.store import finite
+from .feature_scores import FeatureDesign, feature_scores
 
 if TYPE_CHECKING:
     from ...brain_data.stimuli.corpora import TextCorpus
@@ -43,9 +44,42 @@ _VERSION = 1
 _MOST_ROWS, _MOST_CLASSES, _LEAST_OF_A_CLASS = 60_000, 200, 30
 _FVU = (0.1, 0.2)
 _N_DRAWS, _PERMUTATIONS = 10, 199
+_DESIGN = FeatureDesign(n_controls=3, n_fold_seeds=2, n_bootstraps=0, n_permutations=0, n_shuffles=0)
+"""Networks are the sample here, so that intervals within one are not needed."""
 
-Brain = Callable[["LanguageModel", Dictionary], Mapping[str, float]]
-"""(network, dictionary) -> measures of the recording by name."""
+
+@dataclass(frozen=True)
+class Brain:
+    """A recording that features are scored against.
+
+    Attributes
+    ----------
+    benchmark : str
+    run : Path
+        The run that keeps the records.
+    """
+
+    benchmark: str
+    run: Path
+
+    def measures(self, model: "LanguageModel", layer: str, dictionary: Dictionary) -> dict[str, float]:
+        """Raw scores of features, units and untrained features, the score of features, and k90 of both.
+
+        Parameters
+        ----------
+        model : LanguageModel
+        layer : str
+        dictionary : Dictionary
+        """
+        found = feature_scores(model, layer, dictionary, self.benchmark, _DESIGN, run=self.run)
+        return {
+            "brain_features": found.raw["features"],
+            "brain_units": found.raw["neurons"],
+            "brain_untrained": found.raw["untrained"],
+            "brain_score_of_features": found.sae.value,
+            "k90_features": float(found.table.loc["features", "k90"]),
+            "k90_units": float(found.table.loc["neurons", "k90"]),
+        }
 
 
 @dataclass(frozen=True)
@@ -102,8 +136,7 @@ def inside_study(
     study : InsideStudy
     folder : Path
         Rows, dictionaries and measures by network; a study that was interrupted goes on.
-    brain : callable, optional
-        Measures of a recording.
+    brain : Brain, optional
 
     Returns
     -------
@@ -130,7 +163,7 @@ def _measured(
     model: "LanguageModel", corpus: "TextCorpus", study: InsideStudy, folder: Path, brain: Brain | None
 ) -> dict[str, Any]:
     place = folder / model.identifier.replace(":", "_").replace("/", "_")
-    key = digest_of(_VERSION, model.digest, corpus.digest, asdict(study), brain is not None)
+    key = digest_of(_VERSION, model.digest, corpus.digest, asdict(study), brain.benchmark if brain else None)
     try:
         known = parse_json((place / "measures.json").read_bytes())
         if known["key"] == key:
@@ -149,7 +182,7 @@ def _measured(
     chosen = first[study.middle]
     measures |= _mixed(chosen, held_out, tokens) | _on_the_sheet(model, study.layer, chosen, held_out, tokens)
     if brain is not None:
-        measures |= brain(model, chosen)
+        measures |= brain.measures(model, study.layer, chosen)
     measures = finite(measures)
     write_json(place / "measures.json", measures)
     return measures
