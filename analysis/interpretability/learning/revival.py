@@ -10,8 +10,9 @@ from ..sparse_products.products import piece_rows
 def revival_loss(weights: Weights, x: Tensor, residual: Tensor, dead: Tensor) -> Tensor:
     """AuxK: what the strongest dead features leave of the error of the living (Gao et al. 2024).
 
-    ``||e - e^||^2 / ||e - mean e||^2 * min(1, n_dead / k_aux)``: e the residual, without gradient, in the scaled space; e^
-    the decoded sum of the ``k_aux = d / 2`` largest answers among dead features.
+    ``||e - e^||^2 / ||e - mean e||^2 * min(1, n_dead / k_aux)``: e the residual, without gradient, in the scaled space,
+    and e^ the decoded sum of the ``k_aux = d / 2`` largest answers among dead features. Answers below zero count, too:
+    a feature that is silent for every row has no other way back.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def revival_loss(weights: Weights, x: Tensor, residual: Tensor, dead: Tensor) ->
         if len(dead) > wanted:
             least = answers.detach().topk(wanted, dim=1, sorted=True).values[:, -1:]
             answers = torch.where(answers >= least, answers, 0.0)
-        made = answers.relu() @ decoder
+        made = answers @ decoder
         left = left + (residual[start : start + step] - made).square().sum()
     spread = residual.var(0, correction=0).sum() * len(residual)
     return left / spread.clamp_min(1e-12) * min(1.0, len(dead) / wanted)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from planted import correlated, of_each, superposed, unexplained
+from planted_rows import correlated, of_each, superposed, unexplained
 
 from brodmann.analysis.interpretability.dictionary import Dictionary
 from brodmann.analysis.interpretability.learning.learner import Learner
@@ -171,12 +171,12 @@ def test_dead_features_are_counted_in_rows_and_revived(small):
         assert len(learner.dead) == 0
         learner.step(x, x)
         assert set(range(30)) <= set(learner.dead.tolist())
-        for step in range(250):
+        for step in range(200):
             x = rows.scaled(np.arange(500) + 500 * (step % 40))
             learner.step(x, x)
         never[revival] = len(learner.dead)
     assert never[0.0] >= 25
-    assert never[1 / 32] <= 10
+    assert never[1 / 32] <= 16
 
 
 def test_revival_leaves_the_living_alone_and_equals_its_definition(small):
@@ -189,7 +189,7 @@ def test_revival_leaves_the_living_alone_and_equals_its_definition(small):
     hidden = torch.full_like(answers, -torch.inf)
     hidden[:, 40:] = answers[:, 40:]
     values, indices = hidden.topk(12)
-    made = torch.zeros_like(answers).scatter(1, indices, values.relu()) @ w.decoder
+    made = torch.zeros_like(answers).scatter(1, indices, values) @ w.decoder
     exact = residual.detach()
     wanted = (exact - made).square().sum() / (exact - exact.mean(0)).square().sum()
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
@@ -211,8 +211,9 @@ def test_resampling_takes_badly_explained_rows_and_clears_their_moments(small):
     moments = learner._moments()
     resample(learner.weights, moments, x, losses, dead, torch.Generator().manual_seed(0))
     centred = torch.nn.functional.normalize(x - learner.weights.bias.detach(), dim=1)
-    drawn = (learner.weights.decoder[dead].detach() @ centred.T).argmax(1)
-    assert set(drawn.tolist()) <= {7, 90} and (drawn == 90).sum() >= 6
+    likeness = learner.weights.decoder[dead].detach() @ centred[[7, 90]].T
+    assert torch.allclose(likeness.max(1).values, torch.ones(10)) and likeness[:, 0].min() < 0.9
+    assert (likeness.argmax(1) == 1).sum() >= 6  # drawn nine times as often
     living = [i for i in range(64) if i not in dead.tolist()]
     size = learner.weights.encoder[living].detach().norm(dim=1).mean()
     assert torch.allclose(learner.weights.encoder[dead].detach().norm(dim=1), 0.2 * size, rtol=1e-5)

@@ -86,14 +86,14 @@ def test_rows_may_hold_different_numbers_of_features_or_none(weights):
     encoder, encoder_bias, bias, decoder = (one.requires_grad_() for one in leaves)
     centred = x - bias.detach()
     raw, indices = choose(centred, encoder.detach(), encoder_bias.detach(), 20)
-    chosen = raw > 6
+    chosen = raw > 13
     counts = chosen.sum(1)
     assert counts.min() == 0 and counts.max() > 3
     places = Places.irregular(chosen, indices, 64)
     values = with_gradient(raw[chosen], centred, bias, encoder, encoder_bias, places)
     sparse = (decode(values, decoder, places) + bias - x).square().sum()
     answers = (x - bias) @ encoder.T + encoder_bias
-    dense = (torch.where(answers > 6, answers, 0.0) @ decoder + bias - x).square().sum()
+    dense = (torch.where(answers > 13, answers, 0.0) @ decoder + bias - x).square().sum()
     both = [encoder, encoder_bias, bias, decoder]
     assert max(relative(gradients(sparse, both), gradients(dense, both))) < 1e-4
 
