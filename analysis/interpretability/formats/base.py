@@ -141,7 +141,8 @@ def _layout_of(path: Path, layout: str | None) -> DictionaryFormat:
 def _scale(rows: Tensor | None) -> float | None:
     if rows is None or rows.ndim != 2 or not len(rows):
         return None
-    return float(rows.double().norm(dim=1).mean()) / rows.shape[1] ** 0.5
+    mean = float(rows.double().norm(dim=1).mean())
+    return mean / float(rows.shape[1]) ** 0.5
 
 
 def check_fits(dictionary: Dictionary, rows: Tensor, name: str) -> float:

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 
+from ....bounded import check_plain_file
 from ....errors import UserError
 from ....files import whole_file
 from ....models.weights.state_dict import read_content
 from ..codes import Weights
-from ..dictionary import Dictionary
-from .base import DictionaryFormat, Number, Site, dictionary_format, made_of, raw_weights
-from .files import Settings, Tensors, check_plain_file, check_shape
+from ..dictionary import Dictionary, Site
+from .base import DictionaryFormat, Number, dictionary_format, made_of, raw_weights
+from .files import Settings, Tensors, check_shape
 
 _ENDINGS = (".pt", ".pth", ".bin", "")
 _FILE = "autoencoder.pt"

@@ -57,7 +57,8 @@ def match_activations(a: Any, b: Any, documents: npt.ArrayLike, *, random_state:
     """Each column of A and the column of B with the highest Pearson r over the same rows.
 
     r_ij = cov(a_i, b_j) / (sd a_i sd b_j), best_i = max_j r_ij. Codes stay sparse, and correlations are made a block of
-    A at a time: memory for the active features and one block, never for rows x A x B.
+    A at a time, those of codes where both are active in a row: memory for active features and one block, never for
+    rows x A x B.
 
     Parameters
     ----------
@@ -111,23 +112,63 @@ def best_correlations(a: Any, b: Any) -> tuple[Floats, npt.NDArray[np.intp]]:
         NaN and -1 for columns that do not change.
     """
     left, right = _columns(a), _columns(b)
-    n, (mean_a, sd_a), (mean_b, sd_b) = a.shape[0], _moments(left), _moments(right)
-    best, partner = np.full(len(mean_a), np.nan), np.full(len(mean_a), -1, np.intp)
-    alive = np.flatnonzero(sd_a > 0)
-    changing = sd_b > 0
-    if not changing.any():
+    moments_a, moments_b = _moments(left), _moments(right)
+    best, partner = np.full(left.shape[1], np.nan), np.full(left.shape[1], -1, np.intp)
+    alive = np.flatnonzero(moments_a[1] > 0)
+    if not (moments_b[1] > 0).any():
         return best, partner
+    are_codes = all(scipy.sparse.issparse(one) and one.min() >= 0 for one in (left, right))
     rows_of_b = right.tocsr() if scipy.sparse.issparse(right) else right
-    step = max(1, _BLOCK // len(mean_b))
-    for start in range(0, len(alive), step):
-        some = alive[start : start + step]
+    for some in _blocks(left, right, alive, are_codes):
         cross = left[:, some].T @ rows_of_b
-        cross = cross.toarray() if scipy.sparse.issparse(cross) else np.asarray(cross)
-        r = (cross / n - np.outer(mean_a[some], mean_b)) / np.outer(sd_a[some], np.where(changing, sd_b, 1))
-        r[:, ~changing] = -np.inf
-        partner[some] = r.argmax(axis=1)
-        best[some] = np.clip(r[np.arange(len(some)), partner[some]], -1, 1)
+        of_some = moments_a[0][some], moments_a[1][some]
+        if are_codes:
+            best[some], partner[some] = _best_of_codes(cross.tocsr(), a.shape[0], of_some, moments_b)
+        else:
+            cross = cross.toarray() if scipy.sparse.issparse(cross) else np.asarray(cross)
+            best[some], partner[some] = _best_of_all(cross, a.shape[0], of_some, moments_b)
     return best, partner
+
+
+def _blocks(
+    left: Any, right: Any, alive: npt.NDArray[np.intp], are_codes: bool
+) -> list[npt.NDArray[np.intp]]:
+    """Columns of A whose products with B are held at once."""
+    each = np.full(len(alive), right.shape[1])
+    if are_codes:  # no more products than rows in which one is active, times how many of B are
+        each = np.minimum(each, np.diff(left.indptr)[alive] * (1 + right.nnz // right.shape[0]))
+    return np.split(alive, np.flatnonzero(np.diff(np.cumsum(each) // _BLOCK)) + 1)
+
+
+Moments = tuple[Floats, Floats]
+
+
+def _best_of_all(cross: Floats, n: int, of_a: Moments, of_b: Moments) -> tuple[Floats, npt.NDArray[np.intp]]:
+    changing = of_b[1] > 0
+    r = (cross / n - np.outer(of_a[0], of_b[0])) / np.outer(of_a[1], np.where(changing, of_b[1], 1))
+    r[:, ~changing] = -np.inf
+    partner = r.argmax(axis=1)
+    return np.clip(r[np.arange(len(r)), partner], -1, 1), partner
+
+
+def _best_of_codes(cross: Any, n: int, of_a: Moments, of_b: Moments) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """As :func:`_best_of_all`: codes are never negative, so those that are never active together have r <= 0."""
+    cross.sort_indices()
+    counts = np.diff(cross.indptr)
+    row = np.repeat(np.arange(len(counts)), counts)
+    spread = of_a[1][row] * of_b[1][cross.indices]
+    r = cross.data / n - of_a[0][row] * of_b[0][cross.indices]
+    r = np.divide(r, spread, out=np.full(len(r), -np.inf), where=spread > 0)
+    best, partner = np.full(len(counts), -np.inf), np.full(len(counts), -1, np.intp)
+    some = np.flatnonzero(counts)
+    if len(some):
+        best[some] = np.maximum.reduceat(r, cross.indptr[some])
+        first = np.flatnonzero(r == best[row])[::-1]  # of equal ones the first stays
+        partner[row[first]] = cross.indices[first]
+    for one in np.flatnonzero(best <= 0):
+        of_one = of_a[0][[one]], of_a[1][[one]]
+        (best[one],), (partner[one],) = _best_of_all(cross[[one]].toarray(), n, of_one, of_b)
+    return np.clip(best, -1, 1), partner
 
 
 def _columns(values: Any) -> Any:
@@ -137,7 +178,7 @@ def _columns(values: Any) -> Any:
     return dense - dense.mean(axis=0)  # r does not change, and large means cost no digits
 
 
-def _moments(columns: Any) -> tuple[Floats, Floats]:
+def _moments(columns: Any) -> Moments:
     """Mean and standard deviation of each column; 0 for one that does not change."""
     n = columns.shape[0]
     if scipy.sparse.issparse(columns):
@@ -170,7 +211,8 @@ def _across_halves(
         bootstrap_weights(half.shape[1], _DRAWS, random_state=random_state + 1 + i)
         for i, half in enumerate(halves)
     ]
-    medians, step = [], max(1, _BLOCK // a.shape[1])
+    medians: list[float] = []
+    step = max(1, _BLOCK // a.shape[1])
     for start in range(0, _DRAWS, step):
         some = slice(start, start + step)
         r = np.stack([_pearson(weights[some], half) for weights, half in zip(drawn, halves, strict=True)])
@@ -206,7 +248,8 @@ def _paired_sums(a: Any, b: Any, partner: npt.NDArray[np.intp], owners: npt.NDAr
 
 def _centred(values: Any) -> Floats:
     dense = np.asarray(values.toarray() if scipy.sparse.issparse(values) else values, np.float64)
-    return dense - dense.mean(axis=0)
+    centred: Floats = dense - dense.mean(axis=0)
+    return centred
 
 
 def _pearson(weights: Floats, sums: Floats) -> Floats:

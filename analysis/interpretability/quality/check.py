@@ -201,7 +201,7 @@ def _directions(
     if not len(left) or not len(right):
         raise UserError("a dictionary of which no feature is ever active has nothing to match")
     found = match_directions(left, right, random_state=random_state)
-    report = {"found": _match(found)}
+    report: dict[str, Any] = {"found": _match(found)}
     if left.shape[1] == held_out.rows.shape[1]:
         floors = direction_floors(left, len(right), held_out.rows, random_state=random_state + 21)
         report["floors"] = {name: _match(one) for name, one in floors.items()}

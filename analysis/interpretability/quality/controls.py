@@ -107,4 +107,5 @@ def unit_rows(directions: npt.ArrayLike) -> Floats:
     """Directions brought to norm 1; those of norm 0 stay."""
     values = np.asarray(directions, np.float64)
     norm = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(norm > 0, norm, 1)
+    units: Floats = values / np.where(norm > 0, norm, 1)
+    return units

@@ -18,7 +18,7 @@ from ....models.interventions.splice import Splice, zeroed
 from ...statistics.resampling import bootstrap_weights, percentile_interval
 from ..dictionary import Dictionary
 
-FAINT = 0.3
+FAINT = 0.2
 """Nats that silencing a layer must cost for the ratio to mean something."""
 _DRAWS = 1000
 N = TypeVar("N", bound=Network)
@@ -141,7 +141,11 @@ def _by_document(
 ) -> tuple[dict[str, npt.NDArray[np.float64]], int]:
     owner = np.unique(owners, return_inverse=True)[1]
     n_documents = int(owner.max()) + 1
-    return {name: np.bincount(owner, values, n_documents) for name, values in losses.items()}, n_documents
+    sums = {
+        name: np.asarray(np.bincount(owner, values, n_documents), np.float64)
+        for name, values in losses.items()
+    }
+    return sums, n_documents
 
 
 def _interval(

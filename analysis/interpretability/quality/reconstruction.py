@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from ....errors import UserError
 from ..codes import Codes
 from ..dictionary import Dictionary
 
-Rows = Tensor | npt.NDArray[np.floating]
+Rows = Tensor | npt.NDArray[Any]
 BATCH = 4096
 
 

@@ -39,6 +39,19 @@ def test_the_highest_correlation_is_numpys(of_a, of_b, monkeypatch):
     assert (partner == full.argmax(axis=1)).all()
 
 
+@pytest.mark.parametrize("block", [50, 10_000])
+def test_features_that_are_never_active_together_have_numpys_correlation_too(block, monkeypatch):
+    a, b = np.zeros((60, 3)), np.zeros((60, 4))
+    a[:20, 0], a[20:40, 1], a[:50, 2] = 1, 2, np.arange(50) % 3 == 0
+    b[40:50, 0], b[50:, 1], b[45:, 2], b[20:24, 3] = 1, 3, np.arange(15), 1
+    full = np.corrcoef(a.T, b.T)[:3, 3:]
+    assert (full[0] < 0).all()
+    monkeypatch.setattr(activation_matching, "_BLOCK", block)
+    best, partner = best_correlations(scipy.sparse.csr_matrix(a), scipy.sparse.csr_matrix(b))
+    np.testing.assert_allclose(best, full.max(axis=1), atol=1e-12)
+    assert (partner == full.argmax(axis=1)).all()
+
+
 def test_who_never_changes_has_no_partner_and_is_none():
     random = np.random.default_rng(2)
     a, b = _codes(random, 200, 6, 2), _codes(random, 200, 5, 2)

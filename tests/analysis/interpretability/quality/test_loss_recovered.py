@@ -82,10 +82,11 @@ def test_the_interval_is_over_documents_drawn_anew(model, windows, mean):
     assert found.interval == pytest.approx((low, high), abs=0.15 * width)
 
 
-def test_where_silencing_costs_little_the_report_says_so(model, windows, mean):
+def test_where_silencing_costs_little_the_report_says_so(windows):
+    model = load_model("twin-language-baseline")
     last = "transformer.h.2.mlp.gelu"
     found = loss_recovered(model, last, _all_of(torch.zeros(256)), windows, torch.zeros(256))
-    assert found.zero - found.clean < 0.3
+    assert found.zero - found.clean < 0.2
     assert "means little" in found.said
 
 
