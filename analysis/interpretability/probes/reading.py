@@ -186,14 +186,16 @@ def tokenized(
         ids, start, end, at = [], [], [], 0
         for line in document.splitlines(keepends=True) if lines else [document[: 8 * each_most]]:
             text = line.strip()
-            if text and len(ids) < each_most:
+            if len(ids) >= each_most:
+                break
+            if text:
                 own, offsets = _with_offsets(model, encoder, text)
                 first = at + line.index(text)
                 ids += own
                 start += [first + a for a, _ in offsets]
                 end += [first + b for _, b in offsets]
             at += len(line)
-        found.append((document, *_trimmed(document, ids, start, end, each_most)))
+        found.append((document[:at], *_trimmed(document, ids, start, end, each_most)))
     ranks = frequency_ranks([ids for _, ids, _, _ in found])
     windows, texts = TokenWindows([], []), []
     for number, ((document, ids, start, end), rank) in enumerate(zip(found, ranks, strict=True)):

@@ -65,13 +65,14 @@ class TokenizedText:
         labels : iterable of (start, end, label)
             Of words, by their letters.
         """
-        marks = self.nothing()
+        marks, given = self.nothing(), list(labels)
         real = np.flatnonzero(self.end > self.start)
-        ends = self.end[real]
-        for start, end, label in labels:
-            at = int(np.searchsorted(ends, end))
-            if at < len(real) and self.start[real[at]] < end and ends[at] > start:
-                marks[real[at]] = label
+        if not given or not len(real):
+            return marks
+        start, end, label = (np.array(one) for one in zip(*given, strict=True))
+        at = np.minimum(np.searchsorted(self.end[real], end), len(real) - 1)
+        touches = (self.start[real[at]] < end) & (self.end[real[at]] >= end) & (self.end[real[at]] > start)
+        marks[real[at[touches]]] = label[touches]
         return marks
 
     def pieces(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def _is_punctuation(text: TokenizedText, material: Material) -> Marks:
     return marks
 
 
+@lru_cache(maxsize=1024)
 def sentences(text: str) -> list[list[tuple[int, int, str]]]:
     """Words of every sentence, headings left out; a sentence ends at a word ``.``, ``!``, ``?`` or a line's end."""
     found = []
