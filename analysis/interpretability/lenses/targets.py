@@ -19,7 +19,6 @@ from ..dictionary import Dictionary
 from .dream import Value
 from .passes import Tap, scores_of, token_loss
 
-
 Read = Callable[[Tensor], Tensor]
 """Rows (..., n_units) -> (...), the value of each."""
 
