@@ -260,7 +260,8 @@ def dream_picture(
 
     def picture(numbers: Tensor) -> Tensor:
         spectrum = torch.view_as_complex(numbers * scale)
-        return torch.fft.irfft2(spectrum, s=(height, width), norm="ortho").mul(4).sigmoid()
+        waves: Tensor = torch.fft.irfft2(spectrum, s=(height, width), norm="ortho")
+        return waves.mul(4).sigmoid()
 
     noise = drawn(n_noise)
     with torch.no_grad():

@@ -6,7 +6,7 @@ sum_t (b - a_ut) dL/da_ut, which is exact where L is linear in a; ablation runs 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,28 +17,11 @@ from ....errors import UserError
 from ....models.extraction.language_model import LanguageModel
 from ....models.interventions.splice import Splice, as_rows
 from ....progress import track
+from ..dictionary import Dictionary
 from .passes import Indices, Tap, scored, token_batches, token_loss
 
 Floats = npt.NDArray[np.float64]
 Baseline = Literal["zero", "mean"]
-
-
-class Sparse(Protocol):
-    """What a dictionary must offer here; see :class:`..dictionary.Dictionary`."""
-
-    @property
-    def directions(self) -> Tensor:
-        """(n_features, n_units)."""
-
-    def encode(self, x: Tensor) -> "Dense":
-        """The features of rows."""
-
-
-class Dense(Protocol):
-    """A sparse code."""
-
-    def dense(self) -> Tensor:
-        """(n_rows, n_features)."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +84,7 @@ def attributions(activations: Tensor, gradients: Tensor) -> dict[str, Tensor]:
 
 
 def attributions_of(
-    loss: Callable[[Tensor], Tensor], activations: Tensor, dictionary: Sparse | None = None
+    loss: Callable[[Tensor], Tensor], activations: Tensor, dictionary: Dictionary | None = None
 ) -> dict[str, Tensor]:
     """The sums for any loss of activations.
 
@@ -123,7 +106,7 @@ def gradient_importance(
     layer: str,
     windows: Sequence[Indices],
     *,
-    dictionary: Sparse | None = None,
+    dictionary: Dictionary | None = None,
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Attributions:
@@ -150,7 +133,10 @@ def gradient_importance(
         For a layer without a vector a token, or one that the loss does not depend on.
     """
     kept: dict[str, list[Tensor]] = {"importance": [], "product": [], "slope": []}
-    places, total, n_rows, sample = [], 0.0, 0, []
+    places: list[Indices] = []
+    totals: list[Tensor] = []
+    sample: list[Tensor] = []
+    n_rows = 0
     generator = np.random.default_rng([seed, 17])
     batches = list(token_batches(windows, batch_size or model.batch_size, device=model.device))
     for where, ids in track(batches, f"gradients at {layer}"):
@@ -170,7 +156,8 @@ def gradient_importance(
         for name, one in attributions(rows, slopes).items():
             kept[name].append(one)
         flat = rows.flatten(0, 1)
-        total, n_rows = total + flat.double().sum(dim=0), n_rows + len(flat)
+        totals.append(flat.double().sum(dim=0))
+        n_rows += len(flat)
         some = generator.choice(len(flat), min(len(flat), 256), replace=False)
         sample.append(flat[torch.from_numpy(some).to(flat.device)])
         places.append(where)
@@ -178,18 +165,26 @@ def gradient_importance(
         raise UserError(f"{model.identifier}: no text has two tokens, so nothing is predicted")
     order = np.argsort(np.concatenate(places), kind="stable")
     sums = {name: torch.cat(ones).double().cpu().numpy()[order] for name, ones in kept.items()}
-    assert isinstance(total, Tensor)
+    mean = torch.stack(totals).sum(dim=0) / n_rows
     high = np.quantile(torch.cat(sample).cpu().numpy(), 0.99, axis=0)
     return Attributions(
-        **sums, mean=(total / n_rows).cpu().numpy(), high=high.astype(np.float64), texts=np.concatenate(places)[order]
+        **sums, mean=mean.cpu().numpy(), high=high.astype(np.float64), texts=np.concatenate(places)[order]
     )  # fmt: skip
 
 
-def _as_features(rows: Tensor, gradients: Tensor, dictionary: Sparse | None) -> tuple[Tensor, Tensor]:
+def _as_features(rows: Tensor, gradients: Tensor, dictionary: Dictionary | None) -> tuple[Tensor, Tensor]:
     if dictionary is None:
         return rows, gradients
-    codes = dictionary.encode(rows.flatten(0, 1)).dense()
-    return codes.unflatten(0, rows.shape[:2]), gradients @ dictionary.directions.to(gradients).T
+    if getattr(dictionary, "output_mean", None) is not None:
+        raise UserError(
+            "a transcoder's features are written elsewhere than they are read: they have no gradient here"
+        )
+    codes = dictionary.encode(rows.flatten(0, 1))
+    slopes = gradients.flatten(0, 1) @ dictionary.directions.to(gradients).T
+    if codes.stretch is not None:  # each row has a scale of its own
+        slopes = slopes * codes.stretch
+    shape = (*rows.shape[:2], -1)
+    return codes.dense().reshape(shape), slopes.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -210,15 +205,17 @@ class SetUnit:
 class SetFeature:
     """Rows with one feature at a value, all else and what the dictionary does not explain as it was."""
 
-    dictionary: Sparse
+    dictionary: Dictionary
     feature: int
     value: float
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(n_rows, n_units) -> the same shape."""
-        now = self.dictionary.encode(rows).dense()[:, self.feature]
-        direction = self.dictionary.directions[self.feature].to(rows)
-        return rows + (self.value - now)[:, None] * direction
+        codes = self.dictionary.encode(rows)
+        change = (self.value - codes.dense()[:, self.feature])[:, None]
+        if codes.stretch is not None:
+            change = change * codes.stretch
+        return rows + change * self.dictionary.directions[self.feature].to(rows)
 
 
 def text_losses(
@@ -240,7 +237,7 @@ def ablation_importance(
     units: Sequence[int],
     values: Sequence[float] | Floats,
     *,
-    dictionary: Sparse | None = None,
+    dictionary: Dictionary | None = None,
     batch_size: int | None = None,
 ) -> Floats:
     """Change of every text's loss when a unit is set to a value, (n_texts, n_units asked for), by running the network.

@@ -6,6 +6,7 @@ that :mod:`.tuned_lens` trains.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -243,5 +244,5 @@ def lens_grid(
     )  # fmt: skip
 
 
-def _middle(name: str) -> Callable[[Floats], np.floating]:
+def _middle(name: str) -> Callable[[Floats], Any]:
     return np.median if name.startswith("rank") else np.mean

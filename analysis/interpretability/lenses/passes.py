@@ -51,8 +51,8 @@ def layer_in(whole: LanguageModel, layer: str) -> str:
     layer : str
         The name in either; ``MODULE#in`` for what a module is given.
     """
-    modules = [name for name, _ in whole.module.named_modules() if name]
-    asked = layer.partition("#")[0]
+    modules: list[str] = [name for name, _ in whole.module.named_modules() if name]
+    asked: str = layer.partition("#")[0]
     if asked not in modules:
         longer = [name for name in modules if name.endswith(f".{asked}")]
         if len(longer) == 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +15,9 @@ from ....models.extraction.preprocessing import ImagePreprocessing
 from ....models.extraction.signature import call_by_name
 from ....models.extraction.vision_model import VisionModel
 from ....models.interventions.splice import as_rows
+from ..dictionary import Dictionary
 from .dream import Value
 from .passes import Tap, scores_of, token_loss
-
-
-class Encoded(Protocol):
-    """What a dictionary offers here: the encoder, and the code of rows."""
-
-    n_features: int
-
-    def encode(self, x: Tensor) -> Any:
-        """The features of rows."""
-
 
 Read = Callable[[Tensor], Tensor]
 """Rows (..., n_units) -> (...), the value of each."""
@@ -43,7 +34,7 @@ def unit_read(unit: int) -> Read:
     return read
 
 
-def feature_read(dictionary: Any, feature: int) -> Read:
+def feature_read(dictionary: Dictionary, feature: int) -> Read:
     """What the encoder answers for one feature, before features compete: it has a slope where the feature is silent.
 
     Parameters
@@ -57,17 +48,18 @@ def feature_read(dictionary: Any, feature: int) -> Read:
     def read(rows: Tensor) -> Tensor:
         w = dictionary.weights
         scaled = dictionary._scaled(rows.reshape(-1, rows.shape[-1]))[0]
-        return ((scaled - w.bias) @ w.encoder[feature] + w.encoder_bias[feature]).reshape(rows.shape[:-1])
+        found: Tensor = (scaled - w.bias) @ w.encoder[feature] + w.encoder_bias[feature]
+        return found.reshape(rows.shape[:-1])
 
     return read
 
 
-def feature_activation(dictionary: Any, feature: int) -> Read:
+def feature_activation(dictionary: Dictionary, feature: int) -> Read:
     """The activation of one feature as it is, 0 where it loses."""
 
     def read(rows: Tensor) -> Tensor:
         codes = dictionary.encode(rows.reshape(-1, rows.shape[-1])).dense()
-        return codes[:, feature].reshape(rows.shape[:-1])  # type: ignore[no-any-return]
+        return codes[:, feature].reshape(rows.shape[:-1])
 
     return read
 

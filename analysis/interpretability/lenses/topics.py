@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from ....errors import UserError
 from ...spatial.permutation_null import permuted_layouts
@@ -299,9 +300,9 @@ def _differences(profiles: Floats, is_topic: npt.NDArray[np.bool_]) -> Floats:
     return found
 
 
-def _joins(columns: Floats, pairs: "np.ndarray | object") -> Floats:
+def _joins(columns: Floats, pairs: sparse.csr_array) -> Floats:
     """Z' W z of every column, each pair of neighbours once."""
-    found: Floats = (columns * (pairs @ columns)).sum(axis=0)  # type: ignore[operator]
+    found: Floats = (columns * (pairs @ columns)).sum(axis=0)
     return found
 
 

@@ -100,8 +100,12 @@ def tune_lens(
         raise UserError(f"{model.identifier}: no training text has two tokens")
     end = end or unembedding_of(model)
     n_layers, width = len(end.names) - 1, end.weight.shape[1]
-    like = {"device": model.device, "requires_grad": True}
-    learnt = [(torch.zeros(width, width, **like), torch.zeros(width, **like)) for _ in range(n_layers)]  # type: ignore[arg-type]
+    learnt = [
+        (torch.zeros(width, width, device=model.device), torch.zeros(width, device=model.device))
+        for _ in range(n_layers)
+    ]
+    for one in (part for pair in learnt for part in pair):
+        one.requires_grad_()
     optimizer = torch.optim.Adam([one for pair in learnt for one in pair], lr=rate)
     falling = max(1, round(_LAST * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (steps - step) / falling))

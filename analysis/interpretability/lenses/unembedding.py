@@ -75,9 +75,9 @@ class Unembedding:
         signs[1::2] = -1
         probe = (_LONG * signs).to(next(norm.parameters(), torch.ones(1)))
         with torch.no_grad():
-            seen = ((norm(probe) - norm(-probe)) / 2 * signs.to(probe)).float()
-        for known in (weight, None if weight is None else 1 + weight):
-            if known is not None and torch.allclose(known.float(), seen, rtol=2 / width, atol=1e-4):
+            seen: Tensor = ((norm(probe) - norm(-probe)) / 2 * signs.to(probe)).float()
+        for known in () if not isinstance(weight, Tensor) else (weight, 1 + weight):
+            if torch.allclose(known.float(), seen, rtol=2 / width, atol=1e-4):
                 return known.detach().float()
         return seen
 

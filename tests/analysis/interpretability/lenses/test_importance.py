@@ -8,6 +8,7 @@ from brodmann import UserError, load_model
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary
 from brodmann.analysis.interpretability.lenses.importance import (
+    SetFeature,
     ablation_importance,
     agreement,
     attributions_of,
@@ -138,3 +139,35 @@ def test_a_layer_that_the_prediction_does_not_hang_on_is_one_line(windows):
     model = predicting(load_model("twin-language-topographic"))
     with pytest.raises(UserError, match="no text has two tokens"):
         gradient_importance(model, LAYER, windows[-1:])
+
+
+@pytest.mark.parametrize("kind", ["scaled", "normalized"])
+def test_a_feature_at_zero_is_the_dictionarys_own_edit_and_its_slope_that_of_differences(kind):
+    generator = torch.Generator().manual_seed(0)
+    encoder = torch.randn(6, 4, generator=generator)
+    weights = Weights(encoder, torch.randn(6, 4, generator=generator), torch.zeros(6), torch.zeros(4))
+    dictionary = Dictionary(weights, torch.ones(4), 1.0 if kind == "normalized" else 2.0, "relu", rows=kind)
+    rows = torch.randn(9, 4, generator=generator)
+    torch.testing.assert_close(SetFeature(dictionary, 3, 0.0)(rows), dictionary.edited({3: 0.0})(rows))
+
+    def loss(values):
+        return values.square().sum(dim=(1, 2))
+
+    found = attributions_of(loss, rows[None], dictionary)
+    now = dictionary.encode(rows).dense()[:, 3]
+    step = 1e-3
+    for i in range(9):
+        ends = [
+            SetFeature(dictionary, 3, float(now[i]) + sign * step)(rows[i : i + 1]).square().sum()
+            for sign in (1, -1)
+        ]
+        alone = attributions_of(loss, rows[None, i : i + 1], dictionary)["slope"][0, 3]
+        assert float(alone) == pytest.approx(float(ends[0] - ends[1]) / (2 * step), rel=2e-2, abs=2e-2)
+    torch.testing.assert_close(found["product"][0, 3], (now * _slopes(dictionary, rows)).sum())
+
+
+def _slopes(dictionary, rows):
+    """d sum x^2 / d f_3 by hand: 2 x . d_3, times the scale of the row where it has one."""
+    codes = dictionary.encode(rows)
+    stretch = 1.0 if codes.stretch is None else codes.stretch[:, 0]
+    return 2 * rows @ dictionary.directions[3] * stretch
