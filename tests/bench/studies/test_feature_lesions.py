@@ -42,7 +42,9 @@ class Follower(nn.Module):
                 self.embed.weight[token, 4 * token : 4 * token + 4] = 1.0
                 self.head.weight[(token + 1) % N_TOKENS, 4 * token : 4 * token + 4] = 1.5
             # the other units answer everything and mean nothing
-            self.embed.weight[:, 40:] = torch.randn(N_TOKENS, 24, generator=torch.Generator().manual_seed(0)).abs()
+            self.embed.weight[:, 40:] = torch.randn(
+                N_TOKENS, 24, generator=torch.Generator().manual_seed(0)
+            ).abs()
 
     def forward(self, input_ids, attention_mask=None):
         return self.head(self.act(self.embed(input_ids)))
@@ -62,9 +64,7 @@ def dictionary():
     directions = torch.zeros(N_TOKENS, N_UNITS)
     for token in range(N_TOKENS):
         directions[token, 4 * token : 4 * token + 4] = 0.5
-    weights = Weights(
-        directions * 2, directions, torch.full((N_TOKENS,), -0.5), torch.zeros(N_UNITS), k=2
-    )
+    weights = Weights(directions * 2, directions, torch.full((N_TOKENS,), -0.5), torch.zeros(N_UNITS), k=2)
     return Dictionary(weights, torch.zeros(N_UNITS), 1.0, "topk")
 
 
@@ -139,8 +139,14 @@ def test_controls_are_as_many_other_units():
         assert all(len(set(one.tolist())) == 3 for one in draws)
         if kind != "units of another feature":
             assert not any(set(one.tolist()) & {3, 9, 40} for one in draws)
-    apart = [np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean() for one in found["units of the same variance"]]
-    random = [np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean() for one in found["random units"]]
+    apart = [
+        np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean()
+        for one in found["units of the same variance"]
+    ]
+    random = [
+        np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean()
+        for one in found["random units"]
+    ]
     assert np.mean(apart) < 0.5 * np.mean(random)
 
 
