@@ -7,6 +7,7 @@ import typer
 
 from ...errors import UserError
 from .common import SETTINGS, Json, print_card, print_json, say
+from .features_brain import features_brain, features_lesion
 from .features_check import features_check, features_convert
 from .features_study import features_study
 from .features_train import features_train
@@ -24,6 +25,8 @@ features.command("train")(features_train)
 features.command("check")(features_check)
 features.command("convert")(features_convert)
 features.command("study")(features_study)
+features.command("brain")(features_brain)
+features.command("lesion")(features_lesion)
 Folder = Annotated[Path, typer.Argument(help="A dictionary: the folder that brodmann features train wrote.")]
 Model = Annotated[str | None, typer.Option(help="The model; that of the dictionary by default.")]
 Layer = Annotated[str | None, typer.Option(help="The layer; that of the dictionary by default.")]

@@ -147,7 +147,11 @@ class ScoreRecord(BaseModel):
     ] = []
     sae_score: Annotated[
         float | None,
-        Shown("SAE score", "Of features: less that of untrained dictionaries, as wide and as sparse.", Finite | None),
+        Shown(
+            "SAE score",
+            "Of features: less that of untrained dictionaries, as wide and as sparse.",
+            Finite | None,
+        ),
     ] = None
     sae_ci: Annotated[
         list[float | None], Shown("", "Interval of the SAE score.", Interval, columns=_SAE_BOUNDS)

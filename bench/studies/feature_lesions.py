@@ -1,8 +1,8 @@
-"""Silence a feature, or the units that hold half of its mass, or push along it: what changes where it fires and elsewhere.
+"""Silence a feature, or the units that hold half of its mass, or push along it: what changes where it fires.
 
-A feature's units are any units of high variance, too, and any units may matter to whatever a network does. So the change
-where the feature fires stands beside that elsewhere, and both beside the same for units that are drawn: at random, around
-a place of the sheet, of the same variance, or holding the mass of another feature.
+Units of a feature are units of high variance, too, and any units may matter to what a network does. So the change where
+the feature fires stands beside that elsewhere, and both beside the same for units that are drawn: at random, around a
+place of the sheet, of the same variance, or holding the mass of another feature.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,7 @@ from ...models.interventions.lesions import contiguous_units, random_units
 from ...models.interventions.splice import Splice
 from ...models.interventions.steering import Steer
 from ...progress import track
+from ..scoring import score
 
 if TYPE_CHECKING:
     from ...analysis.interpretability.dictionary import Dictionary
@@ -69,7 +70,7 @@ class FeatureLesion:
         """Check the numbers."""
         if self.n_controls < 1 or self.n_windows < 4:
             raise UserError(
-                f"a lesion stands beside at least 1 control in at least 4 windows, not {self.n_controls} in {self.n_windows}"
+                f"a lesion has at least 1 control and at least 4 windows, not {self.n_controls} and {self.n_windows}"
             )
 
 
@@ -107,12 +108,12 @@ def feature_lesion(
     Returns
     -------
     dict
-        ``units``; ``n_firing`` and ``n_elsewhere``, tokens; ``whole``, losses without a change; ``lesion``, ``edit`` (the
-        feature alone, scaled to 0) and ``steer`` (pushed by its 99 % quantile): change of the loss ``where it fires``,
-        ``elsewhere``, and their difference, ``specific``, with its interval over windows; ``controls``: by kind, mean, sd
-        and n of each, ``p`` (share of draws, and of the lesion, that change as much or more) and, for ``specific``,
-        ``excess`` with its interval: that of the lesion less the mean of the draws, windows drawn anew. ``measures``: the
-        same of one's own.
+        ``units``; ``n_firing`` and ``n_elsewhere``, tokens; ``whole``, losses without a change; ``lesion``, ``edit``
+        (the feature alone, scaled to 0) and ``steer`` (pushed by its 99 % quantile): change of the loss ``where it
+        fires``, ``elsewhere``, and their difference, ``specific``, with its interval over windows; ``controls``: by
+        kind, mean, sd and n of each, ``p`` (share of draws, and of the lesion, that change as much or more) and, for
+        ``specific``, ``excess`` with its interval: that of the lesion less the mean of the draws, windows drawn anew.
+        ``measures``: the same of one's own.
 
     Raises
     ------
@@ -130,10 +131,10 @@ def feature_lesion(
     units = np.sort(units_of_share(mass[feature], design.share))
     shown, fires, strength, variance = _chosen(model, layer, dictionary, feature, windows, design)
     place = _Contexts(shown, fires)
-    before = token_losses(model, shown)
+    before = token_losses(model, shown)[place.counted]
 
     def change(*interventions: Any) -> Floats:
-        return token_losses(model.with_lesions(*interventions), shown) - before
+        return token_losses(model.with_lesions(*interventions), shown)[place.counted] - before
 
     def at_mean(some: Units) -> Splice:
         return silenced(layer, some, dictionary.mean)
@@ -255,7 +256,7 @@ def _chosen(
     windows: TokenWindows,
     design: FeatureLesion,
 ) -> tuple[TokenWindows, list[Units], float, Floats]:
-    """Windows in which the feature is strongest and others; where it fires in each; its 99 % quantile; unit variance."""
+    """Windows in which the feature is strongest, and others; where it fires; its 99 % quantile; variance of units."""
     peak, places, values = np.zeros(len(windows)), [[] for _ in range(len(windows))], []
     total, square, n_rows = np.zeros(dictionary.n_units), np.zeros(dictionary.n_units), 0
     for rows in layer_rows(model, layer, windows):
@@ -286,17 +287,22 @@ def _chosen(
 
 
 class _Contexts:
-    """Which of the predicted tokens follow one at which the feature fires."""
+    """Which of the predicted tokens follow one at which the feature fires.
+
+    The first token of a window, whose row no dictionary learns from, is followed by one that counts for neither.
+    """
 
     def __init__(self, windows: TokenWindows, fires: Sequence[Units]) -> None:
-        self.window, place = predicted_tokens(windows)
+        window, place = predicted_tokens(windows)
+        self.counted = place > 1
+        self.window, place = window[self.counted], place[self.counted]
         self.firing = np.zeros(len(place), bool)
         for i, some in enumerate(fires):
             here = self.window == i
             self.firing[here] = np.isin(place[here] - 1, some)
         if not self.firing.any() or self.firing.all():
             raise UserError(
-                "the feature fires before none of the tokens that are predicted, or before all: there is nothing to compare"
+                "the feature fires before none of the predicted tokens, or before all: there is nothing to compare"
             )
         self.n_windows = len(windows)
 
@@ -384,3 +390,25 @@ def _measured(
         if each:
             found["controls"][kind] = {name: beside(own[name], [one[name] for one in each]) for name in own}
     return found
+
+
+def brain_score(benchmark: str, layer: str) -> Measure:
+    """A measure: the score of the layers from a changed one on, without interval and p.
+
+    Parameters
+    ----------
+    benchmark : str
+    layer : str
+        Where units are changed.
+    """
+
+    def of(model: "LanguageModel") -> dict[str, float]:
+        module = layer.partition("#")[0]
+        blocks = [one for one in model.layers if module.startswith(f"{one}.")]
+        first = model.layers.index(blocks[-1]) if blocks else 0
+        made = score(
+            model, benchmark, model.layers[first:], n_bootstraps=0, n_permutations=0, beyond=(), run="lesions"
+        )
+        return {f"brain score ({benchmark})": float(made)}
+
+    return of

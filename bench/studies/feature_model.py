@@ -97,10 +97,8 @@ class FeatureModel(Model):
         model = reading.model
         self.reading = reading
         self.columns = {name: reading.columns[name] for name in names or reading.columns}
-        said = "+".join(
-            [reading.layer.replace("#", "@"), *(re.sub(r"[^A-Za-z0-9]+", "-", one) for one in self.columns)]
-        )
-        self.identifier = _short(f"{model.identifier}+{said}")
+        said = [re.sub(r"[^A-Za-z0-9]+", "-", one) for one in self.columns]
+        self.identifier = _short("+".join([model.identifier, reading.layer.replace("#", "@"), *said]))
         self.modality = model.modality
         self.digest = digest_of(model.digest, reading.layer, *[one.digest for one in self.columns.values()])
         self.numerics = model.numerics

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from ...analysis.encoding.cross_validation import Fold, Splitter, nested_folds
+from ...analysis.interpretability.quality.activation_matching import match_activations
 from ...analysis.interpretability.quality.controls import untrained
+from ...analysis.interpretability.quality.firing import sparse
 from ...analysis.interpretability.voxels.expansions import (
     Expansion,
     principal,
@@ -156,7 +159,7 @@ def feature_scores(
     design: FeatureDesign | None = None,
     *,
     frozen: "Dictionary | None" = None,
-    matched: tuple[float, float] | None = None,
+    second: "Dictionary | None" = None,
     run: str | Path | None = None,
 ) -> FeatureScores:
     """Score a layer's features against a recording, beside their controls.
@@ -172,9 +175,8 @@ def feature_scores(
     design : FeatureDesign, optional
     frozen : Dictionary, optional
         One of the same width whose decoder stayed as drawn.
-    matched : (float, float), optional
-        Share of the features that another seed of learning has too, and of those of an untrained dictionary; kept with
-        the record.
+    second : Dictionary, optional
+        Of another seed of learning: for the share of the features that both have, and that an untrained one has.
     run : str or Path, optional
         The run that keeps the records.
 
@@ -193,7 +195,8 @@ def feature_scores(
     rows = _some_rows(model, layer, loaded)
     if rows.shape[1] != dictionary.n_units:
         raise UserError(
-            f"the dictionary is of {dictionary.n_units} units, layer {layer!r} of {model.identifier} has {rows.shape[1]}"
+            f"the dictionary is of {dictionary.n_units} units, layer {layer!r} of {model.identifier} has "
+            f"{rows.shape[1]}"
         )
     columns, notes = _columns(dictionary, rows, design, frozen)
     reading = Reading(model, layer, columns)
@@ -217,6 +220,7 @@ def feature_scores(
         for share in (0.5, 0.9)
     }
     bars, best = _regions(values[FEATURES], loaded, design)
+    matched = None if second is None else _matched(model, layer, dictionary, second, loaded, design)
     record = _kept(store, scored[FEATURES], sae, table, matched)
     return FeatureScores(
         loaded.identifier,
@@ -240,7 +244,7 @@ def feature_scores(
 
 
 def _some_rows(model: "Network", layer: str, benchmark: Benchmark) -> npt.NDArray[np.float32]:
-    """Rows of the benchmark's stimuli, from which expansions take their scale, thresholds and axes: no response is seen."""
+    """Rows of the benchmark's stimuli, which give expansions scale, thresholds and axes; no response is seen."""
     kept, n = [], 0
     for values, _ in stimulus_rows(model, layer, benchmark.dataset.stimuli, context=benchmark.card.context):
         kept.append(values.numpy())
@@ -430,6 +434,29 @@ def _prefixes(
         weights=benchmark.recording.weights, sizes=(1,),
     )  # fmt: skip
     return {int(name): float(row["ridge"]) for name, row in curves.table().iterrows()}
+
+
+def _matched(
+    model: "Network",
+    layer: str,
+    dictionary: "Dictionary",
+    second: "Dictionary",
+    benchmark: Benchmark,
+    design: FeatureDesign,
+) -> tuple[float, float]:
+    """Share of the features with r above .7 with one of the second dictionary, and with one of an untrained one."""
+    rows, owners = [], []
+    stimuli, context = benchmark.dataset.stimuli, benchmark.card.context
+    for values, stimulus in stimulus_rows(model, layer, stimuli, context=context):
+        rows.append(values)
+        owners.append(stimulus)
+    x, documents = torch.cat(rows), np.concatenate(owners)
+    k = second.weights.k or dictionary.weights.k or 1
+    codes = [
+        sparse(one.encode(x)) for one in (dictionary, second, untrained(second, k, random_state=design.seed))
+    ]
+    share, floor = (match_activations(codes[0], one, documents).above[0.7] for one in codes[1:])
+    return share, floor
 
 
 def _kept(

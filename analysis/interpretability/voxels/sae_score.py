@@ -2,10 +2,11 @@
 
     SAE score = score(features) - mean_c score(untrained dictionary c).
 
-Learnt and untrained features share stimuli, folds, subjects and neuroids, so replicates of the difference are differences
-of replicates (:class:`~brodmann.analysis.statistics.replicates.Replicates`). Untrained dictionaries are drawn, too: the
-error of their mean, sd / sqrt(n), is added. The interval is of this dictionary; that another seed of learning would give
-another one is seen beside the spread of the untrained ones alone, or by scoring a second.
+Learnt and untrained features share stimuli, folds, subjects and neuroids, so replicates of the difference are
+differences of replicates (:class:`~brodmann.analysis.statistics.replicates.Replicates`). Dictionaries are drawn,
+too: with the standard deviation sd over n untrained ones, the variance sd^2 (1 + 1 / n) is added, 1 / n for their mean
+and 1 for the learnt one, whose seed is as much a draw. Of one untrained dictionary there is no sd, and the interval is
+that of other stimuli alone.
 """
 
 from collections.abc import Sequence
@@ -65,8 +66,8 @@ def sae_score(features: Replicates, controls: Sequence[Replicates], level: float
     """
     if not controls:
         raise UserError(
-            "a score of features needs one of untrained dictionaries as wide and as sparse beside it, or it says nothing "
-            "of what was learnt"
+            "a score of features needs one of untrained dictionaries as wide and as sparse beside it, or it says "
+            "nothing of what was learnt"
         )
     values = np.array([one.value for one in controls])
     difference = features - _mean(controls)
@@ -75,7 +76,7 @@ def sae_score(features: Replicates, controls: Sequence[Replicates], level: float
     error, free = difference.error
     total = error
     if n > 1 and spread > 0 and np.isfinite(error) and error > 0:
-        drawn = spread**2 / n
+        drawn = spread**2 * (1 + 1 / n)
         total = float(np.sqrt(error**2 + drawn))
         free = float(total**4 / (error**4 / free + drawn**2 / (n - 1)))
     known = np.isfinite(total) and free >= 1 and total > 0

@@ -46,7 +46,8 @@ def check_declared(one: SubmittedScore, declared: Declaration, arrays: Arrays) -
             "against: whoever runs the board declares the benchmark first",
             409,
         )
-    for problem in (*_facts(one, declared), *_values(one, declared, arrays), *_uncertainty(one, declared)):
+    found = (*_facts(one, declared), *_values(one, declared, arrays), *_uncertainty(one, declared), *_features(one))
+    for problem in found:
         raise Refused(f"{one.model} on {one.benchmark}: {problem}", 409)
     return _doubts(one, declared)
 
@@ -160,6 +161,18 @@ def _drawn(
             return
     if without_neuroids and found[1] - found[0] > width * 1.01 + _ROUNDED:
         yield f"its interval is narrower than its draws, which give {found[0]:.3f} to {found[1]:.3f}"
+
+
+def _features(one: SubmittedScore) -> Iterator[str]:
+    """The SAE score is the score less that of its control, and lies in its interval."""
+    if one.sae_score is None or one.sae_control is None:
+        return
+    expected = one.score - one.sae_control
+    if not math.isclose(one.sae_score, expected, abs_tol=_ROUNDED):
+        yield f"its SAE score {one.sae_score:.4f} is not its score less that of its control, {expected:.4f}"
+    low, high = one.sae_ci
+    if low is not None and high is not None and not low - _SAME <= one.sae_score <= high + _SAME:
+        yield f"the interval {low:.3f} to {high:.3f} does not hold its SAE score {one.sae_score:.3f}"
 
 
 def replicates_of(value: float, draws: Draws) -> Replicates:

@@ -31,6 +31,9 @@ _MAX_SCORES = 2_000
 _MAX_UNITS = 200_000
 _MAX_CELLS = 16_384
 
+_OF_FEATURES = ("sae_score", "k50", "k90", "matched_features")
+_CONTROL = ("sae_control", "sae_n_controls")
+
 Values = Annotated[list[Finite | None], Field(max_length=_MAX_UNITS)]
 Numbers = Annotated[list[Finite], Field(max_length=_MAX_UNITS)]
 Table = Annotated[list[Numbers], Field(max_length=2_000)]
@@ -61,6 +64,17 @@ class _Evidence(Part):
     raw_values: Values = Field([])
     ceiling_values: Values = Field([])
     draws: Draws | None = None
+
+    @model_validator(mode="after")
+    def _features_beside_their_control(self) -> "_Evidence":
+        """What features predict says nothing without untrained ones as wide and as sparse."""
+        told = [name for name in _OF_FEATURES if getattr(self, name, None) is not None]
+        lacking = [name for name in _CONTROL if getattr(self, name, None) is None]
+        if told and (lacking or not getattr(self, "sae_n_controls", 0)):
+            raise ValueError(f"{told[0]} stands without its control of untrained features ({', '.join(_CONTROL)})")
+        if getattr(self, "matched_features", None) is not None and getattr(self, "matched_floor", None) is None:
+            raise ValueError("matched_features stands without its control, matched_floor")
+        return self
 
 
 if TYPE_CHECKING:
