@@ -11,7 +11,12 @@ from brodmann.analysis.interpretability.dictionary import Dictionary
 from brodmann.analysis.interpretability.learning.learner import Learner
 from brodmann.analysis.interpretability.learning.revival import resample, revival_loss
 from brodmann.analysis.interpretability.learning.rows import rows_of, write_rows
-from brodmann.analysis.interpretability.learning.settings import Seeds, Settings, bytes_needed, number_of_features
+from brodmann.analysis.interpretability.learning.settings import (
+    Seeds,
+    Settings,
+    bytes_needed,
+    number_of_features,
+)
 from brodmann.analysis.interpretability.learning.training import train_dictionary
 from brodmann.analysis.interpretability.variants.base import Batch
 from brodmann.errors import UserError
@@ -151,7 +156,9 @@ def test_a_step_is_that_of_dense_autograd(small):
     w = learner.weights
     for ours, dense in zip((w.encoder, w.decoder, w.encoder_bias, w.bias), leaves, strict=True):
         moved = (ours - dense).abs() > 1e-4 * dense.abs().mean()
-        assert moved.float().mean() < 0.01  # Adam's first step is a sign: it turns where a gradient is about zero
+        assert (
+            moved.float().mean() < 0.01
+        )  # Adam's first step is a sign: it turns where a gradient is about zero
 
 
 def test_dead_features_are_counted_in_rows_and_revived(small):
@@ -229,9 +236,7 @@ def test_the_rate_rises_stays_and_falls():
     assert rates[900] == pytest.approx(max(rates) / 2, rel=0.01) and 0 < rates[999] < max(rates) / 100
 
 
-@pytest.mark.parametrize(
-    ("text", "number"), [("4096", 4096), ("8x", 2048), ("256X", 65536), (" 1x", 256)]
-)
+@pytest.mark.parametrize(("text", "number"), [("4096", 4096), ("8x", 2048), ("256X", 65536), (" 1x", 256)])
 def test_the_number_of_features_is_a_number_or_a_multiple(text, number):
     assert number_of_features(text, 256) == number
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from brodmann.analysis.interpretability.sparse_products.largest import group_size, largest
-from brodmann.analysis.interpretability.sparse_products.products import Places, choose, decode, piece_rows, with_gradient
+from brodmann.analysis.interpretability.sparse_products.products import (
+    Places,
+    choose,
+    decode,
+    piece_rows,
+    with_gradient,
+)
 
 
 def stream(seed):
