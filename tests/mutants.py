@@ -140,6 +140,21 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "whole_comparison": ("test_whole_comparison",),
         "word_predictors": ("test_surprisal",),
     },
+    "analysis/interpretability/quality": {
+        "activation_matching": ("test_activation_matching",),
+        "check": ("test_quality",),
+        "controls": ("test_quality", "test_matching"),
+        "firing": ("test_quality",),
+        "loss_recovered": ("test_loss_recovered",),
+        "matched_error": ("test_quality",),
+        "matching": ("test_matching",),
+        "reconstruction": ("test_quality",),
+        "splitting": ("test_quality",),
+    },
+    "analysis/interpretability/formats": dict.fromkeys(
+        ("base", "dictionary_learning", "files", "gemma_scope", "openai", "saelens", "sparsify"),
+        ("test_formats", "test_hostile"),
+    ),
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
     "models/extraction": {
         "in_context": ("test_surprisal",),

@@ -1,5 +1,6 @@
 """What a layout of dictionaries is, the registry of those that there are, and reading any of them."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -141,8 +142,7 @@ def _layout_of(path: Path, layout: str | None) -> DictionaryFormat:
 def _scale(rows: Tensor | None) -> float | None:
     if rows is None or rows.ndim != 2 or not len(rows):
         return None
-    mean = float(rows.double().norm(dim=1).mean())
-    return mean / float(rows.shape[1]) ** 0.5
+    return float(rows.double().norm(dim=1).mean()) / math.sqrt(rows.shape[1])
 
 
 def check_fits(dictionary: Dictionary, rows: Tensor, name: str) -> float:
