@@ -103,7 +103,9 @@ def labelled_rows(
     readable = ("picture",) if model.modality == "vision" else ("token", "text")
     for one in chosen:
         if one.level not in readable:
-            raise UserError(f"{one.name} is of a {one.level}: {model.identifier} is a {model.modality} network")
+            raise UserError(
+                f"{one.name} is of a {one.level}: {model.identifier} is a {model.modality} network"
+            )
     given = encode or (lambda rows: rows)
     for level, read in (("token", _of_tokens), ("text", _of_texts), ("picture", _of_pictures)):
         of_level = [one for one in chosen if one.level == level]
@@ -112,9 +114,15 @@ def labelled_rows(
 
 
 def _of_tokens(
-    model: "LanguageModel", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "LanguageModel",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     from ....models.extraction.rows import layer_rows
 
     try:
@@ -151,7 +159,8 @@ def _of_tokens(
     assert rows is not None
     ids = np.concatenate([text.ids for text in texts])
     numbers = {
-        name: np.concatenate([token_numbers(text)[name] for text in texts]) for name in token_numbers(texts[0])
+        name: np.concatenate([token_numbers(text)[name] for text in texts])
+        for name in token_numbers(texts[0])
     }
     for (one, parts, read, found), own in zip(ready, needed, strict=True):
         import torch
@@ -208,7 +217,9 @@ def tokenized(
             windows.document.append(np.full(len(windows.ids[-1]), number, np.intp))
         place = np.arange(n)
         texts.append(
-            TokenizedText(document, ids[:n], start[:n], end[:n], place % most, first + place // most, rank[:n])
+            TokenizedText(
+                document, ids[:n], start[:n], end[:n], place % most, first + place // most, rank[:n]
+            )
         )
     if not texts:
         raise UserError("the running text has no tokens")
@@ -248,9 +259,15 @@ def _in_order(parts: Parts) -> Parts:
 
 
 def _of_texts(
-    model: "LanguageModel", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "LanguageModel",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     del most_tokens, most_rows
     from ....models.extraction.rows import TokenWindows, layer_rows
 
@@ -300,14 +317,18 @@ def _thirds_of_surprisal(
 
     windows = TokenWindows(ids, [np.full(len(one), i, np.intp) for i, one in enumerate(ids)])
     owner, _ = predicted_tokens(windows)
-    losses = np.bincount(owner, token_losses(model, windows), len(ids)) / np.maximum(np.bincount(owner, minlength=len(ids)), 1)
+    losses = np.bincount(owner, token_losses(model, windows), len(ids)) / np.maximum(
+        np.bincount(owner, minlength=len(ids)), 1
+    )
     low, high = np.quantile(losses, [1 / 3, 2 / 3])
     kept = np.flatnonzero((losses <= low) | (losses > high))
     labels = losses[kept] > high
     found = Texts(
-        [texts.texts[i] for i in kept], labels, [texts.documents[i] for i in kept],
+        [texts.texts[i] for i in kept],
+        labels,
+        [texts.documents[i] for i in kept],
         ["high" if one else "low" for one in labels],
-    )  # fmt: skip
+    )
     return found, at[kept]
 
 
@@ -339,9 +360,15 @@ def _pooled(
 
 
 def _of_pictures(
-    model: "Network", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "Network",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     del most_tokens, most_rows
     from ....models.extraction.rows import layer_rows
 
@@ -365,9 +392,9 @@ def _of_pictures(
         pooled, numbers, order = known[key]
         at = np.array([order[name] for name in made.stimuli["stimulus_id"]], np.intp)
         shared = Examples(
-            np.empty((0, 0)), made.labels, np.array(made.documents),
+            np.empty((0, 0)),
+            made.labels,
+            np.array(made.documents),
             numbers={name: column[at] for name, column in numbers.items() if name not in one.itself},
-        )  # fmt: skip
-        yield Labelled(
-            one, {name: replace(shared, rows=pooled[name][at]) for name in (_MEAN, _MAX)}, parts
         )
+        yield Labelled(one, {name: replace(shared, rows=pooled[name][at]) for name in (_MEAN, _MAX)}, parts)
