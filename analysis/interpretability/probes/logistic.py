@@ -72,7 +72,8 @@ def _value(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> float:
 
 def _chance(margin: Floats) -> Floats:
     """1 / (1 + exp(margin)), without overflow."""
-    return 0.5 * (1 - np.tanh(margin / 2))
+    chance: Floats = 0.5 * (1 - np.tanh(margin / 2))
+    return chance
 
 
 def _slope(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> tuple[Floats, Floats]:

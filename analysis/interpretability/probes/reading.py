@@ -107,7 +107,8 @@ def labelled_rows(
                 f"{one.name} is of a {one.level}: {model.identifier} is a {model.modality} network"
             )
     given = encode or (lambda rows: rows)
-    for level, read in (("token", _of_tokens), ("text", _of_texts), ("picture", _of_pictures)):
+    readers: dict[str, Any] = {"token": _of_tokens, "text": _of_texts, "picture": _of_pictures}
+    for level, read in readers.items():
         of_level = [one for one in chosen if one.level == level]
         if of_level:
             yield from read(model, layer, of_level, material, given, most_tokens, most_rows, random_state)
@@ -144,7 +145,10 @@ def _of_tokens(
             yield one.name, first_line(error)
             continue
         ready.append((one, parts, np.flatnonzero(read), found))
-    needed = [found.rows[read[np.concatenate([parts.train, parts.test])]] for _, parts, read, found in ready]
+    needed = [
+        found.rows[kept_rows[np.concatenate([parts.train, parts.test])]]
+        for _, parts, kept_rows, found in ready
+    ]
     if not needed:
         return
     at = np.unique(np.concatenate(needed))
@@ -162,10 +166,10 @@ def _of_tokens(
         name: np.concatenate([token_numbers(text)[name] for text in texts])
         for name in token_numbers(texts[0])
     }
-    for (one, parts, read, found), own in zip(ready, needed, strict=True):
+    for (one, parts, kept_rows, found), own in zip(ready, needed, strict=True):
         import torch
 
-        order = read[np.concatenate([parts.train, parts.test])]
+        order = kept_rows[np.concatenate([parts.train, parts.test])]
         values = encode(torch.from_numpy(rows[np.searchsorted(at, own)])).numpy()
         kept = {name: column[own] for name, column in numbers.items() if name not in one.itself}
         examples = Examples(
@@ -192,7 +196,10 @@ def tokenized(
     each_most = max(most, most_tokens // max(1, len(documents)))
     found: list[tuple[str, Integers, Integers, Integers]] = []
     for document in documents:
-        ids, start, end, at = [], [], [], 0
+        ids: list[int] = []
+        start: list[int] = []
+        end: list[int] = []
+        at = 0
         for line in document.splitlines(keepends=True) if lines else [document[: 8 * each_most]]:
             text = line.strip()
             if len(ids) >= each_most:
@@ -207,18 +214,26 @@ def tokenized(
         found.append((document[:at], *_trimmed(document, ids, start, end, each_most)))
     ranks = frequency_ranks([ids for _, ids, _, _ in found])
     windows, texts = TokenWindows([], []), []
-    for number, ((document, ids, start, end), rank) in enumerate(zip(found, ranks, strict=True)):
-        n = len(ids) - (len(ids) % most == 1)  # a last window of one token has no row
+    for number, ((document, own_ids, first_letter, last_letter), rank) in enumerate(
+        zip(found, ranks, strict=True)
+    ):
+        n = len(own_ids) - (len(own_ids) % most == 1)  # a last window of one token has no row
         if n < 2:
             continue
         first = len(windows)
         for begin in range(0, n, most):
-            windows.ids.append(ids[begin : min(begin + most, n)])
+            windows.ids.append(own_ids[begin : min(begin + most, n)])
             windows.document.append(np.full(len(windows.ids[-1]), number, np.intp))
         place = np.arange(n)
         texts.append(
             TokenizedText(
-                document, ids[:n], start[:n], end[:n], place % most, first + place // most, rank[:n]
+                document,
+                own_ids[:n],
+                first_letter[:n],
+                last_letter[:n],
+                place % most,
+                first + place // most,
+                rank[:n],
             )
         )
     if not texts:

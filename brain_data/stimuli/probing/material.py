@@ -319,7 +319,8 @@ def cut(
         is cut at ends of words.
     """
     part = text if most is None else text[: 3 * most * letters]
-    whole, pieces, start = part if layout else plain(part), [], 0
+    pieces: list[tuple[str, str]] = []
+    whole, start = part if layout else plain(part), 0
     while (end := whole.find("\n" if layout else " ", start + letters)) > 0 and (
         most is None or len(pieces) < most
     ):
