@@ -24,7 +24,9 @@ def probe(
     ] = None,
     names: Annotated[
         str | None,
-        typer.Option("--property", help="Properties, separated by commas; all that the model can read by default."),
+        typer.Option(
+            "--property", help="Properties, separated by commas; all that the model can read by default."
+        ),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="The most units of a probe, beside all of them.")] = 32,
     optimal: Annotated[
@@ -80,11 +82,20 @@ def probe(
 
     found = [
         probe_layer(
-            opened, one, asked, at_hand, most=most, optimal=optimal, seconds=seconds, gamma=gamma, encode=encode,
-            n_draws=draws, random_state=seed,
+            opened,
+            one,
+            asked,
+            at_hand,
+            most=most,
+            optimal=optimal,
+            seconds=seconds,
+            gamma=gamma,
+            encode=encode,
+            n_draws=draws,
+            random_state=seed,
         )
         for one in layers
-    ]  # fmt: skip
+    ]
     if as_json:
         print_json(
             {
@@ -110,30 +121,51 @@ def _show(found: "LayerProbes", model: str, what: str) -> None:
         _row(name, pooling, one, ks) for name, each in found.probes.items() for pooling, one in each.items()
     ]
     columns = (
-        "property", "row", "test", *(f"k={k}" for k in ks), "all", "95 %", "random 4", "rotated 1", "trivial", "tokens",
+        "property",
+        "row",
+        "test",
+        *(f"k={k}" for k in ks),
+        "all",
+        "95 %",
+        "random 4",
+        "rotated 1",
+        "trivial",
+        "tokens",
         "shown",
-    )  # fmt: skip
+    )
     table(f"F1 on test documents: {model}, {found.layer}, {found.n_units} {what}", columns, rows)
     say(
         "\nk: adaptive thresholding; random and rotated: the same number of random units, one unit of a random basis; "
-        "trivial: the best of length, frequency, first token, luminance; tokens: a table of tokens, without the network; "
+        "trivial: the best of length, frequency, first token, luminance; tokens: a table of tokens, without the "
+        "network; "
         "shown: F1 of some k is .02 above trivial and its AUROC above .5 with its interval"
     )
     if certified := [
-        (name, one.point.k, one) for name, each in found.probes.items() for p in each.values() for one in p.optimal
+        (name, one.point.k, one)
+        for name, each in found.probes.items()
+        for p in each.values()
+        for one in p.optimal
     ]:
         table(
-            "\nBest units of the 50 of largest mean difference: optimal for the filtered, regularised problem up to its gap",
+            "\nBest units of the 50 of largest mean difference: optimal for the filtered, regularised problem "
+            "up to its gap",
             ("property", "k", "F1", "objective", "of adaptive", "bound", "gap", "cuts", "seconds", "units"),
             [
                 (
-                    name, str(k), f"{one.point.scores.f1:.3f}", f"{one.certificate.objective:.4f}",
-                    f"{one.adaptive_objective:.4f}", f"{one.certificate.bound:.4f}", f"{100 * one.certificate.gap:.2f} %",
-                    str(one.certificate.n_cuts), f"{one.certificate.seconds:.1f}", " ".join(map(str, one.point.units)),
+                    name,
+                    str(k),
+                    f"{one.point.scores.f1:.3f}",
+                    f"{one.certificate.objective:.4f}",
+                    f"{one.adaptive_objective:.4f}",
+                    f"{one.certificate.bound:.4f}",
+                    f"{100 * one.certificate.gap:.2f} %",
+                    str(one.certificate.n_cuts),
+                    f"{one.certificate.seconds:.1f}",
+                    " ".join(map(str, one.point.units)),
                 )
                 for name, k, one in certified
             ],
-        )  # fmt: skip
+        )
     _show_fingerprints([found])
     for name, reason in found.skipped.items():
         say(f"skipped   {name}: {reason}")
@@ -145,11 +177,18 @@ def _row(name: str, pooling: str, one: "Probe", ks: list[int]) -> tuple[str, ...
     low, high = whole.intervals.get("f1", (float("nan"), float("nan")))
     trivial, best = one.best_trivial
     return (
-        name, pooling, str(one.n_test), *(f"{by_size[k].scores.f1:.3f}" if k in by_size else "-" for k in ks),
-        f"{whole.scores.f1:.3f}", f"{low:.2f}-{high:.2f}" if np.isfinite(low) else "-", _of_size(one.random, 4),
-        _of_size(one.rotated, 1), f"{best:.3f} {trivial}", f"{one.table.f1:.3f}" if one.table else "-",
+        name,
+        pooling,
+        str(one.n_test),
+        *(f"{by_size[k].scores.f1:.3f}" if k in by_size else "-" for k in ks),
+        f"{whole.scores.f1:.3f}",
+        f"{low:.2f}-{high:.2f}" if np.isfinite(low) else "-",
+        _of_size(one.random, 4),
+        _of_size(one.rotated, 1),
+        f"{best:.3f} {trivial}",
+        f"{one.table.f1:.3f}" if one.table else "-",
         "yes" if one.is_shown else "not shown",
-    )  # fmt: skip
+    )
 
 
 def _of_size(draws: "list[list[Point]]", k: int) -> str:
@@ -162,14 +201,27 @@ def _show_fingerprints(found: "list[LayerProbes]") -> None:
 
     table(
         "\nSuperposition, over the properties that are shown",
-        ("layer", "properties", "units needed", "F1 all - F1 of 1", "shared", "by chance", "p", "most of one unit"),
+        (
+            "layer",
+            "properties",
+            "units needed",
+            "F1 all - F1 of 1",
+            "shared",
+            "by chance",
+            "p",
+            "most of one unit",
+        ),
         [
             (
-                one.layer, str(one.fingerprint.n_properties), f"{one.fingerprint.median_k:g}",
-                f"{one.fingerprint.median_gap:.3f}", f"{one.fingerprint.shared:.2f}",
-                f"{one.fingerprint.expected_shared:.2f}", f"{one.fingerprint.p:.3f}",
+                one.layer,
+                str(one.fingerprint.n_properties),
+                f"{one.fingerprint.median_k:g}",
+                f"{one.fingerprint.median_gap:.3f}",
+                f"{one.fingerprint.shared:.2f}",
+                f"{one.fingerprint.expected_shared:.2f}",
+                f"{one.fingerprint.p:.3f}",
                 str(int(one.fingerprint.serves.max(initial=0))),
             )
             for one in found
         ],
-    )  # fmt: skip
+    )

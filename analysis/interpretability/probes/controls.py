@@ -25,8 +25,8 @@ def rotated(
     """The same ranking and probes in random orthonormal bases, so many draws for every k.
 
     Where single units are no better than this, they are no better than directions that anybody might have named. Rows
-    are in standard deviations before they are turned, and scaled anew afterwards. Above 1024 units the turn is two rounds
-    of random signs and a cosine transform.
+    are in standard deviations before they are turned, and scaled anew afterwards. Above 1024 units the turn is two
+    rounds of random signs and a cosine transform.
     """
     generator = np.random.default_rng(random_state)
     draws = []

@@ -99,7 +99,9 @@ def probe_layer(
     """
     material = material or Material.at_hand()
     readable = ("picture",) if model.modality == "vision" else ("token", "text")
-    asked = list(names) if names is not None else [n for n, one in PROPERTIES.items() if one.level in readable]
+    asked = (
+        list(names) if names is not None else [n for n, one in PROPERTIES.items() if one.level in readable]
+    )
     probes: dict[str, dict[str, Probe]] = {}
     skipped: dict[str, str] = {}
     rows = labelled_rows(model, layer, asked, material, encode=encode, random_state=random_state)
@@ -110,11 +112,18 @@ def probe_layer(
         try:
             probes[one.asked.name] = {
                 pooling: probe(
-                    examples, most=most, optimal=optimal and i == 0, seconds=seconds, gamma=gamma, controls=i == 0,
-                    parts=one.parts, n_draws=n_draws, random_state=random_state,
+                    examples,
+                    most=most,
+                    optimal=optimal and i == 0,
+                    seconds=seconds,
+                    gamma=gamma,
+                    controls=i == 0,
+                    parts=one.parts,
+                    n_draws=n_draws,
+                    random_state=random_state,
                 )
                 for i, (pooling, examples) in enumerate(one.examples.items())
-            }  # fmt: skip
+            }
         except UserError as error:
             skipped[one.asked.name] = first_line(error)
     if not probes:

@@ -72,7 +72,8 @@ def _value(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> float:
 
 def _chance(margin: Floats) -> Floats:
     """1 / (1 + exp(margin)), without overflow."""
-    return 0.5 * (1 - np.tanh(margin / 2))
+    chance: Floats = 0.5 * (1 - np.tanh(margin / 2))
+    return chance
 
 
 def _slope(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> tuple[Floats, Floats]:
@@ -84,7 +85,9 @@ def _slope(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> tuple[Flo
 
 
 def _newton(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> Floats:
-    ridge = np.append(np.ones(wide.shape[1] - 1), 1e-9)  # the bias is free; the little that is added keeps it solvable
+    ridge = np.append(
+        np.ones(wide.shape[1] - 1), 1e-9
+    )  # the bias is free; the little that is added keeps it solvable
     value = _value(wide, sign, cost, found)
     for _ in range(_STEPS):
         gradient, wrong = _slope(wide, sign, cost, found)
@@ -110,7 +113,11 @@ def _quasi_newton(wide: Floats, sign: Floats, cost: Floats, found: Floats) -> Fl
         return _value(wide, sign, cost, at), _slope(wide, sign, cost, at)[0]
 
     ended = minimize(
-        value_and_slope, found, jac=True, method="L-BFGS-B", options={"maxiter": 300, "gtol": _NEAR * cost.sum()}
+        value_and_slope,
+        found,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 300, "gtol": _NEAR * cost.sum()},
     )
     return np.asarray(ended.x, np.float64)
 

@@ -115,7 +115,7 @@ class HingeProblem:
         return self._inner(self._feasible(a), z)
 
     def _feasible(self, a: Floats) -> Floats:
-        """Clipped into its box, and the heavier class shrunk until both sum to the same: rounding must not make a cut."""
+        """Clipped into its box, the heavier class shrunk until both sum to the same: rounding must make no cut."""
         a = np.clip(a, 0, self.cost)
         true = self.y > 0
         positive, negative = float(a[true].sum()), float(a[~true].sum())
@@ -140,7 +140,7 @@ class HingeProblem:
         return float(self.cost @ np.maximum(0, 1 - self.y * (output + bias)))
 
     def objective(self, units: Integers) -> float:
-        """c of a support."""
+        """C of a support."""
         z = np.zeros(self.x.shape[1])
         z[units] = 1
         return self.solve(z).primal
@@ -246,10 +246,14 @@ class _Search:
             rows, limits = self._rows()
             with silent_output():
                 found = linprog(
-                    np.append(np.zeros(self.p), 1), A_ub=rows, b_ub=limits,
-                    A_eq=np.append(np.ones(self.p), 0)[None], b_eq=[self.k],
-                    bounds=[(0, 1)] * self.p + [(0, None)], method="highs",
-                )  # fmt: skip
+                    np.append(np.zeros(self.p), 1),
+                    A_ub=rows,
+                    b_ub=limits,
+                    A_eq=np.append(np.ones(self.p), 0)[None],
+                    b_eq=[self.k],
+                    bounds=[(0, 1)] * self.p + [(0, None)],
+                    method="highs",
+                )
             if found.x is None:
                 return
             if solved.primal - found.fun <= self.gap * solved.primal:
@@ -293,9 +297,13 @@ class _Search:
 
     def certificate(self) -> Certificate:
         return Certificate(
-            self.best, float(self.objective), float(min(self.bound, self.objective)), len(self.cuts),
-            monotonic() - self.begun, self.problem.gamma,
-        )  # fmt: skip
+            self.best,
+            float(self.objective),
+            float(min(self.bound, self.objective)),
+            len(self.cuts),
+            monotonic() - self.begun,
+            self.problem.gamma,
+        )
 
 
 @contextmanager

@@ -169,7 +169,11 @@ def probe(
     """
     if parts is None:
         parts = split_by_document(
-            examples.labels, examples.documents, apart=examples.apart, most=most_rows, random_state=random_state
+            examples.labels,
+            examples.documents,
+            apart=examples.apart,
+            most=most_rows,
+            random_state=random_state,
         )
     bench = Bench.of(examples.rows, examples.labels, examples.documents, parts)
     sizes = sizes_up_to(most, bench.n_units)

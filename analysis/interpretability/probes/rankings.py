@@ -19,12 +19,14 @@ _L1_STRENGTH = 1.0
 
 def mean_difference(x: Floats, labels: Labels) -> Floats:
     """|m_1 - m_0| of every unit, in the scale of x (n_rows, n_units)."""
-    return np.abs(x[labels].mean(axis=0) - x[~labels].mean(axis=0))
+    difference: Floats = np.abs(x[labels].mean(axis=0) - x[~labels].mean(axis=0))
+    return difference
 
 
 def welch(x: Floats, labels: Labels) -> Floats:
     """|t| of Welch."""
-    return np.abs(category_selectivity(x, labels, True)["t"].to_numpy(np.float64))
+    t: Floats = np.abs(category_selectivity(x, labels, True)["t"].to_numpy(np.float64))
+    return t
 
 
 def mutual_information(x: Floats, labels: Labels) -> Floats:

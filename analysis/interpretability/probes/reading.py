@@ -103,18 +103,27 @@ def labelled_rows(
     readable = ("picture",) if model.modality == "vision" else ("token", "text")
     for one in chosen:
         if one.level not in readable:
-            raise UserError(f"{one.name} is of a {one.level}: {model.identifier} is a {model.modality} network")
+            raise UserError(
+                f"{one.name} is of a {one.level}: {model.identifier} is a {model.modality} network"
+            )
     given = encode or (lambda rows: rows)
-    for level, read in (("token", _of_tokens), ("text", _of_texts), ("picture", _of_pictures)):
+    readers: dict[str, Any] = {"token": _of_tokens, "text": _of_texts, "picture": _of_pictures}
+    for level, read in readers.items():
         of_level = [one for one in chosen if one.level == level]
         if of_level:
             yield from read(model, layer, of_level, material, given, most_tokens, most_rows, random_state)
 
 
 def _of_tokens(
-    model: "LanguageModel", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "LanguageModel",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     from ....models.extraction.rows import layer_rows
 
     try:
@@ -136,7 +145,10 @@ def _of_tokens(
             yield one.name, first_line(error)
             continue
         ready.append((one, parts, np.flatnonzero(read), found))
-    needed = [found.rows[read[np.concatenate([parts.train, parts.test])]] for _, parts, read, found in ready]
+    needed = [
+        found.rows[kept_rows[np.concatenate([parts.train, parts.test])]]
+        for _, parts, kept_rows, found in ready
+    ]
     if not needed:
         return
     at = np.unique(np.concatenate(needed))
@@ -151,12 +163,13 @@ def _of_tokens(
     assert rows is not None
     ids = np.concatenate([text.ids for text in texts])
     numbers = {
-        name: np.concatenate([token_numbers(text)[name] for text in texts]) for name in token_numbers(texts[0])
+        name: np.concatenate([token_numbers(text)[name] for text in texts])
+        for name in token_numbers(texts[0])
     }
-    for (one, parts, read, found), own in zip(ready, needed, strict=True):
+    for (one, parts, kept_rows, found), own in zip(ready, needed, strict=True):
         import torch
 
-        order = read[np.concatenate([parts.train, parts.test])]
+        order = kept_rows[np.concatenate([parts.train, parts.test])]
         values = encode(torch.from_numpy(rows[np.searchsorted(at, own)])).numpy()
         kept = {name: column[own] for name, column in numbers.items() if name not in one.itself}
         examples = Examples(
@@ -183,7 +196,10 @@ def tokenized(
     each_most = max(most, most_tokens // max(1, len(documents)))
     found: list[tuple[str, Integers, Integers, Integers]] = []
     for document in documents:
-        ids, start, end, at = [], [], [], 0
+        ids: list[int] = []
+        start: list[int] = []
+        end: list[int] = []
+        at = 0
         for line in document.splitlines(keepends=True) if lines else [document[: 8 * each_most]]:
             text = line.strip()
             if len(ids) >= each_most:
@@ -198,17 +214,27 @@ def tokenized(
         found.append((document[:at], *_trimmed(document, ids, start, end, each_most)))
     ranks = frequency_ranks([ids for _, ids, _, _ in found])
     windows, texts = TokenWindows([], []), []
-    for number, ((document, ids, start, end), rank) in enumerate(zip(found, ranks, strict=True)):
-        n = len(ids) - (len(ids) % most == 1)  # a last window of one token has no row
+    for number, ((document, own_ids, first_letter, last_letter), rank) in enumerate(
+        zip(found, ranks, strict=True)
+    ):
+        n = len(own_ids) - (len(own_ids) % most == 1)  # a last window of one token has no row
         if n < 2:
             continue
         first = len(windows)
         for begin in range(0, n, most):
-            windows.ids.append(ids[begin : min(begin + most, n)])
+            windows.ids.append(own_ids[begin : min(begin + most, n)])
             windows.document.append(np.full(len(windows.ids[-1]), number, np.intp))
         place = np.arange(n)
         texts.append(
-            TokenizedText(document, ids[:n], start[:n], end[:n], place % most, first + place // most, rank[:n])
+            TokenizedText(
+                document,
+                own_ids[:n],
+                first_letter[:n],
+                last_letter[:n],
+                place % most,
+                first + place // most,
+                rank[:n],
+            )
         )
     if not texts:
         raise UserError("the running text has no tokens")
@@ -248,9 +274,15 @@ def _in_order(parts: Parts) -> Parts:
 
 
 def _of_texts(
-    model: "LanguageModel", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "LanguageModel",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     del most_tokens, most_rows
     from ....models.extraction.rows import TokenWindows, layer_rows
 
@@ -300,14 +332,18 @@ def _thirds_of_surprisal(
 
     windows = TokenWindows(ids, [np.full(len(one), i, np.intp) for i, one in enumerate(ids)])
     owner, _ = predicted_tokens(windows)
-    losses = np.bincount(owner, token_losses(model, windows), len(ids)) / np.maximum(np.bincount(owner, minlength=len(ids)), 1)
+    losses = np.bincount(owner, token_losses(model, windows), len(ids)) / np.maximum(
+        np.bincount(owner, minlength=len(ids)), 1
+    )
     low, high = np.quantile(losses, [1 / 3, 2 / 3])
     kept = np.flatnonzero((losses <= low) | (losses > high))
     labels = losses[kept] > high
     found = Texts(
-        [texts.texts[i] for i in kept], labels, [texts.documents[i] for i in kept],
+        [texts.texts[i] for i in kept],
+        labels,
+        [texts.documents[i] for i in kept],
         ["high" if one else "low" for one in labels],
-    )  # fmt: skip
+    )
     return found, at[kept]
 
 
@@ -339,9 +375,15 @@ def _pooled(
 
 
 def _of_pictures(
-    model: "Network", layer: str, chosen: list[Property], material: Material, encode: Encode,
-    most_tokens: int, most_rows: int, seed: int,
-) -> Iterator[Labelled | tuple[str, str]]:  # fmt: skip
+    model: "Network",
+    layer: str,
+    chosen: list[Property],
+    material: Material,
+    encode: Encode,
+    most_tokens: int,
+    most_rows: int,
+    seed: int,
+) -> Iterator[Labelled | tuple[str, str]]:
     del most_tokens, most_rows
     from ....models.extraction.rows import layer_rows
 
@@ -365,9 +407,9 @@ def _of_pictures(
         pooled, numbers, order = known[key]
         at = np.array([order[name] for name in made.stimuli["stimulus_id"]], np.intp)
         shared = Examples(
-            np.empty((0, 0)), made.labels, np.array(made.documents),
+            np.empty((0, 0)),
+            made.labels,
+            np.array(made.documents),
             numbers={name: column[at] for name, column in numbers.items() if name not in one.itself},
-        )  # fmt: skip
-        yield Labelled(
-            one, {name: replace(shared, rows=pooled[name][at]) for name in (_MEAN, _MAX)}, parts
         )
+        yield Labelled(one, {name: replace(shared, rows=pooled[name][at]) for name in (_MEAN, _MAX)}, parts)

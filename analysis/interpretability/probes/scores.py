@@ -66,9 +66,9 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of every score: whole documents are drawn with replacement.
 
-    Documents that are all positive, all negative and mixed are drawn apart, as many of each as there are. Percentiles of
-    few documents are too narrow: the level is that whose normal quantile is sqrt(G / (G - 1)) times the quantile of t
-    with G - 1 degrees of freedom, G the number of documents (Hesterberg 2015, Am. Stat. 69:371).
+    Documents that are all positive, all negative and mixed are drawn apart, as many of each as there are. Percentiles
+    of few documents are too narrow: the level is that whose normal quantile is sqrt(G / (G - 1)) times the quantile
+    of t with G - 1 degrees of freedom, G the number of documents (Hesterberg 2015, Am. Stat. 69:371).
 
     Returns
     -------

@@ -84,9 +84,13 @@ class Bench:
         values, true, of = np.asarray(rows), np.asarray(labels, bool), np.asarray(documents)
         scale = Scale.of(values[parts.train])
         return cls(
-            scale(values[parts.train]), true[parts.train], scale(values[parts.test]), true[parts.test],
-            of[parts.test], of[parts.train],
-        )  # fmt: skip
+            scale(values[parts.train]),
+            true[parts.train],
+            scale(values[parts.test]),
+            true[parts.test],
+            of[parts.test],
+            of[parts.train],
+        )
 
     @property
     def n_units(self) -> int:
@@ -131,17 +135,24 @@ class Bench:
 
 
 def by_ranking(
-    bench: Bench, sizes: Sequence[int], *, ranking: str = "mean difference", n_draws: int = 0, random_state: int = 0
+    bench: Bench,
+    sizes: Sequence[int],
+    *,
+    ranking: str = "mean difference",
+    n_draws: int = 0,
+    random_state: int = 0,
 ) -> list[Point]:
     """Probes of the first k units of a ranking, which is made on the training rows."""
     order = ranked(ranking, bench.x, bench.y)
     return [
         bench.point(
-            order[:k], n_draws=n_draws, random_state=random_state,
+            order[:k],
+            n_draws=n_draws,
+            random_state=random_state,
             start=bench_start(bench, order) if k == bench.n_units else None,
         )
         for k in sizes
-    ]  # fmt: skip
+    ]
 
 
 def bench_start(bench: Bench, order: Integers) -> Logistic:
@@ -179,11 +190,13 @@ def adaptive(
     found = adaptive_supports(bench, sizes)
     return [
         bench.point(
-            found[k], n_draws=n_draws, random_state=random_state,
+            found[k],
+            n_draws=n_draws,
+            random_state=random_state,
             start=bench_start(bench, found[k]) if k == bench.n_units else None,
         )
         for k in sizes
-    ]  # fmt: skip
+    ]
 
 
 def random_units(
@@ -191,6 +204,4 @@ def random_units(
 ) -> list[list[Point]]:
     """Probes of units drawn at random, so many draws for every k: what a probe of any k units gives."""
     generator = np.random.default_rng(random_state)
-    return [
-        [bench.point(generator.permutation(bench.n_units)[:k]) for _ in range(n_random)] for k in sizes
-    ]
+    return [[bench.point(generator.permutation(bench.n_units)[:k]) for _ in range(n_random)] for k in sizes]

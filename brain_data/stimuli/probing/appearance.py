@@ -27,7 +27,7 @@ def nuisances() -> list[Nuisance]:
 
 @lru_cache(maxsize=1)
 def colors() -> tuple[Floats, Floats]:
-    """Luminance (0 to 1) and hue (degrees, the mean direction over pixels, weighted by saturation) of drawn pictures."""
+    """Luminance (0 to 1) and hue of drawn pictures (degrees; mean direction over pixels by saturation)."""
     stimuli, light, hue = drawn(), [], []
     for name in stimuli["stimulus_id"]:
         with opened((stimuli.stimulus_paths or {})[name]) as picture:
@@ -78,7 +78,10 @@ def _orientation(degrees: int) -> Callable[[Material], Pictures]:
         del material
         stimuli = gratings(_SIZE, n_phases=_N_PHASES)
         at = stimuli["orientation"].to_numpy(np.float64)
-        beside = [f"{f:g} {p:.2f} {c}" for f, p, c in zip(*(stimuli[n] for n in ("frequency", "phase", "colour")), strict=True)]
+        beside = [
+            f"{f:g} {p:.2f} {c}"
+            for f, p, c in zip(*(stimuli[n] for n in ("frequency", "phase", "colour")), strict=True)
+        ]
         return Pictures(stimuli, at == degrees, beside, [f"{one:g} degrees" for one in at])
 
     return make
@@ -88,36 +91,60 @@ def _frequency_high(material: Material) -> Pictures:
     del material
     stimuli = gratings(_SIZE, n_phases=_N_PHASES)
     at = stimuli["frequency"].to_numpy(np.float64)
-    beside = [f"{o:g} {p:.2f} {c}" for o, p, c in zip(*(stimuli[n] for n in ("orientation", "phase", "colour")), strict=True)]
+    beside = [
+        f"{o:g} {p:.2f} {c}"
+        for o, p, c in zip(*(stimuli[n] for n in ("orientation", "phase", "colour")), strict=True)
+    ]
     return Pictures(stimuli, at > np.median(np.unique(at)), beside, [f"{one:g} cycles" for one in at])
 
 
 _OWN = ("pictures that brodmann draws", "brodmann's own")
 _RULES: dict[str, tuple[Callable[[Material], Pictures], str, str, tuple[str, ...]]] = {
     "is_bright": (
-        _is_bright, "of each category the third of the highest mean luminance, against the lowest", "size of the figure",
+        _is_bright,
+        "of each category the third of the highest mean luminance, against the lowest",
+        "size of the figure",
         ("luminance",),
     ),
     "hue_warm": (
-        _hue_warm, "mean hue within 60 degrees of orange, against within 60 of blue", "luminance of hues", (),
+        _hue_warm,
+        "mean hue within 60 degrees of orange, against within 60 of blue",
+        "luminance of hues",
+        (),
     ),
-    "is_large": (_is_large, "of each category the third of largest figures, against the smallest", "luminance, edges", ()),
+    "is_large": (
+        _is_large,
+        "of each category the third of largest figures, against the smallest",
+        "luminance, edges",
+        (),
+    ),
     "object_left_of_centre": (
-        _object_left, "a figure left of the middle, against right of it; those within .05 of it left out",
-        "none known; mean pooling over places loses it", (),
+        _object_left,
+        "a figure left of the middle, against right of it; those within .05 of it left out",
+        "none known; mean pooling over places loses it",
+        (),
     ),
     "spatial_frequency_high": (
-        _frequency_high, "a grating of a high frequency, against low ones; other orientations and phases test",
-        "aliasing at high frequencies", (),
+        _frequency_high,
+        "a grating of a high frequency, against low ones; other orientations and phases test",
+        "aliasing at high frequencies",
+        (),
     ),
-}  # fmt: skip
+}
 for _name, (_make, _sentence, _confound, _itself) in _RULES.items():
-    add_property(Property(_name, _sentence, "picture", *_OWN, _confound, make=_make, itself=_itself), __name__)
+    add_property(
+        Property(_name, _sentence, "picture", *_OWN, _confound, make=_make, itself=_itself), __name__
+    )
 for _degrees in (0, 45, 90, 135):
     add_property(
         Property(
-            f"orientation_{_degrees}", f"a grating of {_degrees} degrees, against seven other orientations; other "
-            "frequencies and phases test", "picture", *_OWN, "aliasing at high frequencies", make=_orientation(_degrees),
+            f"orientation_{_degrees}",
+            f"a grating of {_degrees} degrees, against seven other orientations; other "
+            "frequencies and phases test",
+            "picture",
+            *_OWN,
+            "aliasing at high frequencies",
+            make=_orientation(_degrees),
         ),
         __name__,
-    )  # fmt: skip
+    )

@@ -227,15 +227,23 @@ class Property:
         if self.by_model:
             raise UserError(f"{self.name} is labelled by the network that is probed")
         made = self.make(material)
-        numbers, keys = (text_numbers(made.texts, material) if isinstance(made, Texts) else picture_numbers(made)), {}
+        numbers, keys = (
+            (text_numbers(made.texts, material) if isinstance(made, Texts) else picture_numbers(made)),
+            {},
+        )
         if isinstance(made, Texts):
             keys = {"first word": [text.split(maxsplit=1)[0].lower() for text in made.texts]}
         parts = split_by_document(made.labels, made.documents, random_state=random_state)
         kept = {name: one for name, one in numbers.items() if name not in self.itself}
         return Checks(
-            len(made.labels), float(made.labels.mean()), len(set(made.documents)), len(parts.train), len(parts.test),
-            trivial_f1(kept, keys, made.labels, parts), {kind: made.kinds.count(kind) for kind in dict.fromkeys(made.kinds)},
-        )  # fmt: skip
+            len(made.labels),
+            float(made.labels.mean()),
+            len(set(made.documents)),
+            len(parts.train),
+            len(parts.test),
+            trivial_f1(kept, keys, made.labels, parts),
+            {kind: made.kinds.count(kind) for kind in dict.fromkeys(made.kinds)},
+        )
 
 
 @dataclass(frozen=True)
@@ -308,9 +316,13 @@ def token_checks(asked: Property, material: Material, random_state: int) -> Chec
     }
     parts = split_by_document(found.labels, found.documents, apart=found.apart, random_state=random_state)
     return Checks(
-        len(found.labels), float(found.labels.mean()), len(set(found.documents)), len(parts.train), len(parts.test),
+        len(found.labels),
+        float(found.labels.mean()),
+        len(set(found.documents)),
+        len(parts.train),
+        len(parts.test),
         trivial_f1(numbers, {}, found.labels, parts),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -356,11 +368,16 @@ def words_as_tokens(texts: Sequence[str], window: int = 64) -> list[TokenizedTex
     ranks = frequency_ranks(ids)
     return [
         TokenizedText(
-            text, number, np.array([a for a, _, _ in one], np.intp), np.array([b for _, b, _ in one], np.intp),
-            np.arange(len(one)) % window, np.arange(len(one)) // window, rank,
+            text,
+            number,
+            np.array([a for a, _, _ in one], np.intp),
+            np.array([b for _, b, _ in one], np.intp),
+            np.arange(len(one)) % window,
+            np.arange(len(one)) // window,
+            rank,
         )
         for text, one, number, rank in zip(texts, each, ids, ranks, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def frequency_ranks(ids: Sequence[Integers]) -> list[npt.NDArray[np.float64]]:

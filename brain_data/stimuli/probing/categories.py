@@ -75,43 +75,66 @@ def _is_scrambled(material: Material) -> Pictures:
 
 
 _OWN = ("pictures that brodmann draws", "brodmann's own")
-_FLOC_SOURCE = ("fLoc (Stigliani et al. 2015), a folder of a user's", "none stated; photographs of faces: never copied")
+_FLOC_SOURCE = (
+    "fLoc (Stigliani et al. 2015), a folder of a user's",
+    "none stated; photographs of faces: never copied",
+)
 _92_SOURCE = ("the 92 objects of Kriegeskorte et al. (2008), installed", "MIT (the repository's)")
 for _category in CATEGORIES:
     add_property(
         Property(
-            f"drawn_is_{_category}", f"a drawn {_category}, against the four other categories", "picture", *_OWN,
-            "figures have their own areas and lightness", make=_drawn(_category),
+            f"drawn_is_{_category}",
+            f"a drawn {_category}, against the four other categories",
+            "picture",
+            *_OWN,
+            "figures have their own areas and lightness",
+            make=_drawn(_category),
         ),
         __name__,
-    )  # fmt: skip
+    )
 for _category, _domain in _FLOC.items():
     add_property(
         Property(
-            f"floc_is_{_category}", f"fLoc's {_domain}, against its other domains but scrambled", "picture", *_FLOC_SOURCE,
-            "two kinds a domain; 16 pictures of each in a small copy", make=_floc(_domain),
+            f"floc_is_{_category}",
+            f"fLoc's {_domain}, against its other domains but scrambled",
+            "picture",
+            *_FLOC_SOURCE,
+            "two kinds a domain; 16 pictures of each in a small copy",
+            make=_floc(_domain),
         ),
         __name__,
-    )  # fmt: skip
+    )
 add_property(
     Property(
-        "floc_is_scrambled", "fLoc's scrambled pictures, against all others", "picture", *_FLOC_SOURCE,
-        "edges; 16 pictures in a small copy", make=_floc_scrambled,
+        "floc_is_scrambled",
+        "fLoc's scrambled pictures, against all others",
+        "picture",
+        *_FLOC_SOURCE,
+        "edges; 16 pictures in a small copy",
+        make=_floc_scrambled,
     ),
     __name__,
-)  # fmt: skip
+)
 for _word, _column in _92.items():
     add_property(
         Property(
-            f"object_is_{_word}", f"of the 92 objects those that are {_column}, against the others", "picture", *_92_SOURCE,
-            "92 pictures: intervals are wide; faces and bodies are in the animate ones", make=_objects(_column),
+            f"object_is_{_word}",
+            f"of the 92 objects those that are {_column}, against the others",
+            "picture",
+            *_92_SOURCE,
+            "92 pictures: intervals are wide; faces and bodies are in the animate ones",
+            make=_objects(_column),
         ),
         __name__,
-    )  # fmt: skip
+    )
 add_property(
     Property(
-        "drawn_is_scrambled", "a drawn picture with random phases, against pictures as they were drawn", "picture", *_OWN,
-        "edges, local contrast", make=_is_scrambled,
+        "drawn_is_scrambled",
+        "a drawn picture with random phases, against pictures as they were drawn",
+        "picture",
+        *_OWN,
+        "edges, local contrast",
+        make=_is_scrambled,
     ),
     __name__,
-)  # fmt: skip
+)

@@ -20,7 +20,11 @@ def _code(material: Material, *, layout: bool = True) -> list[tuple[str, str]]:
 
 
 def _topics(material: Material, *, layout: bool = True) -> list[tuple[str, str]]:
-    return [piece for name, text in material.python_topics() for piece in cut(f"topic {name}", text, layout=layout)]
+    return [
+        piece
+        for name, text in material.python_topics()
+        for piece in cut(f"topic {name}", text, layout=layout)
+    ]
 
 
 def _running(material: Material) -> list[tuple[str, str]]:
@@ -93,7 +97,8 @@ _LIBRARY = "Python's own library"
 add_property(
     Property(
         "is_python_code",
-        "the text is Python code without comments and docstrings, against wikitext and Python's own documentation; 220 letters as they are written",
+        "the text is Python code without comments and docstrings, against wikitext and Python's own "
+        "documentation; 220 letters as they are written",
         "text",
         source=f"{_LIBRARY}, its documentation topics, wikitext or the user's own text",
         license="PSF (code, documentation), CC BY-SA (wikitext)",
@@ -105,7 +110,8 @@ add_property(
 add_property(
     Property(
         "is_python_code_without_layout",
-        "the text is Python code without comments and docstrings, against wikitext and Python's own documentation; 220 letters, blanks of all kinds as one",
+        "the text is Python code without comments and docstrings, against wikitext and Python's own "
+        "documentation; 220 letters, blanks of all kinds as one",
         "text",
         source=f"{_LIBRARY}, its documentation topics, wikitext or the user's own text",
         license="PSF (code, documentation), CC BY-SA (wikitext)",

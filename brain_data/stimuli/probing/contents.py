@@ -48,7 +48,10 @@ def _contains_number(material: Material) -> Texts:
 
 def _mentions_place(material: Material) -> Texts:
     places = {name for name in material.entities()["LOC"] if " " not in name}
-    rows = [(one, [word for word in one[1].split()[1:] if word[0].isupper() and word.isalpha()]) for one in material.sentences()]
+    rows = [
+        (one, [word for word in one[1].split()[1:] if word[0].isupper() and word.isalpha()])
+        for one in material.sentences()
+    ]
     with_place = [one for one, names in rows if places & set(names)]
     others = [one for one, names in rows if names and not places & set(names)]
     true, false = matched_lengths(with_place, others)
@@ -59,7 +62,12 @@ def _for_surprisal(material: Material) -> Texts:
     rows = material.sentences(10, 25)
     step = max(1, -(-len(rows) // 2100))
     kept = rows[::step]
-    return Texts([text for _, text in kept], np.zeros(len(kept), bool), [name for name, _ in kept], ["sentence"] * len(kept))
+    return Texts(
+        [text for _, text in kept],
+        np.zeros(len(kept), bool),
+        [name for name, _ in kept],
+        ["sentence"] * len(kept),
+    )
 
 
 def _words(positive: str, column: str) -> Callable[[Material], Texts]:
@@ -78,42 +86,69 @@ def _words(positive: str, column: str) -> Callable[[Material], Texts]:
 
 add_property(
     Property(
-        "is_long", "a sentence of the third with most words, against the third with fewest", "text", _SENTENCES, _LICENSE,
-        "sums and maxima over tokens grow with their number", make=_is_long, itself=("words", "letters"),
+        "is_long",
+        "a sentence of the third with most words, against the third with fewest",
+        "text",
+        _SENTENCES,
+        _LICENSE,
+        "sums and maxima over tokens grow with their number",
+        make=_is_long,
+        itself=("words", "letters"),
     ),
     __name__,
-)  # fmt: skip
+)
 add_property(
     Property(
-        "contains_number", "a sentence with a digit, against ones of as many words without", "text", _SENTENCES, _LICENSE,
-        "dates and measures come with their own words", make=_contains_number,
+        "contains_number",
+        "a sentence with a digit, against ones of as many words without",
+        "text",
+        _SENTENCES,
+        _LICENSE,
+        "dates and measures come with their own words",
+        make=_contains_number,
     ),
     __name__,
-)  # fmt: skip
+)
 add_property(
     Property(
-        "mentions_place", "a sentence that names a place of the list, against ones of as many words with other names",
-        "text", f"{_SENTENCES}; an installed TextBlob's list of names, cities of the time zones",
-        f"{_LICENSE}; MIT (TextBlob); public domain (time zones)", "in and at stand before places", make=_mentions_place,
+        "mentions_place",
+        "a sentence that names a place of the list, against ones of as many words with other names",
+        "text",
+        f"{_SENTENCES}; an installed TextBlob's list of names, cities of the time zones",
+        f"{_LICENSE}; MIT (TextBlob); public domain (time zones)",
+        "in and at stand before places",
+        make=_mentions_place,
     ),
     __name__,
-)  # fmt: skip
+)
 add_property(
     Property(
-        "high_surprisal", "a sentence of the third that the network itself predicts worst, against the third it predicts best",
-        "text", _SENTENCES, _LICENSE, "rare words, names and numbers are badly predicted", make=_for_surprisal, by_model=True,
+        "high_surprisal",
+        "a sentence of the third that the network itself predicts worst, against the third it predicts best",
+        "text",
+        _SENTENCES,
+        _LICENSE,
+        "rare words, names and numbers are badly predicted",
+        make=_for_surprisal,
+        by_model=True,
     ),
     __name__,
-)  # fmt: skip
+)
 for _name, _positive, _column, _against in (
     ("concrete_vs_abstract", "concrete", "concreteness", "abstract ones"),
     ("noun_vs_verb", "noun", "class", "verbs"),
 ):
     add_property(
         Property(
-            _name, f"a single {_positive} word, against {_against}" if _column == "concreteness" else "a noun, against verbs",
-            "text", "160 words of brodmann's localizers", "brodmann's own", "a few words are in two lists; 64 test words",
+            _name,
+            f"a single {_positive} word, against {_against}"
+            if _column == "concreteness"
+            else "a noun, against verbs",
+            "text",
+            "160 words of brodmann's localizers",
+            "brodmann's own",
+            "a few words are in two lists; 64 test words",
             make=_words(_positive, _column),
         ),
         __name__,
-    )  # fmt: skip
+    )

@@ -86,48 +86,87 @@ for _field in _FIELDS:
         Property(
             f"is_grammatical_{_field}",
             f"the acceptable sentence of a pair of BLiMP's field {_field}; a paradigm is on one side of the split",
-            "text", _BLIMP, _BLIMP_LICENSE, "pairs differ in a word or two; sentences are of templates",
+            "text",
+            _BLIMP,
+            _BLIMP_LICENSE,
+            "pairs differ in a word or two; sentences are of templates",
             make=_acceptable(_field),
         ),
         __name__,
-    )  # fmt: skip
+    )
 add_property(
     Property(
-        "is_question", "a question without its mark, against statements without theirs", "text", _BLIMP, _BLIMP_LICENSE,
-        "the first word; eight paradigms hold all questions", make=_is_question,
+        "is_question",
+        "a question without its mark, against statements without theirs",
+        "text",
+        _BLIMP,
+        _BLIMP_LICENSE,
+        "the first word; eight paradigms hold all questions",
+        make=_is_question,
     ),
     __name__,
-)  # fmt: skip
+)
 add_property(
     Property(
-        "word_order_shuffled", "the words of a sentence in random order, against other sentences; begun in lower case",
-        "text", "sentences of wikitext, or of the user's own text", "CC BY-SA (wikitext)",
-        "marks stand at odd places; names stay written with capitals", make=_word_order_shuffled,
+        "word_order_shuffled",
+        "the words of a sentence in random order, against other sentences; begun in lower case",
+        "text",
+        "sentences of wikitext, or of the user's own text",
+        "CC BY-SA (wikitext)",
+        "marks stand at odd places; names stay written with capitals",
+        make=_word_order_shuffled,
     ),
     __name__,
-)  # fmt: skip
+)
 _SETS: dict[str, tuple[str, str, str, str, str, str]] = {
-    "sentence_vs_nonwords": ("*langloc*", "*.csv", "sentences", "nonwords", _LANGLOC, "nonwords are of rare letters"),
-    "sentence_vs_words": ("topolm-stimuli", "fedorenko*.csv", "sentences", "words", _TOPOLM, "sets of words differ"),
-    "jabberwocky_vs_nonwords": (
-        "topolm-stimuli", "fedorenko*.csv", "jabberwocky", "nonwords", _TOPOLM, "function words are words",
+    "sentence_vs_nonwords": (
+        "*langloc*",
+        "*.csv",
+        "sentences",
+        "nonwords",
+        _LANGLOC,
+        "nonwords are of rare letters",
     ),
-}  # fmt: skip
+    "sentence_vs_words": (
+        "topolm-stimuli",
+        "fedorenko*.csv",
+        "sentences",
+        "words",
+        _TOPOLM,
+        "sets of words differ",
+    ),
+    "jabberwocky_vs_nonwords": (
+        "topolm-stimuli",
+        "fedorenko*.csv",
+        "jabberwocky",
+        "nonwords",
+        _TOPOLM,
+        "function words are words",
+    ),
+}
 for _name, (_pattern, _file, _positive, _negative, _source, _confound) in _SETS.items():
     add_property(
         Property(
-            _name, f"{_positive}, against {_negative}; in lower case, eight neighboring items on one side of the split",
-            "text", _source, "none stated: read where a user has them, never copied", _confound,
+            _name,
+            f"{_positive}, against {_negative}; in lower case, eight neighboring items on one side of the split",
+            "text",
+            _source,
+            "none stated: read where a user has them, never copied",
+            _confound,
             make=_conditions(_pattern, _file, _positive, _negative),
         ),
         __name__,
-    )  # fmt: skip
+    )
 for _positive, _negative in (("sentences", "words"), ("jabberwocky", "nonwords")):
     add_property(
         Property(
-            f"made_up_{_positive}_vs_{_negative}", f"{_positive}, against {_negative}, of a small grammar", "text",
-            "made by brodmann's localizer language-conditions", "brodmann's own", "some twenty nouns and five verbs",
+            f"made_up_{_positive}_vs_{_negative}",
+            f"{_positive}, against {_negative}, of a small grammar",
+            "text",
+            "made by brodmann's localizer language-conditions",
+            "brodmann's own",
+            "some twenty nouns and five verbs",
             make=_made_up(_positive, _negative),
         ),
         __name__,
-    )  # fmt: skip
+    )

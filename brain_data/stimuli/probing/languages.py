@@ -24,7 +24,8 @@ for _language in _ADJECTIVES:
             "text",
             source="message catalogues of an installed Django, at least 12 letters in every language",
             license="BSD-3 (Django)",
-            confound="letters with accents; parts of one catalogue, which share words, are on both sides of the split; names and markup are taken out where they can be told",
+            confound="letters with accents; parts of one catalogue, which share words, are on both sides of the "
+            "split; names and markup are taken out where they can be told",
             make=_maker(_language),
         ),
         __name__,

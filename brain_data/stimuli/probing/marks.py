@@ -1,5 +1,6 @@
 """Tokens by their letters and by the marks around them: digits, punctuation, sentences, quotations, headings."""
 
+import itertools
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -147,7 +148,7 @@ def _follows_comma(text: TokenizedText, material: Material) -> Marks:
     labels = [
         (a, b, before[2].endswith(","))
         for words in sentences(text.text)
-        for before, (a, b, word) in zip(words, words[1:], strict=False)
+        for before, (a, b, word) in itertools.pairwise(words)
         if word[0].isalpha()
     ]
     return text.at_word_ends(labels)
@@ -273,5 +274,6 @@ _RULES: dict[str, tuple[Rule, str, str, tuple[str, ...]]] = {
 }
 for _name, (_rule, _sentence, _confound, _itself) in _RULES.items():
     add_property(
-        Property(_name, _sentence, "token", _ENGLISH, _LICENSE, _confound, label=_rule, itself=_itself), __name__
+        Property(_name, _sentence, "token", _ENGLISH, _LICENSE, _confound, label=_rule, itself=_itself),
+        __name__,
     )

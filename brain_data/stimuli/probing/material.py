@@ -65,7 +65,9 @@ class Material:
 
     def running_text(self) -> list[str]:
         """Articles of wikitext as they are written, with its marks; or the user's own documents."""
-        return self._once("running text", lambda: documents(self.text or self._folder("wikitext*", "wikitext-2")))
+        return self._once(
+            "running text", lambda: documents(self.text or self._folder("wikitext*", "wikitext-2"))
+        )
 
     def paragraphs(self) -> list[tuple[str, str]]:
         """Paragraphs of running text without headings and without wikitext's marks: (document, paragraph)."""
@@ -99,7 +101,16 @@ class Material:
 
         def read() -> list[tuple[str, str]]:
             root = Path(sysconfig.get_paths()["stdlib"])
-            left_out = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data", "encodings"}
+            left_out = {
+                "site-packages",
+                "dist-packages",
+                "test",
+                "tests",
+                "idlelib",
+                "lib2to3",
+                "pydoc_data",
+                "encodings",
+            }
             found = []
             for path in sorted(root.rglob("*.py")):
                 if left_out.isdisjoint(path.relative_to(root).parts) and path.is_file():
@@ -139,11 +150,11 @@ class Material:
     def messages(self) -> dict[str, list[tuple[str, str]]]:
         """The same messages in six languages, of Django's catalogues: language -> (part of a catalogue, message).
 
-        Ten messages that follow one another are a part, the same in all languages: a catalogue alone is up to a third of
-        all messages, and would leave too few documents to test on.
+        Ten messages that follow one another are a part, the same in all languages: a catalogue alone is up to a third
+        of all messages, and would leave too few documents to test on.
 
-        A message that some language lacks, or leaves in English, is left out in all; names in brackets, tags and entities
-        are taken out.
+        A message that some language lacks, or leaves in English, is left out in all; names in brackets, tags and
+        entities are taken out.
         """
 
         def read() -> dict[str, list[tuple[str, str]]]:
@@ -153,7 +164,9 @@ class Material:
                 each = {name: _catalogue(folder / code) for name, code in LANGUAGES.items()}
                 catalogue, n = str(folder.parent.relative_to(root)), 0
                 for source in sorted(set.intersection(*(set(one) for one in each.values()))):
-                    texts = {"english": _message(source)} | {name: _message(one[source]) for name, one in each.items()}
+                    texts = {"english": _message(source)} | {
+                        name: _message(one[source]) for name, one in each.items()
+                    }
                     is_whole = all(len(text) >= _LEAST_MESSAGE for text in texts.values())
                     if is_whole and len({text.lower() for text in texts.values()}) == len(texts):
                         block = f"{catalogue} {n // _BLOCK}"
@@ -197,7 +210,9 @@ class Material:
             found = []
             for path in sorted(self._folder(pattern, pattern.strip("*")).glob(file)):
                 table = _table(path)
-                found += [(path.stem, c, t) for c, t in zip(table["category"], table["sentence"], strict=True)]
+                found += [
+                    (path.stem, c, t) for c, t in zip(table["category"], table["sentence"], strict=True)
+                ]
             if not found:
                 raise NotAvailableError(f"no {file} in a folder {pattern}")
             return found
@@ -205,7 +220,7 @@ class Material:
         return self._once(f"localizer {pattern} {file}", read)
 
     def lexicon(self) -> dict[str, str]:
-        """Lower-case English words -> their Penn tag, of TextBlob's lexicon; words that it writes in capitals left out."""
+        """Lower-case English words -> their Penn tag, of TextBlob's lexicon; words with capitals left out."""
 
         def read() -> dict[str, str]:
             root = _package("textblob", "TextBlob's English lexicon: pip install --no-deps textblob")
@@ -300,12 +315,15 @@ def cut(
     most : int, optional
         Pieces.
     layout : bool
-        Keep line breaks and indentation and cut at ends of lines; without, blanks of all kinds are one, and it is cut at
-        ends of words.
+        Keep line breaks and indentation and cut at ends of lines; without, blanks of all kinds are one, and it
+        is cut at ends of words.
     """
     part = text if most is None else text[: 3 * most * letters]
-    whole, pieces, start = part if layout else plain(part), [], 0
-    while (end := whole.find("\n" if layout else " ", start + letters)) > 0 and (most is None or len(pieces) < most):
+    pieces: list[tuple[str, str]] = []
+    whole, start = part if layout else plain(part), 0
+    while (end := whole.find("\n" if layout else " ", start + letters)) > 0 and (
+        most is None or len(pieces) < most
+    ):
         if piece := whole[start:end].strip("\n"):
             pieces.append((document, piece))
         start = end + 1
@@ -333,7 +351,9 @@ def _catalogue(folder: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise UserError(f"{path} is no message catalogue: {error}") from error
         for key, message in messages.items():
-            source = key[0] if isinstance(key, tuple) and key[1] == 0 else key  # (message, number) where it has a plural
+            source = (
+                key[0] if isinstance(key, tuple) and key[1] == 0 else key
+            )  # (message, number) where it has a plural
             if isinstance(source, str) and source and isinstance(message, str):
                 found[source.rpartition("\x04")[2]] = message
     return found

@@ -11,25 +11,103 @@ from .material import Material
 
 CLOSED = {
     "determiner": "the a an this these those every each some any no both either neither another",
-    "preposition": "of in on at by with from into onto upon between among during against under above below behind beside "
+    "preposition": "of in on at by with from into onto upon between among during against under above below "
+    "behind beside "
     "beyond toward towards throughout across along around near within without despite via amid",
     "pronoun": "i you he she it we they me him us them himself herself itself themselves myself ourselves who whom "
     "something anything nothing everyone someone anyone",
-    "auxiliary": "is are was were be been being am has had have do does did can could would should must might shall cannot",
+    "auxiliary": "is are was were be been being am has had have do does did can could would should must might "
+    "shall cannot",
     "conjunction": "and or but nor because although though whereas unless while if whether",
 }
-"""Words of one class; those of several (that, her, his, for, since, so, as, than, before, after, will, may) are in none."""
-_AMBIGUOUS = set(
-    "that her his its their our your my for since so as than before after until till like over up down out off about "
-    "through to all more most much many few one two which what when where why how there here not only just also very "
-    "will may need dare used then now still yet even such same other own".split()
-)
-_MONTHS = set(
-    "january february april june july august september october november december monday tuesday wednesday thursday "
-    "friday saturday sunday".split()
-)
+"""Words of one class; those of several (that, her, his, for, since, so, as, than, will, may ...) are in none."""
+_AMBIGUOUS = {
+    "that",
+    "her",
+    "his",
+    "its",
+    "their",
+    "our",
+    "your",
+    "my",
+    "for",
+    "since",
+    "so",
+    "as",
+    "than",
+    "before",
+    "after",
+    "until",
+    "till",
+    "like",
+    "over",
+    "up",
+    "down",
+    "out",
+    "off",
+    "about",
+    "through",
+    "to",
+    "all",
+    "more",
+    "most",
+    "much",
+    "many",
+    "few",
+    "one",
+    "two",
+    "which",
+    "what",
+    "when",
+    "where",
+    "why",
+    "how",
+    "there",
+    "here",
+    "not",
+    "only",
+    "just",
+    "also",
+    "very",
+    "will",
+    "may",
+    "need",
+    "dare",
+    "used",
+    "then",
+    "now",
+    "still",
+    "yet",
+    "even",
+    "such",
+    "same",
+    "other",
+    "own",
+}
+_MONTHS = {
+    "january",
+    "february",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+}
 _OPEN = {
-    "noun": ({"NN", "NNS"}, {"VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "JJ", "RB", "IN", "DT", "PRP", "CC", "MD"}),
+    "noun": (
+        {"NN", "NNS"},
+        {"VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "JJ", "RB", "IN", "DT", "PRP", "CC", "MD"},
+    ),
     "verb": ({"VB", "VBD", "VBN", "VBP", "VBZ"}, {"NN", "NNS", "JJ", "RB", "IN", "DT", "PRP", "CC", "MD"}),
     "adjective": ({"JJ", "JJR", "JJS"}, {"NN", "NNS", "VB", "VBD", "VBN", "VBP", "VBZ", "RB"}),
     "adverb": ({"RB", "RBR", "RBS"}, {"NN", "NNS", "VB", "VBD", "VBN", "VBP", "VBZ", "JJ"}),
@@ -51,7 +129,9 @@ def _closed(kind: str) -> Callable[[TokenizedText, Material], Marks]:
     return label
 
 
-def _tagged(positive: set[str], negative: set[str], ending: str = "") -> Callable[[TokenizedText, Material], Marks]:
+def _tagged(
+    positive: set[str], negative: set[str], ending: str = ""
+) -> Callable[[TokenizedText, Material], Marks]:
     def label(text: TokenizedText, material: Material) -> Marks:
         lexicon = material.lexicon()
         return text.at_word_ends(
@@ -128,54 +208,92 @@ _NAMES = f"{_TEXT}; an installed TextBlob's list of names, cities of the time zo
 for _kind in CLOSED:
     add_property(
         Property(
-            f"is_{_kind}", f"the word is a {_kind} of a closed list, against other lower-case words; ambiguous ones left out",
-            "token", _TEXT, _LICENSE, "frequency and length: a table of tokens knows it", label=_closed(_kind),
+            f"is_{_kind}",
+            f"the word is a {_kind} of a closed list, against other lower-case words; ambiguous "
+            f"ones left out",
+            "token",
+            _TEXT,
+            _LICENSE,
+            "frequency and length: a table of tokens knows it",
+            label=_closed(_kind),
         ),
         __name__,
-    )  # fmt: skip
+    )
 for _kind, (_positive, _negative) in _OPEN.items():
     add_property(
         Property(
-            f"is_{_kind}", f"the word is tagged as a {_kind}, against words of other tags; words of several tags left out",
-            "token", _LEXICON, _LEXICON_LICENSE,
+            f"is_{_kind}",
+            f"the word is tagged as a {_kind}, against words of other tags; words of several tags left out",
+            "token",
+            _LEXICON,
+            _LEXICON_LICENSE,
             "the lexicon gives one tag a word, whatever it is in its sentence; endings; frequency",
-            label=_tagged(_positive, _negative), needs=Material.lexicon,
+            label=_tagged(_positive, _negative),
+            needs=Material.lexicon,
         ),
         __name__,
-    )  # fmt: skip
+    )
 _FORMS: dict[str, tuple[set[str], set[str], str, str, str]] = {
-    "is_plural_noun": ({"NNS"}, {"NN"}, "", "a plural noun, against singular ones; no lemma on both sides", "the ending -s"),
+    "is_plural_noun": (
+        {"NNS"},
+        {"NN"},
+        "",
+        "a plural noun, against singular ones; no lemma on both sides",
+        "the ending -s",
+    ),
     "is_past_verb": (
-        {"VBD", "VBN"}, {"VB", "VBP", "VBZ"}, "",
-        "a past form or participle, against present forms and infinitives; no word on both sides", "the ending -ed",
+        {"VBD", "VBN"},
+        {"VB", "VBP", "VBZ"},
+        "",
+        "a past form or participle, against present forms and infinitives; no word on both sides",
+        "the ending -ed",
     ),
     "is_gerund": (
-        {"VBG"}, {"NN"}, "ing", "a verb in -ing, against nouns in -ing (king, thing); no word on both sides",
+        {"VBG"},
+        {"NN"},
+        "ing",
+        "a verb in -ing, against nouns in -ing (king, thing); no word on both sides",
         "few nouns end in -ing",
     ),
-}  # fmt: skip
+}
 for _name, (_positive, _negative, _ending, _sentence, _confound) in _FORMS.items():
     add_property(
         Property(
-            _name, _sentence, "token", _LEXICON, _LEXICON_LICENSE, _confound,
-            label=_tagged(_positive, _negative, _ending), needs=Material.lexicon,
+            _name,
+            _sentence,
+            "token",
+            _LEXICON,
+            _LEXICON_LICENSE,
+            _confound,
+            label=_tagged(_positive, _negative, _ending),
+            needs=Material.lexicon,
             apart=_lemmas if _name == "is_plural_noun" else _whole_words,
         ),
         __name__,
-    )  # fmt: skip
+    )
 for _name, _kind, _sentence in (("is_person", "PERS", "person's name"), ("is_place", "LOC", "place's name")):
     add_property(
         Property(
-            _name, f"a word of a {_sentence}, against other words with a capital within sentences", "token", _NAMES,
+            _name,
+            f"a word of a {_sentence}, against other words with a capital within sentences",
+            "token",
+            _NAMES,
             f"{_LICENSE}; MIT (TextBlob); public domain (time zones)",
-            "few names are in the list, so that negatives hold others", label=_named(_kind), needs=Material.entities,
+            "few names are in the list, so that negatives hold others",
+            label=_named(_kind),
+            needs=Material.entities,
         ),
         __name__,
-    )  # fmt: skip
+    )
 add_property(
     Property(
-        "is_month_or_weekday", "a month or weekday but May and March, against other words with a capital within sentences",
-        "token", _TEXT, _LICENSE, "numbers stand beside them", label=_is_month_or_weekday,
+        "is_month_or_weekday",
+        "a month or weekday but May and March, against other words with a capital within sentences",
+        "token",
+        _TEXT,
+        _LICENSE,
+        "numbers stand beside them",
+        label=_is_month_or_weekday,
     ),
     __name__,
-)  # fmt: skip
+)

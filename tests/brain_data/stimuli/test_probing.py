@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brodmann.brain_data.stimuli.probing.appearance import nuisances
 from brodmann.brain_data.stimuli.probing.base import (
     PROPERTIES,
@@ -22,7 +23,8 @@ from brodmann.errors import NotAvailableError, UserError
 
 _TEXT = (
     " = The old mill = \n"
-    ' In 1984 the mill ( built by Anna ) burned , and 37 people said " the fire was huge " . They left in May , not June . \n'
+    ' In 1984 the mill ( built by Anna ) burned , and 37 people said " the fire was huge " . '
+    "They left in May , not June . \n"
     " <unk> was a place near Paris . \n"
 )
 
@@ -41,7 +43,7 @@ def _labels(name: str, text: str = _TEXT, material: Material | None = None) -> d
     [
         ("is_digit", "1984 37", "mill In ,"),
         ("is_year", "1984", "37"),
-        ("is_punctuation", ", . ( ) \"", "mill 1984"),
+        ("is_punctuation", ', . ( ) "', "mill 1984"),
         ("sentence_start", "In They", "Anna May June"),
         ("sentence_end", "huge June Paris", "mill people fire"),
         ("in_quotation", "fire huge", "burned people"),
@@ -95,9 +97,25 @@ def _marks(name: str, tokens: TokenizedText) -> list[int]:
 def test_rules_about_pieces_and_windows_read_the_tokens_themselves() -> None:
     tokens = _tokens(["the", "mill", "er", "saw", "the", "mill", "."], "the miller saw the mill.", window=5)
     assert _marks("word_continues", tokens) == [0, 1, 0, 0, 0, 0, -1]
-    assert _marks("repeats_in_window", tokens) == [0, 0, -1, 0, 1, 0, -1]  # the second mill is in another window
+    assert _marks("repeats_in_window", tokens) == [
+        0,
+        0,
+        -1,
+        0,
+        1,
+        0,
+        -1,
+    ]  # the second mill is in another window
     assert _marks("position_early", _tokens(list("abcdefghij"), "abcdefghij")) == [1] * 8 + [0] * 2
-    assert _marks("is_rare_token", tokens) == [0, 0, 0, 0, 0, 0, 0]  # three kinds of one time are 3 of 7 tokens
+    assert _marks("is_rare_token", tokens) == [
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]  # three kinds of one time are 3 of 7 tokens
 
 
 def test_a_word_of_several_pieces_is_labelled_at_its_last_one() -> None:
@@ -111,7 +129,13 @@ def test_ranks_are_shares_of_tokens_of_kinds_at_most_as_frequent() -> None:
 
 
 def test_both_forms_of_a_noun_have_one_lemma() -> None:
-    for one, many in (("city", "cities"), ("box", "boxes"), ("dog", "dogs"), ("church", "churches"), ("glass", "glasses")):
+    for one, many in (
+        ("city", "cities"),
+        ("box", "boxes"),
+        ("dog", "dogs"),
+        ("church", "churches"),
+        ("glass", "glasses"),
+    ):
         assert lemma(one) == lemma(many) == one
 
 
@@ -143,7 +167,9 @@ def test_about_three_fifths_of_the_examples_train_however_large_documents_are() 
 
 
 def test_too_few_documents_of_a_class_are_one_line() -> None:
-    with pytest.raises(UserError, match="0 examples of a class in the test documents .50 positive and 50 negative in 2"):
+    with pytest.raises(
+        UserError, match="0 examples of a class in the test documents .50 positive and 50 negative in 2"
+    ):
         split_by_document([True] * 50 + [False] * 50, [0] * 50 + [1] * 50)
 
 
@@ -163,7 +189,9 @@ def test_trivial_predictors_are_learnt_on_the_training_documents() -> None:
     labels = generator.random(400) < 0.5
     documents = np.arange(400) // 10
     parts = split_by_document(labels, documents)
-    leak = np.where(np.isin(np.arange(400), parts.test), labels, generator.random(400))  # tells in the test half alone
+    leak = np.where(
+        np.isin(np.arange(400), parts.test), labels, generator.random(400)
+    )  # tells in the test half alone
     found = trivial_f1({"length": labels * 10.0, "leak": leak}, {"number": np.arange(400)}, labels, parts)
     assert found["length"] == 1
     assert found["number"] == 0
@@ -184,7 +212,9 @@ def test_the_collection_is_large_and_every_property_says_what_it_is() -> None:
 
 def test_what_is_absent_is_said_with_what_to_do(tmp_path: Path) -> None:
     empty = Material((tmp_path,))
-    with pytest.raises(NotAvailableError, match="wikitext-2: no folder wikitext. in .*name one with --material"):
+    with pytest.raises(
+        NotAvailableError, match="wikitext-2: no folder wikitext. in .*name one with --material"
+    ):
         PROPERTIES["is_digit"].checks(empty)
     with pytest.raises(NotAvailableError, match="blimp"):
         PROPERTIES["is_grammatical_syntax"].made(empty)
@@ -196,7 +226,12 @@ def test_what_is_absent_is_said_with_what_to_do(tmp_path: Path) -> None:
 
 def test_what_python_and_brodmann_bring_needs_no_folder(tmp_path: Path) -> None:
     empty = Material((tmp_path,))
-    for name in ("is_code_not_documentation", "is_comment_or_docstring", "made_up_jabberwocky_vs_nonwords", "noun_vs_verb"):
+    for name in (
+        "is_code_not_documentation",
+        "is_comment_or_docstring",
+        "made_up_jabberwocky_vs_nonwords",
+        "noun_vs_verb",
+    ):
         made = PROPERTIES[name].made(empty)
         assert isinstance(made, Texts)
         assert made.labels.mean() == 0.5
@@ -217,7 +252,11 @@ def test_comments_and_docstrings_are_told_from_code() -> None:
 def test_pieces_are_whole_words_or_whole_lines() -> None:
     text = "one two  three\n    four five\nsix seven eight\n"
     assert [piece for _, piece in cut("d", text, 8)] == ["one two three", "four five", "six seven"]
-    assert [piece for _, piece in cut("d", text, 8, layout=True)] == ["one two  three", "    four five", "six seven eight"]
+    assert [piece for _, piece in cut("d", text, 8, layout=True)] == [
+        "one two  three",
+        "    four five",
+        "six seven eight",
+    ]
     assert plain(" a well @-@ known  1 @,@ 000 ") == "a well-known 1,000"
 
 
@@ -287,7 +326,9 @@ def test_messages_are_the_same_in_every_language_and_hold_no_markup() -> None:
 
 
 def test_a_property_of_another_package_is_found_by_name() -> None:
-    own = Property("of_mine", "it is mine", "text", "mine", "mine", "none", make=lambda material: Texts.of({}))
+    own = Property(
+        "of_mine", "it is mine", "text", "mine", "mine", "none", make=lambda material: Texts.of({})
+    )
     PROPERTIES.register("of_mine", own, __name__)
     try:
         assert PROPERTIES["of_mine"] is own

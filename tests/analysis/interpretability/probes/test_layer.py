@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import run_brodmann
+
 from brodmann.analysis.interpretability.probes.layer import probe_layer
 from brodmann.analysis.interpretability.probes.probe import optimal_point
 from brodmann.analysis.interpretability.probes.reading import Labelled, labelled_rows, tokenized
@@ -14,7 +16,6 @@ from brodmann.brain_data.stimuli.probing.base import PROPERTIES
 from brodmann.brain_data.stimuli.probing.material import FOLDERS, Material
 from brodmann.errors import UserError
 from brodmann.models import load_model
-from command_line import run_brodmann
 
 LAYER = "transformer.h.1.mlp.gelu"
 _PARAGRAPHS = "\n".join(
@@ -61,7 +62,7 @@ def test_rows_of_tokens_are_those_of_the_network_at_that_place(twin: object, tex
     every = list(layer_rows(twin, LAYER, windows))
     values = torch.cat([one.values for one in every]).numpy()
     token = np.concatenate([one.token for one in every])
-    for row, label in list(zip(examples.rows, examples.labels, strict=True))[:10]:
+    for row in examples.rows[:10]:
         at = int(np.abs(values - row).sum(axis=1).argmin())
         np.testing.assert_allclose(values[at], row, atol=1e-5)
         piece = twin.tokenizer._tokenizer.decode([int(token[at])]).strip()
@@ -84,7 +85,9 @@ def test_texts_are_pooled_without_the_token_that_begins_every_one(twin: object) 
 
 
 def test_what_a_network_cannot_read_or_material_lacks_is_said(twin: object, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="drawn_is_face is of a picture: twin-language-topographic is a language"):
+    with pytest.raises(
+        UserError, match="drawn_is_face is of a picture: twin-language-topographic is a language"
+    ):
         list(labelled_rows(twin, LAYER, ["drawn_is_face"], Material()))
     found = list(labelled_rows(twin, LAYER, ["is_digit", "is_question"], Material((tmp_path,))))
     assert [name for name, _ in found] == ["is_digit", "is_question"]
@@ -130,7 +133,9 @@ def test_python_code_is_told_with_few_units_word_order_is_not_and_the_best_units
 
 def test_pictures_are_told_by_few_channels() -> None:
     model = load_model("twin-vision-topographic").replaced(cache=False)
-    found = probe_layer(model, "layer4.0.conv1", ["drawn_is_face", "drawn_is_word", "is_bright"], Material(), n_draws=50)
+    found = probe_layer(
+        model, "layer4.0.conv1", ["drawn_is_face", "drawn_is_word", "is_bright"], Material(), n_draws=50
+    )
     assert set(found.probes["drawn_is_face"]) == {"mean", "max"}
     assert found.probes["drawn_is_face"]["mean"].ranked[0].scores.f1 > 0.85
     assert found.probes["drawn_is_word"]["mean"].adaptive[-1].scores.f1 > 0.9
@@ -142,9 +147,23 @@ def test_the_command_prints_one_json_object_even_where_a_search_runs_out_of_time
 ) -> None:
     monkeypatch.delenv(FOLDERS, raising=False)
     done = run_brodmann(
-        "probe", "twin-language-topographic", "--layer", LAYER, "--property", "is_punctuation,is_question", "--texts",
-        str(texts), "--optimal", "--seconds", "0.1", "--gamma", "1000", "--draws", "20", "--json",
-    )  # fmt: skip
+        "probe",
+        "twin-language-topographic",
+        "--layer",
+        LAYER,
+        "--property",
+        "is_punctuation,is_question",
+        "--texts",
+        str(texts),
+        "--optimal",
+        "--seconds",
+        "0.1",
+        "--gamma",
+        "1000",
+        "--draws",
+        "20",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     (layer,) = said["layers"]
@@ -158,10 +177,16 @@ def test_the_command_prints_one_json_object_even_where_a_search_runs_out_of_time
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--layer", LAYER, "--property", "is_pythn"), "unknown property 'is_pythn': did you mean 'is_python_code'"),
+        (
+            ("--layer", LAYER, "--property", "is_pythn"),
+            "unknown property 'is_pythn': did you mean 'is_python_code'",
+        ),
         (("--layer", LAYER, "--property", ","), "--property names none"),
         ((), "name a layer with --layer"),
-        (("--layer", "nope", "--property", "noun_vs_verb"), "unknown layer of twin-language-topographic 'nope'"),
+        (
+            ("--layer", "nope", "--property", "noun_vs_verb"),
+            "unknown layer of twin-language-topographic 'nope'",
+        ),
         (("--layer", LAYER, "--material", "/nowhere"), "/nowhere is no folder"),
         (("--layer", LAYER, "--property", "drawn_is_face"), "drawn_is_face is of a picture"),
     ],

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from brodmann.analysis.interpretability.probes.logistic import Logistic, fit_l1_logistic, fit_logistic
 from sklearn.linear_model import LogisticRegression
+
+from brodmann.analysis.interpretability.probes.logistic import Logistic, fit_l1_logistic, fit_logistic
 
 
 def _data(n: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from brodmann.analysis.interpretability.probes.optimal_probe import (
     HingeProblem,
     optimal_support,
@@ -76,7 +77,8 @@ def test_the_inner_objective_is_that_of_its_own_definition() -> None:
         return float(cost @ loss + at[:2] @ at[:2] / 200)
 
     starts = np.random.default_rng(0).normal(size=(5, 3)) * 10
-    best = min(minimize(smooth, one, method="Nelder-Mead", options={"maxiter": 20_000, "fatol": 1e-10, "xatol": 1e-8}).fun for one in starts)  # fmt: skip
+    exact = {"maxiter": 20_000, "fatol": 1e-10, "xatol": 1e-8}
+    best = min(minimize(smooth, one, method="Nelder-Mead", options=exact).fun for one in starts)
     assert HingeProblem(x, y, 100.0).objective(np.array([0, 3])) == pytest.approx(best, abs=2e-5)
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from brodmann.analysis.interpretability.probes.scores import NAMES, document_draws, intervals, scores
 from sklearn import metrics
+
+from brodmann.analysis.interpretability.probes.scores import NAMES, document_draws, intervals, scores
 
 
 def test_scores_are_those_of_scikit_learn_with_ties() -> None:
@@ -40,7 +41,9 @@ def test_fewer_than_four_documents_give_no_interval() -> None:
     assert all(np.isnan(one).all() for one in found.values())
 
 
-def _drawn(generator: np.random.Generator, n_documents: int, n_each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _drawn(
+    generator: np.random.Generator, n_documents: int, n_each: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log odds with a shift that texts of one document share, as large as what they have of their own."""
     document = np.repeat(np.arange(n_documents), n_each)
     y = generator.random(len(document)) < 0.5
@@ -49,7 +52,9 @@ def _drawn(generator: np.random.Generator, n_documents: int, n_each: int) -> tup
 
 
 @pytest.mark.parametrize("n_documents", [12, 40])
-def test_intervals_hold_the_truth_as_often_as_they_say_where_texts_of_a_document_depend(n_documents: int) -> None:
+def test_intervals_hold_the_truth_as_often_as_they_say_where_texts_of_a_document_depend(
+    n_documents: int,
+) -> None:
     generator = np.random.default_rng(5)
     odds, y, _ = _drawn(generator, 20_000, 10)
     truth = scores(odds, y)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
+
 from brodmann.analysis.interpretability.probes.rankings import RANKINGS, mutual_information, ranked
 from brodmann.errors import UserError
-from scipy.stats import ttest_ind
 
 
 def _planted() -> tuple[np.ndarray, np.ndarray]:

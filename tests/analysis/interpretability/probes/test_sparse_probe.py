@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from brodmann.analysis.interpretability.probes.controls import firing_rules, pruned, rotated
 from brodmann.analysis.interpretability.probes.probe import Examples, optimal_point, probe
 from brodmann.analysis.interpretability.probes.scale import Scale
@@ -105,7 +106,9 @@ def test_shuffled_labels_give_chance_and_are_not_shown() -> None:
     generator = np.random.default_rng(1)
     auroc, shown = [], 0
     for draw in range(12):
-        found = probe(Examples(x, generator.permutation(y), documents), controls=False, random_state=draw, n_draws=200)
+        found = probe(
+            Examples(x, generator.permutation(y), documents), controls=False, random_state=draw, n_draws=200
+        )
         auroc += [point.scores.auroc for point in found.adaptive]
         shown += found.shows(found.adaptive[-1])
     assert abs(np.mean(auroc) - 0.5) < 0.02

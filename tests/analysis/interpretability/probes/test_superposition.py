@@ -1,4 +1,5 @@
 import numpy as np
+
 from brodmann.analysis.interpretability.probes.probe import Examples, probe
 from brodmann.analysis.interpretability.probes.scores import scores
 from brodmann.analysis.interpretability.probes.sparse_probe import Point
@@ -7,7 +8,8 @@ from brodmann.analysis.interpretability.probes.superposition import fingerprint,
 
 def _point(units: list[int], auroc: float) -> Point:
     n = 100
-    odds = np.concatenate([np.full(n, 1.0), np.full(round(n * 2 * (1 - auroc)), 1.0), np.full(n - round(n * 2 * (1 - auroc)), -1.0)])  # fmt: skip
+    above = round(n * 2 * (1 - auroc))
+    odds = np.concatenate([np.full(n, 1.0), np.full(above, 1.0), np.full(n - above, -1.0)])
     return Point(np.array(units), np.ones(len(units)), 0.0, scores(odds, np.arange(2 * n) < n))
 
 
@@ -28,7 +30,9 @@ def test_properties_that_have_units_of_their_own_share_none_and_superposed_ones_
     def print_of(rows: np.ndarray) -> tuple[float, float]:
         noisy = rows + generator.normal(0, 0.3, rows.shape)
         curves = {
-            str(i): probe(Examples(noisy, codes[:, i] > 0, documents), controls=False, most=4, n_draws=10).adaptive
+            str(i): probe(
+                Examples(noisy, codes[:, i] > 0, documents), controls=False, most=4, n_draws=10
+            ).adaptive
             for i in range(n_properties)
         }
         found = fingerprint(curves, rows.shape[1], top=1)
@@ -47,7 +51,8 @@ def test_random_units_are_shared_as_chance_says() -> None:
     for seed in range(60):
         generator = np.random.default_rng(seed)
         curves = {
-            str(i): [_point(generator.permutation(64)[:4].tolist(), 0.8), _point(list(range(64)), 0.8)] for i in range(10)
+            str(i): [_point(generator.permutation(64)[:4].tolist(), 0.8), _point(list(range(64)), 0.8)]
+            for i in range(10)
         }
         found = fingerprint(curves, 64, random_state=seed, n_draws=99)
         p.append(found.p)
