@@ -1,27 +1,28 @@
 """The commands that look through a layer: lens, vocabulary, importance, dream."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from ...errors import UserError
 from .common import SETTINGS, Json, print_json, say
+from .lens_inputs import (
+    array_of,
+    both_halves,
+    chosen_of,
+    dictionary_of,
+    directions_of,
+    middle,
+    opened,
+    sheet_of,
+    texts_of,
+)
 from .lens_text import grid_json, rows_of, say_grid, say_importance, say_profile, say_vocabulary, show_classes
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ...analysis.interpretability.dictionary import Dictionary
-    from ...models.extraction.language_model import LanguageModel
-
-_OWN = 64
-"""Windows that a network writes itself where no texts are given."""
 _CONTEXTS = 200
-_MOST = 2000
-"""Windows of a corpus that are used."""
+"""Pieces of text behind which a direction is pushed."""
 
 
 class _ModelFirst(TyperGroup):
@@ -101,7 +102,7 @@ def show(
     found: dict[str, Any] = {"model": network.identifier, "norm": end.norm, "head": end.head, "tuned": tuned}
     read = direct(end)
     if tuned or text is None:
-        training, held_out, found["texts"] = _texts(whole, texts, seed)
+        training, held_out, found["texts"] = texts_of(whole, texts, seed)
         if tuned:
             read = tune_lens(whole, training, end=end, steps=steps, seed=seed).read
         profile = lens_profile(whole, held_out, read, end=end)
@@ -110,7 +111,7 @@ def show(
             found["logit_lens"] = rows_of(lens_profile(whole, held_out, end=end))
     if text is not None:
         ids = whole._encoder("last").tokens("", text).ids[-(whole.max_tokens or 0) :]
-        grid = lens_grid(whole, _array(ids), read, end=end)
+        grid = lens_grid(whole, array_of(ids), read, end=end)
         found["text"] = grid_json(whole, grid)
     if as_json:
         print_json(found)
@@ -149,15 +150,15 @@ def vocabulary(
     from ...analysis.interpretability.lenses.token_texts import token_texts
     from ...analysis.interpretability.lenses.unembedding import unembedding_of
 
-    whole, layer, dictionary = _opened(model, layer, features)
+    whole, layer, dictionary = opened(model, layer, features)
     end = unembedding_of(whole)
     write = words.write_of(whole, end, layer)
-    everything = _directions(whole, layer, dictionary)
-    chosen = _chosen(unit, feature, dictionary, len(everything))
+    everything = directions_of(whole, layer, dictionary)
+    chosen = chosen_of(unit, feature, dictionary, len(everything))
     vectors = words.vocabulary(everything, write, end, n_tokens=tokens, seed=seed)
     if chosen is None:
         chosen = [int(one) for one in (-vectors.kurtosis).argsort(kind="stable")[:most]]
-    windows, held_out, said = _texts(whole, texts, seed)
+    windows, held_out, said = texts_of(whole, texts, seed)
     rows = gradient_importance(whole, layer, windows[:_CONTEXTS], dictionary=dictionary, seed=seed)
     strengths = [float(rows.high[one]) or 1.0 for one in chosen]
     causal = words.causal_check(
@@ -183,8 +184,8 @@ def vocabulary(
     ]
     found = {
         "model": whole.identifier, "layer": layer, "through": vectors.through, "exact": vectors.exact,
-        "kurtosis": _middle(vectors.kurtosis), "kurtosis_random": _middle(vectors.kurtosis_random),
-        "spearman_random": _middle(causal.spearman_random), "texts": said, "directions": entries,
+        "kurtosis": middle(vectors.kurtosis), "kurtosis_random": middle(vectors.kurtosis_random),
+        "spearman_random": middle(causal.spearman_random), "texts": said, "directions": entries,
     }  # fmt: skip
     if as_json:
         print_json(found)
@@ -218,8 +219,8 @@ def importance(
 
     from ...analysis.interpretability.lenses import importance as by
 
-    whole, layer, dictionary = _opened(model, layer, features)
-    windows, said = _both(whole, texts, seed)
+    whole, layer, dictionary = opened(model, layer, features)
+    windows, said = both_halves(whole, texts, seed)
     half = max(1, len(windows) // 2)
     first, second = windows[:half], windows[half:] or windows[:half]
     gradient = by.gradient_importance(whole, layer, first, dictionary=dictionary, seed=seed)
@@ -256,7 +257,9 @@ def importance(
     if topics is not None:
         from .lens_topics import topics_of
 
-        found["topics"] = topics_of(whole, layer, dictionary, topics, _sheet(whole, layer, dictionary), seed)
+        found["topics"] = topics_of(
+            whole, layer, dictionary, topics, sheet_of(whole, layer, dictionary), seed
+        )
     if as_json:
         print_json(found)
         return
@@ -291,13 +294,13 @@ def dream(
 
     network = load_model(model)
     if isinstance(network, VisionModel):
-        dictionary = _dictionary(features)
-        _chosen(unit, feature, dictionary, None)
+        dictionary = dictionary_of(features)
+        chosen_of(unit, feature, dictionary, None)
         found = dreamt_picture(network, layer, unit, dictionary, feature, rounds * 10, figure, seed)
     else:
-        whole, layer, dictionary = _opened(network, layer, features)
-        _chosen(unit, feature, dictionary, None)
-        windows, said = _both(whole, texts, seed)
+        whole, layer, dictionary = opened(network, layer, features)
+        chosen_of(unit, feature, dictionary, None)
+        windows, said = both_halves(whole, texts, seed)
         found = dreamt_text(
             whole, layer, unit, dictionary, feature, tokens, rounds, fluency, windows, seed
         ) | {"texts": said}
@@ -306,97 +309,3 @@ def dream(
         return
     for name, value in found.items():
         say(f"{name.replace('_', ' '):<26}{f'{value:.4g}' if isinstance(value, float) else value}")
-
-
-def _opened(model: Any, layer: str, features: Path | None) -> "tuple[LanguageModel, str, Dictionary | None]":
-    from ...analysis.interpretability.lenses.passes import layer_in, predicting
-    from ...models import load_model
-
-    whole = predicting(load_model(model) if isinstance(model, str) else model)
-    return whole, layer_in(whole, layer), _dictionary(features)
-
-
-def _dictionary(features: Path | None) -> "Dictionary | None":
-    if features is None:
-        return None
-    from ...analysis.interpretability.dictionary import Dictionary
-
-    return Dictionary.load(features)
-
-
-def _chosen(unit: int | None, feature: int | None, dictionary: Any, n: int | None) -> list[int] | None:
-    if dictionary is None and feature is not None:
-        raise UserError(f"feature {feature} of which dictionary? add --features FOLDER")
-    if dictionary is not None and unit is not None:
-        raise UserError(f"unit {unit} of the layer, or a feature of the dictionary? leave one out")
-    one = unit if dictionary is None else feature
-    if one is not None and n is not None and one >= n:
-        what = "unit" if dictionary is None else "feature"
-        raise UserError(f"there is no {what} {one}: there are {n}")
-    return None if one is None else [one]
-
-
-def _directions(model: "LanguageModel", layer: str, dictionary: Any) -> Any:
-    import torch
-
-    from ...analysis.interpretability.lenses.passes import layer_width
-
-    n_units = layer_width(model, layer)
-    if dictionary is None:
-        return torch.eye(n_units)
-    if dictionary.directions.shape[1] != n_units:
-        raise UserError(
-            f"the dictionary is of {dictionary.directions.shape[1]} units, layer {layer!r} has {n_units}"
-        )
-    return dictionary.directions
-
-
-def _sheet(model: "LanguageModel", layer: str, dictionary: Any) -> Any:
-    """The sheet of a layer's units, which may belong to the layer before the nonlinearity."""
-    if dictionary is not None:
-        return None
-    for one in (layer, f"{layer.rpartition('.')[0]}.c_fc"):
-        if one in dict(model.module.named_modules()) and model.sheet(one) is not None:
-            return model.sheet(one)
-    return None
-
-
-def _texts(
-    model: "LanguageModel", source: Path | None, seed: int
-) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
-    """Windows to learn from, others to judge by, and in words what they are."""
-    if source is None:
-        from ...analysis.interpretability.lenses.own_texts import own_windows
-
-        windows = own_windows(model, _OWN, length=min(model.max_tokens or 64, 64), seed=seed)
-        cut = max(1, round(0.7 * len(windows)))
-        return windows[:cut], windows[cut:], "texts that the network wrote itself"
-    from ...brain_data.stimuli.corpora import text_corpus
-    from ...models.extraction.rows import token_windows
-
-    corpus = text_corpus(source, share_held_out=0.3)
-    length = min(model.max_tokens or 256, 256)
-    training, held_out = (
-        token_windows(model, list(part), length=length).ids for part in (corpus.training, corpus.held_out)
-    )
-    return training[:_MOST], held_out[:_MOST], f"{source}, whole documents held out"
-
-
-def _both(model: "LanguageModel", source: Path | None, seed: int) -> "tuple[list[np.ndarray], str]":
-    training, held_out, said = _texts(model, source, seed)
-    if source is None:
-        return training + held_out, said
-    n = min(len(training), len(held_out), 100)
-    return training[:n] + held_out[:n], said
-
-
-def _array(ids: Sequence[int]) -> Any:
-    import numpy as np
-
-    return np.asarray(ids, np.intp)
-
-
-def _middle(values: Any) -> float | None:
-    import numpy as np
-
-    return float(np.median(values)) if len(values) else None

@@ -48,7 +48,12 @@ def show_classes(model: "VisionModel", pictures: str, seed: int, as_json: bool) 
     order = np.random.default_rng([seed, 43]).permutation(len(stimuli))
     cut = round(0.6 * len(order))
     seen = class_lens(pooled.taken(order[:cut]), pooled.taken(order[cut:]), seed=seed)
-    found = {"model": model.identifier, "pictures": pictures, **seen.attrs, "layers": rows_of(seen)}
+    found: dict[str, Any] = {
+        "model": model.identifier,
+        "pictures": pictures,
+        **{str(name): value for name, value in seen.attrs.items()},
+        "layers": rows_of(seen),
+    }
     if as_json:
         print_json(found)
         return

@@ -161,6 +161,23 @@ class Tap:
         return leaf
 
 
+def rows_of_layer(model: LanguageModel, layer: str, windows: Sequence[Indices]) -> Tensor:
+    """What a layer gives at every token but the first of each window, (n_rows, n_units).
+
+    Parameters
+    ----------
+    model : LanguageModel
+    layer : str
+    windows : sequence of int arrays
+    """
+    found = []
+    for _, ids in token_batches(windows, model.batch_size, device=model.device):
+        tap = Tap(layer)
+        scored(model.with_lesions(tap), ids)
+        found.append(tap.seen[-1].detach()[:, 1:].flatten(0, 1).float().cpu())
+    return torch.cat(found)
+
+
 def token_loss(scores: Tensor, ids: Tensor) -> Tensor:
     """-ln p of every token but the first of each window, (batch, tokens - 1), in nats.
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary
+from brodmann.analysis.interpretability.formats.base import DICTIONARY_FORMATS
 from brodmann.bench.cli.main import main
 
 TWIN = "twin-language-topographic"
@@ -116,7 +117,7 @@ def test_translators_are_trained_on_texts_and_judged_on_others(texts, asked, sai
     assert "KL untrained" not in printed
 
 
-def test_vocabulary_of_units_and_of_features_that_are_units(texts, features, asked, said):
+def test_vocabulary_of_units_and_of_features_that_are_units(texts, features, asked, said, tmp_path):
     unit = asked("vocabulary", TWIN, "--layer", LAYER, "--unit", 3, "--texts", texts, "--tokens", 5)
     assert (unit["through"], unit["exact"]) == ("transformer.h.1.mlp.c_proj", True)
     (one,) = unit["directions"]
@@ -127,6 +128,11 @@ def test_vocabulary_of_units_and_of_features_that_are_units(texts, features, ask
         "vocabulary", TWIN, "--layer", LAYER, "--features", features, "--feature", 3, "--texts", texts, "--tokens", 5
     )  # fmt: skip
     assert feature["directions"][0]["promoted"] == one["promoted"]
+    foreign = DICTIONARY_FORMATS["saelens"].write(Dictionary.load(features), tmp_path / "saelens", "float32")
+    same = asked(
+        "vocabulary", TWIN, "--layer", LAYER, "--features", foreign, "--feature", 3, "--texts", texts, "--tokens", 5
+    )  # fmt: skip
+    assert same["directions"][0]["promoted"] == one["promoted"]
     printed = said("vocabulary", TWIN, "--layer", LAYER, "--most", 2, "--texts", texts)[0]
     assert printed.count("promotes") == 2
     assert "kurtosis over tokens: median" in printed
