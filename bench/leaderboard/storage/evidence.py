@@ -46,7 +46,12 @@ def check_declared(one: SubmittedScore, declared: Declaration, arrays: Arrays) -
             "against: whoever runs the board declares the benchmark first",
             409,
         )
-    found = (*_facts(one, declared), *_values(one, declared, arrays), *_uncertainty(one, declared), *_features(one))
+    found = (
+        *_facts(one, declared),
+        *_values(one, declared, arrays),
+        *_uncertainty(one, declared),
+        *_features(one),
+    )
     for problem in found:
         raise Refused(f"{one.model} on {one.benchmark}: {problem}", 409)
     return _doubts(one, declared)

@@ -71,8 +71,13 @@ class _Evidence(Part):
         told = [name for name in _OF_FEATURES if getattr(self, name, None) is not None]
         lacking = [name for name in _CONTROL if getattr(self, name, None) is None]
         if told and (lacking or not getattr(self, "sae_n_controls", 0)):
-            raise ValueError(f"{told[0]} stands without its control of untrained features ({', '.join(_CONTROL)})")
-        if getattr(self, "matched_features", None) is not None and getattr(self, "matched_floor", None) is None:
+            raise ValueError(
+                f"{told[0]} stands without its control of untrained features ({', '.join(_CONTROL)})"
+            )
+        if (
+            getattr(self, "matched_features", None) is not None
+            and getattr(self, "matched_floor", None) is None
+        ):
             raise ValueError("matched_features stands without its control, matched_floor")
         return self
 

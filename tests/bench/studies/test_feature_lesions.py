@@ -106,7 +106,7 @@ def test_a_feature_alone_at_0_is_what_its_units_wrote(model, dictionary, windows
 
 def test_firing_tokens_are_those_before_the_predicted(model, dictionary, windows):
     found = feature_lesion(model, "act", dictionary, 3, windows, FeatureLesion(n_controls=1, n_windows=40))
-    ids = np.array([ids for ids in windows.ids])
+    ids = np.stack(windows.ids)
     # the first row of a window is left out, as it was of the rows that dictionaries learn from, and what follows it
     assert found["n_firing"] == int((ids[:, 1:-1] == 3).sum())
     assert found["n_firing"] + found["n_elsewhere"] == ids[:, 2:].size
@@ -139,15 +139,12 @@ def test_controls_are_as_many_other_units():
         assert all(len(set(one.tolist())) == 3 for one in draws)
         if kind != "units of another feature":
             assert not any(set(one.tolist()) & {3, 9, 40} for one in draws)
-    apart = [
-        np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean()
-        for one in found["units of the same variance"]
-    ]
-    random = [
-        np.abs(np.log(np.sort(variance[one])) - np.log(np.sort(variance[units]))).mean()
-        for one in found["random units"]
-    ]
-    assert np.mean(apart) < 0.5 * np.mean(random)
+    level = np.log(variance)
+
+    def apart(kind):
+        return np.mean([np.abs(np.sort(level[one]) - np.sort(level[units])).mean() for one in found[kind]])
+
+    assert apart("units of the same variance") < 0.5 * apart("random units")
 
 
 def test_silenced_units_take_their_mean_and_others_stay():
