@@ -56,8 +56,8 @@ def probe(
 
       brodmann probe twin-vision-topographic --layer layer4.0.conv1 --property drawn_is_face,is_large --optimal
     """
-    from ...brain_data.stimuli.probing.base import PROPERTIES
-    from ...brain_data.stimuli.probing.material import Material
+    from ...brain_data.probing.base import PROPERTIES
+    from ...brain_data.probing.material import Material
 
     asked = None if names is None else [one.strip() for one in names.split(",") if one.strip()]
     for name in asked or ():

@@ -24,7 +24,7 @@ KINDS = {
     "variants": "analysis.interpretability.variants.base:VARIANTS",
     "layouts": "analysis.interpretability.formats.base:DICTIONARY_FORMATS",
     "views": "analysis.interpretability.views.base:VIEWS",
-    "properties": "brain_data.stimuli.probing.base:PROPERTIES",
+    "properties": "brain_data.probing.base:PROPERTIES",
     "panels": "bench.reports.panel:PANELS",
 }
 """Kind -> its registry, or the function that gives the cards of its catalogue, in this package."""

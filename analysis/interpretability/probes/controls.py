@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ....brain_data.stimuli.probing.trivial import beyond_threshold
+from ....brain_data.probing.trivial import beyond_threshold
 from .scale import Scale
 from .scores import Scores, scores
 from .sparse_probe import Bench, Point, adaptive_supports, by_ranking

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....brain_data.stimuli.probing.base import PROPERTIES
-from ....brain_data.stimuli.probing.material import Material
+from ....brain_data.probing.base import PROPERTIES
+from ....brain_data.probing.material import Material
 from ....errors import UserError, first_line
 from ....progress import track
 from .optimal_probe import GAMMA, SECONDS

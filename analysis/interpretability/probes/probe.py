@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ....brain_data.stimuli.probing.splits import Parts, split_by_document
-from ....brain_data.stimuli.probing.trivial import table_log_odds, trivial_f1
+from ....brain_data.probing.splits import Parts, split_by_document
+from ....brain_data.probing.trivial import table_log_odds, trivial_f1
 from .controls import FiringRules, firing_rules, pruned, rotated
 from .optimal_probe import GAMMA, N_FILTERED, SECONDS, Certificate, optimal_support
 from .rankings import ranked

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ....brain_data.stimuli.probing.base import (
+from ....brain_data.probing.base import (
     PROPERTIES,
     Pictures,
     Property,
@@ -19,8 +19,8 @@ from ....brain_data.stimuli.probing.base import (
     token_labels,
     token_numbers,
 )
-from ....brain_data.stimuli.probing.material import Material
-from ....brain_data.stimuli.probing.splits import Parts, split_by_document
+from ....brain_data.probing.material import Material
+from ....brain_data.probing.splits import Parts, split_by_document
 from ....brain_data.stimulus_set import StimulusSet
 from ....errors import UserError, first_line
 from .probe import Examples

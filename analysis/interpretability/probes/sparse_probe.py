@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ....brain_data.stimuli.probing.splits import Parts
+from ....brain_data.probing.splits import Parts
 from .logistic import Logistic, fit_logistic
 from .rankings import ranked
 from .scale import Scale

@@ -12,8 +12,8 @@ from brodmann.analysis.interpretability.probes.layer import probe_layer
 from brodmann.analysis.interpretability.probes.probe import optimal_point
 from brodmann.analysis.interpretability.probes.reading import Labelled, labelled_rows, tokenized
 from brodmann.analysis.interpretability.probes.sparse_probe import Bench
-from brodmann.brain_data.stimuli.probing.base import PROPERTIES
-from brodmann.brain_data.stimuli.probing.material import FOLDERS, Material
+from brodmann.brain_data.probing.base import PROPERTIES
+from brodmann.brain_data.probing.material import FOLDERS, Material
 from brodmann.errors import UserError
 from brodmann.models import load_model
 

@@ -12,7 +12,7 @@ from brodmann.analysis.interpretability.probes.sparse_probe import (
     random_units,
     sizes_up_to,
 )
-from brodmann.brain_data.stimuli.probing.splits import split_by_document
+from brodmann.brain_data.probing.splits import split_by_document
 
 
 def _rows(n: int = 1500, d: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

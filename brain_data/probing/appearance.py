@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ..drawn_images import CATEGORIES, Nuisance
-from ..gratings import gratings
-from ..pictures import opened
+from ..stimuli.drawn_images import CATEGORIES, Nuisance
+from ..stimuli.gratings import gratings
+from ..stimuli.pictures import opened
 from .base import Pictures, Property, add_property
 from .categories import N_DRAWN, SEED, drawn, labelled
 from .material import Material

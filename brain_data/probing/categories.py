@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import NotAvailableError
-from ...stimulus_set import StimulusSet
-from ..drawn_images import CATEGORIES
-from ..drawn_localizers import drawn_categories
-from ..localizers import SCRAMBLED
+from ...errors import NotAvailableError
+from ..stimuli.drawn_images import CATEGORIES
+from ..stimuli.drawn_localizers import drawn_categories
+from ..stimuli.localizers import SCRAMBLED
+from ..stimulus_set import StimulusSet
 from .base import Pictures, Property, add_property
 from .material import Material
 

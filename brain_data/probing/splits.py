@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ....errors import UserError
+from ...errors import UserError
 
 Integers = npt.NDArray[np.intp]
 Labels = npt.NDArray[np.bool_]

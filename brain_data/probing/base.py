@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ....errors import UserError
-from ....registry import Registry
-from ...stimulus_set import StimulusSet
+from ...errors import UserError
+from ...registry import Registry
+from ..stimulus_set import StimulusSet
 from .material import Material
 from .splits import split_by_document
 from .trivial import trivial_f1
@@ -287,7 +287,7 @@ def text_numbers(texts: Sequence[str], material: Material) -> dict[str, npt.NDAr
 
 def picture_numbers(made: Pictures) -> dict[str, npt.NDArray[np.float64]]:
     """Mean luminance, 0 to 1."""
-    from ..pictures import opened
+    from ..stimuli.pictures import opened
 
     paths, found = made.stimuli.stimulus_paths or {}, []
     for name in made.stimuli["stimulus_id"]:

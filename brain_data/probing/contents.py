@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..language_localizers import word_classes
+from ..stimuli.language_localizers import word_classes
 from .base import Property, Texts, add_property
 from .material import Material
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brodmann.brain_data.stimuli.probing.appearance import nuisances
-from brodmann.brain_data.stimuli.probing.base import (
+from brodmann.brain_data.probing.appearance import nuisances
+from brodmann.brain_data.probing.base import (
     PROPERTIES,
     Pictures,
     Property,
@@ -14,11 +14,11 @@ from brodmann.brain_data.stimuli.probing.base import (
     frequency_ranks,
     words_as_tokens,
 )
-from brodmann.brain_data.stimuli.probing.code import spoken_and_done
-from brodmann.brain_data.stimuli.probing.material import Material, cut, plain
-from brodmann.brain_data.stimuli.probing.splits import split_by_document
-from brodmann.brain_data.stimuli.probing.trivial import beyond_threshold, table_log_odds, trivial_f1
-from brodmann.brain_data.stimuli.probing.word_classes import lemma
+from brodmann.brain_data.probing.code import spoken_and_done
+from brodmann.brain_data.probing.material import Material, cut, plain
+from brodmann.brain_data.probing.splits import split_by_document
+from brodmann.brain_data.probing.trivial import beyond_threshold, table_log_odds, trivial_f1
+from brodmann.brain_data.probing.word_classes import lemma
 from brodmann.errors import NotAvailableError, UserError
 
 _TEXT = (

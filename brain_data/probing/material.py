@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ....errors import NotAvailableError, UserError
-from ....files import home
-from ..corpora import documents
+from ...errors import NotAvailableError, UserError
+from ...files import home
+from ..stimuli.corpora import documents
 
 FOLDERS = "BRODMANN_TEST_DATA"
 """A folder of data sets that is looked through after those that a user names."""
@@ -204,7 +204,7 @@ class Material:
 
     def localizer_texts(self, pattern: str, file: str = "*.csv") -> list[tuple[str, str, str]]:
         """Texts of a language localizer in a folder of this pattern: (file, condition, text)."""
-        from ..localizers import _table
+        from ..stimuli.localizers import _table
 
         def read() -> list[tuple[str, str, str]]:
             found = []
@@ -255,7 +255,7 @@ class Material:
 
     def localizer_pictures(self) -> Any:
         """The pictures of fLoc, with ``category`` and ``folder``."""
-        from ..localizers import localizer
+        from ..stimuli.localizers import localizer
 
         return self._once("floc", lambda: localizer(self._folder("floc*", "fLoc")))
 
@@ -263,7 +263,7 @@ class Material:
         """The 92 objects of Kriegeskorte et al. (2008), with ``human``, ``face``, ``animal``, ``natural``."""
 
         def read() -> Any:
-            from ...catalogue import is_installed, load_dataset
+            from ..catalogue import is_installed, load_dataset
 
             if not is_installed("kriegeskorte2008"):
                 raise NotAvailableError(
