@@ -44,8 +44,8 @@ def features_train(
     """Learn sparse features of a layer.
 
     The rows are read once and kept beside the dictionary while it learns; a training that was stopped goes on when the
-    command is given again. Language learns from all documents but the last tenth, vision from nine tenths of the pictures.
-    For example:
+    command is given again. Language learns from all documents but the last tenth, vision from nine tenths of the
+    pictures. For example:
 
       brodmann features train twin-language-topographic --layer transformer.h.1.mlp.gelu --features 2048
 
@@ -78,15 +78,8 @@ def features_train(
     work = path.with_name(f"{path.name}.training")
     if not as_json:
         _announce(settings, n_different, n_units, kept_as, work)
-    found = train(
-        opened,
-        layer,
-        material,
-        settings,
-        folder=work,
-        kept_as=kept_as,
-        watch=None if as_json else _progress(settings),
-    )
+    watch = None if as_json else _progress(settings)
+    found = train(opened, layer, material, settings, folder=work, kept_as=kept_as, watch=watch)
     found.save(path)
     shutil.rmtree(work)
     _tell(found, path, as_json)

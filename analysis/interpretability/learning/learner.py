@@ -167,4 +167,4 @@ def _beginning(settings: Settings, n_units: int, n_out: int, generator: torch.Ge
 def _with_tensors(weights: Weights, tensors: dict[str, Tensor]) -> Weights:
     extra = {name: tensors[f"extra.{name}"] for name in weights.extra}
     plain = {name: one for name, one in tensors.items() if not name.startswith("extra.")}
-    return replace(weights, **plain, extra=extra)
+    return replace(weights, **plain, extra=extra)  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ def rows_of(array: Tensor | npt.ArrayLike, *, data_seed: int | None = None) -> T
     if values.ndim != 2 or 0 in values.shape:
         raise UserError(f"rows to learn from must be (n_rows, n_units), not {tuple(values.shape)}")
     moments, digest = _Moments(values.shape[1]), sha256()
-    for piece in values.split(_PIECE):
+    for piece in values.split(_PIECE):  # type: ignore[no-untyped-call]
         moments.add(piece)
         digest.update(_bytes(piece))
     mean, scale = moments.result()

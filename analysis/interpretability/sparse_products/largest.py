@@ -13,8 +13,8 @@ _LEAST_GAIN = 4
 def largest(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest entries of each row, in no order.
 
-    The k largest of a row lie within the k groups of largest maximum, so a row of F entries in groups of g costs a search
-    among F / g maxima and one among k g candidates; g is near sqrt(F / k).
+    The k largest of a row lie within the k groups of largest maximum, so a row of F entries in groups of g costs a
+    search among F / g maxima and one among k g candidates; g is near sqrt(F / k).
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def choose(x: Tensor, encoder: Tensor, encoder_bias: Tensor, k: int) -> tuple[Te
     ----------
     x : Tensor of shape (n, d)
     encoder : Tensor of shape (F, d)
-        In the type of `x`; bfloat16 takes the processor's fast product where it has one, and negative values count as 0.
+        In the type of `x`; bfloat16 takes the processor's fast product where it has one, and negative values are 0.
     encoder_bias : Tensor of shape (F,)
     k : int
 
@@ -146,7 +146,7 @@ def with_gradient(
     encoder_bias : Tensor of shape (F,)
     places : Places
     """
-    result: Tensor = _Values.apply(values, centred, bias, encoder, encoder_bias, places)
+    result: Tensor = _Values.apply(values, centred, bias, encoder, encoder_bias, places)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -185,5 +185,5 @@ def decode(values: Tensor, decoder: Tensor, places: Places) -> Tensor:
     -------
     Tensor of shape (n, d)
     """
-    result: Tensor = _Decode.apply(values, decoder, places)
+    result: Tensor = _Decode.apply(values, decoder, places)  # type: ignore[no-untyped-call]
     return result

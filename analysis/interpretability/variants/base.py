@@ -1,4 +1,4 @@
-"""The registry of kinds of dictionaries: how each turns the encoder's answer into a sparse code, and how it is learnt."""
+"""The registry of kinds of dictionaries: how each turns the encoder's answer into a code, and how it is learnt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -73,12 +73,13 @@ class JumpRelu(Learning):
             batch.weights.extra[_NAME].data.fill_(_first_threshold(answer, batch.active).log())
             batch.state[_SET] = 1.0
         threshold = batch.weights.extra[_NAME].exp()
-        features = _Jump.apply(answer, threshold, width)
+        features = _Jump.apply(answer, threshold, width)  # type: ignore[no-untyped-call]
         made = read_out(batch, features)
         firing = features.detach() > 0
         n_active = float(firing.sum()) / len(features)
         weight = penalty_weight(batch, 0.02 / batch.active, n_active)
-        loss = batch.error(made) + weight * _Step.apply(answer, threshold, width).sum(1).mean()
+        steps = _Step.apply(answer, threshold, width)  # type: ignore[no-untyped-call]
+        loss = batch.error(made) + weight * steps.sum(1).mean()
         return Outcome(loss, made, firing.any(0).nonzero()[:, 0], n_active)
 
     def finished(self, weights: Weights, state: dict[str, float]) -> Weights:

@@ -1,4 +1,4 @@
-"""What variants share whose sparsity is a penalty: all answers at once, and a weight that seeks a number of features."""
+"""What variants share whose sparsity is a penalty: all answers at once, and a weight that seeks a sparsity."""
 
 import math
 
@@ -28,11 +28,11 @@ def read_out(batch: Batch, features: Tensor) -> Tensor:
 
 
 def penalty_weight(batch: Batch, beginning: float, n_active: float) -> float:
-    """The weight of the penalty: it grows over the first 5 % of the training, then leads to the wanted number of features.
+    """The weight of the penalty: it grows over the first 5 % of the training, then leads to the wanted sparsity.
 
-    The number aimed at falls, by equal factors, from what there was after the growth to what is wanted at seven tenths of the
-    training; each batch moves the logarithm of the weight by .02 times the logarithm of actual over aimed number (at most
-    a half). A weight that is given, ``state["fixed_penalty"]``, only grows.
+    The number of active features aimed at falls, by equal factors, from what there was after the growth to what is
+    wanted at seven tenths of the training; each batch moves the logarithm of the weight by .02 times the logarithm of
+    actual over aimed number (at most a half). A weight that is given, ``state["fixed_penalty"]``, only grows.
 
     Parameters
     ----------

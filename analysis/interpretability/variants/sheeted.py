@@ -35,7 +35,7 @@ class Sheeted(TopK):
 
     def penalty(self, batch: Batch, values: Tensor, places: Places) -> Tensor:
         """Gamma times how far active features lie apart."""
-        apart: Tensor = _Apart.apply(values, places, sheet_of(places.n_features))
+        apart: Tensor = _Apart.apply(values, places, sheet_of(places.n_features))  # type: ignore[no-untyped-call]
         alone = (9 * values.detach().sum()).clamp_min(1e-12)
         return STRENGTH * apart / alone
 

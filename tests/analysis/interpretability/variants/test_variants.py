@@ -85,7 +85,7 @@ def test_what_was_planted_is_found(variant, planted, learnt):
     one, (cosine, left) = learnt(variant), LEAST[variant]
     transcodes = VARIANTS[variant].learning.transcodes
     made = made_of(held_out, truth) if transcodes else None
-    assert of_each(truth, one.weights.encoder if transcodes else one.weights.decoder).mean() > cosine
+    assert of_each(turned(truth) if transcodes else truth, one.weights.decoder).mean() > cosine
     assert unexplained(one, held_out, made) < left
 
 
@@ -123,7 +123,7 @@ def test_a_penalty_leads_to_the_number_of_active_features(variant, planted, lear
     assert (codes.values > 0).sum(1).float().mean().item() == pytest.approx(2, rel=0.4)
 
 
-@pytest.mark.parametrize("variant", ["relu", "jumprelu"])
+@pytest.mark.parametrize("variant", ["relu", "gated"])
 def test_a_penalty_that_is_given_stays(variant, planted):
     few, many = (
         train_dictionary(
