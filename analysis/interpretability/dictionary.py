@@ -62,8 +62,8 @@ class Dictionary:
     variant : str
         One of the registry ``VARIANTS``.
     rows : {"scaled", "normalized", "rescaled"}
-        Whether all rows share mean and scale, each has its own mean and standard deviation taken out and put back (with
-        1e-5 beside the standard deviation where it is taken out), or each is brought to the norm sqrt(n_units) and back.
+        Whether all rows share mean and scale, each has its own mean and standard deviation taken out and put back
+        (with 1e-5 beside the deviation where it is taken out), or each is brought to the norm sqrt(n_units) and back.
     site : Site
     facts : dict
         How it was learnt: digest of the corpus, rows seen, seeds, optimiser, versions, quality. Plain values.

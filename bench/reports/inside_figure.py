@@ -23,7 +23,11 @@ _PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "match: two seeds of a dictionary\n(mean of highest cosines)",
         "match",
-        {"mmcs": "features", "mmcs_floor_covariance_matched": "covariance-\nmatched", "mmcs_floor_isotropic": "isotropic"},
+        {
+            "mmcs": "features",
+            "mmcs_floor_covariance_matched": "covariance-\nmatched",
+            "mmcs_floor_isotropic": "isotropic",
+        },
     ),
     (
         "mixed: token classes of the\nmedian unit or feature",
@@ -73,7 +77,7 @@ def inside_figure(study: Mapping[str, Any]) -> "Figure":
         fontsize=9,
     )
     figure.supxlabel(
-        "orange circles: topographic; blue squares: baseline; a dot a network; bars: mean and 95 % interval over networks",
+        "orange circles: topographic; blue squares: baseline; a dot is a network; bars: mean and 95 % interval over them",
         fontsize=6,
     )
     return figure
