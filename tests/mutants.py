@@ -26,7 +26,11 @@ _SPATIAL, _REPRESENTATION, _ENCODING, _METRICS = (
 _RIDGE = ("test_nested_ridge", "test_lower_penalties", "test_streamed", "test_pooled")
 _REGRESSIONS = ("test_brainscore_metrics",)
 _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "brain_data": {"noise_ceiling": ("test_noise_ceiling",)},
+    "brain_data": {
+        "noise_ceiling": ("test_noise_ceiling",),
+        "probing/splits": ("test_probing",),
+        "probing/trivial": ("test_probing",),
+    },
     "analysis/statistics": {
         "added_predictor": ("test_added_predictor",),
         "dependence": ("test_dependence",),
@@ -91,6 +95,17 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "tuned_lens": ("test_tuned_lens",),
         "unembedding": ("test_logit_lens", "test_vocabulary"),
         "vocabulary": ("test_vocabulary",),
+    },
+    "analysis/interpretability/probes": {
+        "controls": ("test_sparse_probe",),
+        "logistic": ("test_logistic",),
+        "optimal_probe": ("test_optimal_probe",),
+        "probe": ("test_sparse_probe",),
+        "rankings": ("test_rankings",),
+        "scale": ("test_sparse_probe",),
+        "scores": ("test_probe_scores",),
+        "sparse_probe": ("test_sparse_probe",),
+        "superposition": ("test_superposition",),
     },
     _METRICS: {
         "banded": ("test_banded",),

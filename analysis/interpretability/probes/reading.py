@@ -402,9 +402,12 @@ def _of_pictures(
             whole = StimulusSet({"stimulus_id": list(every)})
             whole.stimulus_paths = every
             pooled = _pooled(layer_rows(model, layer, whole), len(whole), encode, without_first=False)
-            numbers = picture_numbers(Pictures(whole, np.zeros(len(whole), bool), [], []))
-            known[key] = pooled, numbers, {name: i for i, name in enumerate(every)}
-        pooled, numbers, order = known[key]
+            known[key] = (
+                pooled,
+                picture_numbers(Pictures(whole, np.zeros(len(whole), bool), [], [])),
+                {name: i for i, name in enumerate(every)},
+            )
+        rows, numbers, order = known[key]
         at = np.array([order[name] for name in made.stimuli["stimulus_id"]], np.intp)
         shared = Examples(
             np.empty((0, 0)),
@@ -412,4 +415,4 @@ def _of_pictures(
             np.array(made.documents),
             numbers={name: column[at] for name, column in numbers.items() if name not in one.itself},
         )
-        yield Labelled(one, {name: replace(shared, rows=pooled[name][at]) for name in (_MEAN, _MAX)}, parts)
+        yield Labelled(one, {name: replace(shared, rows=rows[name][at]) for name in (_MEAN, _MAX)}, parts)
