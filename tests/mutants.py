@@ -170,6 +170,20 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         ("base", "dictionary_learning", "files", "gemma_scope", "openai", "saelens", "sparsify"),
         ("test_formats", "test_hostile"),
     ),
+    "analysis/interpretability/sheets": {
+        "chosen_units": ("test_chosen_units",),
+        "feature_mass": ("test_feature_mass",),
+        "mass_nulls": ("test_mass_nulls",),
+        "polysemanticity": ("test_polysemanticity",),
+        "same_place": ("test_same_place",),
+    },
+    "analysis/interpretability/voxels": {
+        "expansions": ("test_expansions",),
+        "feature_regions": ("test_feature_regions",),
+        "pooling": ("test_pooling",),
+        "sae_score": ("test_sae_score",),
+        "sparse_voxels": ("test_sparse_voxels",),
+    },
     "models/topography": {"position_search": ("test_position_search",), "topoloss": ("test_topoloss",)},
     "models/extraction": {
         "in_context": ("test_surprisal",),

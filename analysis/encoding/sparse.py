@@ -12,6 +12,7 @@ smaller one.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -152,7 +153,7 @@ def sparse_predictions(
 
 
 def _predictions(
-    x: npt.NDArray[np.floating], y: Floats, splits: Sequence[Split], wanted: tuple[int, ...], device: str
+    x: npt.NDArray[np.floating[Any]], y: Floats, splits: Sequence[Split], wanted: tuple[int, ...], device: str
 ) -> Iterator[SparsePredictions]:
     per_target = wanted[-1] * (x.shape[1] + max(len(split.test) for split in splits))
     step = max(1, _ENTRIES // per_target)

@@ -11,6 +11,7 @@ from .style import Style, panel_grid, shortened, text_below
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _LOOKS = {
     "features": ("#D55E00", "o", "-"),
@@ -37,7 +38,7 @@ def voxel_curves_figure(tables: Mapping[str, pd.DataFrame], style: Style) -> "Fi
     """
     with style.applied():
         figure, grid = panel_grid(style, len(tables), 62, columns=2)
-        drawn: dict[str, object] = {}
+        drawn: dict[str, Line2D] = {}
         for axes, (benchmark, table) in zip(grid, tables.items(), strict=False):
             named = [name for name in table.columns if str(name).startswith("k=")]
             sizes = np.array([int(name[2:]) for name in named])
@@ -59,7 +60,7 @@ def voxel_curves_figure(tables: Mapping[str, pd.DataFrame], style: Style) -> "Fi
             axes.set_title(shortened(benchmark, 40))
             axes.set_xlabel("columns chosen on training stimuli")
             axes.set_ylabel("r on held-out stimuli")
-        figure.legend(drawn.values(), drawn.keys(), loc="outside upper center", ncols=4)
+        figure.legend(list(drawn.values()), list(drawn), loc="outside upper center", ncols=4)
         text_below(figure, "all: ridge regression on every column; dashed: never learnt")
         return figure
 

@@ -257,7 +257,8 @@ def _chosen(
     design: FeatureLesion,
 ) -> tuple[TokenWindows, list[Units], float, Floats]:
     """Windows in which the feature is strongest, and others; where it fires; its 99 % quantile; variance of units."""
-    peak, places, values = np.zeros(len(windows)), [[] for _ in range(len(windows))], []
+    peak, values = np.zeros(len(windows)), []
+    places: list[list[int]] = [[] for _ in range(len(windows))]
     total, square, n_rows = np.zeros(dictionary.n_units), np.zeros(dictionary.n_units), 0
     for rows in layer_rows(model, layer, windows):
         codes = dictionary.encode(rows.values)

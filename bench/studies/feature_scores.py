@@ -433,7 +433,7 @@ def _prefixes(
         parts, benchmark.recording.mean, _folds(how, design.n_fold_seeds), members=benchmark.recording.members,
         weights=benchmark.recording.weights, sizes=(1,),
     )  # fmt: skip
-    return {int(name): float(row["ridge"]) for name, row in curves.table().iterrows()}
+    return {int(name): float(curves.region(one.ridge.mean(axis=0))) for name, one in curves.curves.items()}
 
 
 def _matched(
@@ -511,8 +511,8 @@ def summary(found: Sequence[FeatureScores]) -> pd.DataFrame:
                 "low": one.sae.ci[0],
                 "high": one.sae.ci[1],
                 "p": one.sae.p,
-                "k50": float(one.table.loc[FEATURES, "k50"]),
-                "k90": float(one.table.loc[FEATURES, "k90"]),
+                "k50": float(one.table["k50"].loc[FEATURES]),
+                "k90": float(one.table["k90"].loc[FEATURES]),
             }
             for one in found
         ]

@@ -236,7 +236,7 @@ class VoxelCurves:
         """
         drawn = [self.draws(name, at, n_draws, random_state) for name in (first, second)]
         difference = drawn[0] - drawn[1]
-        value = float(np.subtract(*(self._value(name, at) for name in (first, second))))
+        value = self._value(first, at) - self._value(second, at)
         low, high = percentile_interval(difference)
         tail = min(int((difference <= 0).sum()), int((difference >= 0).sum()))
         return Difference(value, low, high, min(1.0, 2 * (1 + tail) / (1 + n_draws)), n_draws)
