@@ -315,9 +315,11 @@ class Dictionary:
             extra = {
                 name.removeprefix("extra."): one for name, one in tensors.items() if name.startswith("extra.")
             }
-            named = ("encoder", "decoder", "encoder_bias", "bias")
+            encoder, decoder, *biases = (
+                tensors[one] for one in ("encoder", "decoder", "encoder_bias", "bias")
+            )
             weights = Weights(
-                *(tensors[one] for one in named), int(kept["k"]), tensors.get("threshold"), extra
+                encoder, decoder, biases[0], biases[1], int(kept["k"]), tensors.get("threshold"), extra
             )
             if kept["rows"] not in ("scaled", "normalized", "rescaled"):
                 raise UserError(

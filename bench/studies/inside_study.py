@@ -77,8 +77,8 @@ class Brain:
             "brain_units": found.raw["neurons"],
             "brain_untrained": found.raw["untrained"],
             "brain_score_of_features": found.sae.value,
-            "k90_features": float(found.table.loc["features", "k90"]),
-            "k90_units": float(found.table.loc["neurons", "k90"]),
+            "k90_features": float(found.table["k90"].to_dict()["features"]),
+            "k90_units": float(found.table["k90"].to_dict()["neurons"]),
         }
 
 
@@ -324,13 +324,13 @@ def _on_the_sheet(
     table = mass_table(decoder, weights)
     purity = -np.log(effective_classes(dense[:, alive], kinds[known.numpy()]))
     measures: dict[str, Any] = {
-        f"{measure}_{short}": float(beside.loc[kind, measure])
+        f"{measure}_{short}": float(beside[measure].to_dict()[kind])
         for kind, short in _DIRECTIONS.items()
         for measure in ("signed_I", "mass_I", "effective_units")
     }
     return measures | {
         "sheet": sheet.describe(),
-        "mass_p": float(beside.loc["features", "mass_p"]),
+        "mass_p": float(beside["mass_p"].to_dict()["features"]),
         "pure_and_clustered": _partial(purity, table["mass_I"], np.log(table["effective_units"])),
     }
 

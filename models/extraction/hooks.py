@@ -206,9 +206,11 @@ def record(
     found = Recording()
     calls: Counter[str] = Counter()
 
-    def note(layer: str, call: int, tensor: Callable[[], Tensor]) -> None:
-        if names[layer].call < 0 or names[layer].call == call:
-            last[layer].append(_Kept.of(plain(tensor(), layer), copy=layer in copied, beside=look))
+    def is_meant(layer: str, call: int) -> bool:
+        return names[layer].call < 0 or names[layer].call == call
+
+    def note(layer: str, tensor: Tensor) -> None:
+        last[layer].append(_Kept.of(plain(tensor, layer), copy=layer in copied, beside=look))
 
     def hook(one: str) -> Hook:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -218,8 +220,8 @@ def record(
                 found.places[one] = list(tensors_in(output))
             found.order.append((one, calls[one]))
             for layer in wanted[one]:
-                if not names[layer].is_input:
-                    note(layer, calls[one], lambda layer=layer: tensor_of(output, layer, names[layer]))
+                if not names[layer].is_input and is_meant(layer, calls[one]):
+                    note(layer, tensor_of(output, layer, names[layer]))
             if stop == Stop(one, calls[one]):
                 raise _Enough
 
@@ -228,8 +230,8 @@ def record(
     def hook_before(one: str) -> Hook:
         def keep(_module: nn.Module, inputs: Any) -> None:
             for layer in wanted[one]:
-                if names[layer].is_input:
-                    note(layer, calls[one] + 1, lambda layer=layer: given_to(inputs, layer))
+                if names[layer].is_input and is_meant(layer, calls[one] + 1):
+                    note(layer, given_to(inputs, layer))
 
         return keep
 
