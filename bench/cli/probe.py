@@ -138,7 +138,7 @@ def _show(found: "LayerProbes", model: str, what: str) -> None:
         "\nk: adaptive thresholding; random and rotated: the same number of random units, one unit of a random basis; "
         "trivial: the best of length, frequency, first token, luminance; tokens: a table of tokens, without the "
         "network; "
-        "shown: F1 of some k is .02 above trivial and its AUROC above .5 with its interval"
+        "shown: F1 of all or of the last k is .02 above trivial and its AUROC above .5 with its interval"
     )
     if certified := [
         (name, one.point.k, one)
