@@ -77,7 +77,7 @@ def inside_figure(study: Mapping[str, Any]) -> "Figure":
         fontsize=9,
     )
     figure.supxlabel(
-        "orange circles: topographic; blue squares: baseline; a dot is a network; bars: mean and 95 % interval over them",
+        "orange circles: topographic; blue squares: baseline; a dot is a network; bars: mean, 95 % interval over them",
         fontsize=6,
     )
     return figure
