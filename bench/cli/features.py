@@ -91,9 +91,9 @@ def features_table(
     table = table_of(inside, of, names)
     path = out or folder.with_name(f"{folder.name}.{of}s.csv")
     write_bytes(path, table.to_csv().encode())
-    write_json(path.with_suffix(".json"), finite(dict(table.attrs)))
+    write_json(path.with_suffix(".json"), finite(_beside(table)))
     if as_json:
-        print_json({"file": str(path), "n": len(table), "columns": list(table.columns), **table.attrs})
+        print_json({"file": str(path), "n": len(table), "columns": list(table.columns), **_beside(table)})
         return
     _print(table, of, path)
 
@@ -109,12 +109,17 @@ def _print(table: "pd.DataFrame", of: str, path: Path) -> None:
         low, middle, high = table[name].astype(float).quantile([0.05, 0.5, 0.95])
         rows.append((name, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}"))
     print_table(f"{len(table)} {of}s", ("column", "5 %", "median", "95 %"), rows)
-    for name, reason in table.attrs["left_out"].items():
+    for name, reason in _beside(table)["left_out"].items():
         say(f"left out  {name}: {reason}")
-    for name, beside in table.attrs.items():
+    for name, beside in _beside(table).items():
         for control in beside.get("controls", ()) if name != "left_out" else ():
             say(f"{name:<9} {', '.join(f'{key} {_short(value)}' for key, value in control.items())}")
     say(f"table     {path}")
+
+
+def _beside(table: "pd.DataFrame") -> dict[str, Any]:
+    """What views say beside the table."""
+    return {str(name): beside for name, beside in table.attrs.items()}
 
 
 def _short(value: object) -> str:

@@ -442,9 +442,9 @@ def answers(networks: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, A
     }
     by_kind["both"] = [_mean_of(pair) for pair in zip(*by_kind.values(), strict=True)]
     found: list[dict[str, Any]] = []
-    for question, words, one, other in _CONTRASTS:
+    for question, words, first, second in _CONTRASTS:
         for kind, mine in by_kind.items():
-            found += _contrast(question, f"{words} ({kind})", mine, one, mine, other)
+            found += _contrast(question, f"{words} ({kind})", mine, first, mine, second)
     for question, measure in _PAIRED:
         words = f"{measure}, topographic less baseline"
         found += _contrast(question, words, by_kind["topographic"], measure, by_kind["baseline"], measure)
