@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
     from ...models.extraction.rows import TokenWindows
     from ...models.extraction.torch_model import Network
+    from ...models.sheet import Sheet
 
     Shown = TokenWindows | StimulusSet
 
@@ -89,9 +90,18 @@ def features_check(
     loss, why_none = _loss(opened, at, one, seen, held_out, seed)
     report = check(one, held_out, against=other, loss=loss, random_state=seed)
     report |= {"model": opened.identifier, "layer": at}
+    left_out = {}
     if why_none:
         report["loss"] = None
-        report["left_out"] = {"loss": why_none}
+        left_out["loss"] = why_none
+    if other is not None:
+        sheet = opened.sheet_of_units(at, one.n_units)
+        try:
+            report["against"]["place"] = _place((one, held_out, sheet), other, seed)
+        except UserError as error:
+            left_out["place"] = str(error)
+    if left_out:
+        report["left_out"] = left_out
     if as_json:
         print_json(report)
     else:
@@ -210,7 +220,20 @@ def _against(
                 f"{theirs.identifier} cuts texts into other tokens than {opened.identifier}: their features cannot be "
                 "held against each other token by token"
             )
-    return Other(other, _rows(theirs, there, seen))
+    return Other(other, _rows(theirs, there, seen), theirs.sheet_of_units(there, other.n_units))
+
+
+def _place(ours: "tuple[Dictionary, HeldOut, Sheet | None]", other: "Other", seed: int) -> dict[str, Any]:
+    """Whether features that both have lie at the same place of the sheet."""
+    from ..studies.feature_places import places_of_shared
+
+    one, held_out, sheet = ours
+    same = other.held_out is None
+    theirs = sheet if same else other.sheet
+    rows = held_out.rows if other.held_out is None else other.held_out.rows
+    return places_of_shared(
+        (one, held_out.rows, sheet), (other.dictionary, rows, theirs), same_network=same, random_state=seed
+    )
 
 
 def _loss(
@@ -296,6 +319,13 @@ def _print_against(report: Mapping[str, Any]) -> None:
         for name, one in report["activations"].items()
     ]
     table("answers: the highest r", ("of", "median", "> .7", "> .9", "in other documents"), rows)
+    if (place := report.get("place")) is not None:
+        turned = "" if not (place["turns"] or place["flipped"]) else ", their sheet turned or flipped"
+        say(
+            f"place     {place['n_pairs']} shared features (r >= {place['least_r']:g}): their places correlate "
+            f"{place['r']:.3f}{turned}, any two of them {place['others']:.3f}; the difference with their sheet shifted "
+            f"{place['null_mean']:.3f} sd {place['null_sd']:.3f}, p {place['p']:.2g}"
+        )
     if "splitting" in report:
         found = report["splitting"]
         say(

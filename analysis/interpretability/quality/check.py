@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ....errors import UserError
+from ....models.sheet import Sheet
 from ..dictionary import Dictionary
 from .activation_matching import ActivationMatch, match_activations
 from .controls import row_mean, untrained
@@ -57,10 +58,13 @@ class Other:
     dictionary : Dictionary
     held_out : HeldOut or None
         Rows of its own model for the same texts or pictures; None where it is of the same layer of the same model.
+    sheet : Sheet or None
+        Where the units of its layer lie, of another model.
     """
 
     dictionary: Dictionary
     held_out: HeldOut | None = None
+    sheet: Sheet | None = None
 
 
 def check(
