@@ -15,7 +15,8 @@ def of_features(records, arrays):
             continue
         value = 0.04 * (i - 1)
         one |= {
-            "sae_score": value, "sae_ci": [value - 0.05, value + 0.06], "sae_p": 0.2, "sae_control": one["score"] - value,
+            "sae_score": value, "sae_ci": [value - 0.05, value + 0.06], "sae_p": 0.2,
+            "sae_control": one["score"] - value,
             "sae_control_sd": 0.02, "sae_n_controls": 5, "k50": 2.0, "k90": None if i else 8.0,
             "matched_features": 0.3, "matched_floor": 0.1,
         }  # fmt: skip
