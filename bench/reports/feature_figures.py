@@ -37,7 +37,8 @@ def voxel_curves_figure(tables: Mapping[str, pd.DataFrame], style: Style) -> "Fi
     style : Style
     """
     with style.applied():
-        figure, grid = panel_grid(style, len(tables), 62, columns=2)
+        wide = style.width == "double"
+        figure, grid = panel_grid(style, len(tables), 62 if wide else 75, columns=2)
         drawn: dict[str, Line2D] = {}
         for axes, (benchmark, table) in zip(grid, tables.items(), strict=False):
             named = [name for name in table.columns if str(name).startswith("k=")]
@@ -60,7 +61,7 @@ def voxel_curves_figure(tables: Mapping[str, pd.DataFrame], style: Style) -> "Fi
             axes.set_title(shortened(benchmark, 40))
             axes.set_xlabel("columns chosen on training stimuli")
             axes.set_ylabel("r on held-out stimuli")
-        figure.legend(list(drawn.values()), list(drawn), loc="outside upper center", ncols=4)
+        figure.legend(list(drawn.values()), list(drawn), loc="outside upper center", ncols=4 if wide else 2)
         text_below(figure, "all: ridge regression on every column; dashed: never learnt")
         return figure
 
@@ -83,11 +84,12 @@ def sae_scores_figure(table: pd.DataFrame, style: Style) -> "Figure":
         error = np.nan_to_num(np.abs(bounds - value[:, None])).T
         axes.errorbar(value, place, xerr=error, fmt="o", color="#D55E00", markersize=4, elinewidth=0.8)
         axes.axvline(0, color=style.ink, linewidth=0.5)
-        names = [f"{shortened(str(one.model), 48)}\n{one.benchmark}" for one in table.itertuples()]
+        longest = 48 if style.width == "double" else 22
+        names = [f"{shortened(str(one.model), longest)}\n{one.benchmark}" for one in table.itertuples()]
         axes.set_yticks(place, names, fontsize=5.5)
         axes.set_ylim(-0.6, len(table) - 0.4)
-        axes.set_xlabel("SAE score: features less untrained dictionaries as wide and as sparse")
-        text_below(figure, "bars: 95 %, over stimuli, subjects and untrained dictionaries")
+        axes.set_xlabel("SAE score: features less untrained dictionaries")
+        text_below(figure, "as wide and as sparse; bars: 95 %, over stimuli, subjects, dictionaries")
         return figure
 
 

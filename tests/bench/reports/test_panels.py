@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from curves import curve
+from feature_records import of_features
 from matplotlib.figure import Figure
 from records import overlapping, record, world, world_in_time
 
@@ -115,6 +116,7 @@ def comparison(case, folder):
     in_mni(records, arrays)
     on_fsaverage(records, arrays)
     if case == "several models":
+        of_features(records, arrays)
         for mine, more in zip((records, arrays), world_in_time(models[:2]), strict=True):
             mine += more
     spaces = {("a",): 0.1 * np.ones(30), ("b",): 0.2 * np.ones(30), ("a", "b"): np.linspace(0.2, 0.4, 30)}

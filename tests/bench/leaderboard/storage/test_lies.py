@@ -219,6 +219,20 @@ def above_ceiling(formula):
     return lie
 
 
+def sae(more, bounds=(-1.0, 1.0)):
+    """A score of features that is better than its control by more than it is."""
+
+    def lie(one):
+        one |= {
+            "sae_control": one["score"] - 0.1,
+            "sae_n_controls": 5,
+            "sae_score": 0.1 + more,
+            "sae_ci": list(bounds),
+        }
+
+    return lie
+
+
 SCORES = {
     # what it stands on
     "an honest raw value over a tiny ceiling": (RIDGE, other_ceiling(0.003), "ceiling is"),
@@ -291,6 +305,15 @@ SCORES = {
     "a p of no permutations": (CKA, put(n_permutations=0), "from how many permutations"),
     "a billion permutations": (RIDGE, put(p=1e-9, n_permutations=10**9), "nobody permutes"),
     "a p of 0": (RIDGE, put(p=0.0), "scores.0.p"),
+    # features
+    "features without a control": (RIDGE, put(sae_score=0.1), "without its control"),
+    "few features without a control": (RIDGE, put(k90=2.0), "without its control"),
+    "an SAE score that its control does not give": (
+        RIDGE,
+        sae(0.2),
+        "is not its score less that of its control",
+    ),
+    "an SAE score outside of its interval": (RIDGE, sae(0.0, (0.2, 0.3)), "does not hold its SAE score"),
     # what the data do not allow
     "a score above the ceiling": (
         RIDGE,
