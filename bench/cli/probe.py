@@ -130,6 +130,7 @@ def _show(found: "LayerProbes", model: str, what: str) -> None:
         "random 4",
         "rotated 1",
         "trivial",
+        "by",
         "tokens",
         "shown",
     )
@@ -185,7 +186,8 @@ def _row(name: str, pooling: str, one: "Probe", ks: list[int]) -> tuple[str, ...
         f"{low:.2f}-{high:.2f}" if np.isfinite(low) else "-",
         _of_size(one.random, 4),
         _of_size(one.rotated, 1),
-        f"{best:.3f} {trivial}",
+        f"{best:.3f}",
+        trivial.removeprefix("mean ").replace("_", " ").replace("log frequency", "frequency"),
         f"{one.table.f1:.3f}" if one.table else "-",
         "yes" if one.is_shown else "not shown",
     )
@@ -199,6 +201,9 @@ def _of_size(draws: "list[list[Point]]", k: int) -> str:
 def _show_fingerprints(found: "list[LayerProbes]") -> None:
     from .terminal import table
 
+    if not any(one.fingerprint.n_properties for one in found):
+        say("\nno property is shown, so that nothing can be said of superposition")
+        return
     table(
         "\nSuperposition, over the properties that are shown",
         (
