@@ -30,7 +30,8 @@ def test_centre_and_one_scale(values):
 def test_a_file_gives_back_what_was_streamed(values, tmp_path, precision, tolerance):
     rows = write_rows(values.split(777), tmp_path / "rows", precision=precision, facts={"of": "a"})
     again = open_rows(tmp_path / "rows", facts={"of": "a"})
-    assert len(rows) == len(again) == 5000 and again.digest == rows.digest
+    assert len(rows) == len(again) == 5000
+    assert again.digest == rows.digest
     kept = again.values.float()
     assert float(((kept - values).abs() / values.abs().clamp_min(1)).max()) <= tolerance
     assert again.scale == pytest.approx(rows_of(kept).scale, rel=1e-12)
@@ -79,7 +80,8 @@ def test_each_row_once_a_pass_and_never_twice_the_same_order(monkeypatch):
     source = batches(n, size, 5)
     seen = np.concatenate([next(source) for _ in range(2 * n // size + 1)])
     first, second = seen[:n], seen[n : 2 * n]
-    assert sorted(first) == list(range(n)) and sorted(second) == list(range(n))
+    assert sorted(first) == list(range(n))
+    assert sorted(second) == list(range(n))
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, next(batches(n, n, 6)))
 

@@ -1,4 +1,4 @@
-"""A dictionary finds what was planted, from seeds that never meet, and goes on after a kill as if there had been none."""
+"""A dictionary finds what was planted, and goes on after a kill as if there had been none."""
 
 import json
 
@@ -36,7 +36,8 @@ def test_superposed_features_are_found_and_seeds_agree():
         assert 1 - firing.float().mean() < 0.1
         cosines = of_each(truth, one.weights.decoder)
         assert of_each(one.weights.decoder[firing], truth).mean() >= 0.84
-        assert cosines.mean() >= 0.84 and (cosines > 0.9).float().mean() >= 0.7
+        assert cosines.mean() >= 0.84
+        assert (cosines > 0.9).float().mean() >= 0.7
         learnt.append(one.weights.decoder[firing])
     assert of_each(learnt[0], learnt[1]).mean() >= 0.72
     untrained = torch.randn(512, 96, generator=torch.Generator().manual_seed(5))
@@ -49,7 +50,8 @@ def test_features_that_come_together_with_heavy_tails_are_found():
     one = train_dictionary(rows[:300_000], settings)
     cosines = of_each(truth, one.weights.decoder)
     assert unexplained(one, rows[300_000:]) < 0.12
-    assert cosines.mean() > 0.9 and (cosines > 0.9).float().mean() > 0.75
+    assert cosines.mean() > 0.9
+    assert (cosines > 0.9).float().mean() > 0.75
     assert of_each(truth, torch.randn(192, 48, generator=torch.Generator().manual_seed(5))).mean() < 0.5
 
 
@@ -204,7 +206,8 @@ def test_revival_leaves_the_living_alone_and_equals_its_definition(small):
     assert few.item() <= 3 / 12 * 1.5
     loss.backward()
     assert residual.grad is None
-    assert w.decoder.grad[:40].abs().sum() == 0 and w.decoder.grad[40:].abs().sum() > 0
+    assert w.decoder.grad[:40].abs().sum() == 0
+    assert w.decoder.grad[40:].abs().sum() > 0
     assert w.bias.grad is None
 
 
@@ -219,7 +222,8 @@ def test_resampling_takes_badly_explained_rows_and_clears_their_moments(small):
     resample(learner.weights, moments, x, losses, dead, torch.Generator().manual_seed(0))
     centred = torch.nn.functional.normalize(x - learner.weights.bias.detach(), dim=1)
     likeness = learner.weights.decoder[dead].detach() @ centred[[7, 90]].T
-    assert torch.allclose(likeness.max(1).values, torch.ones(10)) and likeness[:, 0].min() < 0.9
+    assert torch.allclose(likeness.max(1).values, torch.ones(10))
+    assert likeness[:, 0].min() < 0.9
     assert (likeness.argmax(1) == 1).sum() >= 6  # drawn nine times as often
     living = [i for i in range(64) if i not in dead.tolist()]
     size = learner.weights.encoder[living].detach().norm(dim=1).mean()
@@ -232,8 +236,10 @@ def test_the_rate_rises_stays_and_falls():
     settings = Settings(4096, 16, n_rows=2048 * 1000)
     rates = [settings.rate(step) for step in range(1000)]
     assert max(rates) == pytest.approx(2e-4 * 2)
-    assert rates[0] == pytest.approx(max(rates) / 100) and rates[99] == max(rates) == rates[799]
-    assert rates[900] == pytest.approx(max(rates) / 2, rel=0.01) and 0 < rates[999] < max(rates) / 100
+    assert rates[0] == pytest.approx(max(rates) / 100)
+    assert rates[99] == max(rates) == rates[799]
+    assert rates[900] == pytest.approx(max(rates) / 2, rel=0.01)
+    assert 0 < rates[999] < max(rates) / 100
 
 
 @pytest.mark.parametrize(("text", "number"), [("4096", 4096), ("8x", 2048), ("256X", 65536), (" 1x", 256)])
