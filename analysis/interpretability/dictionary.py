@@ -271,7 +271,7 @@ class Dictionary:
         if self.output_mean is not None:
             tensors["output_mean"] = self.output_mean
         with whole_folder(folder) as place:
-            save_file({name: one.contiguous() for name, one in tensors.items()}, place / _WEIGHTS)
+            save_file({name: one.contiguous().clone() for name, one in tensors.items()}, place / _WEIGHTS)
             facts = {
                 "format": _FORMAT,
                 "variant": self.variant,

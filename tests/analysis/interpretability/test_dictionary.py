@@ -150,3 +150,9 @@ class TestFolder:
 def test_rows_of_another_layer_are_one_line():
     with pytest.raises(UserError, match="of 12 units"):
         made().encode(np.zeros((3, 5)))
+
+
+def test_an_encoder_that_is_the_decoder_itself_is_kept(tmp_path):
+    drawn = torch.randn(6, 4)
+    one = Dictionary(Weights(drawn, drawn, torch.zeros(6), torch.zeros(4), 2), torch.zeros(4), 1.0, "topk")
+    assert Dictionary.load(one.save(tmp_path / "a.features")).digest == one.digest

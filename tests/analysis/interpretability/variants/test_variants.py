@@ -18,7 +18,8 @@ from brodmann.analysis.interpretability.variants.sheeted import blocks, sheet_of
 N = 200_000
 LEAST = {  # cosine of the true features with the nearest learnt one, and the most variance left
     "topk": (0.95, 0.22), "batchtopk": (0.93, 0.12), "matryoshka": (0.85, 0.25), "sheeted": (0.92, 0.25),
-    "jumprelu": (0.93, 0.12), "gated": (0.85, 0.45), "relu": (0.85, 0.9), "transcoder": (0.8, 0.4), "skip": (0.55, 0.35),
+    "jumprelu": (0.93, 0.12), "gated": (0.85, 0.45), "relu": (0.85, 0.9), "transcoder": (0.8, 0.4),
+    "skip": (0.55, 0.35),
 }  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def turned(truth):
 
 
 def made_of(rows, truth):
-    """What a block would make: each active feature read off by its direction, its size saturating, written elsewhere."""
+    """What a block would make: each feature read off by its direction, its size saturating, written elsewhere."""
     return torch.tanh((rows @ truth.T - 0.35).relu() * 2) @ turned(truth)
 
 
@@ -253,7 +254,10 @@ def test_neighbours_on_a_learnt_sheet_are_active_together(planted, learnt):
 def test_a_gate_decides_and_a_magnitude_says_how_much():
     weights = Weights(
         torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0.5, 0.0, 0.0]), torch.zeros(2),
-        extra={"log_magnitude": torch.tensor([0.0, 2.0, 0.0]).exp().log(), "magnitude_bias": torch.tensor([1.0, 0.0, -9.0])},
+        extra={
+            "log_magnitude": torch.tensor([0.0, 2.0, 0.0]).exp().log(),
+            "magnitude_bias": torch.tensor([1.0, 0.0, -9.0]),
+        },
     )  # fmt: skip
     pre = torch.tensor([[0.7, 0.1, 2.0], [-0.1, -1.0, 10.0]])
     code = VARIANTS["gated"].codes(pre, weights).dense()
