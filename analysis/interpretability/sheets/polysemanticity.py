@@ -1,21 +1,15 @@
-"""How many things units and features stand for, compared where dictionaries err alike.
+"""How many things units and features stand for, and differences between networks at the same value of a covariate.
 
 Two networks whose activations have another dimensionality are fitted unequally well by dictionaries of one size and
-sparsity. So every measure is taken of several dictionaries of different sparsity and read off where their share of
-unexplained variance (FVU) is the same.
+sparsity: their features are compared at equal error (:mod:`..quality.matched_error`).
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ....errors import UserError
 from ...masks import unmasked
 from .feature_mass import Floats
-
-WANTED_FVU = (0.05, 0.1, 0.2)
 
 
 @unmasked
@@ -50,54 +44,6 @@ def effective_classes(activations: npt.ArrayLike, labels: npt.ArrayLike) -> Floa
         entropy = -np.where(p > 0, p * np.log(p), np.where(np.isnan(p), np.nan, 0.0)).sum(axis=0)
     found: Floats = np.exp(entropy)
     return found
-
-
-@unmasked
-def at_matched_fvu(
-    frontier: pd.DataFrame, *, wanted: Sequence[float] = WANTED_FVU, logarithmic: Sequence[str] = ("l0",)
-) -> pd.DataFrame:
-    """Measures of dictionaries of several sparsities, read off where their error is the same.
-
-    Straight lines between neighbours in log FVU; nothing is continued beyond the dictionaries that there are.
-
-    Parameters
-    ----------
-    frontier : DataFrame
-        A row a dictionary: ``fvu``, and any measures.
-    wanted : sequence of float
-        Errors at which measures are read.
-    logarithmic : sequence of str
-        Measures of which the logarithm is interpolated.
-
-    Returns
-    -------
-    DataFrame
-        A row a wanted error, which is its index, NaN outside of the range of the errors.
-
-    Raises
-    ------
-    UserError
-        For fewer than two dictionaries, equal errors, or values that are not above 0 where a logarithm is taken.
-    """
-    if "fvu" not in frontier or len(frontier) < 2:
-        raise UserError("a frontier has at least two dictionaries, each with its fvu")
-    ordered = frontier.sort_values("fvu")
-    fvu = ordered["fvu"].to_numpy(np.float64)
-    if not (fvu > 0).all() or (np.diff(fvu) == 0).any():
-        raise UserError(
-            "errors of a frontier are above 0 and all different: leave out dictionaries that are alike"
-        )
-    measures = [name for name in ordered.columns if name != "fvu"]
-    at = np.log(np.asarray(wanted, np.float64))
-    found = {}
-    for name in measures:
-        values = ordered[name].to_numpy(np.float64)
-        if name in logarithmic and not (values > 0).all():
-            raise UserError(f"{name} has no logarithm: it is not above 0 everywhere")
-        known = np.log(values) if name in logarithmic else values
-        read = np.interp(at, np.log(fvu), known, left=np.nan, right=np.nan)
-        found[name] = np.exp(read) if name in logarithmic else read
-    return pd.DataFrame(found, index=pd.Index(list(wanted), name="fvu"))
 
 
 @unmasked
