@@ -22,7 +22,9 @@ def features_study(
         str, typer.Option(help="A layer whose units lie on a sheet.")
     ] = "transformer.h.1.mlp.gelu",
     features: Annotated[int, typer.Option(min=2, help="Of each dictionary.")] = 1024,
-    active: Annotated[str, typer.Option(help="Active features of a row, a dictionary each.")] = "8,16,32,64",
+    active: Annotated[
+        str, typer.Option(help="Active features of a row, a dictionary each.")
+    ] = "4,8,16,32,64",
     rows: Annotated[int, typer.Option(min=1, help="Tokens that each dictionary learns from.")] = 800_000,
     benchmark: Annotated[
         str | None, typer.Option(help="Of language, such as tuckute2024.netw-ridge; none by default.")

@@ -21,7 +21,6 @@ from ...analysis.interpretability.learning.training import train_dictionary
 from ...analysis.interpretability.quality.activation_matching import match_activations
 from ...analysis.interpretability.quality.controls import untrained
 from ...analysis.interpretability.quality.firing import codes_of_rows, effective_number
-from ...analysis.interpretability.quality.matched_error import frontier
 from ...analysis.interpretability.quality.matching import direction_floors, match_directions
 from ...analysis.interpretability.quality.reconstruction import reconstruction
 from ...analysis.interpretability.sheets.feature_mass import mass_table
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _MOST_ROWS, _MOST_CLASSES, _LEAST_OF_A_CLASS = 60_000, 200, 30
-_FVU = (0.1, 0.2)
 _N_DRAWS, _PERMUTATIONS = 10, 199
 _DESIGN = FeatureDesign(n_controls=3, n_fold_seeds=2, n_bootstraps=0, n_permutations=0, n_shuffles=0)
 """Networks are the sample here, so that intervals within one are not needed."""
@@ -91,7 +89,9 @@ class InsideStudy:
     layer : str
     n_features : int
     active : sequence of int
-        Active features of a row, a dictionary each: measures are compared where the error is the same.
+        Active features of a row, a dictionary each: networks are compared where their error is the same.
+    compared : int
+        Active features of the dictionaries that all else is measured with.
     seeds : sequence of int
         Of the dictionaries' first weights and order; two at least.
     n_rows : int
@@ -100,7 +100,8 @@ class InsideStudy:
 
     layer: str
     n_features: int = 1024
-    active: Sequence[int] = (8, 16, 32, 64)
+    active: Sequence[int] = (4, 8, 16, 32, 64)
+    compared: int = 16
     seeds: Sequence[int] = (1, 2)
     n_rows: int = 800_000
 
@@ -110,11 +111,6 @@ class InsideStudy:
             raise UserError(
                 "a study inside networks needs two seeds and two numbers of active features at least"
             )
-
-    @property
-    def middle(self) -> int:
-        """The number of active features at which seeds are compared."""
-        return sorted(self.active)[(len(self.active) - 1) // 2]
 
 
 def inside_study(
@@ -151,7 +147,11 @@ def inside_study(
     for i, pair in enumerate(pairs):
         for kind, model in zip(("topographic", "baseline"), pair, strict=True):
             one = _measured(model, corpus, study, folder, brain)
-            networks.append({"kind": kind, "pair": i, "identifier": model.identifier, **one})
+            line = _frontier(model, corpus, study, folder)
+            networks.append(
+                {"kind": kind, "pair": i, "identifier": model.identifier, "frontier": line, **one}
+            )
+    _at_equal_error(networks)
     for kind in ("topographic", "baseline"):
         _across(networks, kind, pairs, corpus, study, folder)
     content = {"study": asdict(study), "networks": networks, "answers": answers(networks)}
@@ -162,8 +162,9 @@ def inside_study(
 def _measured(
     model: "LanguageModel", corpus: "TextCorpus", study: InsideStudy, folder: Path, brain: Brain | None
 ) -> dict[str, Any]:
-    place = folder / model.identifier.replace(":", "_").replace("/", "_")
-    key = digest_of(_VERSION, model.digest, corpus.digest, asdict(study), brain.benchmark if brain else None)
+    place = _place(folder, model)
+    settings = [study.layer, study.n_features, study.compared, list(study.seeds), study.n_rows]
+    key = digest_of(_VERSION, model.digest, corpus.digest, settings, brain.benchmark if brain else None)
     try:
         known = parse_json((place / "measures.json").read_bytes())
         if known["key"] == key:
@@ -171,18 +172,15 @@ def _measured(
     except (OSError, ValueError, KeyError):
         pass
     held_out, tokens, documents = _held_out(model, corpus, study.layer)
-    learnt = {
-        (k, seed): _learnt(model, corpus, study, place, k, seed)
-        for k in study.active
-        for seed in (study.seeds[:2] if k == study.middle else study.seeds[:1])
+    both = [_learnt(model, corpus, study, place, study.compared, seed) for seed in study.seeds[:2]]
+    measures: dict[str, Any] = {
+        "key": key,
+        "participation_ratio": float(participation_ratio(held_out.numpy())),
     }
-    first = {k: learnt[k, study.seeds[0]] for k in study.active}
-    measures: dict[str, Any] = {"key": key}
-    measures |= _error(first, held_out) | _pairs_of_seeds(learnt, study, held_out, documents)
-    chosen = first[study.middle]
-    measures |= _mixed(chosen, held_out, tokens) | _on_the_sheet(model, study.layer, chosen, held_out, tokens)
+    measures |= _pairs_of_seeds(both, study.compared, held_out, documents) | _mixed(both[0], held_out, tokens)
+    measures |= _on_the_sheet(model, study.layer, both[0], held_out, tokens)
     if brain is not None:
-        measures |= brain.measures(model, study.layer, chosen)
+        measures |= brain.measures(model, study.layer, both[0])
     measures = finite(measures)
     write_json(place / "measures.json", measures)
     return measures
@@ -232,46 +230,55 @@ def _documents(
     return np.array([windows.document[w][p] for w, p in zip(window, place, strict=True)], np.intp)
 
 
-def _error(first: Mapping[int, Dictionary], rows: torch.Tensor) -> dict[str, Any]:
-    """The frontier, active and effective features at equal error, and the layer's own dimensionality."""
-    found = {k: reconstruction(one, rows) for k, one in first.items()}
-    effective = {
-        k: effective_number(np.asarray(codes_of_rows(one, rows).power(2).sum(axis=0)).ravel())
-        for k, one in first.items()
-    }
-    fvu, l0 = [one.fvu for one in found.values()], [one.l0 for one in found.values()]
-    at = frontier(fvu, l0, _FVU).at
-    many = frontier(fvu, list(effective.values()), _FVU).at if _falls(fvu, effective) else {}
-    measures: dict[str, Any] = {
-        "frontier": [
-            {"k": k, "fvu": found[k].fvu, "l0": found[k].l0, "effective": effective[k]} for k in found
-        ],
-        "participation_ratio": float(participation_ratio(rows.numpy())),
-    }
-    measures |= {f"log_l0_at_fvu_{one:g}": float(np.log(at[one])) for one in _FVU}
-    return measures | {f"effective_features_at_fvu_{one:g}": many.get(one, float("nan")) for one in _FVU}
+def _place(folder: Path, model: "LanguageModel") -> Path:
+    return folder / model.identifier.replace(":", "_").replace("/", "_")
 
 
-def _falls(fvu: Sequence[float], effective: Mapping[int, float]) -> bool:
-    """Whether effective features grow as the error falls, so that one can be read at the other."""
-    order = np.argsort(fvu)[::-1]
-    return bool((np.diff(np.array(list(effective.values()))[order]) > 0).all())
+def _frontier(
+    model: "LanguageModel", corpus: "TextCorpus", study: InsideStudy, folder: Path
+) -> list[dict[str, float]]:
+    """Error, active and effective features of a dictionary for each number of active features."""
+    rows, _, _ = _held_out(model, corpus, study.layer)
+    line = []
+    for k in study.active:
+        one = _learnt(model, corpus, study, _place(folder, model), k, study.seeds[0])
+        found = reconstruction(one, rows)
+        energy = np.asarray(codes_of_rows(one, rows).power(2).sum(axis=0)).ravel()
+        line.append({"k": k, "fvu": found.fvu, "l0": found.l0, "effective": effective_number(energy)})
+    return line
+
+
+def _at_equal_error(networks: Sequence[dict[str, Any]]) -> None:
+    """Active and effective features of every network at one error that all of them reach."""
+    lines = [
+        sorted((float(p["fvu"]), float(p["l0"]), float(p["effective"])) for p in one["frontier"])
+        for one in networks
+    ]
+    low, high = max(line[0][0] for line in lines), min(line[-1][0] for line in lines)
+    if not low < high:
+        return
+    error = float(np.sqrt(low * high))
+    for one, line in zip(networks, lines, strict=True):
+        fvu, l0, effective = np.log(np.array(line).T)
+        one["equal_fvu"] = error
+        one["log_l0_at_equal_fvu"] = float(np.interp(np.log(error), fvu, l0))
+        one["log_effective_features_at_equal_fvu"] = float(np.interp(np.log(error), fvu, effective))
 
 
 def _pairs_of_seeds(
-    learnt: Mapping[tuple[int, int], Dictionary],
-    study: InsideStudy,
+    both: Sequence[Dictionary],
+    k: int,
     rows: torch.Tensor,
     documents: npt.NDArray[np.intp],
 ) -> dict[str, Any]:
     """Two dictionaries of one network: by direction and by activation, beside floors."""
-    one, other = (learnt[study.middle, seed] for seed in study.seeds[:2])
+    one, other = both
     codes = [codes_of_rows(each, rows) for each in (one, other)]
     alive = [np.asarray((each > 0).sum(axis=0)).ravel() > 0 for each in codes]
     a, b = (each.directions.numpy()[keep] for each, keep in zip((one, other), alive, strict=True))
     matched = match_directions(a, b)
     floors = direction_floors(a, len(b), rows.numpy(), random_state=0)
-    chance = codes_of_rows(untrained(other, study.middle, random_state=99), rows)
+    chance = codes_of_rows(untrained(other, k, random_state=99), rows)
     units = rows.numpy()
     return {
         "mmcs": matched.mmcs,
@@ -368,9 +375,9 @@ def _across(
     seen = []
     for model in of_kind:
         rows, tokens, documents = _held_out(model, corpus, study.layer)
-        place = folder / model.identifier.replace(":", "_").replace("/", "_")
-        one = _learnt(model, corpus, study, place, study.middle, study.seeds[0])
-        chance = untrained(one, study.middle, random_state=99)
+        place = _place(folder, model)
+        one = _learnt(model, corpus, study, place, study.compared, study.seeds[0])
+        chance = untrained(one, study.compared, random_state=99)
         seen.append((rows.numpy(), codes_of_rows(one, rows), codes_of_rows(chance, rows), documents, tokens))
     if any(not np.array_equal(one[4], seen[0][4]) for one in seen):
         raise UserError("networks of different tokenizers do not read the same tokens: compare those of one")
@@ -407,8 +414,7 @@ _CONTRASTS: tuple[tuple[str, str, str, str], ...] = (
 """Within a network: question, words, the one, the other."""
 _PAIRED = (
     ("match", "networks_features"), ("match", "networks_units"), ("match", "seeds_features"), ("match", "mmcs"),
-    *[("mixed", f"log_l0_at_fvu_{one:g}") for one in _FVU],
-    *[("mixed", f"effective_features_at_fvu_{one:g}") for one in _FVU],
+    ("mixed", "log_l0_at_equal_fvu"), ("mixed", "log_effective_features_at_equal_fvu"),
     ("mixed", "classes_of_units"), ("mixed", "classes_of_features"), ("mixed", "participation_ratio"),
     ("sheet", "mass_I_features"), ("sheet", "pure_and_clustered"),
     ("brain", "brain_features"), ("brain", "brain_score_of_features"), ("brain", "k90_features"),
@@ -416,7 +422,7 @@ _PAIRED = (
 """Topographic less baseline: question, measure."""
 _PRIMARY = {
     "features less units, between networks of other seeds (both)",
-    f"log_l0_at_fvu_{_FVU[0]:g}, topographic less baseline",
+    "log_l0_at_equal_fvu, topographic less baseline",
     "mass I, features less directions of their covariance (topographic)",
     "r of features less untrained expansion (both)",
 }
