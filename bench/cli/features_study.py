@@ -47,8 +47,8 @@ def features_study(
     from ..reports.render import bytes_of_figure
     from ..studies.inside_study import Brain, InsideStudy, inside_study
 
-    pairs = _pairs(networks)
     study = InsideStudy(layer, features, _numbers(active), n_rows=rows)
+    pairs = _pairs(networks)
     brain = None if benchmark is None else Brain(benchmark, folder / "scores")
     found = inside_study(pairs, text_corpus(texts.expanduser()), study, folder, brain=brain)
     from ...files import write_bytes
