@@ -95,18 +95,43 @@ class Dictionary:
         }
         if w.threshold is not None:
             shapes["threshold"] = (w.threshold, (n_features,))
+        if self.output_mean is not None:
+            shapes["output mean"] = (self.output_mean, (out,))
+        known = {
+            "output_bias": (out,),
+            "skip": (out, n_units),
+            "log_magnitude": (n_features,),
+            "magnitude_bias": (n_features,),
+        }
+        shapes |= {name: (w.extra[name], shape) for name, shape in known.items() if name in w.extra}
         for name, (tensor, shape) in shapes.items():
             if tuple(tensor.shape) != shape or 0 in shape:
                 raise UserError(
                     f"a dictionary's {name} is {tuple(tensor.shape)}: encoder {tuple(w.encoder.shape)} and decoder "
                     f"{tuple(w.decoder.shape)} ask for {shape}"
                 )
-        VARIANTS[self.variant]
-        for name, tensor in [*w.tensors().items(), ("mean", self.mean)]:
+        outputs = [] if self.output_mean is None else [("output mean", self.output_mean)]
+        for name, tensor in [*w.tensors().items(), ("mean", self.mean), *outputs]:
             if not bool(torch.isfinite(tensor.sum(dtype=torch.float64))):
                 raise UserError(f"a dictionary's {name} has values that are NaN or infinite")
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise UserError(f"a dictionary's scale must be above 0 and finite, not {self.scale}")
+        for scale in (self.scale, self.output_scale):
+            if scale is not None and not (np.isfinite(scale) and scale > 0):
+                raise UserError(f"a dictionary's scale must be above 0 and finite, not {scale}")
+        self._check_codes()
+
+    def _check_codes(self) -> None:
+        """Try the variant on one row: it may need a k, gates or other numbers that are not there."""
+        w = self.weights
+        if not 0 <= w.k <= w.n_features:
+            raise UserError(f"k = {w.k} of {w.n_features} features")
+        try:
+            width = self.kind.codes(w.encoder_bias[None], w).values.shape[1]
+        except (KeyError, RuntimeError) as error:
+            raise UserError(
+                f"a {self.variant} dictionary's numbers do not fit together ({error!r})"
+            ) from error
+        if not width:
+            raise UserError(f"k = 0: a {self.variant} dictionary has at least one active feature a row")
 
     @property
     def n_features(self) -> int:
@@ -224,6 +249,10 @@ class Dictionary:
         wrong = [one for one in factors if not 0 <= one < self.n_features]
         if wrong:
             raise UserError(f"there is no feature {wrong[0]}: the dictionary has {self.n_features}")
+        if self.kind.learning.transcodes or self.output_mean is not None or "skip" in self.weights.extra:
+            raise UserError(
+                "a transcoder makes other rows than it takes: its features cannot be edited in those"
+            )
         return Edit(self, dict(factors))
 
     def _encoded(self, rows: Tensor) -> Iterator[Codes]:
@@ -318,6 +347,11 @@ class Dictionary:
             encoder, decoder, *biases = (
                 tensors[one] for one in ("encoder", "decoder", "encoder_bias", "bias")
             )
+            if kept["k"] != int(kept["k"]) or kept["n_features"] != len(decoder):
+                raise UserError(
+                    f"{folder}: {_FACTS} says k = {kept['k']} of {kept['n_features']} features, the weights have "
+                    f"{len(decoder)}"
+                )
             weights = Weights(
                 encoder, decoder, biases[0], biases[1], int(kept["k"]), tensors.get("threshold"), extra
             )
@@ -338,7 +372,7 @@ class Dictionary:
             )
         except UserError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(f"{folder}: {_FACTS} or {_WEIGHTS} is not of a dictionary ({error!r})") from error
 
 

@@ -54,11 +54,14 @@ def features_train(
     import shutil
 
     from ...analysis.interpretability.learning.of_model import train
+    from ...analysis.interpretability.learning.rows import PRECISIONS
     from ...analysis.interpretability.learning.settings import Seeds, Settings, number_of_features
     from ...analysis.interpretability.variants.base import VARIANTS
     from ...models.extraction.rows import count_rows
 
     kind, n_rows = VARIANTS[variant], count(rows)
+    if kept_as not in PRECISIONS:
+        raise UserError(f"--kept-as {kept_as!r} is not one of {', '.join(PRECISIONS)}")
     opened = network(model)
     material = shown(opened, texts, pictures, part="training", seed=seed)
     read_at = f"{layer}#in" if kind.learning.transcodes else layer
@@ -69,7 +72,7 @@ def features_train(
         variant,
         Seeds(seed, seed),
         n_rows,
-        min(batch_rows, max(2, n_different)),
+        min(batch_rows, max(2, min(n_rows, n_different))),
         precision=precision,
     )
     path = folder or Path(f"{_plain(model)}-{_plain(layer)}-{settings.n_features}-{seed}.features")

@@ -106,6 +106,12 @@ class Settings:
             raise UserError(f"{self.n_features} features: at most {_MOST_FEATURES} are learnt")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise UserError(f"precision {self.precision!r} is not one of auto, bf16, fp32")
+        if self.batch_size < 2:
+            raise UserError("batch_size must be at least 2: a single row has no variance to explain")
+        for name in ("learning_rate", "revival", "penalty", "warm_up", "dead_after"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise UserError(f"{name} must be finite and not below 0, not {value}")
         if not 0 <= self.decay <= 1:
             raise UserError(f"decay is a share from 0 to 1, not {self.decay}")
 

@@ -1,5 +1,6 @@
 """How well a dictionary makes rows again: the fraction of variance left, active features a row, shrinkage."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,8 @@ class ReconstructionSums:
         if n < 2 or self._sum is None:
             raise UserError(f"the quality of a dictionary needs at least 2 rows, not {n}")
         spread = self._squares - float(self._sum.square().sum()) / n
+        if not math.isfinite(spread):
+            raise UserError(f"of {n} rows some hold values that are NaN or infinite")
         if not spread > 0:
             raise UserError(
                 f"all {n} rows are the same: there is no variance that a dictionary could explain"

@@ -1,6 +1,7 @@
 """A sparse dictionary: codes, rows back, edits, and the folder it is kept in."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,11 @@ def test_an_edit_changes_what_the_feature_adds_and_nothing_else():
         one.edited({40: 0.0})
 
 
+def test_a_transcoder_is_not_edited_in_the_rows_that_it_takes():
+    with pytest.raises(UserError, match="transcoder"):
+        made(output_mean=torch.zeros(12), output_scale=1.0).edited({3: 0.0})
+
+
 def test_only_some_features():
     codes = codes_of(torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]]))
     assert isinstance(codes, Codes)
@@ -110,6 +116,16 @@ class TestFolder:
             {"rows": "other"},
             {"sha256": "0" * 64},
             {"k": None},
+            {"k": 0},
+            {"k": -3},
+            {"k": 41},
+            {"k": 2.5},
+            {"k": float("inf")},
+            {"scale": 10**400},
+            {"output_scale": -1.0},
+            {"output_scale": float("nan")},
+            {"n_features": 7},
+            {"variant": "gated"},
             {"facts": 1},
         ],
     )
@@ -129,6 +145,24 @@ class TestFolder:
                 1.0,
                 "topk",
             )
+
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            {"output_bias": torch.zeros(1)},
+            {"skip": torch.zeros(3, 3)},
+            {"log_magnitude": torch.zeros(2)},
+        ],
+    )
+    def test_what_lies_beside_must_fit_too(self, beside):
+        one = made()
+        with pytest.raises(UserError, match=next(iter(beside))):
+            replace(one, weights=replace(one.weights, extra=beside))
+
+    @pytest.mark.parametrize("mean", [torch.zeros(1), torch.full((12,), float("nan"))])
+    def test_the_mean_of_what_is_made_must_fit_too(self, mean):
+        with pytest.raises(UserError, match="output mean"):
+            made(output_mean=mean)
 
     def test_values_that_are_not_finite_are_one_line(self):
         weights = made().weights

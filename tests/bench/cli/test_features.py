@@ -118,3 +118,18 @@ def test_a_folder_of_something_else_is_one_line(brodmann, tmp_path):
     code, _, err = brodmann("features", "info", tmp_path)
     assert code == 2
     assert len(err.strip().splitlines()) == 1
+
+
+def test_rows_of_an_unknown_precision_are_one_line(brodmann, texts, tmp_path):
+    asked = ("--layer", LAYER, "--texts", texts, "--folder", tmp_path / "b.features")
+    code, out, err = brodmann("features", "train", NAME, *asked, "--kept-as", "fp8")
+    assert (code, out) == (2, "")
+    assert err.strip() == "brodmann: --kept-as 'fp8' is not one of fp16, bf16, fp32"
+
+
+def test_no_more_rows_are_learnt_from_than_asked_for(brodmann, texts, tmp_path):
+    path = tmp_path / "b.features"
+    asked = ("--features", 16, "--active", 2, "--rows", 20, "--texts", texts, "--folder", path)
+    code, _, err = brodmann("features", "train", NAME, "--layer", LAYER, *asked)
+    assert code == 0, err
+    assert Dictionary.load(path).facts["rows"]["seen"] == 20

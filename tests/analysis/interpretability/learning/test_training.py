@@ -270,6 +270,12 @@ def test_what_would_not_fit_is_refused_before_it_starts(small, monkeypatch):
         ({"n_features": 0}, "at least 1"),
         ({"precision": "fp8"}, "not one of"),
         ({"seeds": Seeds(3, 1, None), "decay": 2}, "a share"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"penalty": -1.0}, "penalty"),
+        ({"revival": float("nan")}, "revival"),
+        ({"dead_after": -5}, "dead_after"),
+        ({"warm_up": -3}, "warm_up"),
+        ({"batch_size": 1}, "at least 2"),
     ],
 )
 def test_mistakes_are_named(change, says):

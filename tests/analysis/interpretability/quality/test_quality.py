@@ -77,6 +77,11 @@ def test_rows_without_variance_are_refused(rows):
         reconstruction(_dictionary(np.eye(4), 2), rows.astype(np.float32))
 
 
+def test_rows_that_are_not_finite_are_said_to_be_so():
+    with pytest.raises(UserError, match="NaN or infinite"):
+        reconstruction(_dictionary(np.eye(3), 1), np.full((5, 3), np.nan))
+
+
 def test_density_counts_what_is_active():
     codes = np.zeros((1000, 6))
     codes[:, 0] = 1  # always
