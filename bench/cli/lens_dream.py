@@ -58,6 +58,7 @@ def dreamt_text(
         found = dream_text(value, table, total, rounds=rounds, start=starts, free=free, seed=seed)
     with text_value(model, layer, shown) as (value, table):
         reached = _value_of(value, table, found.tokens)
+        random = _highest_random(value, table, found.tokens, free, found.n_tried, seed)
     return {
         "model": model.identifier,
         "layer": layer,
@@ -67,7 +68,7 @@ def dreamt_text(
         "value": reached,
         "highest_in_texts": known,
         "ratio": reached / known if known > 0 else None,
-        "random_texts": found.random,
+        "random_texts": random,
         "tried": found.n_tried,
         "starts": found.starts.tolist(),
     }
@@ -138,6 +139,17 @@ def _value_of(value: Any, table: Any, tokens: Any) -> float:
     ids = torch.from_numpy(np.asarray(tokens)).long().to(table.device)[None]
     with torch.no_grad():
         return float(value(ids, table[ids])[0])
+
+
+def _highest_random(value: Any, table: Any, like: Any, free: list[int], n_texts: int, seed: int) -> float:
+    """The highest value of random texts, in the numbers that are shown: without fluency, after features compete."""
+    import torch
+
+    texts = np.repeat(np.asarray(like)[None], n_texts, axis=0)
+    texts[:, free] = np.random.default_rng([seed, 37]).integers(len(table), size=(n_texts, len(free)))
+    with torch.no_grad():
+        batches = torch.from_numpy(texts).long().to(table.device).split(64)
+        return max(float(value(ids, table[ids]).max()) for ids in batches)
 
 
 def _highest_picture(model: "VisionModel", layer: str, read: Any) -> float:

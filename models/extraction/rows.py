@@ -188,7 +188,7 @@ def _token_rows(
 ) -> Iterator[LayerRows]:
     for places, batch in _token_batches(model, windows, size, f"reading {layer}"):
         found = record(
-            model.module, [layer], partial(model._forward, batch), interventions=model.lesions
+            model.module, [layer], partial(model._forward, batch), copied=[layer], interventions=model.lesions
         ).tensors
         if layer not in found:
             raise UserError(f"layer {layer!r} of {model.identifier} never answered")
@@ -216,7 +216,7 @@ def _place_rows(model: VisionModel, layer: str, stimuli: "StimulusSet") -> Itera
     batches = model._batches(stimuli, "none")
     for rows, batch in track(batches, f"reading {layer}", total=len(plan)):
         found = record(
-            model.module, [layer], partial(model._forward, batch), interventions=model.lesions
+            model.module, [layer], partial(model._forward, batch), copied=[layer], interventions=model.lesions
         ).tensors
         if layer not in found:
             raise UserError(f"layer {layer!r} of {model.identifier} never answered")

@@ -56,7 +56,9 @@ def stimulus_rows(
     plan = reader._plan(stimuli, context)
     for rows, batch in track(reader._batches(stimuli, context), f"reading {layer}", total=len(plan)):
         call = partial(reader._forward, batch)
-        output = record(reader.module, [layer], call, interventions=reader.lesions).tensors.get(layer)
+        output = record(
+            reader.module, [layer], call, copied=[layer], interventions=reader.lesions
+        ).tensors.get(layer)
         if output is not None and output.ndim == 3 and reader._is_token_first(output, batch, layer):
             output = output.transpose(0, 1)
         if output is not None and output.ndim == 2 and len(output) == batch.ids.numel():

@@ -82,7 +82,7 @@ def pooled_layers(model: VisionModel, stimuli: "StimulusSet", layers: Sequence[s
     order = []
     for rows, batch in model._batches(stimuli, "none"):
         found = record(
-            model.module, list(kept), partial(model._forward, batch), interventions=model.lesions
+            model.module, list(kept), partial(model._forward, batch), copied=kept, interventions=model.lesions
         ).tensors
         for name, values in kept.items():
             if name not in found:

@@ -137,8 +137,8 @@ class Reading(Tap):
     """Keeps what a layer gives, and leaves the graph as it is."""
 
     def applied(self, output: Tensor) -> Tensor:
-        """The same tensor."""
-        self.seen[:] = [output]
+        """The same tensor; a copy is kept, since what follows may write into it."""
+        self.seen[:] = [output.clone()]
         return output
 
 

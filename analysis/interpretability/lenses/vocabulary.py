@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ....errors import UserError
 from ....models.extraction.language_model import LanguageModel
+from ....models.extraction.layer_names import given_to
 from ....models.interventions.steering import Steer
 from .passes import Indices, scored, scores_of, token_batches
 from .unembedding import Unembedding, is_linear, matrix_of, same, streams_of
@@ -104,7 +105,7 @@ def _maps_behind(model: LanguageModel, end: Unembedding, layer: str) -> tuple[Te
     maps: dict[str, Tensor] = {}
 
     def keep_layer(_module: nn.Module, inputs: Any, output: Any = None) -> None:
-        value = inputs[0] if part == "in" else output
+        value = given_to(inputs, layer) if part == "in" else output
         found[:] = [value[0] if isinstance(value, tuple) else value]
         maps.clear()
 

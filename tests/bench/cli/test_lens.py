@@ -165,6 +165,11 @@ def test_a_text_is_dreamt_for_a_unit_and_for_a_feature(features, asked):
     assert feature["value"] == pytest.approx(unit["value"], rel=1e-4)
 
 
+def test_random_texts_are_in_the_numbers_of_the_dream_whatever_fluency_counts(asked):
+    found = asked("dream", TWIN, "--layer", LAYER, "--unit", 3, "--tokens", 4, "--rounds", 2, "--fluency", 50)
+    assert found["random_texts"] > -1, "a GELU gives nothing below, the probability of a text does"
+
+
 def test_pictures_are_looked_at_through_the_classifier_and_dreamt(tmp_path, asked):
     found = asked("twin-vision-baseline")
     by_layer = {one["layer"]: one for one in found["layers"]}

@@ -213,3 +213,21 @@ class TestSplices:
     def test_a_direction_is_one_finite_number_a_unit(self, direction):
         with pytest.raises(UserError, match="finite number a unit"):
             Steer(LAYER, direction)
+
+
+def test_a_layer_is_read_before_an_activation_in_place_writes_into_it() -> None:
+    from PIL import Image
+
+    from brodmann.brain_data.stimuli.localizers import localizer
+    from brodmann.models.extraction.rows import layer_rows
+    from brodmann.models.extraction.vision_model import VisionModel
+
+    def pixels(picture: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.array(picture.convert("RGB").resize((16, 16)))).permute(2, 0, 1) / 255
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True))
+    model = VisionModel(module, identifier="in-place", preprocess=pixels, layers=["0"])
+    pictures = localizer("drawn-categories").iloc[:2]
+    for layer in ("0", "1#in"):
+        assert next(layer_rows(model, layer, pictures)).values.min() < 0
