@@ -68,9 +68,14 @@ def show(
     ] = False,
     texts: Texts = None,
     pictures: Annotated[
-        str, typer.Option(help="Vision: a localizer's name, or a folder of pictures.")
-    ] = "drawn-categories",
-    steps: Annotated[int, typer.Option(min=1, help="Of training, with --tuned.")] = 300,
+        str | None,
+        typer.Option(
+            help="Vision: a localizer's name, or a folder of pictures; drawn-categories by default."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of training, with --tuned; 300 by default.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -86,12 +91,18 @@ def show(
 
     network = load_model(model)
     if isinstance(network, VisionModel):
-        if text is not None or tuned or texts is not None:
+        if text is not None or tuned or texts is not None or steps is not None:
             raise UserError(
-                f"{model} looks at pictures: --text, --texts and --tuned are for networks that read"
+                f"{model} looks at pictures: --text, --texts, --tuned and --steps are for networks that read"
             )
-        show_classes(network, pictures, seed, as_json)
+        show_classes(network, pictures or "drawn-categories", seed, as_json)
         return
+    if pictures is not None:
+        raise UserError(f"--pictures: {model} looks at none")
+    if steps is not None and not tuned:
+        raise UserError("--steps is of translators: add --tuned")
+    if texts is not None and text is not None and not tuned:
+        raise UserError("--text is looked at without --texts, which --tuned learns from: leave one out")
     from ...analysis.interpretability.lenses.logit_lens import direct, lens_grid, lens_profile
     from ...analysis.interpretability.lenses.passes import predicting
     from ...analysis.interpretability.lenses.tuned_lens import tune_lens
@@ -104,15 +115,17 @@ def show(
     if tuned or text is None:
         training, held_out, found["texts"] = texts_of(whole, texts, seed)
         if tuned:
-            read = tune_lens(whole, training, end=end, steps=steps, seed=seed).read
+            read = tune_lens(whole, training, end=end, steps=steps or 300, seed=seed).read
         profile = lens_profile(whole, held_out, read, end=end)
         found |= {"n_tokens": profile.attrs["n_tokens"], "layers": rows_of(profile)}
         if tuned:
             found["logit_lens"] = rows_of(lens_profile(whole, held_out, end=end))
     if text is not None:
-        ids = whole._encoder("last").tokens("", text).ids[-(whole.max_tokens or 0) :]
+        every = whole._encoder("last").tokens("", text).ids
+        ids = every[-(whole.max_tokens or 0) :]
         grid = lens_grid(whole, array_of(ids), read, end=end)
         found["text"] = grid_json(whole, grid)
+        found["left_out"] = len(every) - len(ids)
     if as_json:
         print_json(found)
         return
@@ -124,6 +137,8 @@ def show(
         say_profile(found["layers"], found.get("logit_lens"))
     if text is not None:
         say_grid(found["text"])
+        if found["left_out"]:
+            say(f"left out  the first {found['left_out']} tokens: the network reads {whole.max_tokens}")
 
 
 @lens.command()

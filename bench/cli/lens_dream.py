@@ -148,7 +148,8 @@ def _highest_random(value: Any, table: Any, like: Any, free: list[int], n_texts:
     texts = np.repeat(np.asarray(like)[None], n_texts, axis=0)
     texts[:, free] = np.random.default_rng([seed, 37]).integers(len(table), size=(n_texts, len(free)))
     with torch.no_grad():
-        batches = torch.from_numpy(texts).long().to(table.device).split(64)
+        every = torch.from_numpy(texts).long().to(table.device)
+        batches = [every[start : start + 64] for start in range(0, len(every), 64)]
         return max(float(value(ids, table[ids]).max()) for ids in batches)
 
 

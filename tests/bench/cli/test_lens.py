@@ -199,6 +199,12 @@ def test_a_sentence_encoder_has_no_words_to_say():
     assert done.stderr.count("\n") == 1
 
 
+def test_what_does_not_fit_into_the_network_is_counted(asked, said):
+    long = " ".join(["dog"] * 100)
+    assert asked(TWIN, "--text", long)["left_out"] > 0
+    assert "left out  the first" in said(TWIN, "--text", long)[0]
+
+
 def test_mistakes_are_one_line(features, tmp_path, refused):
     assert "there is no unit 256" in refused("vocabulary", TWIN, "--layer", LAYER, "--unit", 256)
     assert "--features FOLDER" in refused("vocabulary", TWIN, "--layer", LAYER, "--feature", 2)
@@ -215,6 +221,10 @@ def test_mistakes_are_one_line(features, tmp_path, refused):
     assert "one unit (--unit 3) or one feature" in refused("dream", TWIN, "--layer", LAYER)
     assert "there is no unit 300" in refused("dream", TWIN, "--layer", LAYER, "--unit", 300)
     assert "looks at pictures" in refused("twin-vision-baseline", "--text", "a")
+    assert "--steps" in refused("twin-vision-baseline", "--steps", 3)
+    assert "--pictures" in refused(TWIN, "--text", "a", "--pictures", "drawn-categories")
+    assert "--tuned" in refused(TWIN, "--text", "a", "--steps", 7)
+    assert "leave one out" in refused(TWIN, "--text", "a", "--texts", tmp_path)
     assert ".png" in refused(
         "dream", "twin-vision-baseline", "--layer", "layer4.0", "--unit", 1, "--figure", "a.gif"
     )
