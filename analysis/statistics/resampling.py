@@ -99,3 +99,21 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
     known = np.isfinite(p)
     q[known] = false_discovery_control(p[known])
     return q
+
+
+@unmasked
+def holm(p_values: npt.ArrayLike) -> Floats:
+    """Adjusted p values that control the family-wise error, whatever the tests have in common.
+
+    p'_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)) over the m sorted p values; Holm (1979), Scand. J. Stat. 6:65.
+
+    Parameters
+    ----------
+    p_values : array of shape (m,)
+        All known.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted

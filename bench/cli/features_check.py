@@ -146,6 +146,7 @@ def _opened(
 ) -> "tuple[Dictionary, Network, str, HeldOut, Shown]":
     """A dictionary, its network and layer, and rows that it did not learn from."""
     from ...analysis.interpretability.formats.base import read_dictionary
+    from ...models.extraction.rows import drawn_part
 
     path = folder.expanduser()
     foreign = not (path / "features.json").is_file()
@@ -154,42 +155,18 @@ def _opened(
     else:
         opened, at = site_of(own_dictionary(path), model, layer, folder)
     whole = shown(opened, texts, pictures, part="held_out", seed=seed)
-    seen = _drawn(opened, at, whole, most_rows, seed)
+    seen = drawn_part(opened, at, whole, most_rows, seed)
     held_out = _rows(opened, at, seen)
     one = read_dictionary(path, held_out.rows) if foreign else own_dictionary(path)
     return one, opened, at, held_out, seen
 
 
-def _drawn(model: "Network", layer: str, whole: "Shown", most: int, seed: int) -> "Shown":
-    """Whole windows or pictures of at most so many rows."""
-    import numpy as np
-
-    from ...models.extraction.rows import TokenWindows, count_rows
-
-    n_rows, _ = count_rows(model, layer, whole)
-    if n_rows <= most:
-        return whole
-    n = max(1, len(whole) * most // n_rows)
-    chosen = np.sort(np.random.default_rng([seed, 7]).permutation(len(whole))[:n])
-    return whole.taken(chosen) if isinstance(whole, TokenWindows) else whole.iloc[chosen]
-
-
 def _rows(model: "Network", layer: str, seen: "Shown") -> "HeldOut":
-    import numpy as np
-    import torch
-
     from ...analysis.interpretability.quality.check import HeldOut
-    from ...models.extraction.rows import TokenWindows, layer_rows
+    from ...models.extraction.rows import rows_by_document
 
-    values, owners = [], []
-    for one in layer_rows(model, layer, seen):
-        values.append(one.values)
-        if isinstance(seen, TokenWindows):
-            pairs = zip(one.stimulus, one.place, strict=True)
-            owners.append(np.array([seen.document[window][place] for window, place in pairs], np.intp))
-        else:
-            owners.append(one.stimulus)
-    return HeldOut(torch.cat(values), np.concatenate(owners))
+    values, owners, _ = rows_by_document(model, layer, seen)
+    return HeldOut(values, owners)
 
 
 def _against(

@@ -21,6 +21,7 @@ from ...analysis.interpretability.learning.training import train_dictionary
 from ...analysis.interpretability.quality.activation_matching import match_activations
 from ...analysis.interpretability.quality.controls import untrained
 from ...analysis.interpretability.quality.firing import codes_of_rows, effective_number
+from ...analysis.interpretability.quality.matched_error import frontier
 from ...analysis.interpretability.quality.matching import direction_floors, match_directions
 from ...analysis.interpretability.quality.reconstruction import reconstruction
 from ...analysis.interpretability.sheets.feature_mass import mass_table
@@ -29,9 +30,10 @@ from ...analysis.interpretability.sheets.polysemanticity import effective_classe
 from ...analysis.representation.dimensionality import participation_ratio
 from ...analysis.spatial.spatial_weights import SpatialWeights
 from ...analysis.statistics.paired_tests import paired_difference
+from ...analysis.statistics.resampling import holm
 from ...errors import UserError
 from ...files import digest_of, parse_json, write_json
-from ...models.extraction.rows import TokenWindows, layer_rows, token_windows
+from ...models.extraction.rows import layer_rows, rows_by_document, token_windows
 from ..results.store import finite
 from .feature_scores import FeatureDesign, feature_scores
 
@@ -219,15 +221,8 @@ def _held_out(
     windows = token_windows(model, corpus.held_out)
     n = max(1, len(windows) * _MOST_ROWS // max(windows.n_tokens, _MOST_ROWS))
     windows = windows.taken(np.linspace(0, len(windows) - 1, n).astype(int))
-    rows = list(layer_rows(model, layer, windows))
-    documents = np.concatenate([_documents(windows, one.stimulus, one.place) for one in rows])
-    return torch.cat([one.values for one in rows]), np.concatenate([one.token for one in rows]), documents
-
-
-def _documents(
-    windows: TokenWindows, window: npt.NDArray[np.intp], place: npt.NDArray[np.intp]
-) -> npt.NDArray[np.intp]:
-    return np.array([windows.document[w][p] for w, p in zip(window, place, strict=True)], np.intp)
+    rows, documents, tokens = rows_by_document(model, layer, windows)
+    return rows, tokens, documents
 
 
 def _place(folder: Path, model: "LanguageModel") -> Path:
@@ -251,18 +246,20 @@ def _frontier(
 def _at_equal_error(networks: Sequence[dict[str, Any]]) -> None:
     """Active and effective features of every network at one error that all of them reach."""
     lines = [
-        sorted((float(p["fvu"]), float(p["l0"]), float(p["effective"])) for p in one["frontier"])
+        {name: [float(point[name]) for point in one["frontier"]] for name in ("fvu", "l0", "effective")}
         for one in networks
     ]
-    low, high = max(line[0][0] for line in lines), min(line[-1][0] for line in lines)
+    low, high = max(min(line["fvu"]) for line in lines), min(max(line["fvu"]) for line in lines)
     if not low < high:
         return
     error = float(np.sqrt(low * high))
     for one, line in zip(networks, lines, strict=True):
-        fvu, l0, effective = np.log(np.array(line).T)
         one["equal_fvu"] = error
-        one["log_l0_at_equal_fvu"] = float(np.interp(np.log(error), fvu, l0))
-        one["log_effective_features_at_equal_fvu"] = float(np.interp(np.log(error), fvu, effective))
+        for name, measure in (
+            ("l0", "log_l0_at_equal_fvu"),
+            ("effective", "log_effective_features_at_equal_fvu"),
+        ):
+            one[measure] = float(np.log(frontier(line["fvu"], line[name], [error]).at[error]))
 
 
 def _pairs_of_seeds(
@@ -455,7 +452,7 @@ def answers(networks: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, A
         words = f"{measure}, topographic less baseline"
         found += _contrast(question, words, by_kind["topographic"], measure, by_kind["baseline"], measure)
     primary = [one for one in found if one["primary"]]
-    for one, p in zip(primary, _holm([one["p"] for one in primary]), strict=True):
+    for one, p in zip(primary, holm([one["p"] for one in primary]), strict=True):
         one["p_holm"] = p
     grouped: dict[str, list[dict[str, Any]]] = {}
     for one in found:
@@ -491,13 +488,3 @@ def _contrast(
             "smallest_p": found.smallest_p, "left_out": len(both) - len(known),
         }
     ]  # fmt: skip
-
-
-def _holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction."""
-    values = np.asarray(p, np.float64)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    corrected = np.empty(len(values))
-    corrected[order] = np.minimum(stepped, 1.0)
-    return [float(one) for one in corrected]

@@ -183,31 +183,56 @@ def count_rows(model: Network, layer: str, shown: "TokenWindows | StimulusSet") 
     return len(one) * len(shown), one.values.shape[1]
 
 
+def drawn_part(
+    model: Network, layer: str, shown: "TokenWindows | StimulusSet", most_rows: int, seed: int
+) -> "TokenWindows | StimulusSet":
+    """All that is shown, or whole windows or pictures drawn from it that have about so many rows, in their order.
+
+    Parameters
+    ----------
+    model, layer, shown
+        As in :func:`layer_rows`.
+    most_rows, seed : int
+    """
+    n_rows, _ = count_rows(model, layer, shown)
+    if n_rows <= most_rows:
+        return shown
+    n = max(1, len(shown) * most_rows // n_rows)
+    chosen = np.sort(np.random.default_rng([seed, 7]).permutation(len(shown))[:n])
+    return shown.taken(chosen) if isinstance(shown, TokenWindows) else shown.iloc[chosen]
+
+
+def rows_by_document(
+    model: Network, layer: str, shown: "TokenWindows | StimulusSet"
+) -> tuple[Tensor, Indices, Indices]:
+    """All rows of a layer, the text or picture that each is of, and its token's id.
+
+    Parameters
+    ----------
+    model, layer, shown
+        As in :func:`layer_rows`.
+    """
+    parts = list(layer_rows(model, layer, shown))
+    stimulus, place, token = (
+        np.concatenate([getattr(one, name) for one in parts]) for name in ("stimulus", "place", "token")
+    )
+    if isinstance(shown, TokenWindows):
+        pairs = zip(stimulus, place, strict=True)
+        stimulus = np.array([shown.document[window][at] for window, at in pairs], np.intp)
+    return torch.cat([one.values for one in parts]), stimulus, token
+
+
 def _token_rows(
     model: LanguageModel, layer: str, windows: TokenWindows, size: int, first: bool
 ) -> Iterator[LayerRows]:
     for places, batch in _token_batches(model, windows, size, f"reading {layer}"):
-        found = record(
-            model.module, [layer], partial(model._forward, batch), copied=[layer], interventions=model.lesions
-        ).tensors
-        if layer not in found:
-            raise UserError(f"layer {layer!r} of {model.identifier} never answered")
-        output = found[layer]
-        if output.ndim == 3 and model._is_token_first(output, batch, layer):
-            output = output.transpose(0, 1)
-        if output.ndim == 2 and len(output) == batch.ids.numel():
-            output = output.reshape(*batch.ids.shape, -1)
-        if output.ndim != 3 or output.shape[:2] != batch.ids.shape:
-            raise UserError(
-                f"layer {layer!r} of {model.identifier} gives {tuple(output.shape)} for {tuple(batch.ids.shape)} "
-                "tokens: choose a layer that has a vector a token"
-            )
+        output = token_vectors(model, layer, batch)
         real = batch.attention.bool()
         if not first:
             real[:, 0] = False
         window, place = (one.cpu().numpy() for one in torch.nonzero(real, as_tuple=True))
         yield LayerRows(
-            _finite(output[real], model, layer), places[window], place, batch.ids[real].cpu().numpy()
+            finite_rows(output[real], model, layer), places[window], place, batch.ids[real].cpu().numpy()
         )
 
 
@@ -215,12 +240,7 @@ def _place_rows(model: VisionModel, layer: str, stimuli: "StimulusSet") -> Itera
     plan = model._plan(stimuli, "none")
     batches = model._batches(stimuli, "none")
     for rows, batch in track(batches, f"reading {layer}", total=len(plan)):
-        found = record(
-            model.module, [layer], partial(model._forward, batch), copied=[layer], interventions=model.lesions
-        ).tensors
-        if layer not in found:
-            raise UserError(f"layer {layer!r} of {model.identifier} never answered")
-        output = found[layer]
+        output = _answer(model, layer, batch)
         if output.ndim not in (2, 3, 4) or len(output) != len(batch):
             raise UserError(
                 f"layer {layer!r} of {model.identifier} gives {tuple(output.shape)} for {len(batch)} pictures: "
@@ -232,7 +252,7 @@ def _place_rows(model: VisionModel, layer: str, stimuli: "StimulusSet") -> Itera
             output = output.flatten(2).transpose(1, 2)
         n_places = output.shape[1]
         yield LayerRows(
-            _finite(output.flatten(0, 1), model, layer),
+            finite_rows(output.flatten(0, 1), model, layer),
             np.repeat(rows, n_places),
             np.tile(np.arange(n_places), len(rows)),
             np.full(len(rows) * n_places, -1, np.intp),
@@ -308,7 +328,51 @@ def _token_batches(
         yield np.array(group, np.intp), model._padded(sequences, model.manner.multiple)
 
 
-def _finite(values: Tensor, model: Any, layer: str) -> Tensor:
+def token_vectors(model: LanguageModel, layer: str, batch: TextBatch) -> Tensor:
+    """What a layer gives for a batch of texts, (sequences, tokens, units).
+
+    Parameters
+    ----------
+    model : LanguageModel
+    layer : str
+    batch : TextBatch
+
+    Raises
+    ------
+    UserError
+        For a layer that never answers, or has no vector a token.
+    """
+    output = _answer(model, layer, batch)
+    if output.ndim == 3 and model._is_token_first(output, batch, layer):
+        output = output.transpose(0, 1)
+    if output.ndim == 2 and len(output) == batch.ids.numel():
+        output = output.reshape(*batch.ids.shape, -1)
+    if output.ndim != 3 or output.shape[:2] != batch.ids.shape:
+        raise UserError(
+            f"layer {layer!r} of {model.identifier} gives {tuple(output.shape)} for {tuple(batch.ids.shape)} tokens: "
+            "choose a layer that has a vector a token"
+        )
+    return output
+
+
+def _answer(model: Network, layer: str, batch: Any) -> Tensor:
+    """A layer's output as it gave it, whatever overwrites it later."""
+    call = partial(model._forward, batch)
+    found = record(model.module, [layer], call, copied=[layer], interventions=model.lesions).tensors
+    if layer not in found:
+        raise UserError(f"layer {layer!r} of {model.identifier} never answered")
+    return found[layer]
+
+
+def finite_rows(values: Tensor, model: Any, layer: str) -> Tensor:
+    """Rows in float32 on the processor; a UserError for values that are not finite.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_rows, n_units)
+    model, layer
+        For the message.
+    """
     rows = values.detach().float().cpu()
     if not bool(torch.isfinite(rows.sum(dtype=torch.float64))):
         raise UserError(f"layer {layer!r} of {model.identifier} gives values that are NaN or infinite")

@@ -1,7 +1,6 @@
 """The rows of a layer by stimulus, as a benchmark shows them: of pictures their places, of texts their tokens."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +11,8 @@ from torch import Tensor
 from ...errors import UserError
 from ...progress import track
 from ..model import Context
-from .hooks import record
 from .language_model import LanguageModel
-from .rows import layer_rows
+from .rows import finite_rows, layer_rows, token_vectors
 from .torch_model import Network
 from .vision_model import VisionModel
 
@@ -55,24 +53,9 @@ def stimulus_rows(
     reader = model.replaced(pooling="mean")
     plan = reader._plan(stimuli, context)
     for rows, batch in track(reader._batches(stimuli, context), f"reading {layer}", total=len(plan)):
-        call = partial(reader._forward, batch)
-        output = record(
-            reader.module, [layer], call, copied=[layer], interventions=reader.lesions
-        ).tensors.get(layer)
-        if output is not None and output.ndim == 3 and reader._is_token_first(output, batch, layer):
-            output = output.transpose(0, 1)
-        if output is not None and output.ndim == 2 and len(output) == batch.ids.numel():
-            output = output.reshape(*batch.ids.shape, -1)
-        if output is None or output.ndim != 3 or output.shape[:2] != batch.ids.shape:
-            shape = None if output is None else tuple(output.shape)
-            raise UserError(
-                f"layer {layer!r} of {model.identifier} gives {shape} for {tuple(batch.ids.shape)} tokens: choose a "
-                "layer that has a vector a token"
-            )
+        output = token_vectors(reader, layer, batch)
         later = batch.counted & (batch.places > 0)
         counted = torch.where(later.any(dim=1, keepdim=True), later, batch.counted)
         text, entry = torch.nonzero(counted, as_tuple=True)
-        values = output[batch.source[text], batch.places[text, entry]].detach().float().cpu()
-        if not bool(torch.isfinite(values.sum(dtype=torch.float64))):
-            raise UserError(f"layer {layer!r} of {model.identifier} gives values that are NaN or infinite")
+        values = finite_rows(output[batch.source[text], batch.places[text, entry]], model, layer)
         yield values, rows[text.cpu().numpy()]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ....errors import UserError
-from ....models.extraction.rows import TokenWindows, count_rows, layer_rows
+from ....models.extraction.rows import TokenWindows, count_rows, drawn_part, layer_rows
 from ....models.extraction.torch_model import Network
 from ....models.sheet import Sheet
 from ....registry import Registry
@@ -59,17 +59,13 @@ class Inside:
     @cached_property
     def rows(self) -> Tensor:
         """Rows of the layer, (n_rows, n_units), of whole windows or pictures drawn at random where there are many."""
-        n_rows, n_units = count_rows(self.model, self.layer, self.shown)
+        _, n_units = count_rows(self.model, self.layer, self.shown)
         if self.dictionary is not None and n_units != self.dictionary.n_units:
             raise UserError(
                 f"the dictionary is of {self.dictionary.n_units} units, layer {self.layer!r} of "
                 f"{self.model.identifier} has {n_units}"
             )
-        shown = self.shown
-        if n_rows > self.most_rows:
-            n = max(1, len(shown) * self.most_rows // n_rows)
-            chosen = np.sort(np.random.default_rng([self.seed, 7]).permutation(len(shown))[:n])
-            shown = shown.taken(chosen) if isinstance(shown, TokenWindows) else shown.iloc[chosen]
+        shown = drawn_part(self.model, self.layer, self.shown, self.most_rows, self.seed)
         return torch.cat([one.values for one in layer_rows(self.model, self.layer, shown)])
 
     @property

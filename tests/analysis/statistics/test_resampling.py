@@ -9,6 +9,7 @@ from scipy.stats import false_discovery_control
 from brodmann.analysis.statistics.resampling import (
     benjamini_hochberg,
     bootstrap_weights,
+    holm,
     p_value,
     percentile_interval,
     permutations,
@@ -105,3 +106,8 @@ def test_a_constant_has_no_correlation():
     b = np.column_stack([np.full(10, 0.1), a[:, 1]])
     assert np.isnan(pearson(a, b)[0])
     assert pearson(a, b)[1] == pytest.approx(1)
+
+
+def test_holm_steps_down_and_never_falls():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1, 1])

@@ -1,7 +1,6 @@
 """`brodmann features`: what is said of every feature, and mistakes in one line."""
 
 import json
-import sys
 
 import pandas as pd
 import pytest
@@ -9,7 +8,6 @@ import torch
 
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary, Site
-from brodmann.bench.cli.main import main
 from brodmann.models import load_model
 
 NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
@@ -30,23 +28,6 @@ def texts(tmp_path):
     for i in range(12):
         (place / f"{i}.txt").write_text(f"the dog saw {i} birds in the garden and ran away . " * 8)
     return place
-
-
-@pytest.fixture
-def brodmann(capsys, monkeypatch):
-    """Run a command in this process; exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["brodmann", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def test_the_table_has_a_row_a_feature_and_lies_beside_the_dictionary(brodmann, folder, texts):

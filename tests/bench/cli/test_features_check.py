@@ -1,6 +1,7 @@
 """brodmann features check and convert, from the shell."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import torch
 from brodmann import load_model
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary, Site
-from brodmann.bench.cli.main import main
 from brodmann.models.extraction.rows import layer_rows, token_windows
 
 LAYER = "transformer.h.1.mlp.gelu"
@@ -51,15 +51,9 @@ def made(tmp_path, mean):
 
 
 @pytest.fixture
-def ran(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["brodmann", "features", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return left.value.code or 0, said.out, said.err
-
-    return run
+def ran(brodmann):
+    """Run a command about features."""
+    return partial(brodmann, "features")
 
 
 def test_check_tells_quality_and_every_floor(texts, made, ran):

@@ -1,12 +1,10 @@
 """`brodmann features train`: a dictionary from a folder of texts or pictures, and mistakes in one line."""
 
 import json
-import sys
 
 import pytest
 
 from brodmann.analysis.interpretability.dictionary import Dictionary
-from brodmann.bench.cli.main import main
 
 LAYER = "transformer.h.1.mlp.gelu"
 SMALL = ("--layer", LAYER, "--features", "64", "--active", "4", "--rows", "8k", "--batch-rows", "512")
@@ -21,23 +19,6 @@ def texts(tmp_path):
             f"the dog saw {i} birds in the garden and ran away from the horse . " * 20
         )
     return place
-
-
-@pytest.fixture
-def brodmann(capsys, monkeypatch):
-    """Run a command in this process; exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["brodmann", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def train(brodmann, texts, folder, *more):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from PIL import Image
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary
 from brodmann.analysis.interpretability.formats.base import DICTIONARY_FORMATS
-from brodmann.bench.cli.main import main
 
 TWIN = "twin-language-topographic"
 LAYER = "transformer.h.1.mlp.gelu"
@@ -22,17 +20,12 @@ TEXT = "the capital of france is the"
 
 
 @pytest.fixture
-def said(capsys, monkeypatch):
-    """What the command prints, in this process: its standard output, its standard error and its exit code."""
+def said(brodmann):
+    """What the command prints: its standard output, its standard error and its exit code."""
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["brodmann", "lens", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return *capsys.readouterr(), code
+        code, out, err = brodmann("lens", *words)
+        return out, err, code
 
     return run
 

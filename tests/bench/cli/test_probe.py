@@ -1,12 +1,9 @@
 """`brodmann probe`: which units hold a property, on texts of one's own, and mistakes in one line."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-
-from brodmann.bench.cli.main import main
 
 NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
 
@@ -25,23 +22,6 @@ def texts(tmp_path):
         ]
         (place / f"{i}.txt").write_text(" ".join(some) + " .")
     return place
-
-
-@pytest.fixture
-def brodmann(capsys, monkeypatch):
-    """Run a command in this process; exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["brodmann", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def test_digits_are_found_with_few_units_and_the_table_says_so(brodmann, texts):

@@ -115,10 +115,6 @@ def test_networks_are_compared_at_an_error_that_all_reach():
     assert "equal_fvu" not in apart[0]
 
 
-def test_holm():
-    assert module._holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-
-
 def test_a_study_needs_two_seeds_and_two_sparsities():
     with pytest.raises(UserError, match="two seeds"):
         InsideStudy(LAYER, seeds=(1,))
