@@ -40,7 +40,7 @@ _PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
         {"mass_I_features": "features", "mass_I_matched": "covariance-\nmatched", "mass_I_isotropic": "isotropic"},
     ),
     (
-        "brain: score of the layer\n(ceiling-normalized)",
+        "brain: r of ridge regression\non the recording",
         "brain",
         {"brain_units": "units", "brain_features": "features", "brain_untrained": "untrained\nfeatures"},
     ),
@@ -84,6 +84,8 @@ def inside_figure(study: Mapping[str, Any]) -> "Figure":
 
 
 def _frontiers(axes: "Axes", networks: Sequence[Mapping[str, Any]]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     for one in networks:
         points = sorted(one["frontier"], key=lambda point: float(point["fvu"]))
         axes.plot(
@@ -92,6 +94,10 @@ def _frontiers(axes: "Axes", networks: Sequence[Mapping[str, Any]]) -> None:
             color=_COLORS[one["kind"]], marker=_MARKS[one["kind"]], ms=2.5, lw=0.8, alpha=0.8,
         )  # fmt: skip
     axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
     axes.set_xlabel("variance left (FVU)", fontsize=_SMALL)
     axes.set_ylabel("active features", fontsize=_SMALL)
     axes.set_title("mixed: active features\nagainst error", fontsize=_SMALL + 0.5)

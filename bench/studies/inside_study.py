@@ -153,7 +153,8 @@ def inside_study(
             networks.append(
                 {"kind": kind, "pair": i, "identifier": model.identifier, "frontier": line, **one}
             )
-    _at_equal_error(networks)
+    for i in range(len(pairs)):
+        _at_equal_error([one for one in networks if one["pair"] == i])
     for kind in ("topographic", "baseline"):
         _across(networks, kind, pairs, corpus, study, folder)
     content = {"study": asdict(study), "networks": networks, "answers": answers(networks)}
@@ -244,7 +245,7 @@ def _frontier(
 
 
 def _at_equal_error(networks: Sequence[dict[str, Any]]) -> None:
-    """Active and effective features of every network at one error that all of them reach."""
+    """Active and effective features of the networks of a pair at an error that both reach, if there is one."""
     lines = [
         {name: [float(point[name]) for point in one["frontier"]] for name in ("fvu", "l0", "effective")}
         for one in networks
