@@ -113,7 +113,6 @@ def loss_recovered(
     """
     if not any(len(ids) > 1 for ids in windows.ids):
         raise UserError("no window has a second token, whose prediction would be scored")
-    model = model.predicting()
     which = {
         "clean": model,
         "spliced": spliced(model, layer, dictionary),

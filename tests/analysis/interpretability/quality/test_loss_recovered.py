@@ -9,6 +9,7 @@ from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary
 from brodmann.analysis.interpretability.quality.loss_recovered import accuracy, loss_recovered, task_recovered
 from brodmann.errors import UserError
+from brodmann.models import LanguageModel
 from brodmann.models.extraction.rows import TokenWindows, layer_rows, token_losses, token_windows
 
 LAYER = "transformer.h.1.mlp.gelu"
@@ -108,3 +109,40 @@ def test_windows_of_one_token_predict_nothing(model, mean):
     one = np.array([3])
     with pytest.raises(UserError, match="second token"):
         loss_recovered(model, LAYER, _all_of(mean), TokenWindows([one], [one]), mean)
+
+
+def test_layers_are_named_as_in_the_network_without_its_head():
+    """As a network of Hugging Face is loaded: its head holds it, and names its layers otherwise."""
+
+    class Inner(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.layer = torch.nn.Embedding(30, 8), torch.nn.Linear(8, 8)
+
+        def forward(self, input_ids, attention_mask=None):
+            return self.layer(self.embedding(input_ids))
+
+    class Whole(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.model, self.lm_head = inner, torch.nn.Linear(8, 30)
+
+        def forward(self, input_ids, attention_mask=None):
+            return self.lm_head(self.model(input_ids))
+
+    torch.manual_seed(0)
+    inner = Inner()
+    whole = Whole(inner)
+    model = LanguageModel(
+        inner, lambda text: [1 + ord(letter) % 29 for letter in text], identifier="inner", layers=["layer"],
+        cache=False, max_tokens=16, head=lambda module: whole,
+    )  # fmt: skip
+    windows = token_windows(model, TEXTS, length=16)
+    rows = torch.cat([one.values for one in layer_rows(model, "layer", windows)])
+    eye = torch.eye(8)
+    weights = Weights(torch.cat([eye, -eye]), torch.cat([eye, -eye]), torch.zeros(16), torch.zeros(8), 8)
+    found = loss_recovered(
+        model, "layer", Dictionary(weights, rows.mean(dim=0), 1.0, "topk"), windows, rows.mean(dim=0)
+    )
+    assert found.spliced == pytest.approx(found.clean, abs=1e-5)
+    assert found.zero != pytest.approx(found.clean, abs=1e-3)
