@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ....errors import UserError
-from ....models.extraction.rows import TokenWindows, count_rows, drawn_part, layer_rows
+from ....models.extraction.rows import LayerRows, TokenWindows, count_rows, drawn_part, layer_rows
 from ....models.extraction.torch_model import Network
 from ....models.sheet import Sheet
 from ....registry import Registry
@@ -57,16 +57,29 @@ class Inside:
         return self.dictionary
 
     @cached_property
-    def rows(self) -> Tensor:
-        """Rows of the layer, (n_rows, n_units), of whole windows or pictures drawn at random where there are many."""
+    def part(self) -> "TokenWindows | StimulusSet":
+        """What is looked at: whole windows or pictures, drawn at random where there are many."""
+        return drawn_part(self.model, self.layer, self.shown, self.most_rows, self.seed)
+
+    @cached_property
+    def read(self) -> LayerRows:
+        """The rows of that part, with the window or picture, the place and the token that each is of."""
         _, n_units = count_rows(self.model, self.layer, self.shown)
         if self.dictionary is not None and n_units != self.dictionary.n_units:
             raise UserError(
                 f"the dictionary is of {self.dictionary.n_units} units, layer {self.layer!r} of "
                 f"{self.model.identifier} has {n_units}"
             )
-        shown = drawn_part(self.model, self.layer, self.shown, self.most_rows, self.seed)
-        return torch.cat([one.values for one in layer_rows(self.model, self.layer, shown)])
+        parts = list(layer_rows(self.model, self.layer, self.part))
+        stimulus, place, token = (
+            np.concatenate([getattr(one, name) for one in parts]) for name in ("stimulus", "place", "token")
+        )
+        return LayerRows(torch.cat([one.values for one in parts]), stimulus, place, token)
+
+    @property
+    def rows(self) -> Tensor:
+        """Rows of the layer, (n_rows, n_units)."""
+        return self.read.values
 
     @property
     def n_units(self) -> int:

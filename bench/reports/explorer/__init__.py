@@ -1,0 +1,1 @@
+"""A page to browse the units and features of networks: what is shown, how it is written, and the page itself."""

@@ -1,0 +1,167 @@
+"""A layer as the page looks at it: read once, with the features of its dictionary, for all sections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array
+
+from ....analysis.interpretability.dictionary import Dictionary
+from ....analysis.interpretability.views.base import Inside
+from ....models.extraction.language_model import LanguageModel
+from ....models.extraction.rows import TokenWindows
+from .content import Of
+
+if TYPE_CHECKING:
+    from ....analysis.interpretability.codes import Codes
+
+Indices = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float32]
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A layer, what it was shown, what it answered.
+
+    Attributes
+    ----------
+    key, title : str
+        Of the site of the page.
+    inside : Inside
+        Network, layer, held-out texts or pictures, dictionary, seed.
+    twin : Dictionary or None
+        Another dictionary of the same layer, learnt from another seed.
+    material : str
+        The key of the texts or pictures of its examples.
+    """
+
+    key: str
+    title: str
+    inside: Inside
+    twin: Dictionary | None = None
+    material: str = "m0"
+
+    @property
+    def dictionary(self) -> Dictionary | None:
+        """The dictionary, where there is one."""
+        return self.inside.dictionary
+
+    @property
+    def reads(self) -> bool:
+        """Whether the network reads texts."""
+        return isinstance(self.inside.model, LanguageModel)
+
+    @property
+    def kinds(self) -> tuple[Of, ...]:
+        """What there are pages of."""
+        return ("unit",) if self.dictionary is None else ("unit", "feature")
+
+    def count(self, of: Of) -> int:
+        """How many units or features.
+
+        Parameters
+        ----------
+        of : {"unit", "feature"}
+        """
+        return self.inside.n_units if of == "unit" else self.inside.features.n_features
+
+    @property
+    def units(self) -> Floats:
+        """(n_rows, n_units)."""
+        values: Floats = self.inside.rows.numpy()
+        return values
+
+    @cached_property
+    def features(self) -> csc_array:
+        """(n_rows, n_features), at least 0."""
+        return sparse_codes(self.inside.features, self.units)
+
+    def columns(self, of: Of, chosen: Sequence[int]) -> Floats:
+        """(n_rows, len(chosen)), dense.
+
+        Parameters
+        ----------
+        of : {"unit", "feature"}
+        chosen : sequence of int
+        """
+        if of == "unit":
+            return self.units[:, list(chosen)]
+        return np.asarray(self.features[:, list(chosen)].todense(), np.float32)
+
+    @cached_property
+    def document(self) -> Indices:
+        """The text or picture that each row is of."""
+        read, part = self.inside.read, self.inside.part
+        if not isinstance(part, TokenWindows):
+            return read.stimulus
+        return np.concatenate(part.document)[self.position]
+
+    @cached_property
+    def position(self) -> Indices:
+        """Of texts: where each row's token stands among the tokens of all windows that are looked at."""
+        read, part = self.inside.read, self.inside.part
+        assert isinstance(part, TokenWindows)
+        starts = np.cumsum([0, *map(len, part.ids)])
+        return starts[read.stimulus] + read.place
+
+
+def sparse_codes(dictionary: Dictionary, rows: Floats) -> csc_array:
+    """The features of rows, (n_rows, n_features), with nothing stored where one is silent.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+    rows : array of shape (n_rows, n_units)
+    """
+    places, features, values = [], [], []
+    for start in range(0, len(rows), _BLOCK):
+        codes: "Codes" = dictionary.encode(rows[start : start + _BLOCK])
+        kept = (codes.values > 0).numpy()
+        places.append(start + np.nonzero(kept)[0])
+        features.append(codes.indices.numpy()[kept])
+        values.append(codes.values.numpy()[kept])
+    data = np.concatenate(values).astype(np.float32)
+    return csc_array(
+        (data, (np.concatenate(places), np.concatenate(features))), shape=(len(rows), dictionary.n_features)
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is made beside the examples.
+
+    Attributes
+    ----------
+    others : sequence of Looked
+        All layers of the page, this one too: twins are looked for in the others.
+    benchmarks : sequence of str
+        Whose regions are predicted.
+    properties : sequence of str or None
+        That are probed; all that the material at hand allows by default.
+    probed : bool
+        Whether any is.
+    texts : sequence of str
+        Shown through the lens; windows of what is looked at by default.
+    effects : bool
+        Whether every feature is silenced.
+    lesions : sequence of int
+        Features whose lesion is held against 200 draws of each control.
+    topics : int
+        Clusters of units by the texts that they matter for; 0 for none.
+    folder : Path or None
+        Material for probes.
+    """
+
+    others: Sequence[Looked] = ()
+    benchmarks: Sequence[str] = ()
+    properties: Sequence[str] | None = None
+    probed: bool = True
+    texts: Sequence[str] = ()
+    effects: bool = True
+    lesions: Sequence[int] = field(default=())
+    topics: int = 8
+    n_controls: int = 200

@@ -1,0 +1,43 @@
+"""Parts of a page as scripts that a browser reads from a folder without a server: gzip in base64, put by name."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+from .content import plain
+
+
+def packed(content: Any) -> str:
+    """Anything as JSON in gzip in base64, the same text for the same content.
+
+    Parameters
+    ----------
+    content : object
+    """
+    text = json.dumps(plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    raw = text.encode("utf-8", "replace")
+    return base64.b64encode(gzip.compress(raw, compresslevel=6, mtime=0)).decode()
+
+
+def script(name: str, content: Any) -> str:
+    """The script that puts a part where the page finds it.
+
+    ``file://`` lets a page load scripts, and nothing else; so each part is one that calls ``__put``.
+
+    Parameters
+    ----------
+    name : str
+    content : object
+    """
+    return f"__put({json.dumps(name)},{json.dumps(packed(content))})\n"
+
+
+def path_of(name: str) -> str:
+    """Where a part lies in the folder.
+
+    Parameters
+    ----------
+    name : str
+    """
+    return f"data/{name.replace('/', '-')}.js"

@@ -1,0 +1,20 @@
+"use strict";
+// Elements from plain values. Texts become text nodes, never markup, whatever they hold.
+B.make = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "style") Object.assign(element.style, value);
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter(one => one !== null && one !== undefined && one !== false));
+  return element;
+};
+
+// A number as a reader wants it: four digits at most, a dash where there is none.
+B.number = value => value === null || value === undefined ? "–"
+  : Number.isInteger(value) ? String(value)
+  : Math.abs(value) >= 1000 ? value.toFixed(0)
+  : Math.abs(value) >= 0.001 ? String(Number(value.toPrecision(3)))
+  : value.toExponential(1);
