@@ -17,6 +17,7 @@ from ....models.extraction.torch_model import Network
 from ....models.sheet import Sheet
 from ....registry import Registry
 from ..dictionary import Dictionary
+from ..learning.of_model import digest_of_shown
 
 if TYPE_CHECKING:
     from ....brain_data.stimulus_set import StimulusSet
@@ -75,6 +76,11 @@ class Inside:
             np.concatenate([getattr(one, name) for one in parts]) for name in ("stimulus", "place", "token")
         )
         return LayerRows(torch.cat([one.values for one in parts]), stimulus, place, token)
+
+    @cached_property
+    def shown_digest(self) -> str:
+        """sha256 over the part that is looked at."""
+        return digest_of_shown(self.part)
 
     @property
     def rows(self) -> Tensor:

@@ -1,8 +1,9 @@
 """A layer as the page looks at it: read once, with the features of its dictionary, for all sections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,8 +153,14 @@ class Asked:
         Features whose lesion is held against 200 draws of each control.
     topics : int
         Clusters of units by the texts that they matter for; 0 for none.
+    n_controls : int
+        Draws of each control of those lesions.
     folder : Path or None
         Material for probes.
+    describer : str or None
+        A program or an address of the user's.
+    labels : Path or None
+        A .csv of the user's own labels.
     """
 
     others: Sequence[Looked] = ()
@@ -162,6 +169,9 @@ class Asked:
     probed: bool = True
     texts: Sequence[str] = ()
     effects: bool = True
-    lesions: Sequence[int] = field(default=())
+    lesions: Sequence[int] = ()
     topics: int = 8
     n_controls: int = 200
+    folder: Path | None = None
+    describer: str | None = None
+    labels: Path | None = None

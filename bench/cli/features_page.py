@@ -1,0 +1,329 @@
+"""The command that writes a page to browse units and features."""
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import UserError
+from .common import Json, print_json, say
+from .features_train import count
+from .inside import Pictures, Seed, Texts, network, own_dictionary, shown, site_of
+
+if TYPE_CHECKING:
+    from ...analysis.interpretability.dictionary import Dictionary
+    from ...brain_data.stimulus_set import StimulusSet
+    from ...models.extraction.rows import TokenWindows
+    from ...models.extraction.torch_model import Network
+    from ..reports.explorer.content import Site
+    from ..reports.explorer.looked import Looked
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer of a network, with the dictionary that is named for it, if any."""
+
+    model: "Network"
+    layer: str
+    folder: Path | None
+    dictionary: "Dictionary | None"
+
+
+def features_page(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="One model, or two beside each other; those of the dictionaries by default.", metavar="MODEL"
+        ),
+    ] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="May be given twice; the middle one of those on a sheet by default."),
+    ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A dictionary of any layout that is read; may be given again. Learnt here by default.",
+            metavar="FEATURES",
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A dictionary of another seed, one for each of --features: is a feature in it, too?",
+            metavar="FEATURES",
+        ),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Receives the page.")] = Path("explorer"),
+    single: Annotated[bool, typer.Option("--single", help="Everything in one file.")] = False,
+    texts: Texts = None,
+    pictures: Pictures = None,
+    licence: Annotated[str, typer.Option(help="Of these texts or pictures, which the page will hold.")] = "",
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Whose regions are predicted; may be given again.")
+    ] = None,
+    describer: Annotated[
+        str | None,
+        typer.Option(help="A program, or an address, of yours that describes features.", metavar="CMD"),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Your own: a .csv with feature,label.", metavar="CSV")
+    ] = None,
+    properties: Annotated[
+        str | None,
+        typer.Option("--property", help="To probe, separated by commas; all that can be by default."),
+    ] = None,
+    material: Annotated[Path | None, typer.Option(help="A folder with texts or pictures for probes.")] = None,
+    lens_texts: Annotated[
+        list[str] | None, typer.Option("--text", help="Shown through the lens; may be given again.")
+    ] = None,
+    lesion: Annotated[
+        str | None, typer.Option(help="Features to hold against 200 draws of controls: 12,40.")
+    ] = None,
+    without: Annotated[str | None, typer.Option(help="Sections to leave out: probes,topics ...")] = None,
+    size: Annotated[
+        str, typer.Option("--n-features", help="Of a dictionary that is learnt: 4096, or 8x the units.")
+    ] = "8x",
+    active: Annotated[
+        int, typer.Option(min=1, help="Features that are active in a row, of one that is learnt.")
+    ] = 16,
+    rows: Annotated[str, typer.Option(help="Rows to learn from, over all passes: 500k, 3M.")] = "1M",
+    seeds: Annotated[
+        int, typer.Option(min=1, max=2, help="Dictionaries that are learnt for each layer.")
+    ] = 2,
+    most_rows: Annotated[
+        int,
+        typer.Option(
+            min=100, help="Tokens or places that are looked at; of more, whole texts or pictures are drawn."
+        ),
+    ] = 100_000,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Write a page on which people wander through the units and features of a model: open index.html by double click.
+
+    The sheet first; then what each unit or feature answers to, in held-out texts or pictures, what it writes, where it
+    lies, what it predicts of a brain, what its silence does, whether another seed has it; with controls. For example:
+
+      brodmann features page twin-language-topographic --layer transformer.h.1.mlp.gelu --texts FOLDER
+
+      brodmann features page --features mine.features --against seed2.features --benchmark tuckute2024.netw-ridge
+    """
+    from ..benchmark import benchmark_card
+    from ..reports.explorer.build import build
+    from ..reports.explorer.looked import Asked
+    from ..reports.explorer.page import check_free, write_page
+
+    folder = folder.expanduser()
+    check_free(folder)
+    for name in benchmark or ():
+        benchmark_card(name)
+    places = _places(models or [], layer or [], features or [])
+    twins = _twins(against or [], places)
+    work = folder.with_name(f"{folder.name}.work")
+    learn = _Learning(size, active, count(rows), seeds, seed, work, as_json)
+    opened = [
+        _looked(one, i, places, twins, learn, (texts, pictures), most_rows) for i, one in enumerate(places)
+    ]
+    asked = Asked(
+        benchmarks=tuple(benchmark or ()),
+        properties=None if properties is None else _listed(properties),
+        texts=tuple(lens_texts or ()),
+        lesions=_numbers(lesion),
+        folder=material,
+        describer=describer,
+        labels=labels,
+    )
+    page = build(
+        opened,
+        asked,
+        title=title or " and ".join(dict.fromkeys(one.title for one in opened)),
+        made=_made(seed),
+        licence=licence,
+        kept=work / "sections",
+        left_out=_listed(without or ""),
+    )
+    written = write_page(page, folder, single=single)
+    _tell(written.path, written.n_bytes, page.sites, work, as_json)
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """How a dictionary is learnt where none is named."""
+
+    size: str
+    active: int
+    rows: int
+    seeds: int
+    seed: int
+    work: Path
+    quiet: bool
+
+    def learnt(self, place: Place, material: "TokenWindows | StimulusSet", number: int) -> "Dictionary":
+        """The dictionary of one seed; read where an earlier call has learnt it."""
+        from ...analysis.interpretability.dictionary import Dictionary
+        from ...analysis.interpretability.learning.of_model import train
+        from ...analysis.interpretability.learning.settings import Seeds, Settings, number_of_features
+        from ...models.extraction.rows import count_rows
+
+        n_different, n_units = count_rows(place.model, place.layer, material)
+        n_features = number_of_features(self.size, n_units)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{place.model.identifier}-{place.layer}").strip("-.")
+        seed = self.seed + number
+        path = self.work / f"{name}-{n_features}-{self.active}-{self.rows}-{seed}.features"
+        if path.is_dir():
+            found = Dictionary.load(path)
+            if found.site.weights_digest == place.model.digest:
+                return found
+            raise UserError(f"{path} was learnt from other weights of {place.model.identifier}: remove it")
+        if not self.quiet:
+            say(
+                f"learning  {n_features} features of {place.layer} of {place.model.identifier}, seed {seed}: {path}"
+            )
+        settings = Settings(
+            n_features, self.active, "topk", Seeds(seed, seed), self.rows,
+            min(2048, max(2, min(self.rows, n_different))),
+        )  # fmt: skip
+        rows = path.with_name(f"{path.name}.training")
+        found = train(place.model, place.layer, material, settings, folder=rows)
+        found.save(path)
+        shutil.rmtree(rows)
+        return found
+
+
+def _places(models: Sequence[str], layers: Sequence[str], features: Sequence[Path]) -> list[Place]:
+    """What the page is of, at most two layers of one model or one layer of two models, or a dictionary each."""
+    if len(models) > 2 or len(layers) > 2:
+        raise UserError("a page is of one or two models, and of one or two layers")
+    if not models and not features:
+        raise UserError("name a model, or a dictionary with --features")
+    if not features:
+        opened = {name: network(name) for name in models}
+        if len(models) == 2 and len(layers) == 2:
+            each = list(zip(models, layers, strict=True))
+        else:
+            each = [(name, at) for name in models for at in (layers or [_middle(opened[name])])]
+        for name, at in each:
+            opened[name]._asked([at])
+        return [Place(opened[name], at, None, None) for name, at in each]
+    for given, what in ((models, "models"), (layers, "--layer")):
+        if len(given) not in (0, 1, len(features)):
+            raise UserError(f"{len(features)} dictionaries and {len(given)} {what}: give one, or one each")
+    found = []
+    for i, path in enumerate(features):
+        name, at = (given[i if len(given) > 1 else 0] if given else None for given in (models, layers))
+        dictionary = own_dictionary(path.expanduser())
+        model, where = site_of(dictionary, name, at, path)
+        found.append(Place(model, where, path, dictionary))
+    return found
+
+
+def _middle(model: "Network") -> str:
+    """Of the layers that lie on a sheet the middle one."""
+    on_sheet = [one for one in model.layers if model.sheet(one) is not None]
+    if not on_sheet:
+        raise UserError(f"{model.identifier} has no layer on a sheet to begin with: name one with --layer")
+    return on_sheet[len(on_sheet) // 2]
+
+
+def _twins(against: Sequence[Path], places: Sequence[Place]) -> list["Dictionary | None"]:
+    if not against:
+        return [None] * len(places)
+    if any(one.dictionary is None for one in places) or len(against) != len(places):
+        raise UserError("--against: give one for each of --features")
+    found: list[Dictionary | None] = []
+    for path, place in zip(against, places, strict=True):
+        twin = own_dictionary(path.expanduser())
+        assert place.dictionary is not None
+        if twin.n_units != place.dictionary.n_units:
+            raise UserError(
+                f"--against {path} is of {twin.n_units} units, {place.folder} of {place.dictionary.n_units}"
+            )
+        found.append(twin)
+    return found
+
+
+def _looked(
+    place: Place,
+    number: int,
+    places: Sequence[Place],
+    twins: Sequence["Dictionary | None"],
+    learn: _Learning,
+    material: tuple[Path | None, Path | None],
+    most_rows: int,
+) -> "Looked":
+    from ...analysis.interpretability.formats.base import read_dictionary
+    from ...analysis.interpretability.views.base import Inside
+    from ..reports.explorer.looked import Looked
+
+    held_out = shown(place.model, *material, part="held_out", seed=learn.seed)
+    dictionary, twin = place.dictionary, twins[number]
+    if dictionary is None:
+        training = shown(place.model, *material, part="training", seed=learn.seed)
+        dictionary, *more = (learn.learnt(place, training, i) for i in range(learn.seeds))
+        twin = more[0] if more else None
+    inside = Inside(place.model, place.layer, held_out, dictionary, learn.seed, most_rows)
+    if place.folder is not None and not (place.folder / "features.json").is_file():
+        read_dictionary(place.folder, inside.rows)
+    key, title = _name(place, places)
+    return Looked(key, title, inside, twin)
+
+
+def _name(place: Place, places: Sequence[Place]) -> tuple[str, str]:
+    """A key for links, and a title, with as much as tells the layers of a page apart."""
+    parts = [place.model.identifier]
+    if sum(one.model.identifier == parts[0] for one in places) > 1:
+        parts.append(place.layer)
+        same = [one for one in places if (one.model.identifier, one.layer) == (parts[0], place.layer)]
+        if len(same) > 1:
+            parts.append(place.folder.name if place.folder is not None else str(same.index(place) + 1))
+    key = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts)).strip("-.") or "site"
+    others = [
+        one for one in places if one is not place and one.folder is not None and place.folder is not None
+    ]
+    if any(one.folder and place.folder and one.folder.name == place.folder.name for one in others):
+        key = f"{key}-{list(places).index(place) + 1}"
+    return key, " ".join(parts)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(one) for one in _listed(text or ""))
+    except ValueError:
+        raise UserError(f"--lesion takes numbers of features such as 12,40, not {text!r}") from None
+
+
+def _made(seed: int) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    names = ("brodmann", "torch", "numpy", "scipy")
+    return {
+        "command": shlex.join(["brodmann", *sys.argv[1:]]),
+        "seed": seed,
+        "versions": {name: version(name) for name in names},
+    }
+
+
+def _tell(path: Path, n_bytes: int, sites: "Sequence[Site]", work: Path, as_json: bool) -> None:
+    missing = [line for one in sites for line in one.index()["left_out"]]
+    if as_json:
+        each = [{"key": one.key, "title": one.title, **one.n} for one in sites]
+        print_json(
+            {"page": str(path), "bytes": n_bytes, "sites": each, "left_out": missing, "work": str(work)}
+        )
+        return
+    for line in dict.fromkeys(missing):
+        say(f"left out  {line}")
+    say(f"page      {path} ({n_bytes / 1e6:.1f} MB): open it by double click")
+    say(f"kept      {work}: dictionaries and sections, for the next time; it can be removed")

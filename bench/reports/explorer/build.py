@@ -1,0 +1,144 @@
+"""From layers that are looked at to the page: every section of every layer, with progress, kept as it goes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ....errors import UserError, first_line
+from ....files import digest_of, read_json, write_json
+from ....progress import track
+from .content import OF, Column, Material, Page, Section, Site, plain
+from .looked import Asked, Looked
+from .materials import materials_of
+
+SECTIONS = (
+    "views", "examples", "histogram", "tokens", "description", "place", "neighbours", "twins", "brain", "probes",
+    "lens", "effects", "topics",
+)  # fmt: skip
+"""In the order in which they are made; each is a function of that name in a module of that name."""
+
+
+def build(
+    layers: Sequence[Looked],
+    asked: Asked,
+    *,
+    title: str,
+    made: Mapping[str, Any],
+    licence: str = "",
+    notes: Sequence[str] = (),
+    kept: Path | None = None,
+    left_out: Sequence[str] = (),
+) -> Page:
+    """The page of some layers.
+
+    Parameters
+    ----------
+    layers : sequence of Looked
+        Their `material` is set here.
+    asked : Asked
+        Its `others` is set here.
+    title : str
+    made : mapping
+        Command, seed, versions.
+    licence : str
+        Of the texts or pictures, as the page says it.
+    notes : sequence of str
+    kept : Path, optional
+        A folder that keeps sections that are made, so that a page that was stopped goes on.
+    left_out : sequence of str
+        Sections that are not wanted.
+
+    Raises
+    ------
+    UserError
+        For an unknown section.
+    """
+    unknown = set(left_out) - set(SECTIONS)
+    if unknown:
+        raise UserError(f"there is no section {sorted(unknown)[0]!r}: {', '.join(SECTIONS)}")
+    asked = replace(asked, others=layers)
+    wanted = [name for name in SECTIONS if name not in left_out]
+    work = [(one, name) for one in layers for name in wanted]
+    found: dict[str, list[Section]] = {one.key: [] for one in layers}
+    for one, name in track(work, "sections"):
+        found[one.key].append(_section(one, name, asked, kept))
+    materials, of_site = materials_of(layers, found, licence)
+    sites = [_site(replace(one, material=of_site[one.key]), found[one.key]) for one in layers]
+    return Page(title, sites, materials, made, [*notes, *map(_notice, materials)])
+
+
+def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Section:
+    path = None if kept is None else kept / f"{_digest(looked, name, asked)}.json"
+    if path is not None and path.is_file():
+        return _read(read_json(path))
+    make: Callable[[Looked, Asked], Section] = getattr(import_module(f".sections.{name}", __package__), name)
+    try:
+        section = make(looked, asked)
+    except UserError as error:
+        section = Section(name, left_out=[f"{name}: {first_line(error)}"])
+    section = _read(plain(_written(section)))
+    if path is not None:
+        write_json(path, _written(section))
+    return section
+
+
+def _written(section: Section) -> dict[str, Any]:
+    columns = {of: [vars(one) for one in section.columns.get(of, ())] for of in OF}
+    return {**vars(section), "columns": columns}
+
+
+def _read(kept: Mapping[str, Any]) -> Section:
+    columns = {of: [Column(**one) for one in kept["columns"].get(of, ())] for of in OF}
+    return Section(**{**kept, "columns": columns})
+
+
+def _digest(looked: Looked, name: str, asked: Asked) -> str:
+    """Of all that decides what a section says."""
+    inside = looked.inside
+    dictionaries = [None if one is None else one.digest for one in (looked.dictionary, looked.twin)]
+    others = [(one.key, one.title, one.inside.model.digest, one.inside.layer) for one in asked.others]
+    beside = {key: str(value) for key, value in vars(asked).items() if key != "others"}
+    digest = inside.shown_digest
+    return digest_of(
+        name, looked.key, looked.title, inside.model.digest, inside.layer, inside.seed, digest, *dictionaries,
+        json.dumps(others), json.dumps(beside, sort_keys=True),
+    )  # fmt: skip
+
+
+def _site(looked: Looked, sections: Sequence[Section]) -> Site:
+    inside, dictionary = looked.inside, looked.dictionary
+    sheet = inside.model.sheet_of_units(inside.layer, inside.n_units)
+    of_sheet = None
+    if sheet is not None:
+        of_sheet = {
+            "x": sheet.positions[:, 0], "y": sheet.positions[:, 1], "unit": sheet.unit, "shape": sheet.shape,
+            "layout": sheet.layout, "periodic": sheet.periodic, "said": sheet.describe(),
+        }  # fmt: skip
+    facts: dict[str, Any] = {
+        "model": inside.model.identifier,
+        "layer": inside.layer,
+        "modality": "language" if looked.reads else "vision",
+        "weights_digest": inside.model.digest,
+        "seed": inside.seed,
+        "n_rows": len(inside.read),
+        "n_documents": len(set(looked.document.tolist())),
+        "shown_digest": inside.shown_digest,
+    }
+    n = {of: looked.count(of) for of in looked.kinds}
+    if dictionary is not None:
+        facts["dictionary"] = {
+            "variant": dictionary.variant, "k": dictionary.weights.k, "digest": dictionary.digest,
+            **{key: value for key, value in dictionary.facts.items() if not isinstance(value, (list, dict))},
+            "learnt_from_other_weights": bool(dictionary.site.weights_digest)
+            and dictionary.site.weights_digest != inside.model.digest,
+        }  # fmt: skip
+    return Site(looked.key, looked.title, facts, n, of_sheet, looked.material, sections)
+
+
+def _notice(material: Material) -> str:
+    name = material.facts.get("name") or "given"
+    licence = material.facts.get("licence") or "not stated: ask before you publish this folder"
+    return f"This page holds {material.kind}s of {name}; licence: {licence}."
