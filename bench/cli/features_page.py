@@ -1,13 +1,11 @@
 """The command that writes a page to browse units and features."""
 
 import re
-import shlex
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
     from ...models.extraction.rows import TokenWindows
     from ...models.extraction.torch_model import Network
-    from ..reports.explorer.content import Site
     from ..reports.explorer.looked import Looked
+    from ..reports.explorer.page import Written
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ def features_page(
       brodmann features page --features mine.features --against seed2.features --benchmark tuckute2024.netw-ridge
     """
     from ..benchmark import benchmark_card
-    from ..reports.explorer.build import build
+    from ..reports.explorer.explore import explore
     from ..reports.explorer.looked import Asked
-    from ..reports.explorer.page import check_free, write_page
+    from ..reports.explorer.page import check_free
 
     folder = folder.expanduser()
     check_free(folder)
@@ -141,17 +139,17 @@ def features_page(
         describer=describer,
         labels=labels,
     )
-    page = build(
+    written = explore(
         opened,
-        asked,
-        title=title or " and ".join(dict.fromkeys(one.title for one in opened)),
-        made=_made(seed),
+        folder,
+        asked=asked,
+        title=title,
         licence=licence,
+        single=single,
         kept=work / "sections",
         left_out=_listed(without or ""),
     )
-    written = write_page(page, folder, single=single)
-    _tell(written.path, written.n_bytes, page.sites, work, as_json)
+    _tell(written, work, as_json)
 
 
 @dataclass(frozen=True)
@@ -304,26 +302,12 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         raise UserError(f"--lesion takes numbers of features such as 12,40, not {text!r}") from None
 
 
-def _made(seed: int) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    names = ("brodmann", "torch", "numpy", "scipy")
-    return {
-        "command": shlex.join(["brodmann", *sys.argv[1:]]),
-        "seed": seed,
-        "versions": {name: version(name) for name in names},
-    }
-
-
-def _tell(path: Path, n_bytes: int, sites: "Sequence[Site]", work: Path, as_json: bool) -> None:
-    missing = [line for one in sites for line in one.index()["left_out"]]
+def _tell(written: "Written", work: Path, as_json: bool) -> None:
     if as_json:
-        each = [{"key": one.key, "title": one.title, **one.n} for one in sites]
-        print_json(
-            {"page": str(path), "bytes": n_bytes, "sites": each, "left_out": missing, "work": str(work)}
-        )
+        print_json({**vars(written), "path": str(written.path), "work": str(work)})
         return
-    for line in dict.fromkeys(missing):
+    for line in written.left_out:
         say(f"left out  {line}")
-    say(f"page      {path} ({n_bytes / 1e6:.1f} MB): open it by double click")
+    said = ", ".join(f"{n} {of}s" for of, n in written.n.items() if n)
+    say(f"page      {written.path} ({said}, {written.n_bytes / 1e6:.1f} MB): open it by double click")
     say(f"kept      {work}: dictionaries and sections, for the next time; it can be removed")

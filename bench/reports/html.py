@@ -116,12 +116,18 @@ def csv_of(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
 
 
-def environment() -> "Environment":
-    """Where the templates of pages are found, and how numbers are shown in them."""
+def environment(package: str = __package__, folder: str = "templates") -> "Environment":
+    """Where the templates of pages are found, and how numbers are shown in them.
+
+    Parameters
+    ----------
+    package, folder : str
+        The package's folder that holds them.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     shelf = Environment(
-        loader=PackageLoader(__package__),
+        loader=PackageLoader(package, folder),
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,

@@ -120,7 +120,7 @@ def sparse_codes(dictionary: Dictionary, rows: Floats) -> csc_array:
     """
     places, features, values = [], [], []
     for start in range(0, len(rows), _BLOCK):
-        codes: "Codes" = dictionary.encode(rows[start : start + _BLOCK])
+        codes: Codes = dictionary.encode(rows[start : start + _BLOCK])
         kept = (codes.values > 0).numpy()
         places.append(start + np.nonzero(kept)[0])
         features.append(codes.indices.numpy()[kept])

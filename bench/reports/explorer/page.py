@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from ....errors import UserError
-from ....files import write_bytes, whole_folder
+from ....files import whole_folder, write_bytes
 from ..html import environment
-from .content import Page
+from .content import OF, Of, Page
 from .shards import path_of, script
 
 SCRIPTS = (
@@ -35,10 +35,16 @@ class Written:
         What to open.
     n_bytes : int
         Of everything.
+    n : dict of {"unit", "feature"} to int
+        How many have a page.
+    left_out : list of str
+        What is missing, and why.
     """
 
     path: Path
     n_bytes: int
+    n: dict[Of, int]
+    left_out: list[str]
 
 
 def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
@@ -81,8 +87,12 @@ def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
     with whole_folder(folder) as place:
         for name, text in given.items():
             write_bytes(place / name, text.encode("utf-8", "replace"))
+    missing = [line for one in page.sites for line in one.index()["left_out"]]
     return Written(
-        folder / "index.html", sum(len(text.encode("utf-8", "replace")) for text in given.values())
+        folder / "index.html",
+        sum(len(text.encode("utf-8", "replace")) for text in given.values()),
+        {of: sum(one.n.get(of, 0) for one in page.sites) for of in OF},
+        list(dict.fromkeys(missing)),
     )
 
 
@@ -125,10 +135,7 @@ def _html(
     for one in (*inline, style):
         if "</script" in one.lower() or "</style" in one.lower() or "<!--" in one:
             raise ValueError("a script of the page would end its own element")
-    shelf = environment()
-    from jinja2 import PackageLoader
-
-    shelf.loader = PackageLoader(__package__, "web")
+    shelf = environment(__package__, "web")
     return shelf.get_template("index.html").render(
         title=page.title,
         version=version("brodmann"),
