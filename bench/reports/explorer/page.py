@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -54,7 +53,7 @@ def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
     ----------
     page : Page
     folder : Path
-        Made anew where an earlier page stands there.
+        Replaced in one step where an earlier page stands there.
     single : bool
         Everything in ``folder/index.html``.
 
@@ -82,8 +81,6 @@ def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
             **{path_of(name): text for name, text in parts.items()},
         }
     given[_MARK] = f'{{"brodmann": "{version("brodmann")}", "parts": {len(parts)}}}\n'
-    if folder.is_dir():
-        shutil.rmtree(folder)
     with whole_folder(folder) as place:
         for name, text in given.items():
             write_bytes(place / name, text.encode("utf-8", "replace"))
