@@ -138,7 +138,16 @@ class Site:
         for one in self.sections:
             if one.whole is not None:
                 found[f"{self.key}/{one.name}"] = one.whole
-        return found
+        return found | {f"{self.key}/search": {of: self._texts(of) for of in OF}}
+
+    def _texts(self, of: Of) -> list[str]:
+        """What a search looks through: a line of the description, a line of words, labels and promoted tokens."""
+        entries = {one.name: one.entries.get(of) or () for one in self.sections}
+        descriptions, tokens = entries.get("description", ()), entries.get("tokens", ())
+        return [
+            searched(descriptions[i] if descriptions else None, tokens[i] if tokens else None)
+            for i in range(self.n.get(of, 0))
+        ]
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,21 @@ class Page:
         for one in rest:
             found |= one
         return found | {f"material/{one.key}": one.content for one in self.materials}
+
+
+def searched(description: Mapping[str, Any] | None, tokens: Mapping[str, Any] | None) -> str:
+    """The text that a search looks through: the description, an end of line, and all words beside it, each once.
+
+    Parameters
+    ----------
+    description, tokens : mapping or None
+        The entries of these sections.
+    """
+    said, written = description or {}, tokens or {}
+    words = [one.get("text") for one in said.get("others", ())]
+    words += [key[0] for key in (*said.get("keys", ()), *written.get("promoted", ()))]
+    plainly = dict.fromkeys(" ".join(str(one).split()) for one in words if one)
+    return f"{' '.join(str(said.get('text') or '').split())}\n{' '.join(plainly)}"
 
 
 def plain(value: Any, digits: int = 4) -> Any:

@@ -16,8 +16,8 @@ from .content import OF, Of, Page
 from .shards import path_of, script
 
 SCRIPTS = (
-    "store", "elements", "state", "colors", "context", "sheet", "sides", "entry", "blocks", "table", "probes", "lens",
-    "topics", "effects", "about", "app",
+    "store", "elements", "state", "search", "colors", "context", "sheet", "sides", "entry", "blocks", "table", "probes",
+    "lens", "topics", "effects", "about", "app",
 )  # fmt: skip
 """Of the page, in the order in which they are read."""
 _KEY = re.compile(r"[A-Za-z0-9._-]+")

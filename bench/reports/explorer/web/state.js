@@ -2,9 +2,13 @@
 // Where the page is: the whole state stands in the address, #/SITE/PAGE/NUMBER?beside=SITE&colour=NAME..., so that every
 // view can be linked to, and the back button works.
 (() => {
+  function decoded(text) {
+    try { return decodeURIComponent(text); } catch { return text; }
+  }
+
   function read(hash) {
     const [path, query] = hash.replace(/^#\/?/, "").split("?");
-    const [site, page, id] = path.split("/").map(decodeURIComponent);
+    const [site, page, id] = path.split("/").map(decoded);
     const state = Object.fromEntries(new URLSearchParams(query || ""));
     return { ...state, site: site || "", page: page || "sheet", id: id === undefined || id === "" ? null : Number(id) };
   }
@@ -16,6 +20,10 @@
     const path = [site, page, ...(id === null || id === undefined ? [] : [id])].map(encodeURIComponent).join("/");
     return `#/${path}${kept.length ? `?${new URLSearchParams(kept)}` : ""}`;
   };
+
+  // The address of another page: what was asked of the present one alone is left behind.
+  const KEPT = ["site", "page", "id", "beside", "theme", "colour", "of", "selected"];
+  B.open = changes => B.link({ id: null, ...Object.fromEntries(Object.keys(B.state).filter(key => !KEPT.includes(key)).map(key => [key, null])), ...changes });
 
   // Go there; `replace` leaves no step behind for the back button (hovering, typing, dragging).
   B.go = (changes, { replace = false } = {}) => {

@@ -23,6 +23,7 @@ const B = { blocks: {}, pages: {} };
       const script = document.createElement("script");
       script.src = `data/${name.replaceAll("/", "-")}.js`;
       script.onerror = () => reject(new Error(`the part ${name} is missing from this folder`));
+      script.onload = () => { if (!raw.has(name)) reject(new Error(`the part ${name} of this folder is damaged`)); };
       document.head.append(script);
     });
   }

@@ -1,0 +1,274 @@
+"use strict";
+// The blocks of a unit's or feature's page, one a section, in the order in which they stand; each beside its controls.
+(() => {
+  const { make, number, percent } = B;
+  const TITLES = {
+    kind: "control", n: "n", median: "median r", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
+    fires: "loss where it fires", elsewhere: "loss elsewhere", kurtosis: "kurtosis", joins: "joins", held_out_r: "held-out r",
+  };
+  const SHARES = new Set(["share_above_half", "detection", "shared", "coverage", "purity"]);
+  B.titled = key => TITLES[key] ?? key.replaceAll("_", " ");
+  const cell = (key, value) => typeof value === "number" ? (SHARES.has(key) ? percent(value) : number(value)) : value === null || value === undefined ? "–" : String(value);
+
+  // A table of rows {key: value}: the columns are all keys, in the order in which they first come.
+  B.rows = (rows, { caption = null } = {}) => {
+    const keys = [...new Set(rows.flatMap(Object.keys))];
+    const isNumber = key => rows.every(row => row[key] === undefined || row[key] === null || typeof row[key] === "number");
+    const side = key => isNumber(key) ? "number" : null;
+    return make(
+      "div", { class: "scroll" },
+      make("table", {}, caption && make("caption", {}, caption), make("thead", {}, make("tr", {}, keys.map(key => make("th", { scope: "col", class: side(key) }, B.titled(key))))),
+        make("tbody", {}, rows.map(row => make("tr", {}, keys.map((key, i) => make(i ? "td" : "th", { scope: i ? null : "row", class: side(key) }, cell(key, row[key]))))))),
+    );
+  };
+
+  // The controls of a section, as rows below what they belong to.
+  B.controls = (site, name) => {
+    const rows = site.controls?.[name];
+    return rows?.length ? make("div", { class: "controls" }, B.rows(rows, { caption: "Controls: the same number of what should have none" })) : null;
+  };
+
+  // Anything as a list of its parts.
+  B.facts = value => {
+    if (value === null || typeof value !== "object") return typeof value === "number" ? number(value) : value === null ? "–" : String(value);
+    if (Array.isArray(value)) return value.every(one => one === null || typeof one !== "object") ? value.map(one => typeof one === "number" ? number(one) : String(one)).join(", ") : make("ul", { class: "plain" }, value.map(one => make("li", {}, B.facts(one))));
+    return make("dl", { class: "facts" }, Object.entries(value).map(([key, one]) => [make("dt", {}, B.titled(key)), make("dd", {}, B.facts(one))]));
+  };
+
+  // A bar from zero between `low` and `high`, with a tick where the ceiling is.
+  function meter(value, { low = 0, high = 1, tick = null, control = false } = {}) {
+    const at = one => `${Math.max(0, Math.min(100, 100 * (one - low) / (high - low || 1)))}%`;
+    const from = Math.min(value ?? 0, 0), to = Math.max(value ?? 0, 0);
+    return make(
+      "div", { class: "meter", "aria-hidden": "true" },
+      make("i", { class: control ? "control" : value < 0 ? "minus" : null, style: { left: at(from), right: `calc(100% - ${at(to)})` } }),
+      low < 0 && make("u", { style: { left: at(0) } }), tick !== null && make("b", { style: { left: at(tick) } }),
+    );
+  }
+  B.meter = meter;
+
+  function bars(rows, { low = 0, high = 1, caption = null } = {}) {
+    return make("table", { class: "bars" }, caption && make("caption", {}, caption), make("tbody", {}, rows.map(({ name, value, tick = null, control = false, more = null }) =>
+      make("tr", { class: control ? "control" : null }, make("th", { scope: "row" }, name), make("td", { class: "track" }, meter(value, { low, high, tick, control })), make("td", { class: "number" }, number(value), more)))));
+  }
+
+  const chip = ([text, value], said = number) => make("li", {}, B.context.token(text), value !== null && value !== undefined && make("small", {}, said(value)));
+  const links = (site, of, pairs, said) => make("ul", { class: "plain small" }, pairs.map(([id, ...rest]) => make("li", {}, B.link_to(site, of, id), make("span", { class: "faint" }, ` ${said(rest)}`), label(site, of, id))));
+  function label(site, of, id) {
+    const text = B.column(site, of, "description")?.values[id];
+    return text ? make("div", {}, text) : null;
+  }
+
+  // All columns of the table for this one, with where it stands among all.
+  const numbers = {
+    title: "In numbers",
+    draw: (_, { site, of, id }) => {
+      const shown = site.columns[of].filter(one => one.kind !== "text" && one.values[id] !== null && !(one.kind === "category" && one.values[id] < 0));
+      if (!shown.length) return null;
+      const below = column => {
+        const mine = column.values[id];
+        let n = 0, all = 0;
+        for (const one of column.values) if (one !== null) { all += 1; if (one < mine) n += 1; }
+        return n / all;
+      };
+      const row = column => {
+        const value = column.values[id];
+        const beside = column.beside.map(one => `${one.kind}: ${number(one.value)}`).join("; ");
+        const name = make("th", { scope: "row", title: column.sentence || null }, column.title, beside && make("div", { class: "faint small" }, beside));
+        if (column.kind === "category") return make("tr", {}, name, make("td", { colspan: 2, class: "number" }, column.categories[value] ?? "–"));
+        return make("tr", {}, name, make("td", { class: "number" }, number(value), column.unit && ` ${column.unit}`), make("td", { class: "number faint" }, `${Math.round(100 * below(column))} %`));
+      };
+      const groups = [...new Set(shown.map(one => one.group))];
+      return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "what")), make("th", { scope: "col", class: "number" }, "value"), make("th", { scope: "col", class: "number" }, `${of}s below`))),
+        groups.map(group => make("tbody", {}, shown.filter(one => one.group === group).map(row))));
+    },
+  };
+
+  const description = {
+    title: "Description", controls: true,
+    draw: (value, { site }) => {
+      const [kind, control] = value.control ?? [];
+      const rows = [{ name: "this description", value: value.r }, ...(value.control ? [{ name: kind, value: control, control: true }] : [])];
+      for (const one of site.controls?.description ?? []) if (one.kind !== kind && one.median !== undefined) rows.push({ name: `${one.kind} (median of ${one.n ?? "all"})`, value: one.median, control: true });
+      const facts = [["told from other texts", percent(value.detection)], ["of its mass", percent(value.coverage)], ["of the rows that hold it", percent(value.purity)]].filter(([, one]) => one !== "–");
+      return make(
+        "div", {},
+        make("p", { class: "says" }, value.text ?? "no description"),
+        make("p", { class: "score" }, make("strong", {}, `r ${number(value.r)}`), ` on texts that it has not seen`, value.control && make("span", { class: "faint" }, ` · ${kind}: r ${number(control)}`)),
+        bars(rows, { low: Math.min(0, ...rows.map(one => one.value ?? 0)), caption: "How well a description predicts activation (r): this one, and those of controls" }),
+        facts.length > 0 && make("p", { class: "small faint" }, facts.map(([name, one]) => `${name}: ${one}`).join(" · ")),
+        value.keys?.length > 0 && make("div", {}, make("h3", {}, "What it answers to most"), make("ul", { class: "chips" }, value.keys.map(([text, strength, share]) => chip([text, share ?? strength], share === undefined ? number : percent)))),
+        value.families?.length > 0 && make("p", { class: "small faint" }, `Kinds of description that were tried (r): ${value.families.map(([name, r]) => `${name} ${number(r)}`).join(", ")}. Made from ${value.source ?? "tables"}.`),
+        value.others?.length > 0 && make("div", {}, make("h3", {}, "Other descriptions"), make("ul", { class: "plain" }, value.others.map(one => make("li", {}, one.text, make("span", { class: "faint" }, ` ${one.source}, r ${number(one.r)}`))))),
+        site.controls?.description && make("details", { class: "small" }, make("summary", {}, "All numbers of the controls"), B.rows(site.controls.description)),
+      );
+    },
+  };
+
+  const examples = {
+    title: "What it answers to",
+    draw: (value, { site, material }) => {
+      if (!material) return B.say("The texts or pictures of the examples are not in this folder.");
+      const max = 100 * value.step, seen = site.facts.modality === "vision";
+      const some = (list, { bare = false } = {}) => seen
+        ? make("ul", { class: "pictures" }, list.map(one => make("li", {}, B.context.picture(material, one, { max, bare }))))
+        : make("ol", { class: "examples" }, list.map(one => make("li", {}, B.context.text(material, one, { max, aligned: true }))));
+      const box = make("div", {});
+      const quantile = one => [
+        make("p", { class: "quantile" }, make("span", {}, `${number(one.low)} to ${number(one.high)}`), make("span", {}, `${percent(one.share)} of ${seen ? "places" : "tokens"}`)), some(one.examples, box),
+      ];
+      const fill = bare => {
+        box.bare = bare;
+        box.replaceChildren(
+          make("h3", {}, `Highest (to ${number(max)})`), some(value.top ?? [], { bare }),
+          ...(value.quantiles?.length ? [make("h3", {}, "From every part of its range"), ...value.quantiles.toReversed().flatMap(quantile)] : []),
+        );
+      };
+      fill(false);
+      const toggle = make("button", { type: "button", "aria-pressed": "false", onclick: () => {
+        const on = toggle.getAttribute("aria-pressed") !== "true";
+        toggle.setAttribute("aria-pressed", String(on));
+        if (seen) fill(on); else box.classList.toggle("values", on);
+      } }, seen ? "Pictures without shading" : "Show values");
+      return make("div", {}, make("p", { class: "small faint" }, seen ? "Shaded: the places that drive it." : "Shaded: activation, orange above and blue below zero. The peak is underlined; contexts end where the window does.", " ", toggle), box);
+    },
+  };
+
+  const histogram = {
+    title: "How often, how strongly",
+    draw: value => {
+      const { edges, counts, silent, n } = value, most = Math.max(1, ...counts);
+      const height = one => `${100 * Math.log1p(one) / Math.log1p(most)}%`;
+      const said = `Histogram of ${n} rows, from ${number(edges[0])} to ${number(edges.at(-1))}; the most in one bar: ${most}`;
+      return make(
+        "div", {},
+        make("div", { class: "histogram", role: "img", "aria-label": said }, counts.map((one, i) => make("i", { class: edges[i + 1] <= 0 ? "minus" : null, title: `${number(edges[i])} to ${number(edges[i + 1])}: ${one}`, style: { height: height(one) } }))),
+        make("div", { class: "axis", "aria-hidden": "true" }, make("span", {}, number(edges[0])), make("span", {}, "activation (heights by log of counts)"), make("span", {}, number(edges.at(-1)))),
+        silent !== undefined && silent !== null && make("p", { class: "small" }, `Silent in ${percent(silent / n)} of ${n} rows.`),
+        make("details", { class: "small" }, make("summary", {}, "The counts as a table"), B.rows(counts.map((one, i) => ({ from: edges[i], to: edges[i + 1], rows: one })))),
+      );
+    },
+  };
+
+  const tokens = {
+    title: "What it writes into the output",
+    draw: value => make(
+      "div", {},
+      make("div", { class: "columns" },
+        make("div", {}, make("h3", {}, "Promoted"), make("ul", { class: "chips" }, (value.promoted ?? []).map(one => chip(one)))),
+        make("div", {}, make("h3", {}, "Suppressed"), make("ul", { class: "chips" }, (value.suppressed ?? []).map(one => chip(one))))),
+      value.kurtosis !== undefined && make("p", { class: "small faint" }, `Kurtosis over the vocabulary ${number(value.kurtosis)}: how much it singles tokens out.`),
+    ),
+  };
+
+  const place = {
+    title: "Where on the sheet",
+    draw: (value, { site, of, id }) => {
+      const parts = [];
+      if (value.mass) {
+        if (B.sheet?.map && site.sheet) {
+          const values = new Array(site.n.unit).fill(0);
+          for (const [unit, share] of value.mass) values[unit] = share;
+          parts.push(B.sheet.map(site, { of: "unit", values, mark: [value.x, value.y] }));
+        }
+        const facts = [["spread", value.spread, value.units ?? ""], ["effective units", value.effective_units, ""], ["Moran's I", value.morans_i, value.p === null || value.p === undefined ? "" : `p ${number(value.p)}`]];
+        parts.push(make("p", { class: "small" }, facts.filter(([, one]) => one !== undefined && one !== null).map(([name, one, more]) => `${name} ${number(one)} ${more}`.trim()).join(" · ")));
+        parts.push(make("details", { class: "small", open: !B.sheet?.map }, make("summary", {}, "Units that it writes into most"), links(site, "unit", value.mass.slice(0, 12), ([share]) => percent(share))));
+      }
+      if (value.used_by) parts.push(make("h3", {}, "Features that use it"), links(site, "feature", value.used_by, ([weight]) => number(weight)));
+      if (of === "unit" && site.sheet && !value.mass) {
+        parts.unshift(make("p", { class: "small" }, `At ${number(site.sheet.x[id])}, ${number(site.sheet.y[id])}${site.sheet.unit ? ` (${site.sheet.unit})` : ""}`));
+        if (B.sheet?.map) parts.unshift(B.sheet.map(site, { of: "unit", values: site.sheet.x.map((_, i) => i === id ? 1 : 0), mark: [site.sheet.x[id], site.sheet.y[id]] }));
+      }
+      return parts.length ? make("div", {}, parts) : null;
+    },
+  };
+
+  const neighbours = {
+    title: "Neighbours",
+    draw: (value, { site, of }) => {
+      const near = new Set((value.sheet ?? []).map(([id]) => id)), control = site.controls?.neighbours?.find(one => one.shared !== undefined);
+      return make(
+        "div", {},
+        value.shared !== undefined && value.shared !== null && make("p", {}, `${percent(value.shared)} of its neighbours on the sheet are among those that answer alike`, control && make("span", { class: "faint" }, `; ${percent(control.shared)} on a ${control.kind}`), "."),
+        make("div", { class: "columns" },
+          value.sheet && make("div", {}, make("h3", {}, "On the sheet"), links(site, of, value.sheet, ([distance, r]) => `${number(distance)} away${r === undefined || r === null ? "" : `, r ${number(r)}`}`)),
+          value.functional && make("div", {}, make("h3", {}, "By what they answer to"), links(site, of, value.functional, ([r, distance]) => `r ${number(r)}${distance === undefined || distance === null ? "" : `, ${number(distance)} away`}`)),
+          value.units?.length > 0 && make("div", {}, make("h3", {}, of === "feature" ? "Units that answer alike" : "Correlated units"), links(site, "unit", value.units, ([r]) => `r ${number(r)}`))),
+        [...near].some(id => value.functional?.some(([other]) => other === id)) && make("p", { class: "small faint" }, "Some stand in both lists."),
+      );
+    },
+  };
+
+  const twins = {
+    title: "The same in other networks and seeds", controls: true,
+    draw: (value, { site, of, id }) => {
+      if (!value.matches?.length) return null;
+      const shows = ["cosine", "r", "held_out_r"].filter(key => value.matches.some(one => one[key] !== undefined && one[key] !== null));
+      const row = match => {
+        const other = match.site ? B.site(match.site) : null, kind = match.of ?? of;
+        const text = match.text ?? (other && B.column(other, kind, "description")?.values[match.id]);
+        return make(
+          "tr", {},
+          make("th", { scope: "row" }, other ? B.link_to(other, kind, match.id, { text: `${kind} ${match.id}`, more: { beside: null } }) : `${kind} ${match.id}`, make("div", { class: "faint small" }, match.where, other && ` · ${other.title}`), text && make("div", { class: "small" }, text),
+            other && make("div", { class: "small" }, make("a", { href: B.open({ site: site.key, page: of, id, beside: other.key, with: kind === of ? match.id : null }) }, "put beside")),
+            match.splits?.length > 1 && make("div", { class: "faint small" }, `splits into ${match.splits.map(([number_, cosine]) => `${number_} (${number(cosine)})`).join(", ")}`)),
+          shows.map(key => make("td", { class: "number" }, number(match[key]))),
+        );
+      };
+      const floor = one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), shows.map(key => make("td", { class: "number" }, one[key] === undefined ? "" : number(one[key]))));
+      return make("div", { class: "scroll" }, make("table", {},
+        make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "best match"), shows.map(key => make("th", { scope: "col", class: "number" }, B.titled(key))))),
+        make("tbody", {}, value.matches.map(row), (site.controls?.twins ?? []).map(floor))));
+    },
+  };
+
+  const brain = {
+    title: "What it predicts of the brain",
+    draw: value => {
+      const found = (Array.isArray(value) ? value : [value]).filter(one => one?.regions?.length);
+      if (!found.length) return null;
+      const one = ({ benchmark, n, regions }) => {
+        const every = regions.flatMap(([, r, ceiling]) => [r ?? 0, ceiling ?? 0]);
+        const rows = regions.map(([name, r, ceiling, p]) => ({ name, value: r, tick: ceiling ?? null, more: make("span", { class: "faint" }, `${ceiling === null || ceiling === undefined ? "" : ` of ${number(ceiling)}`}${p === null || p === undefined ? "" : `, p ${number(p)}`}`) }));
+        return bars(rows, { low: Math.min(0, ...every), high: Math.max(0.1, ...every), caption: `${benchmark}, ${n} stimuli: r with each region on the half that it was not chosen on; the mark is the ceiling` });
+      };
+      return make("div", {}, found.map(one));
+    },
+  };
+
+  const probes = {
+    title: "What can be read from it",
+    draw: value => {
+      const rows = value.map(([property, f1, precision, recall, rank, t]) => ({ property, F1: f1, precision, recall, rank, t }));
+      return B.rows(rows, { caption: "As a one-unit probe, on documents that it was not fitted on; rank among all units" });
+    },
+  };
+
+  const lesionRows = lesion => ["lesion", "edit"].filter(key => lesion[key]).map(key => ({ what: key === "lesion" ? "its units silenced" : "it alone taken out", ...lesion[key] }));
+  const effects = {
+    title: "What its silence changes",
+    draw: async (value, { site, id, of }) => {
+      const whole = site.sections.whole.includes("effects") ? await B.get(`${site.key}/effects`).catch(() => null) : null;
+      const lesion = of === "feature" ? whole?.lesions?.find(one => one.feature === id) : null;
+      const most = Math.max(value.fires ?? 0, value.elsewhere ?? 0, value.other_fires ?? 0, 1e-9), least = Math.min(0, value.fires ?? 0, value.elsewhere ?? 0, value.other_fires ?? 0);
+      const rows = [
+        { name: "where it fires", value: value.fires, more: value.n_fires ? make("span", { class: "faint" }, ` n ${value.n_fires}`) : null },
+        { name: "elsewhere", value: value.elsewhere, more: value.n_elsewhere ? make("span", { class: "faint" }, ` n ${value.n_elsewhere}`) : null },
+        { name: "another silenced where it fires", value: value.other_fires, control: true },
+      ].filter(one => one.value !== undefined);
+      const against = lesion?.controls ? Object.entries(lesion.controls).map(([kind, found]) => {
+        const one = found.specific ?? Object.values(found)[0] ?? {};
+        return { kind, draws: one.n, "mean specific": one.mean, excess: one.excess, "95 %": one.interval?.map(number).join(" to "), p: one.p };
+      }) : [];
+      return make(
+        "div", {}, bars(rows, { low: least, high: most, caption: "Change of the loss (nats) when it is silenced" }),
+        value.most?.length > 0 && make("div", {}, make("h3", {}, "Tokens that suffer most"), make("ul", { class: "chips" }, value.most.map(one => chip(one)))),
+        lesion && make("div", {}, make("h3", {}, `Its lesion: ${lesion.units?.length ?? 0} units`), B.rows(lesionRows(lesion)), against.length > 0 && B.rows(against, { caption: "Beside lesions of other units (specific: where it fires less elsewhere)" })),
+      );
+    },
+  };
+
+  // The order of this list is that of the page.
+  Object.assign(B.blocks, { description, examples, tokens, neighbours, histogram, numbers, brain, place, twins, probes, effects });
+})();
