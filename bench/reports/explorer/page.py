@@ -16,10 +16,11 @@ from .content import OF, Of, Page
 from .shards import path_of, script
 
 SCRIPTS = (
-    "store", "elements", "state", "search", "colors", "context", "sheet", "sides", "entry", "blocks", "table", "probes",
-    "lens", "topics", "effects", "about", "app",
+    "store", "elements", "state", "search", "colors", "chart", "places", "context", "board", "chosen", "sheet", "sides",
+    "entry", "blocks", "table", "probes", "lens", "topics", "effects", "about", "app",
 )  # fmt: skip
 """Of the page, in the order in which they are read."""
+STYLES = ("style", "views")
 _KEY = re.compile(r"[A-Za-z0-9._-]+")
 _MARK = "explorer.json"
 
@@ -76,7 +77,7 @@ def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
     else:
         given = {
             "index.html": _folder(page),
-            "style.css": asset("style.css"),
+            "style.css": _style(),
             **{f"{name}.js": text for name, text in scripts.items()},
             **{path_of(name): text for name, text in parts.items()},
         }
@@ -114,6 +115,10 @@ def asset(name: str) -> str:
     return (files(__package__) / "web" / name).read_text(encoding="utf-8")
 
 
+def _style() -> str:
+    return "".join(asset(f"{name}.css") for name in STYLES)
+
+
 def _folder(page: Page) -> str:
     # a page from file:// is of no origin in some browsers, so that 'self' alone would forbid its own scripts
     return _html(page, "script-src 'self' file:; style-src 'self' file:", scripts=SCRIPTS)
@@ -121,7 +126,7 @@ def _folder(page: Page) -> str:
 
 def _single(page: Page, scripts: dict[str, str], parts: dict[str, str]) -> str:
     inline = [*scripts.values(), *parts.values()]
-    style = asset("style.css")
+    style = _style()
     policy = f"script-src {' '.join(map(_hash, inline))}; style-src {_hash(style)}"
     return _html(page, policy, style=style, inline=inline)
 
