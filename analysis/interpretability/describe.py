@@ -26,6 +26,8 @@ _BLOCK = 256
 """Units or features that are described at once."""
 _LEAST_RATIO, _MOST_Q = 1.5, 0.001
 _PROMOTED = 3
+ENOUGH = 50
+"""Firing rows of the part that scores, below which a score is chance and does not count in a summary."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Description:
         The largest share first.
     families : list of (name, r on the part that chooses)
         The best first.
+    n_firing : int
+        Rows of the part that scores in which it fires.
     """
 
     text: str
@@ -52,6 +56,7 @@ class Description:
     purity: float
     keys: list[tuple[str, float, float]]
     families: list[tuple[str, float]]
+    n_firing: int
 
 
 @dataclass(frozen=True)
@@ -182,12 +187,20 @@ class _Block:
             r.append(correlations(predicted(keys, parts.chooses, table), second))
         self.r = np.array(r)
         self.fires = np.diff(first.indptr) > 0
-        self.winner = np.where(np.isnan(self.r), -2.0, self.r).argmax(axis=0)
+        self.n_firing = np.diff(third.indptr)
+        self.winner = self._winner()
         self.scores = Scores(*(np.full(self.n, np.nan) for _ in range(4)))
         self.rules = [list[tuple[str, float, float]]() for _ in range(self.n)]
         for i, keys in enumerate(evidence.keys):
             self._scored(i, keys, tables[i], (first, second, third))
         self.counts = self._counted(first)
+
+    def _winner(self) -> Indices:
+        """The largest r on the part that chooses; the token, the plainest, where no family predicts anything there."""
+        r = np.where(np.isnan(self.r), -2.0, self.r)
+        names = [one.name for one in self.evidence.families]
+        plainest = names.index("token") if "token" in names else 0
+        return np.where(r.max(axis=0) > 0, r.argmax(axis=0), plainest)
 
     def _scored(self, i: int, keys: Keys, table: csc_array, activations: tuple[csc_array, csc_array, csc_array]) -> None:
         won = np.flatnonzero((self.winner == i) & self.fires)
@@ -225,7 +238,7 @@ class _Block:
             )
             one = [float(getattr(self.scores, name)[i]) for name in ("r", "detection", "coverage", "purity")]
             ranked = sorted(known, key=lambda pair: -pair[1])
-            each.append(Description(text, family.name, *one, self.rules[i], ranked))
+            each.append(Description(text, family.name, *one, self.rules[i], ranked, int(self.n_firing[i])))
         return each
 
     def _promoted(self, i: int) -> list[str]:
@@ -284,19 +297,28 @@ def _most(evidence: Evidence, found: Enrichment, column: int) -> tuple[str, floa
 
 
 def summary(found: Sequence[Description | None]) -> dict[str, float | int]:
-    """How well descriptions predict: how many, median r, share of r above one half, median detection.
+    """How well descriptions predict: how many there are, median r, share of r above one half, median detection.
+
+    Only those count that fire in 50 rows of the part that scores; ``all_median`` is over all that fire there at all, and
+    ``rare`` counts all that are left out.
 
     Parameters
     ----------
     found : sequence of Description or None
-        Those without an r are left out, and counted.
     """
-    r = np.array([one.r for one in found if one is not None and np.isfinite(one.r)])
-    detection = [one.detection for one in found if one is not None and np.isfinite(one.detection)]
+    scored = [one for one in found if one is not None and np.isfinite(one.r)]
+    kept = [one for one in scored if one.n_firing >= ENOUGH]
+    r = np.array([one.r for one in kept])
     return {
-        "n": len(r),
-        "silent": len(found) - len(r),
-        "median": float(np.median(r)) if len(r) else float("nan"),
+        "n": len(kept),
+        "rare": len(found) - len(kept),
+        "median": _median([one.r for one in kept]),
         "share_above_half": float((r > 0.5).mean()) if len(r) else float("nan"),
-        "detection": float(np.median(detection)) if detection else float("nan"),
+        "detection": _median([one.detection for one in kept]),
+        "all_median": _median([one.r for one in scored]),
     }
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [one for one in values if np.isfinite(one)]
+    return float(np.median(known)) if known else float("nan")
