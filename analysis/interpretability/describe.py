@@ -1,0 +1,324 @@
+"""What each unit or feature of a layer fires on, in plain words made by counting, and how well those words predict.
+
+Rows are parted by document: one part makes every family's table, one chooses the family, one scores it. With f the
+activation, a table says at key k
+
+    f^(k) = sum of f where k holds / (rows where k holds + 5)
+
+for the ten keys of largest mass, 0 elsewhere; r is the correlation of f^ with f over all rows of the part that scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array, csr_array, issparse
+
+from ...errors import UserError
+from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
+from .descriptions.enrichment import Enrichment, enrichment, firing_counts, of_context
+from .descriptions.evidence import Indices, Parts, Reading, Seen, Shown, parts_of
+from .descriptions.scores import Scores, correlations, predicted, score_tables
+from .descriptions.wording import in_words
+
+_BLOCK = 256
+"""Units or features that are described at once."""
+_LEAST_RATIO, _MOST_Q = 1.5, 0.001
+_PROMOTED = 3
+ENOUGH = 50
+"""Firing rows of the part that scores, below which a score is chance and does not count in a summary."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """Of one unit or feature.
+
+    Attributes
+    ----------
+    text : str
+    family : str
+    r, detection, coverage, purity : float
+        On the part that scores; NaN where it does not fire there.
+    keys : list of (name, predicted activation, share of the mass of the part that describes)
+        The largest share first.
+    families : list of (name, r on the part that chooses)
+        The best first.
+    n_firing : int
+        Rows of the part that scores in which it fires.
+    """
+
+    text: str
+    family: str
+    r: float
+    detection: float
+    coverage: float
+    purity: float
+    keys: list[tuple[str, float, float]]
+    families: list[tuple[str, float]]
+    n_firing: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was shown, its parts, and the keys of every family: made once, for all units, features and controls.
+
+    Attributes
+    ----------
+    shown : Reading or Seen
+    parts : Parts
+    families : list of Family
+        Those that apply.
+    keys : list of Keys
+        Of each family, of all rows.
+    random_state : int
+    """
+
+    shown: Shown
+    parts: Parts
+    families: list[Family]
+    keys: list[Keys]
+    random_state: int = 0
+    by_part: Mapping[int, Keys] = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def of(cls, shown: Shown, *, names: Sequence[str] | None = None, random_state: int = 0) -> "Evidence":
+        """The evidence of what was shown.
+
+        Parameters
+        ----------
+        shown : Reading or Seen
+        names : sequence of str, optional
+            Families; all that apply by default.
+        random_state : int
+
+        Raises
+        ------
+        UserError
+            For fewer than three documents, or where no family applies.
+        """
+        parts = parts_of(shown.groups, random_state=random_state)
+        tried = [one for one in families_of(shown) if names is None or one.name in names]
+        made = [(one, keys) for one in tried if (keys := one.keys(shown)) is not None]
+        if not made:
+            raise UserError("no family of descriptions applies to what was shown")
+        families, keys = [one for one, _ in made], [keys for _, keys in made]
+        first = {i: Keys(one.held[parts.describes], one.name) for i, one in enumerate(keys)}
+        return cls(shown, parts, families, keys, random_state, first)
+
+    def keys_of(self, name: str) -> Keys | None:
+        """The keys of one family on the part that describes; None where it does not apply."""
+        return next((self.by_part[i] for i, one in enumerate(self.families) if one.name == name), None)
+
+
+def describe(
+    activations: csc_array | npt.ArrayLike,
+    shown: Shown | Evidence,
+    *,
+    promoted: npt.NDArray[np.intp] | None = None,
+    random_state: int = 0,
+) -> list[Description | None]:
+    """Describe every column of activations, and score the descriptions on documents that they have not seen.
+
+    Parameters
+    ----------
+    activations : sparse or dense array of shape (n_rows, n)
+        What is below 0 counts as silence.
+    shown : Reading, Seen or Evidence
+        What the rows are of.
+    promoted : int array of shape (n, m), optional
+        Ids of the tokens that each promotes, the most first.
+    random_state : int
+        Of the parts and of the rows on which firing is detected; that of the evidence where it is given.
+
+    Returns
+    -------
+    list of Description or None
+        None for what never fires in the part that describes.
+
+    Raises
+    ------
+    UserError
+        For fewer than three documents, or other numbers of rows.
+    """
+    evidence = shown if isinstance(shown, Evidence) else Evidence.of(shown, random_state=random_state)
+    shape = activations.shape if issparse(activations) else np.shape(activations)
+    if len(shape) != 2 or shape[0] != len(evidence.shown):
+        raise UserError(f"activations are {tuple(shape)}: a row for each of the {len(evidence.shown)} that were shown")
+    if promoted is not None and (promoted.ndim != 2 or len(promoted) != shape[1]):
+        raise UserError(f"promoted tokens are {promoted.shape}, one row for each of {shape[1]}")
+    made = [
+        _Block(
+            evidence,
+            _positive(activations, start, min(start + _BLOCK, shape[1])),
+            None if promoted is None else promoted[start : start + _BLOCK],
+        )
+        for start in range(0, shape[1], _BLOCK)
+    ]
+    found = _enriched(evidence, made)
+    start, described = 0, list[Description | None]()
+    for block in made:
+        part = None if found is None else _columns(found, start, start + block.n)
+        described += block.described(part)
+        start += block.n
+    return described
+
+
+def _positive(activations: csc_array | npt.ArrayLike, start: int, stop: int) -> csr_array:
+    part = csr_array(activations[:, start:stop])  # type: ignore[index]
+    part = part.maximum(0)
+    part.eliminate_zeros()
+    return csr_array(part)
+
+
+class _Block:
+    """Some columns, described at once; of their activations only counts are kept."""
+
+    def __init__(self, evidence: Evidence, activations: csr_array, promoted: Indices | None) -> None:
+        self.evidence, self.promoted, self.n = evidence, promoted, activations.shape[1]
+        parts = evidence.parts
+        first, second, third = (
+            csc_array(activations[rows]) for rows in (parts.describes, parts.chooses, parts.scores)
+        )
+        tables, r = [], []
+        for i, (family, keys) in enumerate(zip(evidence.families, evidence.keys, strict=True)):
+            table = family.table(evidence.by_part[i], Part(evidence.shown, parts.describes, first, promoted))
+            tables.append(table)
+            r.append(correlations(predicted(keys, parts.chooses, table), second))
+        self.r = np.array(r)
+        self.fires = np.diff(first.indptr) > 0
+        self.n_firing = np.diff(third.indptr)
+        self.winner = self._winner()
+        self.scores = Scores(*(np.full(self.n, np.nan) for _ in range(4)))
+        self.rules = [list[tuple[str, float, float]]() for _ in range(self.n)]
+        for i, keys in enumerate(evidence.keys):
+            self._scored(i, keys, tables[i], (first, second, third))
+        self.counts = self._counted(first)
+
+    def _winner(self) -> Indices:
+        """The largest r on the part that chooses; the token, the plainest, where no family predicts anything there."""
+        r = np.where(np.isnan(self.r), -2.0, self.r)
+        names = [one.name for one in self.evidence.families]
+        plainest = names.index("token") if "token" in names else 0
+        return np.where(r.max(axis=0) > 0, r.argmax(axis=0), plainest)
+
+    def _scored(self, i: int, keys: Keys, table: csc_array, activations: tuple[csc_array, csc_array, csc_array]) -> None:
+        won = np.flatnonzero((self.winner == i) & self.fires)
+        if not len(won):
+            return
+        first, second, third = (one[:, won] for one in activations)
+        parts, table = self.evidence.parts, table[:, won]
+        sides = ((parts.chooses, second), (parts.scores, third))
+        scores = score_tables(keys, table, sides, random_state=self.evidence.random_state)
+        for name in vars(scores):
+            getattr(self.scores, name)[won] = getattr(scores, name)
+        for column, rules in zip(won, rules_of(self.evidence.by_part[i], table, first), strict=True):
+            self.rules[column] = rules
+
+    def _counted(self, first: csc_array) -> tuple[Floats, Floats] | None:
+        classes = self.evidence.keys_of("class")
+        return None if classes is None else firing_counts(classes, first)
+
+    def described(self, found: Enrichment | None) -> list[Description | None]:
+        """The descriptions, with where each fires more often."""
+        each = list[Description | None]()
+        for i in range(self.n):
+            if not self.fires[i]:
+                each.append(None)
+                continue
+            family = self.evidence.families[self.winner[i]]
+            names = [one.name for one in self.evidence.families]
+            known = [(name, float(r)) for name, r in zip(names, self.r[:, i], strict=True) if not np.isnan(r)]
+            text = in_words(
+                family.phrase,
+                self.rules[i],
+                marks=family.name not in ("class", "picture"),
+                promoted=self._promoted(i),
+                more=None if found is None or family.name == "class" else _most(self.evidence, found, i),
+            )
+            one = [float(getattr(self.scores, name)[i]) for name in ("r", "detection", "coverage", "purity")]
+            ranked = sorted(known, key=lambda pair: -pair[1])
+            each.append(Description(text, family.name, *one, self.rules[i], ranked, int(self.n_firing[i])))
+        return each
+
+    def _promoted(self, i: int) -> list[str]:
+        if self.promoted is None or not isinstance(self.evidence.shown, Reading):
+            return []
+        texts = self.evidence.shown.texts
+        return [texts.get(int(one), f"<{one}>") for one in self.promoted[i][:_PROMOTED]]
+
+
+def rules_of(keys: Keys, table: csc_array, activations: csc_array) -> list[list[tuple[str, float, float]]]:
+    """Of every column its keys, what is predicted there, and the share of its activation that lies there.
+
+    Parameters
+    ----------
+    keys : Keys
+    table : sparse array of shape (n_keys, n)
+    activations : sparse array of shape (n_rows, n)
+    """
+    used = np.unique(table.indices)
+    narrow = Keys(csr_array(keys.by_key[:, used]), keys.name)
+    held = masses(narrow, activations).toarray()
+    total = np.asarray(activations.sum(axis=0), np.float64).ravel()
+    found = []
+    for column in range(table.shape[1]):
+        here = slice(table.indptr[column], table.indptr[column + 1])
+        key, value = table.indices[here], table.data[here]
+        share = held[np.searchsorted(used, key), column] / max(total[column], np.finfo(float).tiny)
+        order = np.argsort(-share, kind="stable")
+        found.append([(keys.name(int(key[i])), float(value[i]), float(share[i])) for i in order])
+    return found
+
+
+def _enriched(evidence: Evidence, blocks: Sequence[_Block]) -> Enrichment | None:
+    """Over all columns at once, since the false discovery rate is over all; only classes that tokens do not decide."""
+    classes, tokens = evidence.keys_of("class"), evidence.keys_of("token")
+    kept = [one.counts for one in blocks if one.counts is not None]
+    if classes is None or tokens is None or not kept:
+        return None
+    both, fires = np.concatenate([one for one, _ in kept], axis=1), np.concatenate([one for _, one in kept])
+    found = enrichment(both, fires, counts(classes), len(evidence.parts.describes))
+    said = of_context(classes, tokens)[:, None]
+    return Enrichment(np.where(said, found.ratio, 0.0), found.q)
+
+
+def _columns(found: Enrichment, start: int, stop: int) -> Enrichment:
+    return Enrichment(found.ratio[:, start:stop], found.q[:, start:stop])
+
+
+def _most(evidence: Evidence, found: Enrichment, column: int) -> tuple[str, float, float] | None:
+    ratio = np.where(found.q[:, column] < _MOST_Q, found.ratio[:, column], 0.0)
+    best = int(ratio.argmax())
+    classes = evidence.keys_of("class")
+    if classes is None or ratio[best] < _LEAST_RATIO:
+        return None
+    return classes.name(best), float(ratio[best]), float(found.q[best, column])
+
+
+def summary(found: Sequence[Description | None]) -> dict[str, float | int]:
+    """How well descriptions predict: how many there are, median r, share of r above one half, median detection.
+
+    Only those count that fire in 50 rows of the part that scores; ``all_median`` is over all that fire there at all, and
+    ``rare`` counts all that are left out.
+
+    Parameters
+    ----------
+    found : sequence of Description or None
+    """
+    scored = [one for one in found if one is not None and np.isfinite(one.r)]
+    kept = [one for one in scored if one.n_firing >= ENOUGH]
+    r = np.array([one.r for one in kept])
+    return {
+        "n": len(kept),
+        "rare": len(found) - len(kept),
+        "median": _median([one.r for one in kept]),
+        "share_above_half": float((r > 0.5).mean()) if len(r) else float("nan"),
+        "detection": _median([one.detection for one in kept]),
+        "all_median": _median([one.r for one in scored]),
+    }
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [one for one in values if np.isfinite(one)]
+    return float(np.median(known)) if known else float("nan")

@@ -1,0 +1,12 @@
+"""Which token it fires on."""
+
+from .base import Family, Keys, add_family, one_key, shrunk_table
+from .evidence import Reading, Shown
+
+
+def _keys(shown: Shown) -> Keys:
+    assert isinstance(shown, Reading)
+    return Keys(one_key(shown.beside(0), len(shown.names)), shown.names.__getitem__)
+
+
+add_family(Family("token", "text", "fires on", "the token itself", _keys, shrunk_table), __name__)
