@@ -6,7 +6,7 @@ A translator can find what the network itself does not use, so each stands besid
 pictures with their targets shuffled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -180,6 +180,30 @@ def ridge_translator(values: npt.ArrayLike, targets: npt.ArrayLike) -> Translato
             best = error, float(penalty), vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
     assert best is not None
     return Translator(mean, best[2], target, best[1])
+
+
+def class_scores(training: Pooled, name: str) -> Callable[[Floats], Floats]:
+    """What a pooled layer would give the classes: through the classifier where widths agree, else a translator too.
+
+    Parameters
+    ----------
+    training : Pooled
+        The pictures that a translator learns from.
+    name : str
+        The layer.
+
+    Returns
+    -------
+    callable
+        (n, n_channels) -> (n, n_classes), affine.
+    """
+    known = training.layers[name]
+    read = (
+        (lambda values: values)
+        if known.shape[1] == training.read.shape[1]
+        else ridge_translator(known, training.read)
+    )
+    return lambda values: read(values) @ training.matrix.T + training.offset
 
 
 def class_lens(

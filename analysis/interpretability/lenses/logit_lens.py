@@ -194,6 +194,8 @@ class LensGrid:
         The token that the lens holds likeliest to follow.
     probability : array of shape (n_layers, n_tokens)
         Of that token.
+    top, top_probability : array of shape (n_layers, n_tokens, n_top)
+        The likeliest ones, and how likely each is.
     values : mapping of str to array of shape (n_layers, n_tokens)
         As in :func:`measures`; the last column has NaN where it asks for the token that follows.
     """
@@ -202,11 +204,18 @@ class LensGrid:
     tokens: Indices
     best: Indices
     probability: Floats
+    top: Indices
+    top_probability: Floats
     values: Mapping[str, Floats]
 
 
 def lens_grid(
-    model: LanguageModel, ids: Indices, read: Read | None = None, *, end: Unembedding | None = None
+    model: LanguageModel,
+    ids: Indices,
+    read: Read | None = None,
+    *,
+    end: Unembedding | None = None,
+    n_top: int = 3,
 ) -> LensGrid:
     """The lens at every token of a text.
 
@@ -218,6 +227,8 @@ def lens_grid(
     read : callable, optional
         The logit lens by default.
     end : Unembedding, optional
+    n_top : int
+        Of the likeliest tokens that are kept.
     """
     if len(ids) < 1:
         raise UserError(f"{model.identifier}: the text has no tokens")
@@ -226,21 +237,23 @@ def lens_grid(
     shown = torch.from_numpy(np.asarray(ids)).long().to(model.device)[None]
     streams, scores = streams_of(end, model, shown)
     final, true = scores[0], torch.cat([shown[0, 1:], shown[0, :1]])
-    best, probability = [], []
+    top, probability = [], []
     values: dict[str, list[Floats]] = {name: [] for name in MEASURES}
     with torch.no_grad():
         for place, stream in enumerate(streams):
             lens = read(place, stream[0])
-            top = lens.softmax(dim=-1).max(dim=-1)
-            best.append(top.indices.cpu().numpy())
-            probability.append(top.values.double().cpu().numpy())
+            most = lens.softmax(dim=-1).topk(min(n_top, lens.shape[-1]), dim=-1)
+            top.append(most.indices.cpu().numpy())
+            probability.append(most.values.double().cpu().numpy())
             for name, one in measures(final, lens, true).items():
                 numbers = one.double().cpu().numpy()
                 if name in ("ce", "rank_true"):
                     numbers[-1] = np.nan
                 values[name].append(numbers)
+    tokens, shares = np.stack(top), np.stack(probability)
     return LensGrid(
-        end.names, np.asarray(ids), np.stack(best), np.stack(probability), {k: np.stack(v) for k, v in values.items()}
+        end.names, np.asarray(ids), tokens[..., 0], shares[..., 0], tokens, shares,
+        {name: np.stack(one) for name, one in values.items()},
     )  # fmt: skip
 
 
