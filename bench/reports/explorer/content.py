@@ -11,6 +11,7 @@ Kind = Literal["number", "category", "text"]
 OF: tuple[Of, ...] = ("unit", "feature")
 PER_SHARD = 64
 """Units or features whose pages stand in one file."""
+_PLAIN = {int, str, bool, type(None)}
 
 
 @dataclass(frozen=True)
@@ -235,8 +236,14 @@ def plain(value: Any, digits: int = 4) -> Any:
     digits : int
         Significant ones.
     """
-    if type(value) is int or isinstance(value, (str, bool, type(None))):
+    if type(value) in _PLAIN or (type(value) is list and _PLAIN.issuperset(map(type, value))):
         return value
+    if type(value) is dict:
+        return {str(key): plain(one, digits) for key, one in value.items()}
+    if type(value) is list:
+        return [plain(one, digits) for one in value]
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):

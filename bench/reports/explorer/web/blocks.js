@@ -3,7 +3,7 @@
 (() => {
   const { make, number, percent } = B;
   const TITLES = {
-    kind: "control", n: "n", median: "median r", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
+    n: "n", median: "median r", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
     fires: "loss where it fires", elsewhere: "loss elsewhere", kurtosis: "kurtosis", joins: "joins", held_out_r: "held-out r",
   };
   const SHARES = new Set(["share_above_half", "detection", "shared", "coverage", "purity"]);
@@ -17,7 +17,7 @@
     const side = key => isNumber(key) ? "number" : null;
     return make(
       "div", { class: "scroll" },
-      make("table", {}, caption && make("caption", {}, caption), make("thead", {}, make("tr", {}, keys.map(key => make("th", { scope: "col", class: side(key) }, B.titled(key))))),
+      make("table", { class: "rows" }, caption && make("caption", {}, caption), make("thead", {}, make("tr", {}, keys.map(key => make("th", { scope: "col", class: side(key) }, key === "kind" ? "control" : B.titled(key))))),
         make("tbody", {}, rows.map(row => make("tr", {}, keys.map((key, i) => make(i ? "td" : "th", { scope: i ? null : "row", class: side(key) }, cell(key, row[key]))))))),
     );
   };
@@ -73,14 +73,17 @@
       };
       const row = column => {
         const value = column.values[id];
-        const beside = column.beside.map(one => `${one.kind}: ${number(one.value)}`).join("; ");
-        const name = make("th", { scope: "row", title: column.sentence || null }, column.title, beside && make("div", { class: "faint small" }, beside));
+        const name = make("th", { scope: "row", title: column.sentence || null }, column.title);
         if (column.kind === "category") return make("tr", {}, name, make("td", { colspan: 2, class: "number" }, column.categories[value] ?? "–"));
         return make("tr", {}, name, make("td", { class: "number" }, number(value), column.unit && ` ${column.unit}`), make("td", { class: "number faint" }, `${Math.round(100 * below(column))} %`));
       };
       const groups = [...new Set(shown.map(one => one.group))];
+      // a control that is the same for the columns before it stands once
+      const control = (some, i) => some[i].beside.filter(one => JSON.stringify(some[i + 1]?.beside) !== JSON.stringify(some[i].beside))
+        .map(one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), make("td", { class: "number" }, number(one.value)), make("td")));
+      const body = some => make("tbody", {}, some.map((one, i) => [row(one), control(some, i)]));
       return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "what")), make("th", { scope: "col", class: "number" }, "value"), make("th", { scope: "col", class: "number" }, `${of}s below`))),
-        groups.map(group => make("tbody", {}, shown.filter(one => one.group === group).map(row))));
+        groups.map(group => body(shown.filter(one => one.group === group))));
     },
   };
 
@@ -120,7 +123,7 @@
       const fill = bare => {
         box.bare = bare;
         box.replaceChildren(
-          make("h3", {}, `Highest (to ${number(max)})`), some(value.top ?? [], { bare }),
+          make("h3", {}, `Highest activations (up to ${number(max)})`), some(value.top ?? [], { bare }),
           ...(value.quantiles?.length ? [make("h3", {}, "From every part of its range"), ...value.quantiles.toReversed().flatMap(quantile)] : []),
         );
       };

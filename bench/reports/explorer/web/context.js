@@ -36,11 +36,11 @@
   function text(material, [peak, first, values], { max = null, aligned = false, before: most = Infinity } = {}) {
     const word = place => material.vocabulary[material.tokens[place]] ?? "";
     const made = values.map((value, i) => shaded(word(first + i), value, first + i === peak, max));
-    const before = made.slice(Math.max(0, peak - first - most), peak - first), after = made.slice(peak - first);
+    const begin = Math.max(0, peak - first - most), before = made.slice(begin, peak - first), after = made.slice(peak - first);
     const document = within(material.documents ?? [0], peak);
     return B.make(
       "div", { class: aligned ? "context aligned" : "context", title: `text ${document}, token ${peak}` },
-      B.make("span", { class: "before" }, B.make("span", {}, peak - first > most && "… ", before)),
+      B.make("span", { class: "before" }, B.make("span", {}, begin > 0 && "… ", before)),
       B.make("span", {}, after, B.make("span", { class: "unseen" }, ` (${activation(values[peak - first] ?? null, max)} at the underlined word)`)),
     );
   }
