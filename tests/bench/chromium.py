@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 
-KEYS = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowDown": 40}
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Chromium:
@@ -109,8 +109,8 @@ class Chromium:
         raise AssertionError(f"never came true: {expression}")
 
     def press(self, key, times=1):
-        code = KEYS[key]
-        text = {"text": "\r"} if key == "Enter" else {}
+        code = KEYS.get(key) or ord(key.upper())
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
         for _ in range(times):
             common = {"key": key, "code": key, "windowsVirtualKeyCode": code}
             self.ask("Input.dispatchKeyEvent", type="keyDown", **common, **text)

@@ -3,10 +3,13 @@
 (() => {
   const PAGES = ["sheet", "feature", "unit", "table", "probes", "lens", "topics", "effects", "about"];
   const NAMES = { sheet: "Sheet", feature: "Features", unit: "Units", table: "Table", probes: "Probes", lens: "Lens", topics: "Topics", effects: "Lesions", about: "About" };
+  const OF = ["unit", "feature"];
   const KEYS = [
     ["/", "search descriptions, words and tokens"], ["j  or  →", "next unit or feature"], ["k  or  ←", "the one before"], ["r", "one at random"],
     ["s", "the sheet"], ["t", "the table"], ["Esc", "leave the search, close this help"], ["?", "this help"],
   ];
+  const named = page => Object.hasOwn(NAMES, page) ? NAMES[page] : page;
+  const known = page => Object.hasOwn(B.pages, page);
   const byId = name => document.getElementById(name);
   const main = byId("main");
   let turn = 0, last = null;
@@ -26,9 +29,10 @@
   };
 
   function has(site, page) {
+    if (!known(page)) return false;
     if (page === "unit" || page === "feature") return site.n[page] > 0;
-    if (page === "sheet") return Boolean(site.sheet && B.pages.sheet);
-    return Boolean(B.pages[page]) && (page === "table" || page === "about" || site.sections.whole.includes(page));
+    if (page === "sheet") return Boolean(site.sheet);
+    return page === "table" || page === "about" || site.sections.whole.includes(page);
   }
   const firstPage = site => PAGES.find(page => has(site, page));
 
@@ -49,8 +53,9 @@
   }
 
   const THEMES = { "": ["Auto", "light"], light: ["Light", "dark"], dark: ["Dark", ""] };
+  const theme = state => Object.hasOwn(THEMES, state.theme ?? "") ? state.theme ?? "" : "";
   function themeButton(state) {
-    const [name, next] = THEMES[state.theme ?? ""] ?? THEMES[""];
+    const [name, next] = THEMES[theme(state)];
     return B.make("button", { id: "theme", type: "button", "aria-label": `Colors: ${name}. Change`, onclick: () => { B.go({ theme: next }, { replace: true }); draw(); } }, `◐ ${name}`);
   }
 
@@ -85,10 +90,10 @@
 
   function show(state) {
     const site = B.site(state.site), page = state.page;
-    const known = B.index.sites.map(one => B.make("li", {}, B.make("a", { href: B.open({ site: one.key, page: firstPage(one), beside: null }) }, one.title)));
-    if (!site) return { line: [B.say(`There is no layer “${state.site}” in this page. It holds:`), B.make("ul", {}, known)] };
-    if (!B.pages[page]) return { line: B.say(`There is no page “${page}”. `, B.make("a", { href: B.open({ page: firstPage(site) }) }, "To the first page")) };
-    if (!has(site, page)) return { line: B.say(`${site.title} has no page “${NAMES[page] ?? page}”: that part was not made. `, B.make("a", { href: B.open({ page: "about" }) }, "What was left out")) };
+    const all = B.index.sites.map(one => B.make("li", {}, B.make("a", { href: B.open({ site: one.key, page: firstPage(one), beside: null }) }, one.title)));
+    if (!site) return { line: [B.say(`There is no layer “${state.site}” in this page. It holds:`), B.make("ul", {}, all)] };
+    if (!known(page)) return { line: B.say(`There is no page “${page}”. `, B.make("a", { href: B.open({ page: firstPage(site) }) }, "To the first page")) };
+    if (!has(site, page)) return { line: B.say(`${site.title} has no page “${named(page)}”: that part was not made. `, B.make("a", { href: B.open({ page: "about" }) }, "What was left out")) };
     const beside = state.beside && state.beside !== site.key ? B.site(state.beside) : null;
     return { site, page, beside: beside ?? null, unknown: state.beside && !beside && state.beside !== site.key ? state.beside : null };
   }
@@ -113,7 +118,7 @@
     const state = B.read(), mine = ++turn, active = document.activeElement;
     if (!state.site) { B.go({ site: B.index.sites[0].key, page: location.hash.length > 2 ? state.page : firstPage(B.index.sites[0]) }, { replace: true }); draw(); return; }
     const here = `${state.page}/${state.site}${state.id === null ? "" : `/${state.id}`}`;
-    if (THEMES[state.theme] && state.theme) document.documentElement.dataset.theme = state.theme; else delete document.documentElement.dataset.theme;
+    if (theme(state)) document.documentElement.dataset.theme = theme(state); else delete document.documentElement.dataset.theme;
     delete document.body.dataset.ready;
     byId("ready")?.remove();
     const held = active?.id && active !== main && active !== document.body ? active.id : null;
@@ -121,7 +126,7 @@
     const place = B.make("div", { class: `page ${state.page}` });
     main.style.minHeight = last ? `${main.offsetHeight}px` : "";
     main.replaceChildren(place);
-    document.title = [state.id === null ? NAMES[state.page] ?? "" : `${state.page} ${state.id}`, B.index.title].filter(Boolean).join(" · ");
+    document.title = [state.id === null ? named(state.page) : `${state.page} ${state.id}`, B.index.title].filter(Boolean).join(" · ");
     try { await fill(place, B.state); } catch (error) {
       place.append(B.say(`This page could not be drawn: ${error.message}.`));
       if (mine === turn) complain(error);
@@ -138,14 +143,14 @@
 
   // Keys, where nobody writes.
   function step(by) {
-    const of = B.state.page, n = B.site(B.state.site)?.n[of];
+    const of = B.state.page, n = OF.includes(of) && B.site(B.state.site)?.n[of];
     if (!n) return false;
     const id = B.state.id === null ? (by > 0 ? 0 : n - 1) : (B.state.id + by + n) % n;
     location.hash = B.open({ page: of, id });
     return true;
   }
   function random() {
-    const site = B.site(B.state.site), of = site?.n[B.state.page] ? B.state.page : site?.n.feature ? "feature" : "unit";
+    const site = B.site(B.state.site), of = OF.includes(B.state.page) && site?.n[B.state.page] ? B.state.page : site?.n.feature ? "feature" : "unit";
     if (site?.n[of]) location.hash = B.open({ page: of, id: Math.floor(Math.random() * site.n[of]) });
   }
   B.random = random;

@@ -25,7 +25,7 @@
   // The controls of a section, as rows below what they belong to.
   B.controls = (site, name) => {
     const rows = site.controls?.[name];
-    return rows?.length ? make("div", { class: "controls" }, B.rows(rows, { caption: "Controls: the same number of what should have none" })) : null;
+    return rows?.length ? make("div", { class: "controls" }, B.rows(rows, { caption: "Controls" })) : null;
   };
 
   // Anything as a list of its parts.

@@ -156,7 +156,7 @@
   B.pages.table = {
     title: "Table",
     draw: async (main, given, site, beside) => {
-      const of = site.n[given.of] ? given.of : site.n.feature ? "feature" : "unit";
+      const of = ["unit", "feature"].includes(given.of) && site.n[given.of] ? given.of : site.n.feature ? "feature" : "unit";
       const sides = [site, beside].filter(one => one?.n[of]);
       const columns = [...new Map(sides.flatMap(one => one.columns[of]).map(one => [one.name, one])).values()].sort((a, b) => (b.kind === "text") - (a.kind === "text"));
       const open = { columns: Boolean(given.where || given.cols) };
@@ -180,7 +180,10 @@
         if (mine !== turn) return;
         const details = make("details", { class: "choose", open: open.columns, ontoggle: event => { open.columns = event.target.open; } },
           make("summary", {}, `Columns and filters (${visible.length} of ${columns.length} columns${where.size ? `, ${where.size} filtered` : ""})`), choose(sides, of, columns, visible, where, change));
+        const panel = () => choice.querySelector(".scroll"), down = panel()?.scrollTop ?? 0;
+        const along = [...place.querySelectorAll(".grid")].map(one => one.scrollLeft);
         choice.replaceChildren(details);
+        panel().scrollTop = down;
         notes.replaceChildren(...[
           left.map((ids, i) => make("span", {}, `${ids.length} of ${sides[i].n[of]} ${of}s${sides.length > 1 ? ` of ${sides[i].title}` : ""}`)),
           state.selected && make("button", { type: "button", onclick: () => change({ selected: null }) }, `selected on the sheet: ${state.selected.split(",").length} ✕`),
@@ -193,7 +196,7 @@
         });
         place.className = sides.length > 1 ? "pair" : "";
         place.replaceChildren(...grids.map(({ box }, i) => make("div", { class: "side" }, sides.length > 1 && make("h2", {}, sides[i].title), box, left[i].length === 0 && B.say(`No ${of} is left: clear a filter.`))));
-        for (const one of grids) one.draw();
+        grids.forEach((one, i) => { one.draw(); one.box.scrollLeft = along[i] ?? 0; });
       }
       await draw();
     },
