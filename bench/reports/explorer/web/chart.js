@@ -38,11 +38,11 @@
     const element = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
       named(y).map(([value, text]) => [svg("line", { x1: LEFT, x2: width - RIGHT, y1: Y(value), y2: Y(value), class: "rule" }),
         svg("text", { x: LEFT - 6, y: Y(value) + 4, "text-anchor": "end" }, text)]),
-      named(x).map(([value, text]) => [svg("line", { x1: X(value), x2: X(value), y1: height - BOTTOM, y2: height - BOTTOM + 4, class: "axis" }),
+      named(x).map(([value, text]) => [svg("line", { x1: X(value), x2: X(value), y1: height - BOTTOM, y2: height - BOTTOM + 4, class: "base-line" }),
         svg("text", { x: X(value), y: height - BOTTOM + 17, "text-anchor": "middle" }, text)]),
-      svg("line", { x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM, y2: height - BOTTOM, class: "axis" }),
-      svg("text", { x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle", class: "title" }, x.title),
-      svg("text", { transform: `translate(12 ${(TOP + height - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle", class: "title" }, y.title));
+      svg("line", { x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM, y2: height - BOTTOM, class: "base-line" }),
+      svg("text", { x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle", class: "name" }, x.title),
+      svg("text", { transform: `translate(12 ${(TOP + height - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle", class: "name" }, y.title));
     return { element, X, Y };
   }
 
@@ -75,7 +75,7 @@
     const made = axes({ x: { low: edges[0], high: edges[edges.length - 1], title }, y: { low: 0, high: most, title: "how many", ticks: ticks(0, most, 2).map(one => [one, String(one)]) }, width, height, label });
     counts.forEach((count, i) => {
       const x = made.X(edges[i]), wide = Math.max(1, made.X(edges[i + 1]) - x - 1);
-      made.element.append(svg("rect", { x, y: made.Y(count), width: wide, height: made.Y(0) - made.Y(count), fill: colours[i], class: "bar" },
+      made.element.append(svg("rect", { x, y: made.Y(count), width: wide, height: made.Y(0) - made.Y(count), fill: colours[i], class: "bin" },
         svg("title", {}, `${B.number(edges[i])} to ${B.number(edges[i + 1])}: ${count}`)));
       if (part && part[i]) made.element.append(svg("rect", { x, y: made.Y(part[i]), width: wide, height: made.Y(0) - made.Y(part[i]), class: "part" }));
     });
@@ -87,7 +87,7 @@
     const names = Math.min(170, width * 0.4), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
     const X = value => names + (value - low) / span * (width - names - RIGHT);
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
-      ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "axis" : "rule" }),
+      ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "base-line" : "rule" }),
         svg("text", { x: X(one), y: height - BOTTOM + 16, "text-anchor": "middle" }, B.number(one))]),
       rows.map((row, i) => {
         const y = TOP + 28 * i + 14;
@@ -95,7 +95,7 @@
           row.low === undefined ? null : svg("line", { x1: X(row.low), x2: X(row.high), y1: y, y2: y, stroke: row.colour, "stroke-width": 6, "stroke-linecap": "round" }),
           svg("path", { ...MARKS.diamond(X(row.at), y, 5), class: "estimate" }, svg("title", {}, `${row.name}: ${B.number(row.at)}`)));
       }),
-      svg("text", { x: (names + width) / 2, y: height - 6, "text-anchor": "middle", class: "title" }, title));
+      svg("text", { x: (names + width) / 2, y: height - 6, "text-anchor": "middle", class: "name" }, title));
   }
 
   // A table of rows of cells (texts, numbers or elements), with its caption.
