@@ -161,7 +161,8 @@
       const whole = element.clientWidth;
       if (!whole) return false;
       const wide = place.box.x1 - place.box.x0, high = place.box.y1 - place.box.y0;
-      const most = Math.max(240, Math.min(680, 0.75 * innerHeight));
+      // as much as is left of the window below where it begins
+      const most = Math.max(Math.min(480, whole * high / wide), Math.min(720, innerHeight - element.getBoundingClientRect().top - scrollY - 16));
       width = Math.round(Math.min(whole, Math.max(most, 200) * Math.min(3, wide / high), 760));
       height = Math.round(Math.min(most, Math.max(80, width * high / wide)));
       sized(base, width, height);
@@ -308,9 +309,10 @@
     }, { passive: false });
 
     shared.listen(what => (what === "window" ? draw() : drawTop()));
+    let last = 0;
     const resized = new ResizeObserver(() => {
       if (!element.isConnected) { resized.disconnect(); return; }
-      if (measure()) draw();
+      if (element.clientWidth !== last) { last = element.clientWidth; requestAnimationFrame(() => { if (measure()) draw(); }); }
     });
     resized.observe(element);
     const made = { element, place, draw, zoom, use: given => { scale = given; draw(); }, at: id => [to.x(place.x[id]), to.y(place.y[id])] };

@@ -46,7 +46,7 @@
     return { element, X, Y };
   }
 
-  // Lines: series [{name, points: [[x, y, y low?, y high?]], colour, mark, dash}]; a y low or high makes a bar of that length.
+  // Lines: series [{name, points: [[x, y, said?]], colour, mark, dash}]; what is said of a point stands over it.
   function lines(series, options) {
     const made = axes(options);
     for (const one of series) {
@@ -54,8 +54,8 @@
       const group = svg("g", { class: "series", "data-name": one.name },
         svg("path", { d: at.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""), fill: "none", stroke: one.colour,
           "stroke-width": one.dash ? 1.5 : 2, "stroke-dasharray": one.dash || null }));
-      one.points.forEach(([x, y, low, high], i) => {
-        if (low !== undefined && high !== undefined && high > low) group.append(svg("line", { x1: at[i][0], x2: at[i][0], y1: made.Y(low), y2: made.Y(high), stroke: one.colour, "stroke-width": 2 }));
+      one.points.forEach(([x, y, said], i) => {
+        if (said) group.append(svg("text", { x: at[i][0] + 4, y: at[i][1] - 9 }, said));
         if (one.mark) group.append(svg("path", { ...MARKS[one.mark](at[i][0], at[i][1], 4), fill: one.colour }, svg("title", {}, `${one.name}: ${B.number(x)}, ${B.number(y)}`)));
       });
       made.element.append(group);
@@ -100,9 +100,10 @@
 
   // A table of rows of cells (texts, numbers or elements), with its caption.
   function table(caption, heads, rows, attributes = {}) {
-    const cell = value => B.make("td", { class: typeof value === "number" ? "number" : null }, typeof value === "number" ? B.number(value) : value ?? "–");
-    return B.make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, B.make("table", attributes, B.make("caption", {}, caption),
-      B.make("thead", {}, B.make("tr", {}, heads.map(one => B.make("th", { scope: "col" }, one)))),
+    const numeric = heads.map((_, i) => rows.some(row => typeof row[i] === "number"));
+    const cell = (value, i) => B.make("td", { class: numeric[i] ? "number" : null }, typeof value === "number" ? B.number(value) : value ?? "–");
+    return B.make("div", { class: "scroll fit", tabindex: 0, role: "region", "aria-label": caption }, B.make("table", attributes, B.make("caption", {}, caption),
+      B.make("thead", {}, B.make("tr", {}, heads.map((one, i) => B.make("th", { scope: "col", class: numeric[i] ? "number" : null }, one)))),
       B.make("tbody", {}, rows.map(row => B.make("tr", {}, row.map(cell))))));
   }
 

@@ -69,7 +69,7 @@
 
   async function draw(main, state, site, beside) {
     const sites = [site, ...(beside ? [beside] : [])], wholes = await Promise.all(sites.map(one => (one.sections.whole.includes("effects") ? B.get(`${one.key}/effects`) : null)));
-    const places = sites.map(() => B.make("div", { class: "features" })), direct = sites.every(one => B.column(one, "feature", "effect.elsewhere") || !B.column(one, "feature", "effect"));
+    const places = sites.map(() => B.make("div", { class: sites.length > 1 ? "features" : "features halves" })), direct = sites.every(one => B.column(one, "feature", "effect.elsewhere") || !B.column(one, "feature", "effect") || one.n.feature <= PARTS * B.index.per_shard);
     const side = (one, k) => {
       const lesions = (wholes[k] && wholes[k].lesions) || [];
       if (!wholes[k]) return B.make("p", {}, "Nothing was silenced here.");

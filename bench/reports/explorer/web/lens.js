@@ -3,8 +3,8 @@
 (() => {
   const SHADES = {
     kl: { title: "KL to the last layer", unit: "nats", value: cell => cell.kl, sentence: "how far the layer's distribution is from the network's own" },
-    final_rank: { title: "rank of the final token", unit: "", value: cell => (cell.final_rank > 0 ? Math.log10(cell.final_rank) : cell.final_rank), say: cell => cell.final_rank, sentence: "where the token that the network will give stands here, 1 for the first; shades by its logarithm" },
-    rank: { title: "rank of the true token", unit: "", value: cell => (cell.rank > 0 ? Math.log10(cell.rank) : cell.rank), say: cell => cell.rank, sentence: "where the token that does come next stands, 1 for the first; shades by its logarithm" },
+    final_rank: { title: "rank of the final token", unit: "", value: cell => (cell.final_rank > 0 ? Math.log10(cell.final_rank) : null), say: cell => cell.final_rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that the network will give stands here, 1 for the first; shades by its logarithm" },
+    rank: { title: "rank of the true token", unit: "", value: cell => (cell.rank > 0 ? Math.log10(cell.rank) : null), say: cell => cell.rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that does come next stands, 1 for the first; shades by its logarithm" },
   };
   const visible = text => String(text).replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ /, "␣") || "(nothing)";
   const said = (name, cell) => { const shade = SHADES[name]; return B.number((shade.say || shade.value)(cell)); };
@@ -13,7 +13,7 @@
     return text.grid[layer] && text.grid[layer][token] ? { layer, token } : null;
   };
 
-  const scaleOf = (texts, name) => B.colors.scale(texts.map(text => ({ kind: "number", title: SHADES[name].title, unit: SHADES[name].unit, sentence: SHADES[name].sentence, values: text.grid.flat().map(SHADES[name].value), beside: [] })));
+  const scaleOf = (texts, name) => B.colors.scale(texts.map(text => ({ ...SHADES[name], kind: "number", values: text.grid.flat().map(SHADES[name].value) })));
 
   function details(text, layers, cell) {
     if (!cell) return B.make("p", { class: "faint" }, "Choose a cell for its list.");
@@ -31,7 +31,7 @@
       const made = B.make("button", { type: "button", class: "cell", "aria-pressed": String(Boolean(chosen)), tabindex: chosen || (!cell && !layer && !token) ? 0 : -1, "data-at": `${layer}.${token}`,
         "aria-label": `${layers[layer]}, ${visible(text.tokens[token])}: ${visible(found.top[0][0])}, ${SHADES[name].title} ${said(name, found)}`, onclick: () => choose({ layer, token }) }, visible(found.top[0][0]));
       made.style.background = colour;
-      made.style.color = colour.length === 7 ? B.colors.inkOn(colour) : "";
+      made.style.color = B.colors.inkOn(colour);
       (cells[layer] = cells[layer] || [])[token] = made;
       return made;
     };
@@ -75,7 +75,7 @@
     const side = (site, k) => {
       if (!texts[k]) return B.make("p", {}, "The lens was not made here for this text.");
       return [grid(texts[k], wholes[k].layers, scale, name, cell && at(state, texts[k]), found => go({ cell: `${found.layer}.${found.token}` }, `.side:nth-child(${k + 1}) [data-at="${found.layer}.${found.token}"]`)),
-        B.make("div", { class: "cell-list", "aria-live": "polite" }, details(texts[k], wholes[k].layers, at(state, texts[k]))), profiles(wholes[k], high, sites.length)];
+        B.make("div", { class: sites.length > 1 ? "" : "halves" }, B.make("div", { class: "cell-list", "aria-live": "polite" }, details(texts[k], wholes[k].layers, at(state, texts[k]))), profiles(wholes[k], high, 2))];
     };
     root.append(B.make("div", { class: "choices" },
       picker("text", "Text", wholes[0].texts.map((text, i) => [i, `${i + 1}: ${short(text)}`]), number, value => go({ text: value, cell: null }, "#text")),

@@ -19,7 +19,7 @@
     const colours = B.colors.categories(B.colors.theme().dark), ends = [ks[0], ks[ks.length - 1]];
     const flat = (name, f1, colour, dash) => ({ name, points: ends.map(k => [k, f1]), colour, dash });
     return [
-      ...METHODS.filter(([key]) => one[key] && one[key].length).map(([key, name, mark, dash, colour]) => ({ name, mark, dash, colour: colours[colour], points: one[key].map(each => [each.k, each.f1]) })),
+      ...METHODS.filter(([key]) => one[key] && one[key].length).map(([key, name, mark, dash, colour]) => ({ name, mark, dash, colour: colours[colour], points: one[key].map(each => [each.k, each.f1, B.colors.isNumber(each.gap) ? `gap ${B.number(each.gap)}` : null]) })),
       ...one.trivial.map((each, i) => flat(`${each.name} alone`, each.f1, colours[7], ["8 3", "1 3", "8 3 2 3", "12 4", "3 6"][i % 5])),
       ...(B.colors.isNumber(one.all_units) ? [flat("all units", one.all_units, colours[6], null)] : []),
     ];

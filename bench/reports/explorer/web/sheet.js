@@ -52,7 +52,7 @@
       more.addEventListener("click", add);
       add();
       const heads = [shared.of, place.onSheet ? "x" : "column", place.onSheet ? "y" : "row", value ? value.column.title : "value", "selected"];
-      return B.make("div", {}, B.make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `what the canvas of ${site.title} shows` },
+      return B.make("div", {}, B.make("div", { class: "scroll fit", tabindex: 0, role: "region", "aria-label": `what the canvas of ${site.title} shows` },
         B.make("table", { class: "stand-in" }, B.make("thead", {}, B.make("tr", {}, heads.map(one => B.make("th", { scope: "col" }, one)))), body)), more);
     });
   }
@@ -62,9 +62,9 @@
       const absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.periodic ? `${whose}this sheet goes on at its other edge.` : null];
+        place.periodic ? `${whose}the sheet goes on at its other edge.` : null];
     });
-    return [...said, B.sides.sentence(shared)].filter(Boolean);
+    return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => one[0].toUpperCase() + one.slice(1));
   }
 
   function radios(name, legend, options, current, change) {
@@ -75,7 +75,7 @@
   function colourMenu(groups, current, change) {
     const select = B.make("select", { id: "colour", onchange: () => change(select.value) }, [...groups].map(([group, columns]) =>
       B.make("optgroup", { label: group }, columns.map(one => B.make("option", { value: one.name, selected: one === current }, one.title)))));
-    return B.make("label", { class: "field" }, B.make("span", {}, "Colour by "), select);
+    return B.make("label", { class: "field" }, B.make("span", {}, "Color by "), select);
   }
 
   function draw(root, state, site, beside) {
