@@ -84,7 +84,7 @@
 
   // Intervals: rows [{name, low, high, at, colour}], one below the other on a common axis that holds 0.
   function intervals(rows, { width, title, label, low, high }) {
-    const names = Math.min(170, width * 0.4), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
+    const names = Math.min(190, width * 0.45), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
     const X = value => names + (value - low) / span * (width - names - RIGHT);
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
       ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "base-line" : "rule" }),

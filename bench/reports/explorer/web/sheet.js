@@ -62,9 +62,9 @@
       const absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.periodic ? `${whose}the sheet goes on at its other edge.` : null];
+        place.periodic && !whose ? "the sheet goes on at its other edge." : null];
     });
-    return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => one[0].toUpperCase() + one.slice(1));
+    return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
   }
 
   function radios(name, legend, options, current, change) {
