@@ -121,14 +121,14 @@
     if (ids.length) stroke(context, look, place.grid ? 2 : 1.5);
   }
 
-  // A small map that only shows; `values` one a unit or feature, or a column by name.
+  // A small map that only shows; `values` one a unit or feature, or a column by name; `mark` a number or a place [x, y].
   function map(site, { of = "unit", values = null, column = null, selected = [], mark = null, size = 180, label = null } = {}) {
     const place = B.places(site, of), named = typeof column === "string" ? B.column(site, of, column) : column;
     const shown = named || { title: "", values: values || new Array(place.n).fill(null), diverging: (values || []).some(one => one < 0) };
     const wide = place.box.x1 - place.box.x0, high = place.box.y1 - place.box.y0;
     const width = wide >= high ? size : Math.max(40, Math.round(size * wide / high)), height = Math.max(40, Math.round(width * high / wide));
     const what = label || [shown.title || "values", `on the ${place.onSheet ? "sheet" : "units by number (no sheet)"} of ${site.title}`,
-      selected.length ? `${selected.length} outlined` : "", mark === null ? "" : `${of} ${mark} ringed`].filter(Boolean).join(", ");
+      selected.length ? `${selected.length} outlined` : "", mark === null ? "" : Array.isArray(mark) ? `${mark.map(B.number).join(", ")} ringed` : `${of} ${mark} ringed`].filter(Boolean).join(", ");
     const canvas = B.make("canvas", { class: "map", role: "img", "aria-label": what, title: what });
     const draw = () => {
       const ratio = sized(canvas, width, height), context = canvas.getContext("2d"), look = B.colors.theme(), scale = B.colors.scale([{ kind: "number", unit: "", ...shown }]);
@@ -137,7 +137,8 @@
       if (values || named) paint(context, place, to, { values: scale.columns[0].values, scale, ratio, look, size: [width, height] });
       else paintPlain(context, place, to, look, false);
       paintChosen(context, place, to, selected, look);
-      for (const one of [mark].flat()) if (one !== null && one !== undefined && place.placed(one)) { outline(context, place, to, one, radiusOf(place, to.scale), 2); stroke(context, look, 2); }
+      if (Array.isArray(mark) && B.colors.isNumber(mark[0]) && B.colors.isNumber(mark[1])) { context.beginPath(); context.arc(to.x(mark[0]), to.y(mark[1]), 6, 0, 7); stroke(context, look, 2); }
+      if (B.colors.isNumber(mark) && place.placed(mark)) { outline(context, place, to, mark, radiusOf(place, to.scale), 2); stroke(context, look, 2); }
     };
     draw();
     B.colors.onTheme(canvas, draw);
@@ -160,7 +161,8 @@
       const whole = element.clientWidth;
       if (!whole) return false;
       const wide = place.box.x1 - place.box.x0, high = place.box.y1 - place.box.y0;
-      const most = Math.max(240, Math.min(680, 0.75 * innerHeight));
+      // as much as is left of the window below where it begins
+      const most = Math.max(Math.min(480, whole * high / wide), Math.min(720, innerHeight - element.getBoundingClientRect().top - scrollY - 16));
       width = Math.round(Math.min(whole, Math.max(most, 200) * Math.min(3, wide / high), 760));
       height = Math.round(Math.min(most, Math.max(80, width * high / wide)));
       sized(base, width, height);
@@ -307,9 +309,10 @@
     }, { passive: false });
 
     shared.listen(what => (what === "window" ? draw() : drawTop()));
+    let last = 0;
     const resized = new ResizeObserver(() => {
       if (!element.isConnected) { resized.disconnect(); return; }
-      if (measure()) draw();
+      if (element.clientWidth !== last) { last = element.clientWidth; requestAnimationFrame(() => { if (measure()) draw(); }); }
     });
     resized.observe(element);
     const made = { element, place, draw, zoom, use: given => { scale = given; draw(); }, at: id => [to.x(place.x[id]), to.y(place.y[id])] };

@@ -38,15 +38,15 @@
     const element = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
       named(y).map(([value, text]) => [svg("line", { x1: LEFT, x2: width - RIGHT, y1: Y(value), y2: Y(value), class: "rule" }),
         svg("text", { x: LEFT - 6, y: Y(value) + 4, "text-anchor": "end" }, text)]),
-      named(x).map(([value, text]) => [svg("line", { x1: X(value), x2: X(value), y1: height - BOTTOM, y2: height - BOTTOM + 4, class: "axis" }),
+      named(x).map(([value, text]) => [svg("line", { x1: X(value), x2: X(value), y1: height - BOTTOM, y2: height - BOTTOM + 4, class: "base-line" }),
         svg("text", { x: X(value), y: height - BOTTOM + 17, "text-anchor": "middle" }, text)]),
-      svg("line", { x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM, y2: height - BOTTOM, class: "axis" }),
-      svg("text", { x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle", class: "title" }, x.title),
-      svg("text", { transform: `translate(12 ${(TOP + height - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle", class: "title" }, y.title));
+      svg("line", { x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM, y2: height - BOTTOM, class: "base-line" }),
+      svg("text", { x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle", class: "name" }, x.title),
+      svg("text", { transform: `translate(12 ${(TOP + height - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle", class: "name" }, y.title));
     return { element, X, Y };
   }
 
-  // Lines: series [{name, points: [[x, y, y low?, y high?]], colour, mark, dash}]; a y low or high makes a bar of that length.
+  // Lines: series [{name, points: [[x, y, said?]], colour, mark, dash}]; what is said of a point stands over it.
   function lines(series, options) {
     const made = axes(options);
     for (const one of series) {
@@ -54,8 +54,8 @@
       const group = svg("g", { class: "series", "data-name": one.name },
         svg("path", { d: at.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""), fill: "none", stroke: one.colour,
           "stroke-width": one.dash ? 1.5 : 2, "stroke-dasharray": one.dash || null }));
-      one.points.forEach(([x, y, low, high], i) => {
-        if (low !== undefined && high !== undefined && high > low) group.append(svg("line", { x1: at[i][0], x2: at[i][0], y1: made.Y(low), y2: made.Y(high), stroke: one.colour, "stroke-width": 2 }));
+      one.points.forEach(([x, y, said], i) => {
+        if (said) group.append(svg("text", { x: at[i][0] + 4, y: at[i][1] - 9 }, said));
         if (one.mark) group.append(svg("path", { ...MARKS[one.mark](at[i][0], at[i][1], 4), fill: one.colour }, svg("title", {}, `${one.name}: ${B.number(x)}, ${B.number(y)}`)));
       });
       made.element.append(group);
@@ -75,7 +75,7 @@
     const made = axes({ x: { low: edges[0], high: edges[edges.length - 1], title }, y: { low: 0, high: most, title: "how many", ticks: ticks(0, most, 2).map(one => [one, String(one)]) }, width, height, label });
     counts.forEach((count, i) => {
       const x = made.X(edges[i]), wide = Math.max(1, made.X(edges[i + 1]) - x - 1);
-      made.element.append(svg("rect", { x, y: made.Y(count), width: wide, height: made.Y(0) - made.Y(count), fill: colours[i], class: "bar" },
+      made.element.append(svg("rect", { x, y: made.Y(count), width: wide, height: made.Y(0) - made.Y(count), fill: colours[i], class: "bin" },
         svg("title", {}, `${B.number(edges[i])} to ${B.number(edges[i + 1])}: ${count}`)));
       if (part && part[i]) made.element.append(svg("rect", { x, y: made.Y(part[i]), width: wide, height: made.Y(0) - made.Y(part[i]), class: "part" }));
     });
@@ -84,10 +84,10 @@
 
   // Intervals: rows [{name, low, high, at, colour}], one below the other on a common axis that holds 0.
   function intervals(rows, { width, title, label, low, high }) {
-    const names = Math.min(170, width * 0.4), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
+    const names = Math.min(190, width * 0.45), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
     const X = value => names + (value - low) / span * (width - names - RIGHT);
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
-      ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "axis" : "rule" }),
+      ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "base-line" : "rule" }),
         svg("text", { x: X(one), y: height - BOTTOM + 16, "text-anchor": "middle" }, B.number(one))]),
       rows.map((row, i) => {
         const y = TOP + 28 * i + 14;
@@ -95,14 +95,15 @@
           row.low === undefined ? null : svg("line", { x1: X(row.low), x2: X(row.high), y1: y, y2: y, stroke: row.colour, "stroke-width": 6, "stroke-linecap": "round" }),
           svg("path", { ...MARKS.diamond(X(row.at), y, 5), class: "estimate" }, svg("title", {}, `${row.name}: ${B.number(row.at)}`)));
       }),
-      svg("text", { x: (names + width) / 2, y: height - 6, "text-anchor": "middle", class: "title" }, title));
+      svg("text", { x: (names + width) / 2, y: height - 6, "text-anchor": "middle", class: "name" }, title));
   }
 
   // A table of rows of cells (texts, numbers or elements), with its caption.
   function table(caption, heads, rows, attributes = {}) {
-    const cell = value => B.make("td", { class: typeof value === "number" ? "number" : null }, typeof value === "number" ? B.number(value) : value ?? "–");
-    return B.make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, B.make("table", attributes, B.make("caption", {}, caption),
-      B.make("thead", {}, B.make("tr", {}, heads.map(one => B.make("th", { scope: "col" }, one)))),
+    const numeric = heads.map((_, i) => rows.some(row => typeof row[i] === "number"));
+    const cell = (value, i) => B.make("td", { class: numeric[i] ? "number" : null }, typeof value === "number" ? B.number(value) : value ?? "–");
+    return B.make("div", { class: "scroll fit", tabindex: 0, role: "region", "aria-label": caption }, B.make("table", attributes, B.make("caption", {}, caption),
+      B.make("thead", {}, B.make("tr", {}, heads.map((one, i) => B.make("th", { scope: "col", class: numeric[i] ? "number" : null }, one)))),
       B.make("tbody", {}, rows.map(row => B.make("tr", {}, row.map(cell))))));
   }
 

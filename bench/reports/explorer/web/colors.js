@@ -135,7 +135,7 @@
     const unit = columns[0].unit && columns[0].unit !== "cell" ? ` ${columns[0].unit}` : "";
     const share = value => (span > 0 ? Math.min(1, Math.max(0, (value - found.low) / span)) : 0.5);
     return {
-      kind: "number", limits: found, has: isNumber, share, colours, pattern: () => 0,
+      kind: "number", limits: found, has: isNumber, share, colours, write: columns[0].write || B.number, pattern: () => 0,
       color: value => (isNumber(value) ? colours[Math.round(share(value) * (STEPS - 1))] : look.none),
       say: value => (isNumber(value) ? `${B.number(value)}${unit}` : "no value"),
     };
@@ -157,9 +157,9 @@
 
   function bar(made) {
     const { low, high, below, above } = made.limits;
-    const band = B.make("div", { class: "band", role: "img", "aria-label": `colours from ${B.number(low)} to ${B.number(high)}` });
+    const band = B.make("div", { class: "band", role: "img", "aria-label": `colors from ${made.write(low)} to ${made.write(high)}` });
     band.style.background = `linear-gradient(90deg, ${made.colours.filter((_, i) => i % 15 === 0).join(", ")})`;
-    const ends = [`${below ? "≤ " : ""}${B.number(low)}`, B.number((low + high) / 2), `${above ? "≥ " : ""}${B.number(high)}`];
+    const ends = [`${below ? "≤ " : ""}${made.write(low)}`, made.write((low + high) / 2), `${above ? "≥ " : ""}${made.write(high)}`];
     return [band, B.make("div", { class: "ends" }, ends.map(one => B.make("span", {}, one)))];
   }
 

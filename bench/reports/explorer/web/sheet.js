@@ -52,7 +52,7 @@
       more.addEventListener("click", add);
       add();
       const heads = [shared.of, place.onSheet ? "x" : "column", place.onSheet ? "y" : "row", value ? value.column.title : "value", "selected"];
-      return B.make("div", {}, B.make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `what the canvas of ${site.title} shows` },
+      return B.make("div", {}, B.make("div", { class: "scroll fit", tabindex: 0, role: "region", "aria-label": `what the canvas of ${site.title} shows` },
         B.make("table", { class: "stand-in" }, B.make("thead", {}, B.make("tr", {}, heads.map(one => B.make("th", { scope: "col" }, one)))), body)), more);
     });
   }
@@ -62,9 +62,9 @@
       const absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.periodic ? `${whose}this sheet goes on at its other edge.` : null];
+        place.periodic && !whose ? "the sheet goes on at its other edge." : null];
     });
-    return [...said, B.sides.sentence(shared)].filter(Boolean);
+    return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
   }
 
   function radios(name, legend, options, current, change) {
@@ -75,13 +75,13 @@
   function colourMenu(groups, current, change) {
     const select = B.make("select", { id: "colour", onchange: () => change(select.value) }, [...groups].map(([group, columns]) =>
       B.make("optgroup", { label: group }, columns.map(one => B.make("option", { value: one.name, selected: one === current }, one.title)))));
-    return B.make("label", { class: "field" }, B.make("span", {}, "Colour by "), select);
+    return B.make("label", { class: "field" }, B.make("span", {}, "Color by "), select);
   }
 
-  function draw(main, state, site, beside) {
+  function draw(root, state, site, beside) {
     const of = ofState(state, site), shared = B.sides(site, beside, of), groups = menu(shared.sites, of);
-    const other = of === "unit" ? "feature" : "unit", again = () => { main.replaceChildren(); draw(main, B.state, site, beside); };
-    const change = (changes, focus) => { B.go(changes, { replace: true }); again(); const next = main.querySelector(focus); if (next) next.focus(); };
+    const other = of === "unit" ? "feature" : "unit", again = () => { root.replaceChildren(); draw(root, B.state, site, beside); };
+    const change = (changes, focus) => { B.go(changes, { replace: true }); again(); const next = root.querySelector(focus); if (next) next.focus(); };
     let column = chosenColumn(groups, state.colour), scales = [], tool = matchMedia("(pointer: coarse)").matches ? "move" : "lasso";
     const live = B.make("p", { class: "live", role: "status", "aria-live": "polite" });
     const say = text => { live.textContent = text; };
@@ -114,7 +114,7 @@
       button("+", "zoom in", () => boards[0].zoom(1.5)), button("−", "zoom out", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
       button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }));
     const both = site.n[other] && (of === "unit" ? B.places(site, "feature") : B.places(site, "unit")).onSheet && B.places(site, of).onSheet;
-    const controls = B.make("div", { class: "controls" },
+    const controls = B.make("div", { class: "choices" },
       site.n[other] ? radios("of", "Show", [["unit", `units (${site.n.unit})`], ["feature", `features (${site.n.feature})`]], of, value => change({ of: value, selected: null }, `input[name=of][value=${value}]`)) : null,
       both ? B.make("label", { class: "choice" }, B.make("input", { type: "checkbox", id: "both", checked: state.show === "both", onchange: event => { B.go({ show: event.target.checked ? "both" : null }, { replace: true }); for (const one of boards) one.draw(); } }), ` and ${other}s, plain`) : null,
       colourMenu(groups, column, name => { column = chosenColumn(groups, name); B.go({ colour: name, of }, { replace: true }); recolour(); }),
@@ -123,15 +123,19 @@
 
     const many = shared.sites.length > 1;
     const panel = k => [B.make("div", { class: "panel" }, many ? null : legend, graphs[k], chosen[k])];
-    main.append(B.make("h1", {}, site.sheet ? "The sheet" : "Units and features by number"), controls, many ? legend : "",
+    root.append(B.make("h1", {}, site.sheet ? "The sheet" : "Units and features by number"), controls, many ? legend : "",
       B.make("div", { class: "remarks" }, remarks(shared).map(one => B.make("p", { class: "faint" }, one))), live,
       B.sides.columns(site, beside, (_, k) => B.make("div", { class: many ? "narrow" : "wide" }, B.make("div", {}, boards[k].element, many ? null : tables[k]), panel(k), many ? tables[k] : null)));
-    main.dataset.of = of;
+    root.dataset.of = of;
     touch();
     recolour();
     B.colors.onTheme(live, recolour);
   }
 
-  B.pages.sheet = { title: "Sheet", draw: async (main, state, site, beside) => draw(main, state, site, beside) };
+  B.pages.sheet = { title: "Sheet", draw: async (main, state, site, beside) => {
+    const root = B.make("div", { class: "sheet" });
+    main.append(root);
+    draw(root, state, site, beside);
+  } };
   B.sheet = { map: B.board.map, keys: [["arrows", "move on the sheet"], ["Enter", "open what is ringed"], ["Space", "select it"], ["Shift + arrows", "select a rectangle"], ["Escape", "select nothing"], ["+ − 0", "zoom in, out, whole"]] };
 })();
