@@ -78,7 +78,8 @@ def materials_of(
 def _texts(looked: Looked) -> dict[str, Any]:
     """Tokens as numbers of a vocabulary of those that occur, first places of windows and documents."""
     part, model = looked.inside.part, looked.inside.model
-    assert isinstance(part, TokenWindows) and isinstance(model, LanguageModel)
+    assert isinstance(part, TokenWindows)
+    assert isinstance(model, LanguageModel)
     known, tokens = np.unique(np.concatenate(part.ids), return_inverse=True)
     vocabulary = token_texts(model.tokenizer, known.tolist())
     document = np.concatenate(part.document)

@@ -63,7 +63,7 @@ class Places:
         return "" if self.sheet is None else self.sheet.unit
 
     def points(self, of: Of) -> Floats | None:
-        """x and y of every unit, or of the centre of every feature's mass; NaN for one that writes nothing.
+        """Where every unit, or the centre of every feature's mass, lies: (n, 2); NaN for one that writes nothing.
 
         Parameters
         ----------

@@ -113,7 +113,7 @@ def _firsts(order: Indices, kind: Indices) -> Indices:
 def _bands(
     values: Values, edges: npt.NDArray[np.float64], window: Indices, generator: np.random.Generator
 ) -> Iterator[tuple[int, Indices]]:
-    """How many values lie in each band, and where some drawn ones stand, no two of one window where there are others."""
+    """How many values lie in each band, and where some drawn ones stand, of windows apart where there are others."""
     band = np.searchsorted(edges[1:-1], values, side="right").astype(np.uint8)
     order = np.argsort(band, kind="stable")
     for members in np.split(order, np.cumsum(np.bincount(band, minlength=N_BANDS))[:-1]):

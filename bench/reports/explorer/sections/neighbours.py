@@ -19,9 +19,9 @@ _BLOCK = 1 << 23
 def neighbours(looked: Looked, asked: Asked) -> Section:
     """Eight nearest units or features on the sheet, and the eight with the highest Pearson r over rows.
 
-    Features lie at the centres of their mass; those that never are active have no neighbours. The share of the one eight
-    that is among the other stands beside the mean over features on 199 sheets whose places are permuted. Of
-    features there are the five units, too, whose r with it is highest.
+    Features lie at the centres of their mass; those that never are active have no neighbours. The share of the one
+    eight that is among the other stands beside the mean on 199 sheets whose places are permuted. Of a feature there are
+    the five units, too, whose r with it is highest.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _of(looked: Looked, places: Places, of: Of) -> tuple[list[Any], list[dict[st
 
 def _permuted(near: Indices, alike: Indices, of: Of, seed: int) -> list[dict[str, Any]]:
     """The mean share on the sheet, and on sheets whose places are dealt anew."""
-    n, k = near.shape
+    n = len(near)
     pairs = np.sort((np.arange(n)[:, None] * n + near).ravel())
     generator = np.random.default_rng([seed, 53])
 
@@ -142,7 +142,7 @@ class _Columns:
         return cls(looked.units[np.sort(drawn)])
 
     def r_of(self, products: Floats, mean: Floats, sd: Floats, chosen: Indices) -> Floats:
-        """Pearson r from mean products of columns of that mean and sd with the chosen ones here; NaN where one is constant."""
+        """Pearson r of columns with that mean and sd and the chosen ones here, from their mean products."""
         spread = np.outer(sd, self.sd[chosen])
         r = np.full(products.shape, np.nan)
         np.divide(products - np.outer(mean, self.mean[chosen]), spread, out=r, where=spread > 0)

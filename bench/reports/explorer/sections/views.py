@@ -49,8 +49,8 @@ _SAME_AS_XY = ("mass.center_x", "mass.center_y")
 def views(looked: Looked, asked: Asked) -> Section:
     """A column for every column of every view that is possible, and x and y.
 
-    A unit lies where its sheet has it, a feature at the centre of its mass m_iu = D_iu^2 / sum_u D_iu^2: sum_u m_iu x_u, around
-    a torus the mean of angles.
+    A unit lies where its sheet has it, a feature at the centre of its mass m_iu = D_iu^2 / sum_u D_iu^2:
+    sum_u m_iu x_u, around a torus the mean of angles.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _columns(
             unit if name in _LENGTHS else "",
             sentence,
             categories,
-            _beside(name, rows) if kind == "number" else [],
+            _beside(name, rows, list(map(str, table.columns))) if kind == "number" else [],
         )
 
 
@@ -141,16 +141,19 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{"kind": "control", **row} for row in rows]
 
 
-def _beside(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What controls say of one column; those that name no column, of all."""
-    own = [{"kind": row["kind"], "value": row[name]} for row in rows if name in row]
+def _beside(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """What controls say of one column; those that name none are of all."""
     null = f"{name.removesuffix('_I')}_null_mean"
-    own += [
-        {"kind": f"{row['kind']}, permuted", "value": row[null]}
-        for row in rows
-        if null != name and null in row
-    ]
-    return own
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        if name in row:
+            found.append({"kind": row["kind"], "value": row[name]})
+        if null in row and null != name:
+            found.append({"kind": f"{row['kind']}, permuted sheets", "value": row[null]})
+        if not any(one in row for one in columns):
+            numbers = {key: value for key, value in row.items() if isinstance(value, float)}
+            found += [{"kind": f"{row['kind']}: {key}", "value": value} for key, value in numbers.items()]
+    return found
 
 
 def _apart(columns: Sequence[Column]) -> list[Column]:
