@@ -1,5 +1,6 @@
 """Where on the model's sheet each feature writes, beside directions that are no features."""
 
+import numpy as np
 import pandas as pd
 
 from ...spatial.spatial_weights import SpatialWeights
@@ -28,7 +29,8 @@ def of_features(inside: Inside) -> pd.DataFrame:
     decoder = inside.features.directions.numpy()
     table = mass_table(decoder, weights)
     rows = inside.rows.numpy()
-    alive = inside.activations("feature").any(axis=0)
+    codes = inside.features.encode(inside.rows)
+    alive = np.bincount(codes.indices[codes.values > 0].numpy(), minlength=codes.n_features) > 0
     beside = mass_comparison(
         decoder[alive], rows, weights, n_draws=5, permutations=_PERMUTATIONS, random_state=inside.seed
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.sparse import csc_array
 
 from ....analysis.interpretability.dictionary import Dictionary
-from ....analysis.interpretability.views.base import Inside
+from ....analysis.interpretability.views.base import VIEWS, Inside
 from ....models.extraction.language_model import LanguageModel
 from ....models.extraction.rows import TokenWindows
 from .content import Of
@@ -92,6 +93,21 @@ class Looked:
         if of == "unit":
             return self.units[:, list(chosen)]
         return np.asarray(self.features[:, list(chosen)].todense(), np.float32)
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def table(self, view: str) -> pd.DataFrame:
+        """What a view says, made once for all sections.
+
+        Parameters
+        ----------
+        view : str
+        """
+        if view not in self._tables:
+            self._tables[view] = VIEWS[view].table(self.inside)
+        return self._tables[view]
 
     @cached_property
     def document(self) -> Indices:
