@@ -18,7 +18,7 @@ from scipy.sparse import csc_array, csr_array, issparse
 from ...errors import UserError
 from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
 from .descriptions.enrichment import Enrichment, enrichment, firing_counts, of_context
-from .descriptions.evidence import Indices, Parts, Reading, Seen, Shown, parts_of
+from .descriptions.evidence import Indices, Parts, Reading, Shown, parts_of
 from .descriptions.scores import Scores, correlations, predicted, score_tables
 from .descriptions.wording import in_words
 
@@ -144,7 +144,9 @@ def describe(
     evidence = shown if isinstance(shown, Evidence) else Evidence.of(shown, random_state=random_state)
     shape = activations.shape if issparse(activations) else np.shape(activations)
     if len(shape) != 2 or shape[0] != len(evidence.shown):
-        raise UserError(f"activations are {tuple(shape)}: a row for each of the {len(evidence.shown)} that were shown")
+        raise UserError(
+            f"activations are {tuple(shape)}: a row for each of the {len(evidence.shown)} that were shown"
+        )
     if promoted is not None and (promoted.ndim != 2 or len(promoted) != shape[1]):
         raise UserError(f"promoted tokens are {promoted.shape}, one row for each of {shape[1]}")
     made = [
@@ -202,7 +204,9 @@ class _Block:
         plainest = names.index("token") if "token" in names else 0
         return np.where(r.max(axis=0) > 0, r.argmax(axis=0), plainest)
 
-    def _scored(self, i: int, keys: Keys, table: csc_array, activations: tuple[csc_array, csc_array, csc_array]) -> None:
+    def _scored(
+        self, i: int, keys: Keys, table: csc_array, activations: tuple[csc_array, csc_array, csc_array]
+    ) -> None:
         won = np.flatnonzero((self.winner == i) & self.fires)
         if not len(won):
             return
@@ -296,18 +300,19 @@ def _most(evidence: Evidence, found: Enrichment, column: int) -> tuple[str, floa
     return classes.name(best), float(ratio[best]), float(found.q[best, column])
 
 
-def summary(found: Sequence[Description | None]) -> dict[str, float | int]:
+def summary(found: Sequence[Description | None], enough: int = ENOUGH) -> dict[str, float | int]:
     """How well descriptions predict: how many there are, median r, share of r above one half, median detection.
 
-    Only those count that fire in 50 rows of the part that scores; ``all_median`` is over all that fire there at all, and
-    ``rare`` counts all that are left out.
+    Only those count that fire in enough rows of the part that scores; ``all_median`` is over all that fire there at
+    all, and ``rare`` counts all that are left out.
 
     Parameters
     ----------
     found : sequence of Description or None
+    enough : int
     """
     scored = [one for one in found if one is not None and np.isfinite(one.r)]
-    kept = [one for one in scored if one.n_firing >= ENOUGH]
+    kept = [one for one in scored if one.n_firing >= enough]
     r = np.array([one.r for one in kept])
     return {
         "n": len(kept),

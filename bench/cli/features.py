@@ -9,6 +9,7 @@ from ...errors import UserError
 from .common import SETTINGS, Json, print_card, print_json, say
 from .features_brain import features_brain, features_lesion
 from .features_check import features_check, features_convert
+from .features_describe import features_describe
 from .features_page import features_page
 from .features_study import features_study
 from .features_train import features_train
@@ -24,6 +25,7 @@ features = typer.Typer(
 )
 features.command("train")(features_train)
 features.command("check")(features_check)
+features.command("describe")(features_describe)
 features.command("convert")(features_convert)
 features.command("page")(features_page)
 features.command("study")(features_study)

@@ -1,1 +1,1 @@
-"""Descriptions of units and features in plain words, a family a file: to add one, copy a sibling; the registry finds it."""
+"""Descriptions in plain words, a family a file: to add one, copy a sibling; the registry finds it."""

@@ -22,4 +22,6 @@ def _keys(shown: Shown) -> Keys:
     return Keys(one_key(inverse - absent, len(kept)), name)
 
 
-add_family(Family("bigram", "text", "fires at", "the token and the one before", _keys, shrunk_table), __name__)
+add_family(
+    Family("bigram", "text", "fires at", "the token and the one before", _keys, shrunk_table), __name__
+)

@@ -1,5 +1,6 @@
 """Which class of tokens it fires on: digits, marks, headings, quotations, what follows a comma."""
 
+import itertools
 import re
 from functools import lru_cache
 
@@ -53,13 +54,15 @@ def tokenized(shown: Reading) -> list[TokenizedText]:
     """Each document put together from its tokens, with the letters that each covers; special tokens end lines."""
     owners = np.flatnonzero(np.diff(shown.document, prepend=-1))
     bounds = [*owners.tolist(), len(shown.tokens)]
-    spans = [np.arange(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    spans = [np.arange(a, b) for a, b in itertools.pairwise(bounds)]
     ranks = frequency_ranks([shown.kinds[1][one] for one in spans])
     return [_text_of(shown, span, rank) for span, rank in zip(spans, ranks, strict=True)]
 
 
 def _text_of(shown: Reading, span: Indices, rank: Floats) -> TokenizedText:
-    pieces = ["\n" if _SPECIAL.fullmatch(one) else one for one in (shown.names[i] for i in shown.kinds[1][span])]
+    pieces = [
+        "\n" if _SPECIAL.fullmatch(one) else one for one in (shown.names[i] for i in shown.kinds[1][span])
+    ]
     ends = np.cumsum([len(one) for one in pieces], dtype=np.intp)
     start = ends - np.array([len(one.lstrip()) for one in pieces], np.intp)
     end = start + np.array([len(one.strip()) for one in pieces], np.intp)
@@ -80,7 +83,7 @@ def _table(keys: Keys, part: Part) -> csc_array:
 
 
 def class_correlations(keys: Keys, activations: csc_array) -> Floats:
-    """r of every class with every activation, (n_keys, n); 0 of a constant."""
+    """Correlation of every class with every activation, (n_keys, n); 0 of a constant."""
     n = activations.shape[0]
     share = counts(keys)[:, None] / n
     mean = np.asarray(activations.sum(axis=0), np.float64).ravel() / n

@@ -81,7 +81,11 @@ def at_rates(values: npt.ArrayLike, rates: Floats) -> csc_array:
     x = np.asarray(values, np.float32)
     made = []
     for column, rate in zip(x.T, rates, strict=True):
-        limit = np.partition(column, -1 - round(rate * len(column)))[-1 - round(rate * len(column))] if rate < 1 else column.min()
+        limit = (
+            np.partition(column, -1 - round(rate * len(column)))[-1 - round(rate * len(column))]
+            if rate < 1
+            else column.min()
+        )
         made.append(np.maximum(column - limit, 0))
     return csc_array(np.stack(made, axis=1)) if made else csc_array((len(x), 0))
 

@@ -39,7 +39,7 @@ class Reading:
         n = {len(one) for one in (self.tokens, self.window, self.document)}
         if len(n) != 1:
             raise UserError("a reading has one id, one window and one document a token")
-        if len(self.position) and not (0 <= self.position.min() and self.position.max() < len(self.tokens)):
+        if len(self.position) and not (self.position.min() >= 0 and self.position.max() < len(self.tokens)):
             raise UserError(f"rows are of tokens that are not among the {len(self.tokens)} that were read")
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ def parts_of(groups: Indices, *, random_state: int) -> Parts:
     documents, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(documents) < len(_SHARES):
         raise UserError(
-            f"descriptions are made, chosen and scored on texts that share nothing: give at least 3, not {len(documents)}"
+            f"descriptions are made, chosen and scored on texts of their own: give at least 3, not {len(documents)}"
         )
     drawn = np.random.default_rng([random_state, 21]).permutation(len(documents))
     order = drawn[np.argsort(-sizes[drawn], kind="stable")]

@@ -31,7 +31,10 @@ def words_of(shown: Reading) -> tuple[Indices, list[str]]:
         texts[word] += bare[token]
     known: dict[str, int] = {}
     ids = np.array(
-        [known.setdefault(one, len(known)) if len(one) >= _LETTERS and one.isalpha() else -1 for one in texts],
+        [
+            known.setdefault(one, len(known)) if len(one) >= _LETTERS and one.isalpha() else -1
+            for one in texts
+        ],
         np.intp,
     )
     return ids[number], list(known)

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.sparse import csc_array
 
-from .base import Family, Keys, Part, add_family, counts, largest, masses, one_key
-from .base import SHRINK
+from .base import SHRINK, Family, Keys, Part, add_family, counts, largest, masses, one_key
 from .evidence import Reading, Shown
 
 

@@ -9,7 +9,9 @@ from .evidence import Seen, Shown
 
 def labels_of(shown: Seen) -> list[tuple[str, str]]:
     """Every label with the column that it is of, in order."""
-    return [(name, str(one)) for name, column in shown.labels.items() for one in np.unique(column) if str(one)]
+    return [
+        (name, str(one)) for name, column in shown.labels.items() for one in np.unique(column) if str(one)
+    ]
 
 
 def _keys(shown: Shown) -> Keys | None:
@@ -26,7 +28,7 @@ def _keys(shown: Shown) -> Keys | None:
 def _table(keys: Keys, part: Part) -> csc_array:
     """Shrunk means of the labels of one column: the one that holds most of the variance between pictures.
 
-    A column counts for the sum over its labels of n (mean - whole mean)^2 less what as many labels would hold by chance.
+    A column counts for the sum over its labels of n (mean - whole mean)^2 less what so many would hold by chance.
     """
     assert isinstance(part.shown, Seen)
     f = part.activations

@@ -9,6 +9,4 @@ def _keys(shown: Shown) -> Keys:
     return Keys(one_key(shown.beside(-1), len(shown.names)), shown.names.__getitem__)
 
 
-add_family(
-    Family("previous token", "text", "fires after", "the token before", _keys, shrunk_table), __name__
-)
+add_family(Family("previous token", "text", "fires after", "the token before", _keys, shrunk_table), __name__)

@@ -37,7 +37,7 @@ def predicted(keys: Keys, rows: Indices, table: csc_array) -> csc_array:
 
 
 def correlations(one: csc_array, other: csc_array) -> Floats:
-    """r of each column of two sparse arrays over all rows, zeros too; NaN where either is constant.
+    """Correlation of each column of two sparse arrays over all rows, zeros too; NaN where either is constant.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def correlations(one: csc_array, other: csc_array) -> Floats:
     n = max(one.shape[0], 1)
     a, b = one.astype(np.float64), other.astype(np.float64)
     mean = [np.asarray(x.sum(axis=0)).ravel() / n for x in (a, b)]
-    spread = [np.asarray(x.multiply(x).sum(axis=0)).ravel() / n - m**2 for x, m in zip((a, b), mean, strict=True)]
+    spread = [
+        np.asarray(x.multiply(x).sum(axis=0)).ravel() / n - m**2 for x, m in zip((a, b), mean, strict=True)
+    ]
     both = np.asarray(a.multiply(b).sum(axis=0)).ravel() / n - mean[0] * mean[1]
     below = np.sqrt(np.clip(spread[0], 0, None) * np.clip(spread[1], 0, None))
     return np.where(below > _TINY, both / np.where(below > _TINY, below, 1), np.nan)
@@ -117,7 +119,9 @@ def detections(chooses: Side, scores: Side, foremost: Indices, *, random_state: 
     return found
 
 
-def _drawn(side: Side, column: int, key: int, generator: np.random.Generator) -> tuple[Floats, Indices] | None:
+def _drawn(
+    side: Side, column: int, key: int, generator: np.random.Generator
+) -> tuple[Floats, Indices] | None:
     """Guesses at drawn rows, and whether it fires there."""
     f, n = side.activations, side.activations.shape[0]
     here = slice(f.indptr[column], f.indptr[column + 1])
@@ -144,7 +148,9 @@ def _drawn(side: Side, column: int, key: int, generator: np.random.Generator) ->
     return guess[rows], fires[rows].astype(np.intp)
 
 
-def _silent(fires: "np.ndarray[tuple[int], np.dtype[np.bool_]]", size: int, generator: np.random.Generator) -> Indices:
+def _silent(
+    fires: "np.ndarray[tuple[int], np.dtype[np.bool_]]", size: int, generator: np.random.Generator
+) -> Indices:
     tried = np.unique(generator.integers(0, len(fires), 6 * size))
     tried = tried[~fires[tried]]
     if len(tried) < size:
