@@ -340,7 +340,7 @@ def _curves(
 ) -> VoxelCurves:
     """Curves of everything, of the untrained dictionaries the first; of large recordings some neuroids."""
     recorded = benchmark.recording
-    how = _sampling(benchmark)
+    how = sampling_of(benchmark)
     chosen = subsample_targets(recorded.members, design.seed, _MOST_TARGETS)
     place = {int(neuroid): i for i, neuroid in enumerate(chosen)}
     members = [np.array([place[one] for one in some.tolist() if one in place]) for some in recorded.members]
@@ -356,7 +356,8 @@ def _curves(
     )
 
 
-def _sampling(benchmark: Benchmark) -> Sampling:
+def sampling_of(benchmark: Benchmark) -> Sampling:
+    """How a benchmark divides its stimuli."""
     known = getattr(benchmark.metric, "sampling", None)
     return known if isinstance(known, Sampling) else sampling(benchmark.recording)
 
@@ -399,6 +400,16 @@ def _regions(
     features: npt.NDArray[np.float64], benchmark: Benchmark, design: FeatureDesign
 ) -> tuple[pd.DataFrame, dict[str, BestFeature]]:
     """Bars of every feature over the regions of the data set, and the feature of each region, held out."""
+    targets, regions = region_targets(benchmark)
+    how = sampling_of(benchmark)
+    best = best_features(
+        features, targets, regions, groups=how.groups, n_shuffles=design.n_shuffles, random_state=design.seed
+    )
+    return region_bars(features, targets, regions), best
+
+
+def region_targets(benchmark: Benchmark) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.intp]]]:
+    """What all regions of a data set answered to the benchmark's stimuli, (n_stimuli, n_targets), and whose each is."""
     own = benchmark.recording
     if own.series is not None:
         named = {benchmark.card.region: own}
@@ -412,12 +423,7 @@ def _regions(
     means = [one.mean for one in same.values()]
     ends = np.cumsum([0, *(one.shape[1] for one in means)])
     regions = {name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(same)}
-    targets = np.concatenate(means, axis=1)
-    how = _sampling(benchmark)
-    best = best_features(
-        features, targets, regions, groups=how.groups, n_shuffles=design.n_shuffles, random_state=design.seed
-    )
-    return region_bars(features, targets, regions), best
+    return np.concatenate(means, axis=1), regions
 
 
 def _prefixes(
@@ -428,7 +434,7 @@ def _prefixes(
         return {}
     widths = [width for part in _PREFIXES if (width := dictionary.n_features // part) > 0]
     parts = {str(width): features[:, :width] for width in [*widths, dictionary.n_features]}
-    how = _sampling(benchmark)
+    how = sampling_of(benchmark)
     curves = voxel_curves(
         parts, benchmark.recording.mean, _folds(how, design.n_fold_seeds), members=benchmark.recording.members,
         weights=benchmark.recording.weights, sizes=(1,),

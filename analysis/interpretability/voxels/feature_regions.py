@@ -110,12 +110,13 @@ def best_features(
     generator = np.random.default_rng([random_state, 53])
     first = _half(len(x), groups, generator)
     halves = [first, np.setdiff1d(np.arange(len(x)), first)]
-    observed = {name: _both_ways(x, y[:, of], halves) for name, of in regions.items()}
+    scaled = [_unit(x[half]) for half in halves]
+    observed = {name: _both_ways(scaled, y[:, of], halves) for name, of in regions.items()}
     null: dict[str, list[float]] = {name: [] for name in regions}
     for _ in range(n_shuffles):
         order = _shuffled(len(x), groups, generator)
         for name, of in regions.items():
-            null[name].append(_both_ways(x, y[order][:, of], halves)[2])
+            null[name].append(_both_ways(scaled, y[order][:, of], halves)[2])
     found = {}
     for name, (chosen, selected, r) in observed.items():
         drawn = np.array(null[name])
@@ -139,9 +140,11 @@ def _unit(values: Floats) -> Floats:
     return scaled
 
 
-def _both_ways(x: Floats, y: Floats, halves: list[Indices]) -> tuple[tuple[int, int], float, float]:
+def _both_ways(
+    scaled: list[Floats], y: Floats, halves: list[Indices]
+) -> tuple[tuple[int, int], float, float]:
     """Of one region: features chosen by median r over its targets, their |r| there, and r on the other half."""
-    r = [np.median(correlations(x[half], y[half]), axis=1) for half in halves]
+    r = [np.median(x.T @ _unit(y[half]), axis=1) for x, half in zip(scaled, halves, strict=True)]
     best = [int(np.abs(one).argmax()) for one in r]
     selected = [float(abs(one[i])) for one, i in zip(r, best, strict=True)]
     held_out = [float(np.sign(r[i][best[i]]) * r[1 - i][best[i]]) for i in (0, 1)]
