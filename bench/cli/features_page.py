@@ -271,7 +271,13 @@ def _looked(
     if place.folder is not None and not (place.folder / "features.json").is_file():
         read_dictionary(place.folder, inside.rows)
     key, title = _name(place, places)
-    return Looked(key, title, inside, twin)
+    given = next((one for one in material if one is not None), None)
+    ours = (
+        "drawn pictures, by brodmann"
+        if inside.model.modality == "vision"
+        else "Python's own documentation, PSF licence"
+    )
+    return Looked(key, title, inside, twin, source=ours if given is None else given.resolve().name)
 
 
 def _name(place: Place, places: Sequence[Place]) -> tuple[str, str]:

@@ -66,6 +66,7 @@ def build(
     for one, name in track(work, "sections"):
         found[one.key].append(_section(one, name, asked, kept))
     materials, of_site = materials_of(layers, found, licence)
+    materials = [_named(one, layers, of_site) for one in materials]
     sites = [_site(replace(one, material=of_site[one.key]), found[one.key]) for one in layers]
     return Page(title, sites, materials, made, [*notes, *map(_notice, materials)])
 
@@ -138,7 +139,13 @@ def _site(looked: Looked, sections: Sequence[Section]) -> Site:
     return Site(looked.key, looked.title, facts, n, of_sheet, looked.material, sections)
 
 
+def _named(material: Material, layers: Sequence[Looked], of_site: Mapping[str, str]) -> Material:
+    """With the name of where its texts or pictures come from."""
+    sources = [one.source for one in layers if of_site[one.key] == material.key and one.source]
+    return replace(material, facts={"name": ", ".join(dict.fromkeys(sources)), **material.facts})
+
+
 def _notice(material: Material) -> str:
-    name = material.facts.get("name") or "given"
-    licence = material.facts.get("licence") or "not stated: ask before you publish this folder"
+    name = material.facts.get("name") or "its maker"
+    licence = material.facts.get("licence") or "not stated, so ask before you publish this folder"
     return f"This page holds {material.kind}s of {name}; licence: {licence}."

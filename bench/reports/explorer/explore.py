@@ -61,7 +61,7 @@ def explore(
         asked or Asked(),
         title=title or " and ".join(dict.fromkeys(one.title for one in looked)),
         made={
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": _command(),
             "versions": {name: version(name) for name in ("brodmann", "torch", "numpy", "scipy")},
         },
         licence=licence,
@@ -69,3 +69,9 @@ def explore(
         left_out=left_out,
     )
     return write_page(page, folder, single=single)
+
+
+def _command() -> str:
+    """How it was made, without the folders of the machine it was made on."""
+    given = [str(Path(one).name) if Path(one).is_absolute() else one for one in sys.argv]
+    return shlex.join([Path(sys.argv[0]).name, *given[1:]])

@@ -39,6 +39,8 @@ class Looked:
         Another dictionary of the same layer, learnt from another seed.
     material : str
         The key of the texts or pictures of its examples.
+    source : str
+        Where these come from, as the foot of the page says it.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Looked:
     inside: Inside
     twin: Dictionary | None = None
     material: str = "m0"
+    source: str = ""
 
     @property
     def dictionary(self) -> Dictionary | None:

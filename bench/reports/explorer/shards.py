@@ -8,14 +8,16 @@ from typing import Any
 from .content import plain
 
 
-def packed(content: Any) -> str:
+def packed(content: Any, digits: int = 3) -> str:
     """Anything as JSON in gzip in base64, the same text for the same content.
 
     Parameters
     ----------
     content : object
+    digits : int
+        Significant ones of every number that is not whole.
     """
-    text = json.dumps(plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(content, digits), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     raw = text.encode("utf-8", "replace")
     return base64.b64encode(gzip.compress(raw, compresslevel=6, mtime=0)).decode()
 
