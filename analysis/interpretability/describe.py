@@ -8,24 +8,27 @@ activation, a table says at key k
 for the ten keys of largest mass, 0 elsewhere; r is the correlation of f^ with f over all rows of the part that scores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array, issparse
+from scipy.sparse import csc_array, csr_array, hstack, issparse
 
 from ...errors import UserError
 from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
-from .descriptions.enrichment import Enrichment, enrichment, firing_counts, of_context
+from .descriptions.enrichment import Enrichment, beyond_tokens, enrichment, firing_counts, strong
 from .descriptions.evidence import Indices, Parts, Reading, Shown, parts_of
 from .descriptions.scores import Scores, correlations, predicted, score_tables
 from .descriptions.wording import in_words
 
 _BLOCK = 256
 """Units or features that are described at once."""
-_LEAST_RATIO, _MOST_Q = 1.5, 0.001
+_LEAST_RATIO, _LEAST_BEYOND, _MOST_Q = 1.5, 1.25, 0.001
+"""For a class to be said: how much more often than anywhere, than in rows of the same tokens, and how surely."""
 _PROMOTED = 3
+_STRONG = 0.2
+"""Share of the pictures in which a unit or feature is said to fire where enrichment is tested."""
 ENOUGH = 50
 """Firing rows of the part that scores, below which a score is chance and does not count in a summary."""
 
@@ -105,6 +108,11 @@ class Evidence:
         families, keys = [one for one, _ in made], [keys for _, keys in made]
         first = {i: Keys(one.held[parts.describes], one.name) for i, one in enumerate(keys)}
         return cls(shown, parts, families, keys, random_state, first)
+
+    @property
+    def classes(self) -> Keys | None:
+        """In what it may fire more often: classes of tokens, or labels of pictures."""
+        return self.keys_of("class" if isinstance(self.shown, Reading) else "picture")
 
     def keys_of(self, name: str) -> Keys | None:
         """The keys of one family on the part that describes; None where it does not apply."""
@@ -196,6 +204,9 @@ class _Block:
         for i, keys in enumerate(evidence.keys):
             self._scored(i, keys, tables[i], (first, second, third))
         self.counts = self._counted(first)
+        tokens = evidence.keys_of("token")
+        fires = csc_array((first > 0).astype(np.float32))
+        self.firing = None if tokens is None else masses(tokens, fires)
 
     def _winner(self) -> Indices:
         """The largest r on the part that chooses; the token, the plainest, where no family predicts anything there."""
@@ -220,8 +231,11 @@ class _Block:
             self.rules[column] = rules
 
     def _counted(self, first: csc_array) -> tuple[Floats, Floats] | None:
-        classes = self.evidence.keys_of("class")
-        return None if classes is None else firing_counts(classes, first)
+        classes = self.evidence.classes
+        if classes is None:
+            return None
+        is_text = isinstance(self.evidence.shown, Reading)
+        return firing_counts(classes, first if is_text else strong(first, _STRONG))
 
     def described(self, found: Enrichment | None) -> list[Description | None]:
         """The descriptions, with where each fires more often."""
@@ -233,17 +247,28 @@ class _Block:
             family = self.evidence.families[self.winner[i]]
             names = [one.name for one in self.evidence.families]
             known = [(name, float(r)) for name, r in zip(names, self.r[:, i], strict=True) if not np.isnan(r)]
+            named = self._named(i)
             text = in_words(
                 family.phrase,
-                self.rules[i],
+                named,
                 marks=family.name not in ("class", "picture"),
                 promoted=self._promoted(i),
-                more=None if found is None or family.name == "class" else _most(self.evidence, found, i),
+                more=None
+                if found is None
+                else _most(self.evidence, found, i, {name for name, _, _ in named}),
             )
             one = [float(getattr(self.scores, name)[i]) for name in ("r", "detection", "coverage", "purity")]
             ranked = sorted(known, key=lambda pair: -pair[1])
             each.append(Description(text, family.name, *one, self.rules[i], ranked, int(self.n_firing[i])))
         return each
+
+    def _named(self, i: int) -> list[tuple[str, float, float]]:
+        """The keys that a text names: of pictures, which all have a label, those above the mean of the labels."""
+        rules = self.rules[i]
+        if isinstance(self.evidence.shown, Reading) or not rules:
+            return rules
+        mean = sum(value for _, value, _ in rules) / len(rules)
+        return [one for one in rules if one[1] >= mean]
 
     def _promoted(self, i: int) -> list[str]:
         if self.promoted is None or not isinstance(self.evidence.shown, Reading):
@@ -276,26 +301,34 @@ def rules_of(keys: Keys, table: csc_array, activations: csc_array) -> list[list[
 
 
 def _enriched(evidence: Evidence, blocks: Sequence[_Block]) -> Enrichment | None:
-    """Over all columns at once, since the false discovery rate is over all; only classes that tokens do not decide."""
-    classes, tokens = evidence.keys_of("class"), evidence.keys_of("token")
+    """Over all columns at once, as the false discovery rate is; of classes that tokens alone do not explain."""
+    classes, tokens = evidence.classes, evidence.keys_of("token")
     kept = [one.counts for one in blocks if one.counts is not None]
-    if classes is None or tokens is None or not kept:
+    if classes is None or not kept:
         return None
     both, fires = np.concatenate([one for one, _ in kept], axis=1), np.concatenate([one for _, one in kept])
     found = enrichment(both, fires, counts(classes), len(evidence.parts.describes))
-    said = of_context(classes, tokens)[:, None]
-    return Enrichment(np.where(said, found.ratio, 0.0), found.q)
+    if tokens is None:
+        return found
+    firing = hstack([one.firing for one in blocks], format="csc")
+    beyond = beyond_tokens(both, classes, tokens, csc_array(firing)) >= _LEAST_BEYOND
+    return Enrichment(np.where(beyond, found.ratio, 0.0), found.q)
 
 
 def _columns(found: Enrichment, start: int, stop: int) -> Enrichment:
     return Enrichment(found.ratio[:, start:stop], found.q[:, start:stop])
 
 
-def _most(evidence: Evidence, found: Enrichment, column: int) -> tuple[str, float, float] | None:
-    ratio = np.where(found.q[:, column] < _MOST_Q, found.ratio[:, column], 0.0)
+def _most(
+    evidence: Evidence, found: Enrichment, column: int, said: Collection[str]
+) -> tuple[str, float, float] | None:
+    classes = evidence.classes
+    if classes is None:
+        return None
+    new = np.array([classes.name(i) not in said for i in range(len(found.ratio))])
+    ratio = np.where((found.q[:, column] < _MOST_Q) & new, found.ratio[:, column], 0.0)
     best = int(ratio.argmax())
-    classes = evidence.keys_of("class")
-    if classes is None or ratio[best] < _LEAST_RATIO:
+    if ratio[best] < _LEAST_RATIO:
         return None
     return classes.name(best), float(ratio[best]), float(found.q[best, column])
 

@@ -7,10 +7,7 @@ from scipy.sparse import csc_array
 from scipy.stats import hypergeom
 
 from ...statistics.resampling import benjamini_hochberg
-from .base import Floats, Keys, counts
-
-_CONTEXT = 0.5
-"""Least share of a class's variance that is within tokens of one kind, for it to be said beside tokens."""
+from .base import Floats, Keys, counts, largest
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,18 @@ def firing_counts(keys: Keys, activations: csc_array) -> tuple[Floats, Floats]:
     return both, np.asarray(fires.sum(axis=0)).ravel()
 
 
+def strong(activations: csc_array, share: float) -> csc_array:
+    """Only the largest of each column: so many rows, and no more than fire.
+
+    Parameters
+    ----------
+    activations : sparse array of shape (n_rows, n)
+    share : float
+        Of the rows.
+    """
+    return largest(activations, max(1, round(share * activations.shape[0])))
+
+
 def enrichment(both: Floats, fires: Floats, classes: Floats, n_rows: int) -> Enrichment:
     """Ratios, and q of Fisher's exact test that a class holds more often where it fires.
 
@@ -59,17 +68,18 @@ def enrichment(both: Floats, fires: Floats, classes: Floats, n_rows: int) -> Enr
     return Enrichment(ratio, np.asarray(benjamini_hochberg(np.clip(p, 0, 1).ravel())).reshape(p.shape))
 
 
-def of_context(classes: Keys, tokens: Keys) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Which classes the token itself does not decide: half of their variance is within tokens of one kind.
+def beyond_tokens(both: Floats, classes: Keys, tokens: Keys, firing: csc_array) -> Floats:
+    """How much more often a class holds where it fires than in as many rows of the same tokens, (n_keys, n).
 
     Parameters
     ----------
+    both : array of shape (n_keys, n)
+        Firing rows of every class.
     classes, tokens : Keys
         Of the same rows.
+    firing : sparse array of shape (n_tokens, n)
+        Firing rows of every token.
     """
-    n = counts(tokens)
-    share = np.asarray((tokens.held.T @ classes.held).todense()) / np.maximum(n, 1)[:, None]
-    within = (n[:, None] * share * (1 - share)).sum(axis=0) / max(n.sum(), 1)
-    whole = counts(classes) / max(n.sum(), 1)
-    decided: np.ndarray[tuple[int], np.dtype[np.bool_]] = within > _CONTEXT * whole * (1 - whole)
-    return decided
+    of_token = csc_array(tokens.held.T @ classes.held).multiply(1 / np.maximum(counts(tokens), 1)[:, None])
+    expected = np.asarray((csc_array(of_token).T @ firing).todense(), np.float64)
+    return np.divide(both, expected, out=np.zeros_like(both), where=expected > 0)
