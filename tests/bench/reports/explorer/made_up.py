@@ -235,7 +235,10 @@ def _description(rng, n):
 def _place(rng, n):
     features = [
         {
-            "mass": [[int(u), 0.2 / (k + 1)] for k, u in enumerate(rng.choice(n["unit"], 20, replace=False))],
+            "mass": [
+                [int(u), 0.2 / (k + 1)]
+                for k, u in enumerate(rng.choice(n["unit"], min(20, n["unit"]), replace=False))
+            ],
             "x": 4.0,
             "y": 5.0,
             "spread": 2.1,
@@ -247,7 +250,7 @@ def _place(rng, n):
         for _ in range(n["feature"])
     ]
     units = [
-        {"used_by": [[int(f), 0.3] for f in rng.choice(n["feature"], 8, replace=False)]}
+        {"used_by": [[int(f), 0.3] for f in rng.choice(n["feature"], min(8, n["feature"]), replace=False)]}
         for _ in range(n["unit"])
     ]
     controls = [
@@ -262,14 +265,14 @@ def _neighbours(rng, n):
         return {
             "sheet": [
                 [int(i), round(float(rng.uniform(0.5, 3)), 2), 0.2]
-                for i in rng.choice(n[of], 8, replace=False)
+                for i in rng.choice(n[of], min(8, n[of]), replace=False)
             ],
             "functional": [
                 [int(i), round(float(rng.uniform(0.2, 0.9)), 2), 3.0]
-                for i in rng.choice(n[of], 8, replace=False)
+                for i in rng.choice(n[of], min(8, n[of]), replace=False)
             ],
             "shared": 0.25,
-            "units": [[int(i), 0.4] for i in rng.choice(n["unit"], 5, replace=False)],
+            "units": [[int(i), 0.4] for i in rng.choice(n["unit"], min(5, n["unit"]), replace=False)],
         }
 
     controls = [{"kind": "permuted sheet", "shared": 0.03}]

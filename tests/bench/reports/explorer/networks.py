@@ -22,11 +22,19 @@ TEXTS = [
 def drawn(rows, model, n_features=96, k=6, seed=0):
     """A topk dictionary of random directions, scaled to the rows."""
     chance = torch.Generator().manual_seed(seed)
-    directions = torch.nn.functional.normalize(torch.randn(n_features, rows.shape[1], generator=chance), dim=1)
+    directions = torch.nn.functional.normalize(
+        torch.randn(n_features, rows.shape[1], generator=chance), dim=1
+    )
     weights = Weights(directions.clone(), directions, torch.zeros(n_features), torch.zeros(rows.shape[1]), k)
     scale = float((rows - rows.mean(dim=0)).norm(dim=1).mean() / rows.shape[1] ** 0.5)
     return Dictionary(
-        weights, rows.mean(dim=0), scale, "topk", "scaled", Site(model.identifier, model.digest, LAYER, "token"), {}
+        weights,
+        rows.mean(dim=0),
+        scale,
+        "topk",
+        "scaled",
+        Site(model.identifier, model.digest, LAYER, "token"),
+        {},
     )
 
 

@@ -38,7 +38,9 @@ def of_layer(made):
         made.append(looked.key)
         values = np.arange(looked.count("unit"), dtype=float)
         return Section(
-            "histogram", {"unit": [Column("n", "number", values, "other")]}, {"unit": [{"v": v} for v in values]}
+            "histogram",
+            {"unit": [Column("n", "number", values, "other")]},
+            {"unit": [{"v": v} for v in values]},
         )
 
     return section
