@@ -1,6 +1,7 @@
 "use strict";
 // Colours that are told apart in every common kind of colour vision, on dark and on light paper: one ramp of steadily
-// changing lightness for numbers, blue against orange for numbers around 0, Okabe and Ito's colours for categories.
+// changing lightness for numbers, blue against orange for numbers around 0, and for categories eight colours that were searched for so that any two of
+// them differ by 29 (CIE 1976, of which 2 can just be seen) or more to readers who lack one kind of cone, as to all others.
 (() => {
   const RAMPS = {
     sequential: {
@@ -13,8 +14,8 @@
     },
   };
   const CATEGORIES = {
-    light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#b8a800", "#4d4d4d"],
-    dark: ["#4fa3e0", "#e69f00", "#00b389", "#f0703a", "#9ad3f5", "#e39ac4", "#f0e442", "#c8c8c8"],
+    light: ["#2a3b83", "#af7b00", "#07d58e", "#8d1722", "#517dff", "#9d90bd", "#f6da15", "#0d001f"],
+    dark: ["#3958fb", "#e39011", "#01a88c", "#b73d27", "#81ffc1", "#ffa7fb", "#ffff0b", "#8256b0"],
   };
   const STEPS = 256;
   const MOST = 24; // categories that have a colour and a pattern of their own

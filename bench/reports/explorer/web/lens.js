@@ -55,11 +55,11 @@
   }
 
   function profiles(whole, texts, high, columns) {
-    const colours = B.colors.categories(B.colors.theme().dark), profile = whole.profile || [];
+    const look = B.colors.theme(), colours = B.colors.categories(look.dark), profile = whole.profile || [];
     if (!profile.length) return null;
     const control = profile.every(one => B.colors.isNumber(one.kl_shuffled));
     const made = [{ name: "KL to the last layer", mark: "dot", colour: colours[0], points: profile.map((one, i) => [i, one.kl]) },
-      ...(control ? [{ name: "the same of streams of other tokens", dash: "5 4", colour: colours[7], points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
+      ...(control ? [{ name: "the same of streams of other tokens", dash: "5 4", colour: look.faint, points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
     const x = { low: 0, high: Math.max(1, profile.length - 1), title: "layer", ticks: profile.map((_, i) => [i, String(i)]).filter((_, i) => profile.length < 16 || i % 4 === 0) };
     return B.make("figure", { class: "profile" }, B.make("h3", {}, texts.pictures ? "Over all pictures" : "Over all texts"), B.chart.lines(made, { width: B.chart.room(columns, 460), height: 220, x, y: { low: 0, high, title: "KL (nats)" }, label: `KL to the last layer over ${profile.length} layers` }), made.length > 1 ? B.chart.key(made) : null,
       B.chart.later("As a table", () => B.chart.table("over all", ["layer", "KL (nats)", "agreement: share where the top one is the network's own", ...(control ? ["KL, shuffled", "agreement, shuffled"] : [])],

@@ -2,7 +2,7 @@
 // How few units tell a property: F1 on other documents over the number of units, beside what needs no network at all.
 (() => {
   const METHODS = [
-    ["mean_difference", "largest mean difference", "dot", null, 0], ["adaptive", "adaptive thresholding", "square", null, 2], ["optimal", "optimal, with its gap", "diamond", null, 3],
+    ["mean_difference", "largest mean difference", "dot", null, 0], ["adaptive", "adaptive thresholding", "square", null, 1], ["optimal", "optimal, with its gap", "diamond", null, 3],
     ["random", "units at random", null, "5 4", 4], ["rotated", "rotated basis", null, "2 3", 5],
   ];
   const LEAST = 0.4; // where the axis of F1 begins, unless something is lower
@@ -16,12 +16,12 @@
   }
 
   function series(one, ks) {
-    const colours = B.colors.categories(B.colors.theme().dark), ends = [ks[0], ks[ks.length - 1]];
+    const look = B.colors.theme(), colours = B.colors.categories(look.dark), ends = [ks[0], ks[ks.length - 1]];
     const flat = (name, f1, colour, dash) => ({ name, points: ends.map(k => [k, f1]), colour, dash });
     return [
       ...METHODS.filter(([key]) => one[key] && one[key].length).map(([key, name, mark, dash, colour]) => ({ name, mark, dash, colour: colours[colour], points: one[key].map(each => [each.k, each.f1, B.colors.isNumber(each.gap) ? `gap ${B.number(each.gap)}` : null]) })),
-      ...one.trivial.map((each, i) => flat(`${each.name} alone`, each.f1, colours[7], ["8 3", "1 3", "8 3 2 3", "12 4", "3 6"][i % 5])),
-      ...(B.colors.isNumber(one.all_units) ? [flat("all units", one.all_units, colours[6], null)] : []),
+      ...one.trivial.map((each, i) => flat(`${each.name} alone`, each.f1, look.faint, ["8 3", "1 3", "8 3 2 3", "12 4", "3 6"][i % 5])),
+      ...(B.colors.isNumber(one.all_units) ? [flat("all units", one.all_units, look.ink, null)] : []),
     ];
   }
 
