@@ -175,6 +175,9 @@
       to = projection(place.box, width, height, shared.window);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
+      // where the sheet ends
+      context.strokeStyle = look.line;
+      if (place.onSheet && !place.grid) context.strokeRect(to.x(place.box.x0) + 0.5, to.y(place.box.y0) + 0.5, to.scale * (place.box.x1 - place.box.x0) - 1, to.scale * (place.box.y1 - place.box.y0) - 1);
       const plain = second();
       if (plain && other === "unit") paintPlain(context, plain, to, look, false);
       paint(context, place, to, { values: scale.column.values, scale, ratio, look, size: [width, height] });

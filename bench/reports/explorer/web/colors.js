@@ -91,7 +91,7 @@
   }
 
   const isNumber = value => typeof value === "number" && Number.isFinite(value);
-  const numbers = columns => columns.flatMap(one => one.values.filter(isNumber)).sort((a, b) => a - b);
+  const numbers = columns => Float64Array.from(columns.flatMap(one => one.values.filter(isNumber))).sort();
   const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(q * (sorted.length - 1))))];
 
   // First and last hundredth of all columns together; what lies beyond has the last colour, and the legend says so.

@@ -88,7 +88,7 @@
     const boards = shared.sites.map((one, k) => B.board(shared, k, { say, tool: () => tool, card: card(shared, () => scales),
       open: (side, id) => B.go({ site: shared.sites[side].key, page: of, id, beside: null }) }));
     const legend = B.make("div"), graphs = boards.map(() => B.make("div")), chosen = boards.map(() => B.make("div")), tables = boards.map(() => B.make("div"));
-    const width = B.chart.room(2, 400);
+    const width = B.chart.room(2, 470);
 
     function refill() {
       boards.forEach((_, k) => {

@@ -1,16 +1,12 @@
-"""The views of a whole layer in a browser, from a folder: what is drawn, chosen, said aloud, and held against its control."""
+"""The views of a layer in a browser, from a folder: what is drawn, chosen, said aloud, and held against its control."""
 
 import dataclasses
+import itertools
 import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 import made_up
+import numpy as np
+import pytest
 from chromium import Chromium
 
 from brodmann.bench.reports.explorer.content import Column, Page
@@ -174,7 +170,8 @@ def test_arrows_move_one_cursor_that_is_said_aloud_and_shift_takes_a_rectangle(s
     seen.key("ArrowDown")
     said = seen.run("document.querySelector('.live').textContent")
     value = seen.values("s0", "unit", "planted")[SIDE + 1]
-    assert said.startswith(f"unit {SIDE + 1}") and f"planted: {value:.3g} nats" in said
+    assert said.startswith(f"unit {SIDE + 1}")
+    assert f"planted: {value:.3g} nats" in said
     assert "fires on" in said
     seen.key("ArrowDown", SHIFT)
     seen.key("ArrowRight", SHIFT)
@@ -193,7 +190,8 @@ def test_a_card_at_the_pointer_stands_at_the_same_unit_of_both_sites(seen):
         "[...document.querySelectorAll('.board .card')].map(c => c.hidden ? null : c.textContent)"
     )
     for card, site in zip(cards, ("s0", "s1"), strict=True):
-        assert card.startswith("unit 37") and f"{seen.values(site, 'unit', 'planted')[37]:.3g}" in card
+        assert card.startswith("unit 37")
+        assert f"{seen.values(site, 'unit', 'planted')[37]:.3g}" in card
     seen.mouse("mouseMoved", 5, 5)
     assert seen.run("[...document.querySelectorAll('.board .card')].every(c => c.hidden)")
 
@@ -212,11 +210,12 @@ def test_two_sites_share_one_scale_one_selection_and_may_have_limits_of_their_ow
         return [step for _, step in sorted(pairs)]
 
     steps = together()
-    assert min(steps) == 0 and max(steps) == len(ramp) - 1
-    assert all(a <= b for a, b in zip(steps, steps[1:], strict=False))
+    assert min(steps) == 0
+    assert max(steps) == len(ramp) - 1
+    assert all(a <= b for a, b in itertools.pairwise(steps))
     seen.run("document.getElementById('own').click()")
     own = together()
-    assert any(a > b for a, b in zip(own, own[1:], strict=False))
+    assert any(a > b for a, b in itertools.pairwise(own))
     assert seen.run("document.querySelectorAll('.legend').length") == 2
     seen.lasso(corners_of(seen, BLOCK, side=1))
     assert seen.selected() == BLOCK
@@ -244,8 +243,9 @@ def test_what_is_absent_is_hatched_and_said(seen):
     seen.go("s0/sheet?colour=planted")
     legend = seen.run("document.querySelector('.legend').textContent")
     assert "hatched: no value, 1" in legend
-    assert "planted (nats): a block that is larger" in legend and "Beside it: shuffled 0.12." in legend
-    x, y = seen.run("document.querySelector('.board').board.at(%d)" % ABSENT)
+    assert "planted (nats): a block that is larger" in legend
+    assert "Beside it: shuffled 0.12." in legend
+    x, y = seen.run(f"document.querySelector('.board').board.at({ABSENT})")
     count = seen.run(
         f"(c => {{ const d = {COPY}(c).getImageData({x} - 8, {y} - 8, 16, 16).data, found = new Set();"
         "for (let i = 0; i < d.length; i += 4) found.add(d.slice(i, i + 4).join()); return found.size; })"
@@ -279,9 +279,12 @@ def test_the_table_says_what_the_canvas_shows(seen):
 # Machado, Oliveira and Fernandes 2009, full strength, of linear light
 SIGHT = {
     "all": np.eye(3),
-    "no red": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "no green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "no blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "no red": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "no green": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "no blue": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
 }  # fmt: skip
 TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -303,12 +306,12 @@ def test_scales_are_read_with_any_eyes_on_dark_and_on_light_paper(seen, sight):
         seen.go("s0/about")
     for dark, up in (("false", -1), ("true", 1)):
         ramp = as_seen(seen.run(f"B.colors.sequential({dark})"), sight)[:, 0]
-        assert (up * np.diff(ramp[::8]) > 0).all() and abs(ramp[-1] - ramp[0]) > 55
+        assert (up * np.diff(ramp[::8]) > 0).all()
+        assert abs(ramp[-1] - ramp[0]) > 55
         both = as_seen(seen.run(f"B.colors.diverging({dark})"), sight)
         middle = len(both) // 2
-        assert (up * np.diff(both[middle::16, 0]) > 0).all() and (
-            up * np.diff(both[middle::-16, 0]) > 0
-        ).all()
+        assert (up * np.diff(both[middle::16, 0]) > 0).all()
+        assert (up * np.diff(both[middle::-16, 0]) > 0).all()
         assert np.linalg.norm(both[0] - both[-1]) > 40
         names = as_seen(seen.run(f"B.colors.categories({dark})"), sight)
         assert min(np.linalg.norm(a - b) for i, a in enumerate(names) for b in names[:i]) > 29
@@ -324,7 +327,8 @@ def test_features_lie_at_their_mass_centers_and_units_may_stand_behind_them(seen
     )
     for axis, known in ((0, x), (1, y)):
         slope = np.polyfit(np.array(known, float), at[:, axis], 1)
-        assert slope[0] > 0 and np.allclose(np.polyval(slope, np.array(known, float)), at[:, axis], atol=0.3)
+        assert slope[0] > 0
+        assert np.allclose(np.polyval(slope, np.array(known, float)), at[:, axis], atol=0.3)
     alone = seen.pixels()
     before = seen.run("document.querySelector('.board .base').toDataURL().length")
     seen.run("document.getElementById('both').click()")
@@ -340,7 +344,8 @@ def test_every_column_is_in_the_menu_and_colors_the_sheet(seen):
     names = seen.run("[...document.querySelectorAll('#colour option')].map(o => o.value)")
     assert sorted(names) == sorted(one["name"] for one in seen.sites["s0"]["columns"]["unit"])
     groups = seen.run("[...document.querySelectorAll('#colour optgroup')].map(o => o.label)")
-    assert groups[:2] == ["place", "activity"] and "brain" in groups
+    assert groups[:2] == ["place", "activity"]
+    assert "brain" in groups
     shown = set()
     for name in ("preferred", "description", "r.IFG", "topic"):
         seen.run(
@@ -354,21 +359,25 @@ def test_every_column_is_in_the_menu_and_colors_the_sheet(seen):
 
 def test_zoom_by_keys_keeps_the_sheet_in_view_and_both_sites_together(seen):
     seen.go("s0/sheet?beside=s1&colour=planted")
-    place = "[...document.querySelectorAll('.board')].map(b => b.board.at(%d))"
-    before = seen.run(place % 0)
+
+    def place(unit):
+        return seen.run(f"[...document.querySelectorAll('.board')].map(b => b.board.at({unit}))")
+
+    before = place(0)
     seen.browser.tab_to("e.tagName === 'CANVAS'")
     seen.key("+")
-    zoomed = [b[0] - a[0] for a, b in zip(seen.run(place % 0), seen.run(place % 1), strict=True)]
+    zoomed = [b[0] - a[0] for a, b in zip(place(0), place(1), strict=True)]
     assert zoomed[0] == pytest.approx(zoomed[1])
     seen.key("0")
-    assert seen.run(place % 0) == before
-    assert zoomed[0] == pytest.approx(1.5 * (seen.run(place % 1)[0][0] - before[0][0]))
+    assert place(0) == before
+    assert zoomed[0] == pytest.approx(1.5 * (place(1)[0][0] - before[0][0]))
 
 
 def test_without_a_sheet_all_are_laid_out_by_number_and_it_is_said(seen):
     seen.go("s0/about")
     seen.run(
-        "(async () => { const m = document.getElementById('main'); m.replaceChildren(); B.state = {...B.state, colour: 'density'}; await B.pages.sheet.draw(m, B.state, B.site('flat'), null); })()"
+        "(async () => { const m = document.getElementById('main'); m.replaceChildren(); B.state = {...B.state, colour: 'density'};"
+        "await B.pages.sheet.draw(m, B.state, B.site('flat'), null); })()"
     )
     assert "o sheet: units are laid out by number" in seen.run(
         "document.querySelector('.remarks').textContent"
@@ -386,11 +395,14 @@ def test_a_small_map_has_a_name_and_the_colors_of_its_values(seen):
     seen.go("s0/about")
     label, size, color = seen.run(
         "(() => { const values = new Array(256).fill(0); values[40] = 1;"
-        "const c = B.sheet.map(B.site('s0'), {of: 'unit', values, mark: 40, selected: [1], size: 160}); document.body.append(c);"
+        "const c = B.sheet.map(B.site('s0'), {of: 'unit', values, mark: 40, selected: [1], size: 160});"
+        "document.body.append(c);"
         f"const d = {COPY}(c).getImageData(...[8.5 * 10, 2.5 * 10].map(v => Math.round(v * c.width / 160)), 1, 1).data;"
         "return [c.getAttribute('aria-label'), [c.width, c.height], [...d]]; })()"
     )
-    assert "unit 40 ringed" in label and "1 outlined" in label and size == [160, 160]
+    assert "unit 40 ringed" in label
+    assert "1 outlined" in label
+    assert size == [160, 160]
     last = seen.run("B.colors.sequential(false).at(-1)")
     assert "#" + "".join(f"{one:02x}" for one in color[:3]) == last
 
@@ -399,14 +411,16 @@ def test_the_lens_shows_each_layer_and_the_list_of_a_cell(seen):
     seen.go("s0/lens?beside=s1")
     whole = seen.whole["s0", "lens"]
     cells = seen.run(
-        "[...document.querySelectorAll('.side:first-child table.lens tbody tr')].map(r => [...r.querySelectorAll('button')].map(b => b.textContent))"
+        "[...document.querySelectorAll('.side:first-child table.lens tbody tr')]"
+        ".map(r => [...r.querySelectorAll('button')].map(b => b.textContent))"
     )
     assert [[one.lstrip("·") for one in row] for row in cells] == [
         [cell["top"][0][0].strip() for cell in row] for row in whole["texts"][0]["grid"]
     ]
     seen.run("document.querySelector('[data-at=\"2.3\"]').click()")
     tops = seen.run(
-        "[...document.querySelectorAll('.side')].map(s => [...s.querySelectorAll('table.tops td:first-child')].map(c => c.textContent.replace('·', '')))"
+        "[...document.querySelectorAll('.side')].map(s => [...s.querySelectorAll('table.tops td:first-child')]"
+        ".map(c => c.textContent.replace('·', '')))"
     )
     for side, site in enumerate(("s0", "s1")):
         assert tops[side] == [
@@ -432,9 +446,10 @@ def test_words_on_shaded_cells_are_readable(seen, dark):
     ratios = seen.run(
         "[...document.querySelectorAll('button.cell')].map(b => ['color', 'backgroundColor'].map(n => '#' +"
         "getComputedStyle(b)[n].match(/\\d+/g).slice(0, 3).map(v => Number(v).toString(16).padStart(2, '0')).join('')))"
-        ".map(([a, b]) => [B.colors.luminance(a), B.colors.luminance(b)].sort((p, q) => q - p)).map(([a, b]) => (a + .05) / (b + .05))"
+        ".map(two => two.map(B.colors.luminance).sort((p, q) => q - p)).map(([a, b]) => (a + .05) / (b + .05))"
     )
-    assert len(ratios) == 20 and min(ratios) >= 4.5
+    assert len(ratios) == 20
+    assert min(ratios) >= 4.5
 
 
 def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(seen):
@@ -447,17 +462,16 @@ def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(s
     )
     assert said == ["optimal, with its gap: 1, 0.61", "optimal, with its gap: 2, 0.67"]
     certificate = seen.run("document.querySelector('table.certificate').textContent")
-    assert (
-        "No other unit of those searched can be better (gap 0)." in certificate
-        and "Within 2 % of the best" in certificate
-    )
+    assert "No other unit of those searched can be better (gap 0)." in certificate
+    assert "Within 2 % of the best" in certificate
     seen.run("document.querySelectorAll('nav.properties details').forEach(d => { d.open = true; })")
     seen.browser.wait("!!document.querySelector('.hidden-ones')")
     listed = seen.run("document.querySelector('nav.properties').textContent")
     assert "is_question is not shown: no better than word frequency (F1 0.62)." in listed
     assert "is_german: no catalogues here" in listed
     heights = seen.run(
-        "(g => g.map(p => Number(p.getAttribute('d').match(/ ([\\d.]+)$/)[1])))(['units at random', 'rotated basis', 'adaptive thresholding']"
+        "(g => g.map(p => Number(p.getAttribute('d').match(/ ([\\d.]+)$/)[1])))"
+        "(['units at random', 'rotated basis', 'adaptive thresholding']"
         ".map(n => document.querySelector(`.series[data-name='${n}'] path[fill=none]`)))"
     )
     assert heights[0] > heights[1] > heights[2]
@@ -466,7 +480,9 @@ def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(s
 def test_a_topic_leads_to_its_units_on_the_sheet(seen):
     seen.go("s0/topics")
     card = seen.run("document.querySelector('.cluster[data-number=\"2\"]').textContent")
-    assert "word1" in card and "nouns" in card and "joins 1.4, permuted layouts 1, p 0.01" in card
+    assert "word1" in card
+    assert "nouns" in card
+    assert "joins 1.4, permuted layouts 1, p 0.01" in card
     seen.run("document.querySelector('.cluster[data-number=\"2\"] h3 a').click()")
     seen.browser.wait("document.body.dataset.ready === 'sheet/s0'")
     assert seen.selected() == seen.whole["s0", "topics"]["clusters"][2]["units"].tolist()
@@ -480,7 +496,9 @@ def test_every_lesion_stands_beside_its_draws(seen):
     assert seen.run("document.querySelectorAll('.side:first-child .points circle').length") == N_FEATURES
     assert "0.005" in seen.run("document.querySelector('table.median').textContent")
     row = seen.run("[...document.querySelectorAll('.lesion table.draws tbody tr')][0].textContent")
-    assert "random" in row and "200" in row and "0.03 to 0.05" in row
+    assert "random" in row
+    assert "200" in row
+    assert "0.03 to 0.05" in row
     bar = seen.run(
         "(l => ['x1', 'x2'].map(n => Number(l.getAttribute(n))))(document.querySelector('.interval line'))"
     )
@@ -490,7 +508,8 @@ def test_every_lesion_stands_beside_its_draws(seen):
     )
     seen.browser.wait("/elsewhere/.test(document.querySelector('.scatter svg').getAttribute('aria-label'))")
     seen.run(
-        "document.querySelector('.points circle[data-id=\"7\"]').dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+        "document.querySelector('.points circle[data-id=\"7\"]')"
+        ".dispatchEvent(new MouseEvent('click', { bubbles: true }))"
     )
     seen.browser.wait("document.body.dataset.ready === 'feature/s0/7'")
 
@@ -510,7 +529,8 @@ def test_the_sheet_is_drawn_anew_when_the_paper_turns_dark_and_when_the_window_g
         shown = [one for i, one in enumerate(seen.pixels()) if i != ABSENT]
         if set(shown) <= dark:
             break
-    assert set(shown) <= dark and shown != light
+    assert set(shown) <= dark
+    assert shown != light
     seen.browser.size(1280, 700)
     seen.browser.size(700, 900)
     seen.browser.wait(f"document.querySelector('.board .base').width !== {width}")
