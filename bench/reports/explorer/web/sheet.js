@@ -1,7 +1,7 @@
 "use strict";
 // The first page: all units and features where they lie, in the colours of any column.
 (() => {
-  const GROUPS = ["place", "activity", "probes", "brain", "description", "twins", "effects", "topics"];
+  const GROUPS = ["place", "activity", "probes", "brain", "description", "twins", "effects", "topics", "importance", "vocabulary"];
   const FIRST = ["probes", "brain", "description", "activity"];
   const ROWS = 200;
 
@@ -59,10 +59,10 @@
 
   function remarks(shared) {
     const said = shared.places.flatMap((place, k) => {
-      const absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
+      const site = shared.sites[k], absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.periodic && !whose ? "the sheet goes on at its other edge." : null];
+        place.onSheet && !whose ? `${site.sheet.said ? `${site.sheet.said}${place.periodic ? "; " : "."}` : ""}${place.periodic ? "the sheet goes on at its other edge." : ""}` : null];
     });
     return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
   }

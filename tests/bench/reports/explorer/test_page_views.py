@@ -376,7 +376,8 @@ def test_zoom_by_keys_keeps_the_sheet_in_view_and_both_sites_together(seen):
 def test_without_a_sheet_all_are_laid_out_by_number_and_it_is_said(seen):
     seen.go("s0/about")
     seen.run(
-        "(async () => { const m = document.getElementById('main'); m.replaceChildren(); B.state = {...B.state, colour: 'density'};"
+        "(async () => { const m = document.getElementById('main'); m.replaceChildren();"
+        "B.state = {...B.state, colour: 'density'};"
         "await B.pages.sheet.draw(m, B.state, B.site('flat'), null); })()"
     )
     assert "o sheet: units are laid out by number" in seen.run(
