@@ -64,16 +64,24 @@
   }
   const inkOn = hex => (luminance(hex) > 0.18 ? "#000000" : "#ffffff");
 
+  // A color of the style sheet as a browser has worked it out, which a canvas needs.
+  function resolved(name, otherwise) {
+    const probe = B.make("span", { hidden: true });
+    probe.style.color = `var(--${name}, ${otherwise})`;
+    document.body.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  let known = null;
   // What the page looks like now, read from the page itself: so that a switch of its own counts as much as the system's.
   function theme() {
-    const style = getComputedStyle(document.body);
-    const named = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-    const parts = style.backgroundColor.match(/[\d.]+/g);
-    const hollow = !parts || (parts.length === 4 && Number(parts[3]) === 0);
-    const dark = hollow ? matchMedia("(prefers-color-scheme: dark)").matches : 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128;
-    return { dark, ink: dark ? "#f2f2f2" : "#111111", paper: hollow ? (dark ? "#16181d" : "#ffffff") : style.backgroundColor,
-      faint: named("faint") || (dark ? "#a0a8b4" : "#5c6570"), line: named("line") || (dark ? "#454c58" : "#c9ced6"),
-      accent: named("accent") || (dark ? "#56b4e9" : "#0072b2"), none: dark ? "#5a606b" : "#b9bec6" };
+    const paper = getComputedStyle(document.body).backgroundColor;
+    if (known && known.paper === paper) return known;
+    const parts = paper.match(/[\d.]+/g) || [255, 255, 255], dark = 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128;
+    known = { dark, paper, ink: dark ? "#f2f2f2" : "#111111", none: dark ? "#5a606b" : "#b9bec6", faint: resolved("faint", dark ? "#a0a8b4" : "#5c6570"), line: resolved("line", dark ? "#454c58" : "#c9ced6") };
+    return known;
   }
 
   // Calls `draw` when dark becomes light or the other way, until `element` has left the page.

@@ -2,7 +2,7 @@
 // What each layer would predict if it were the last: tokens by layer, shaded by how far that is from the end.
 (() => {
   const SHADES = {
-    kl: { title: "KL to the last layer", unit: "nats", value: cell => cell.kl, sentence: "how far the layer's distribution is from the network's own" },
+    kl: { title: "KL to the last layer", unit: "nats", value: cell => Math.sqrt(Math.max(0, cell.kl)), say: cell => cell.kl, write: root => B.number(root * root), sentence: "how far the layer's distribution is from the network's own; shades by its square root" },
     final_rank: { title: "rank of the final token", unit: "", value: cell => (cell.final_rank > 0 ? Math.log10(cell.final_rank) : null), say: cell => cell.final_rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that the network will give stands here, 1 for the first; shades by its logarithm" },
     rank: { title: "rank of the true token", unit: "", value: cell => (cell.rank > 0 ? Math.log10(cell.rank) : null), say: cell => cell.rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that does come next stands, 1 for the first; shades by its logarithm" },
   };

@@ -64,6 +64,7 @@
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
         place.onSheet && !whose ? `${site.sheet.said ? `${site.sheet.said}${place.periodic ? "; " : "."}` : ""}${place.periodic ? "the sheet goes on at its other edge." : ""}` : null];
     });
+    if (shared.window.zoom > 1) said.push(`shown closer: most ${shared.of}s write into units all over the sheet, so that the centers of their mass lie near its middle.`);
     return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
   }
 
@@ -87,6 +88,8 @@
     const say = text => { live.textContent = text; };
     const boards = shared.sites.map((one, k) => B.board(shared, k, { say, tool: () => tool, card: card(shared, () => scales),
       open: (side, id) => B.go({ site: shared.sites[side].key, page: of, id, beside: null }) }));
+    const closer = B.board.fitted(shared.places[0]);
+    shared.window = closer;
     const legend = B.make("div"), graphs = boards.map(() => B.make("div")), chosen = boards.map(() => B.make("div")), tables = boards.map(() => B.make("div"));
     const width = B.chart.room(2, 470);
 
@@ -112,6 +115,7 @@
     const tools = B.make("div", { class: "tools" },
       radios("tool", "Drag to", [["lasso", "select"], ["move", "move"]], tool, value => { tool = value; touch(); }),
       button("+", "zoom in", () => boards[0].zoom(1.5)), button("−", "zoom out", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
+      closer.zoom > 1 ? button("closer", `show the middle, where most ${of}s lie`, () => shared.look(closer)) : null,
       button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }));
     const both = site.n[other] && (of === "unit" ? B.places(site, "feature") : B.places(site, "unit")).onSheet && B.places(site, of).onSheet;
     const controls = B.make("div", { class: "choices" },
