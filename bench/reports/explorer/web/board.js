@@ -59,9 +59,7 @@
   // One kind in its colours.
   function paint(context, place, to, { values, scale, ratio, look, size }) {
     const r = radiusOf(place, to.scale), gap = place.grid && to.scale > 5 ? 0.5 : 0, half = r - gap;
-    const order = place.grid ? null : Array.from({ length: place.n }, (_, i) => i).sort((a, b) => Math.abs(values[a] || 0) - Math.abs(values[b] || 0));
-    for (let k = 0; k < place.n; k++) {
-      const i = order ? order[k] : k;
+    for (let i = 0; i < place.n; i++) { // in the order of their numbers, so that no value hides another
       if (!place.placed(i)) continue;
       const x = to.x(place.x[i]), y = to.y(place.y[i]);
       if (x < -r || y < -r || x > size[0] + r || y > size[1] + r) continue;
@@ -75,7 +73,10 @@
         }
       } else {
         shape(context, kind, x, y, r);
-        if (there) { context.fillStyle = scale.color(value); context.fill(); } else { context.strokeStyle = look.none; context.lineWidth = 1; context.stroke(); }
+        context.lineWidth = there ? 0.7 : 1;
+        context.strokeStyle = there ? look.paper : look.none;
+        if (there) { context.fillStyle = scale.color(value); context.fill(); }
+        if (!there || r > 2.5) context.stroke();
       }
     }
   }
@@ -147,6 +148,17 @@
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+  // The window in which nearly all points lie, where they fill little of the sheet; else all of it.
+  function fitted(place) {
+    const whole = { zoom: 1, u: 0.5, v: 0.5 }, ends = place.bulk;
+    if (place.grid || !place.onSheet) return whole;
+    const { x0, x1, y0, y1 } = place.box, share = [(ends[0][1] - ends[0][0]) / (x1 - x0), (ends[1][1] - ends[1][0]) / (y1 - y0)];
+    const most = Math.max(...share), half = Math.max(0.025, 0.6 * most);
+    if (!(most < 0.6)) return whole;
+    const middle = (pair, low, high) => Math.max(half, Math.min(1 - half, ((pair[0] + pair[1]) / 2 - low) / (high - low)));
+    return { zoom: 1 / (2 * half), u: middle(ends[0], x0, x1), v: middle(ends[1], y0, y1) };
+  }
+
   // The board of site k of what is shared: {element, use(scale), at(id), draw()}.
   function board(shared, k, { say, card, tool, open }) {
     const place = shared.places[k], site = shared.sites[k];
@@ -175,6 +187,9 @@
       to = projection(place.box, width, height, shared.window);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
+      // where the sheet ends
+      context.strokeStyle = look.line;
+      if (place.onSheet && !place.grid) context.strokeRect(to.x(place.box.x0) + 0.5, to.y(place.box.y0) + 0.5, to.scale * (place.box.x1 - place.box.x0) - 1, to.scale * (place.box.y1 - place.box.y0) - 1);
       const plain = second();
       if (plain && other === "unit") paintPlain(context, plain, to, look, false);
       paint(context, place, to, { values: scale.column.values, scale, ratio, look, size: [width, height] });
@@ -320,5 +335,5 @@
     return made;
   }
 
-  B.board = Object.assign(board, { map });
+  B.board = Object.assign(board, { map, fitted });
 })();

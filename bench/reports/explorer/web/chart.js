@@ -46,7 +46,7 @@
     return { element, X, Y };
   }
 
-  // Lines: series [{name, points: [[x, y, said?]], colour, mark, dash}]; what is said of a point stands over it.
+  // Lines: series [{name, points: [[x, y, said?, interval?]], colour, mark, dash}]; what is said of a point stands over it.
   function lines(series, options) {
     const made = axes(options);
     for (const one of series) {
@@ -54,7 +54,8 @@
       const group = svg("g", { class: "series", "data-name": one.name },
         svg("path", { d: at.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""), fill: "none", stroke: one.colour,
           "stroke-width": one.dash ? 1.5 : 2, "stroke-dasharray": one.dash || null }));
-      one.points.forEach(([x, y, said], i) => {
+      one.points.forEach(([x, y, said, interval], i) => {
+        if (interval) group.append(svg("line", { x1: at[i][0], x2: at[i][0], y1: made.Y(interval[0]), y2: made.Y(interval[1]), stroke: one.colour, "stroke-width": 1.5 }));
         if (said) group.append(svg("text", { x: at[i][0] + 4, y: at[i][1] - 9 }, said));
         if (one.mark) group.append(svg("path", { ...MARKS[one.mark](at[i][0], at[i][1], 4), fill: one.colour }, svg("title", {}, `${one.name}: ${B.number(x)}, ${B.number(y)}`)));
       });
@@ -84,7 +85,7 @@
 
   // Intervals: rows [{name, low, high, at, colour}], one below the other on a common axis that holds 0.
   function intervals(rows, { width, title, label, low, high }) {
-    const names = Math.min(190, width * 0.45), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
+    const names = Math.min(20 + 6.6 * Math.max(...rows.map(row => row.name.length)), width * 0.5), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
     const X = value => names + (value - low) / span * (width - names - RIGHT);
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
       ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "base-line" : "rule" }),

@@ -1,6 +1,7 @@
 "use strict";
 // Colours that are told apart in every common kind of colour vision, on dark and on light paper: one ramp of steadily
-// changing lightness for numbers, blue against orange for numbers around 0, Okabe and Ito's colours for categories.
+// changing lightness for numbers, blue against orange for numbers around 0, and for categories eight colours that were searched for so that any two of
+// them differ by 29 (CIE 1976, of which 2 can just be seen) or more to readers who lack one kind of cone, as to all others.
 (() => {
   const RAMPS = {
     sequential: {
@@ -13,8 +14,8 @@
     },
   };
   const CATEGORIES = {
-    light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#b8a800", "#4d4d4d"],
-    dark: ["#4fa3e0", "#e69f00", "#00b389", "#f0703a", "#9ad3f5", "#e39ac4", "#f0e442", "#c8c8c8"],
+    light: ["#2a3b83", "#af7b00", "#07d58e", "#8d1722", "#517dff", "#9d90bd", "#f6da15", "#0d001f"],
+    dark: ["#3958fb", "#e39011", "#01a88c", "#b73d27", "#81ffc1", "#ffa7fb", "#ffff0b", "#8256b0"],
   };
   const STEPS = 256;
   const MOST = 24; // categories that have a colour and a pattern of their own
@@ -63,16 +64,24 @@
   }
   const inkOn = hex => (luminance(hex) > 0.18 ? "#000000" : "#ffffff");
 
+  // A color of the style sheet as a browser has worked it out, which a canvas needs.
+  function resolved(name, otherwise) {
+    const probe = B.make("span", { hidden: true });
+    probe.style.color = `var(--${name}, ${otherwise})`;
+    document.body.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  let known = null;
   // What the page looks like now, read from the page itself: so that a switch of its own counts as much as the system's.
   function theme() {
-    const style = getComputedStyle(document.body);
-    const named = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-    const parts = style.backgroundColor.match(/[\d.]+/g);
-    const hollow = !parts || (parts.length === 4 && Number(parts[3]) === 0);
-    const dark = hollow ? matchMedia("(prefers-color-scheme: dark)").matches : 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128;
-    return { dark, ink: dark ? "#f2f2f2" : "#111111", paper: hollow ? (dark ? "#16181d" : "#ffffff") : style.backgroundColor,
-      faint: named("faint") || (dark ? "#a0a8b4" : "#5c6570"), line: named("line") || (dark ? "#454c58" : "#c9ced6"),
-      accent: named("accent") || (dark ? "#56b4e9" : "#0072b2"), none: dark ? "#5a606b" : "#b9bec6" };
+    const paper = getComputedStyle(document.body).backgroundColor;
+    if (known && known.paper === paper) return known;
+    const parts = paper.match(/[\d.]+/g) || [255, 255, 255], dark = 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128;
+    known = { dark, paper, ink: dark ? "#f2f2f2" : "#111111", none: dark ? "#5a606b" : "#b9bec6", faint: resolved("faint", dark ? "#a0a8b4" : "#5c6570"), line: resolved("line", dark ? "#454c58" : "#c9ced6") };
+    return known;
   }
 
   // Calls `draw` when dark becomes light or the other way, until `element` has left the page.
@@ -90,7 +99,7 @@
   }
 
   const isNumber = value => typeof value === "number" && Number.isFinite(value);
-  const numbers = columns => columns.flatMap(one => one.values.filter(isNumber)).sort((a, b) => a - b);
+  const numbers = columns => Float64Array.from(columns.flatMap(one => one.values.filter(isNumber))).sort();
   const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(q * (sorted.length - 1))))];
 
   // First and last hundredth of all columns together; what lies beyond has the last colour, and the legend says so.

@@ -2,7 +2,7 @@
 // What each layer would predict if it were the last: tokens by layer, shaded by how far that is from the end.
 (() => {
   const SHADES = {
-    kl: { title: "KL to the last layer", unit: "nats", value: cell => cell.kl, sentence: "how far the layer's distribution is from the network's own" },
+    kl: { title: "KL to the last layer", unit: "nats", value: cell => Math.sqrt(Math.max(0, cell.kl)), say: cell => cell.kl, write: root => B.number(root * root), sentence: "how far the layer's distribution is from the network's own; shades by its square root" },
     final_rank: { title: "rank of the final token", unit: "", value: cell => (cell.final_rank > 0 ? Math.log10(cell.final_rank) : null), say: cell => cell.final_rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that the network will give stands here, 1 for the first; shades by its logarithm" },
     rank: { title: "rank of the true token", unit: "", value: cell => (cell.rank > 0 ? Math.log10(cell.rank) : null), say: cell => cell.rank, write: tenth => B.number(Math.round(10 ** tenth)), sentence: "where the token that does come next stands, 1 for the first; shades by its logarithm" },
   };
@@ -55,11 +55,11 @@
   }
 
   function profiles(whole, texts, high, columns) {
-    const colours = B.colors.categories(B.colors.theme().dark), profile = whole.profile || [];
+    const look = B.colors.theme(), colours = B.colors.categories(look.dark), profile = whole.profile || [];
     if (!profile.length) return null;
     const control = profile.every(one => B.colors.isNumber(one.kl_shuffled));
     const made = [{ name: "KL to the last layer", mark: "dot", colour: colours[0], points: profile.map((one, i) => [i, one.kl]) },
-      ...(control ? [{ name: "the same of streams of other tokens", dash: "5 4", colour: colours[7], points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
+      ...(control ? [{ name: "the same of streams of other tokens", dash: "5 4", colour: look.faint, points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
     const x = { low: 0, high: Math.max(1, profile.length - 1), title: "layer", ticks: profile.map((_, i) => [i, String(i)]).filter((_, i) => profile.length < 16 || i % 4 === 0) };
     return B.make("figure", { class: "profile" }, B.make("h3", {}, texts.pictures ? "Over all pictures" : "Over all texts"), B.chart.lines(made, { width: B.chart.room(columns, 460), height: 220, x, y: { low: 0, high, title: "KL (nats)" }, label: `KL to the last layer over ${profile.length} layers` }), made.length > 1 ? B.chart.key(made) : null,
       B.chart.later("As a table", () => B.chart.table("over all", ["layer", "KL (nats)", "agreement: share where the top one is the network's own", ...(control ? ["KL, shuffled", "agreement, shuffled"] : [])],

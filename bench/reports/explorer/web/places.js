@@ -46,6 +46,12 @@
     };
   }
 
+  // Between which two values nearly all lie.
+  function bulk(values) {
+    const sorted = Float64Array.from(values.filter(B.colors.isNumber)).sort();
+    return [0.01, 0.99].map(q => sorted[Math.round(q * (sorted.length - 1))] ?? 0);
+  }
+
   // As if they were spread evenly; on a line, along it.
   function spacingOf(n, wide, high) {
     if (!wide || !high) return Math.max(wide, high) / Math.max(1, n - 1) || 1;
@@ -62,11 +68,11 @@
     const whole = values => values.every(one => Number.isInteger(one));
     const grid = (!found || (of === "unit" && site.sheet.unit === "cell")) && whole(x) && whole(y);
     const bare = { x0, x1, y0, y1 };
-    const spacing = grid ? 1 : spacingOf(n, x1 - x0, y1 - y0);
+    const most = [bulk(x), bulk(y)], spacing = grid ? 1 : spacingOf(n, most[0][1] - most[0][0], most[1][1] - most[1][0]);
     const margin = grid ? 0.5 : of === "feature" && found && places(site, "unit").grid ? 0.5 : 0.6 * spacing;
     const box = { x0: x0 - margin, x1: x1 + margin, y0: y0 - margin, y1: y1 + margin };
     const at = shelved(x, y, spacing);
-    const made = { site, of, n, x, y, grid, onSheet: Boolean(found), bare, box, spacing, unit: found ? site.sheet.unit : "",
+    const made = { site, of, n, x, y, grid, onSheet: Boolean(found), bulk: most, bare, box, spacing, unit: found ? site.sheet.unit : "",
       periodic: Boolean(found && grid && site.sheet.periodic), placed: i => B.colors.isNumber(x[i]) && B.colors.isNumber(y[i]),
       nearest: (px, py, most = Infinity) => at(px, py, Math.min(most, Math.hypot(box.x1 - box.x0, box.y1 - box.y0))) };
     known.set(key, made);

@@ -2,7 +2,7 @@
 // How few units tell a property: F1 on other documents over the number of units, beside what needs no network at all.
 (() => {
   const METHODS = [
-    ["mean_difference", "largest mean difference", "dot", null, 0], ["adaptive", "adaptive thresholding", "square", null, 2], ["optimal", "optimal, with its gap", "diamond", null, 3],
+    ["mean_difference", "largest mean difference", "dot", null, 0], ["adaptive", "adaptive thresholding", "square", null, 1], ["optimal", "optimal, with its gap", "diamond", null, 3],
     ["random", "units at random", null, "5 4", 4], ["rotated", "rotated basis", null, "2 3", 5],
   ];
   const LEAST = 0.4; // where the axis of F1 begins, unless something is lower
@@ -16,19 +16,20 @@
   }
 
   function series(one, ks) {
-    const colours = B.colors.categories(B.colors.theme().dark), ends = [ks[0], ks[ks.length - 1]];
+    const look = B.colors.theme(), colours = B.colors.categories(look.dark), ends = [ks[0], ks[ks.length - 1]];
     const flat = (name, f1, colour, dash) => ({ name, points: ends.map(k => [k, f1]), colour, dash });
     return [
-      ...METHODS.filter(([key]) => one[key] && one[key].length).map(([key, name, mark, dash, colour]) => ({ name, mark, dash, colour: colours[colour], points: one[key].map(each => [each.k, each.f1, B.colors.isNumber(each.gap) ? `gap ${B.number(each.gap)}` : null]) })),
-      ...one.trivial.map((each, i) => flat(`${each.name} alone`, each.f1, colours[7], ["8 3", "1 3", "8 3 2 3", "12 4", "3 6"][i % 5])),
-      ...(B.colors.isNumber(one.all_units) ? [flat("all units", one.all_units, colours[6], null)] : []),
+      ...METHODS.filter(([key]) => one[key] && one[key].length).map(([key, name, mark, dash, colour]) => ({ name, mark, dash, colour: colours[colour], points: one[key].map(each => [each.k, each.f1, B.colors.isNumber(each.gap) ? `gap ${B.number(each.gap)}` : null, each.interval]) })),
+      ...one.trivial.map((each, i) => flat(`${each.name} alone`, each.f1, look.faint, ["8 3", "1 3", "8 3 2 3", "12 4", "3 6"][i % 5])),
+      ...(B.colors.isNumber(one.table_f1) ? [flat("a table of tokens", one.table_f1, look.faint, "2 6")] : []),
+      ...(B.colors.isNumber(one.all_units) ? [flat("all units", one.all_units, look.ink, null)] : []),
     ];
   }
 
   // The limits of both axes, shared by the sites that are shown.
   function limits(shown) {
     const ks = [...new Set(shown.flatMap(one => METHODS.flatMap(([key]) => (one[key] || []).map(each => each.k))))].sort((a, b) => a - b);
-    const all = shown.flatMap(one => [...METHODS.flatMap(([key]) => (one[key] || []).map(each => each.f1)), ...one.trivial.map(each => each.f1)]);
+    const all = shown.flatMap(one => [...METHODS.flatMap(([key]) => (one[key] || []).map(each => each.f1)), ...one.trivial.map(each => each.f1), ...(one.mean_difference || []).flatMap(each => each.interval || [])]);
     return { ks: ks.length ? ks : [1, 2], low: Math.min(LEAST, ...all.map(f1 => Math.floor(f1 * 10) / 10)) };
   }
 
@@ -63,7 +64,8 @@
     const chart = B.chart.lines(made, { width, height: 300, x: { low: shared.ks[0], high: shared.ks[shared.ks.length - 1], log: true, title: `k ${of}s`, ticks: shared.ks.map(k => [k, String(k)]) },
       y: { low: shared.low, high: 1, title: "F1 on other documents" }, label: `F1 of ${found.name} over the number of ${of}s, ${made.length} lines` });
     const documents = Array.isArray(found.n_documents) ? ` of ${found.n_documents.join(" and ")} documents` : "";
-    return [B.make("p", {}, `${found.sentence}. Trained on ${found.n_train} rows, tested on ${found.n_test}${documents}.`),
+    const sentence = text => `${String(text).replace(/\.$/, "")}.`;
+    return [B.make("p", {}, `${sentence(found.sentence)} Trained on ${found.n_train} rows, tested on ${found.n_test}${documents}.${found.confound ? ` What could tell it as well: ${sentence(found.confound)}` : ""}`),
       B.make("figure", { class: "probe" }, chart, B.chart.key(made)), toSheet(found, site, of), certificate(found, site, of),
       B.chart.later("F1 as a table", () => numbers(found, site, of, shared.ks))];
   }

@@ -1,7 +1,7 @@
 "use strict";
 // The first page: all units and features where they lie, in the colours of any column.
 (() => {
-  const GROUPS = ["place", "activity", "probes", "brain", "description", "twins", "effects", "topics"];
+  const GROUPS = ["place", "activity", "probes", "brain", "description", "twins", "effects", "topics", "importance", "vocabulary"];
   const FIRST = ["probes", "brain", "description", "activity"];
   const ROWS = 200;
 
@@ -59,11 +59,12 @@
 
   function remarks(shared) {
     const said = shared.places.flatMap((place, k) => {
-      const absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
+      const site = shared.sites[k], absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.periodic && !whose ? "the sheet goes on at its other edge." : null];
+        place.onSheet && !whose ? `${site.sheet.said ? `${site.sheet.said}${place.periodic ? "; " : "."}` : ""}${place.periodic ? "the sheet goes on at its other edge." : ""}` : null];
     });
+    if (shared.window.zoom > 1) said.push(`shown closer: most ${shared.of}s write into units all over the sheet, so that the centers of their mass lie near its middle.`);
     return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
   }
 
@@ -87,8 +88,10 @@
     const say = text => { live.textContent = text; };
     const boards = shared.sites.map((one, k) => B.board(shared, k, { say, tool: () => tool, card: card(shared, () => scales),
       open: (side, id) => B.go({ site: shared.sites[side].key, page: of, id, beside: null }) }));
+    const closer = B.board.fitted(shared.places[0]);
+    shared.window = closer;
     const legend = B.make("div"), graphs = boards.map(() => B.make("div")), chosen = boards.map(() => B.make("div")), tables = boards.map(() => B.make("div"));
-    const width = B.chart.room(2, 400);
+    const width = B.chart.room(2, 470);
 
     function refill() {
       boards.forEach((_, k) => {
@@ -112,6 +115,7 @@
     const tools = B.make("div", { class: "tools" },
       radios("tool", "Drag to", [["lasso", "select"], ["move", "move"]], tool, value => { tool = value; touch(); }),
       button("+", "zoom in", () => boards[0].zoom(1.5)), button("−", "zoom out", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
+      closer.zoom > 1 ? button("closer", `show the middle, where most ${of}s lie`, () => shared.look(closer)) : null,
       button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }));
     const both = site.n[other] && (of === "unit" ? B.places(site, "feature") : B.places(site, "unit")).onSheet && B.places(site, of).onSheet;
     const controls = B.make("div", { class: "choices" },

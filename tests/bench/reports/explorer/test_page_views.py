@@ -1,16 +1,12 @@
-"""The views of a whole layer in a browser, from a folder: what is drawn, chosen, said aloud, and held against its control."""
+"""The views of a layer in a browser, from a folder: what is drawn, chosen, said aloud, and held against its control."""
 
 import dataclasses
+import itertools
 import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 import made_up
+import numpy as np
+import pytest
 from chromium import Chromium
 
 from brodmann.bench.reports.explorer.content import Column, Page
@@ -21,6 +17,10 @@ pytestmark = pytest.mark.skipif(not Chromium.is_here(), reason="no chromium")
 SIDE, N_FEATURES, ABSENT = 16, 128, 200
 BLOCK = [SIDE * row + column for row in range(3, 7) for column in range(4, 8)]
 SHIFT = 8
+COPY = (
+    "(c => { const k = Object.assign(document.createElement('canvas'), { width: c.width, height: c.height })"
+    ".getContext('2d', { willReadFrequently: true }); k.drawImage(c, 0, 0); return k; })"
+)
 
 
 def planted(scale):
@@ -89,7 +89,7 @@ class Browsed:
     def pixels(self, side=0, shift=0):
         """The color in the middle of every unit, as #rrggbb."""
         return self.run(
-            "(e => { const c = e.querySelector('.base'), on = c.getContext('2d'), ratio = c.width / c.clientWidth;"
+            f"(e => {{ const c = e.querySelector('.base'), on = {COPY}(c), ratio = c.width / c.clientWidth;"
             "return Array.from({length: e.board.place.n}, (_, i) => { const [x, y] = e.board.at(i);"
             "const d = on.getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data;"
             "return '#' + [0, 1, 2].map(k => d[k].toString(16).padStart(2, '0')).join(''); }); })"
@@ -118,7 +118,12 @@ def corners_of(seen, units, side=0):
     x0, y0 = seen.at(units[0], side)
     x1, y1 = seen.at(units[-1], side)
     reach = 0.45 * (x1 - x0) / 3
-    return [(x0 - reach, y0 - reach), (x1 + reach, y0 - reach), (x1 + reach, y1 + reach), (x0 - reach, y1 + reach)]
+    return [
+        (x0 - reach, y0 - reach),
+        (x1 + reach, y0 - reach),
+        (x1 + reach, y1 + reach),
+        (x0 - reach, y1 + reach),
+    ]
 
 
 def elsewhere(values, chosen):
@@ -133,7 +138,9 @@ def test_a_lasso_takes_exactly_the_units_within_it(seen):
     seen.go("s0/sheet?colour=planted")
     seen.lasso(corners_of(seen, BLOCK))
     assert seen.selected() == BLOCK
-    rows = seen.run("[...document.querySelectorAll('table.selected tbody tr')].map(r => r.cells[0].textContent)")
+    rows = seen.run(
+        "[...document.querySelectorAll('table.selected tbody tr')].map(r => r.cells[0].textContent)"
+    )
     assert rows == [f"unit {i}" for i in BLOCK]
     links = seen.run("[...document.querySelectorAll('table.selected a')].map(a => a.hash)")
     assert all(f"/s0/unit/{i}" in link for i, link in zip(BLOCK, links, strict=True))
@@ -163,7 +170,8 @@ def test_arrows_move_one_cursor_that_is_said_aloud_and_shift_takes_a_rectangle(s
     seen.key("ArrowDown")
     said = seen.run("document.querySelector('.live').textContent")
     value = seen.values("s0", "unit", "planted")[SIDE + 1]
-    assert said.startswith(f"unit {SIDE + 1}") and f"planted: {value:.3g} nats" in said
+    assert said.startswith(f"unit {SIDE + 1}")
+    assert f"planted: {value:.3g} nats" in said
     assert "fires on" in said
     seen.key("ArrowDown", SHIFT)
     seen.key("ArrowRight", SHIFT)
@@ -178,9 +186,12 @@ def test_arrows_move_one_cursor_that_is_said_aloud_and_shift_takes_a_rectangle(s
 def test_a_card_at_the_pointer_stands_at_the_same_unit_of_both_sites(seen):
     seen.go("s0/sheet?beside=s1&colour=planted")
     seen.mouse("mouseMoved", *seen.at(37))
-    cards = seen.run("[...document.querySelectorAll('.board .card')].map(c => c.hidden ? null : c.textContent)")
+    cards = seen.run(
+        "[...document.querySelectorAll('.board .card')].map(c => c.hidden ? null : c.textContent)"
+    )
     for card, site in zip(cards, ("s0", "s1"), strict=True):
-        assert card.startswith("unit 37") and f"{seen.values(site, 'unit', 'planted')[37]:.3g}" in card
+        assert card.startswith("unit 37")
+        assert f"{seen.values(site, 'unit', 'planted')[37]:.3g}" in card
     seen.mouse("mouseMoved", 5, 5)
     assert seen.run("[...document.querySelectorAll('.board .card')].every(c => c.hidden)")
 
@@ -193,15 +204,18 @@ def test_two_sites_share_one_scale_one_selection_and_may_have_limits_of_their_ow
         pairs = []
         for side, site in enumerate(("s0", "s1")):
             known = seen.values(site, "unit", "planted")
-            pairs += [(v, ramp.index(c)) for v, c in zip(known, seen.pixels(side), strict=True) if v is not None]
+            pairs += [
+                (v, ramp.index(c)) for v, c in zip(known, seen.pixels(side), strict=True) if v is not None
+            ]
         return [step for _, step in sorted(pairs)]
 
     steps = together()
-    assert min(steps) == 0 and max(steps) == len(ramp) - 1
-    assert all(a <= b for a, b in zip(steps, steps[1:], strict=False))
+    assert min(steps) == 0
+    assert max(steps) == len(ramp) - 1
+    assert all(a <= b for a, b in itertools.pairwise(steps))
     seen.run("document.getElementById('own').click()")
     own = together()
-    assert any(a > b for a, b in zip(own, own[1:], strict=False))
+    assert any(a > b for a, b in itertools.pairwise(own))
     assert seen.run("document.querySelectorAll('.legend').length") == 2
     seen.lasso(corners_of(seen, BLOCK, side=1))
     assert seen.selected() == BLOCK
@@ -218,7 +232,9 @@ def test_sites_of_other_sizes_are_joined_by_place(seen):
     part = (places[1] - 0) / (SIDE - 1) * (SIDE - 1)
     nearest = ((part[:, None] - places[0][None]) ** 2).sum(axis=2).argmin(axis=1)
     wanted = np.flatnonzero(np.isin(nearest, [3, 9])).tolist()
-    links = seen.run("[...document.querySelectorAll('.side')[1].querySelectorAll('table.selected a')].map(a => a.textContent)")
+    links = seen.run(
+        "[...document.querySelectorAll('.side')[1].querySelectorAll('table.selected a')].map(a => a.textContent)"
+    )
     assert links == [f"feature {i}" for i in wanted]
     assert "same place" in seen.run("document.querySelector('.remarks').textContent")
 
@@ -227,12 +243,13 @@ def test_what_is_absent_is_hatched_and_said(seen):
     seen.go("s0/sheet?colour=planted")
     legend = seen.run("document.querySelector('.legend').textContent")
     assert "hatched: no value, 1" in legend
-    assert "planted (nats): a block that is larger" in legend and "Beside it: shuffled 0.12." in legend
-    x, y = seen.run("document.querySelector('.board').board.at(%d)" % ABSENT)
+    assert "planted (nats): a block that is larger" in legend
+    assert "Beside it: shuffled 0.12." in legend
+    x, y = seen.run(f"document.querySelector('.board').board.at({ABSENT})")
     count = seen.run(
-        "(c => { const d = c.getContext('2d').getImageData(%f - 8, %f - 8, 16, 16).data, found = new Set();"
+        f"(c => {{ const d = {COPY}(c).getImageData({x} - 8, {y} - 8, 16, 16).data, found = new Set();"
         "for (let i = 0; i < d.length; i += 4) found.add(d.slice(i, i + 4).join()); return found.size; })"
-        "(document.querySelector('.board .base'))" % (x, y)
+        "(document.querySelector('.board .base'))"
     )
     assert count > 1
 
@@ -243,7 +260,9 @@ def test_the_table_says_what_the_canvas_shows(seen):
     seen.run("document.querySelector('details.later summary').click()")
     seen.browser.wait("document.querySelectorAll('table.stand-in tbody tr').length === 200")
     seen.run("[...document.querySelectorAll('details.later button')].at(-1).click()")
-    rows = seen.run("[...document.querySelectorAll('table.stand-in tbody tr')].map(r => [...r.cells].map(c => c.textContent))")
+    rows = seen.run(
+        "[...document.querySelectorAll('table.stand-in tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+    )
     values = seen.values("s0", "unit", "planted")
     assert len(rows) == SIDE**2
     ramp, order = seen.run("B.colors.sequential(false)"), []
@@ -257,47 +276,59 @@ def test_the_table_says_what_the_canvas_shows(seen):
     assert [step for _, step in sorted(order)] == sorted(step for _, step in order)
 
 
-def lightness(color, matrix):
-    r, g, b = matrix @ np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in np.clip([r, g, b], 0, 1)]
-    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
-
-
-# Machado, Oliveira and Fernandes 2009, full strength
+# Machado, Oliveira and Fernandes 2009, full strength, of linear light
 SIGHT = {
     "all": np.eye(3),
-    "no red": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "no green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "no blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "no red": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "no green": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "no blue": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
 }  # fmt: skip
+TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+
+
+def as_seen(colors, sight):
+    """CIE Lab of colors, (n, 3), as they look to such eyes."""
+    coded = np.array([[int(one[i : i + 2], 16) / 255 for i in (1, 3, 5)] for one in colors])
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    xyz = np.clip(linear @ SIGHT[sight].T, 0, 1) @ TO_XYZ.T / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
 
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_scales_are_read_with_any_eyes_on_dark_and_on_light_paper(seen, sight):
-    seen.go("s0/about")
-    for dark in (False, True):
-        at = f"({str(dark).lower()})"
-        ramp = [lightness(one, SIGHT[sight]) for one in seen.run(f"B.colors.sequential{at}")]
-        steps = np.diff(ramp[::8])
-        assert (steps > 0).all() if dark else (steps < 0).all()
-        both = [lightness(one, SIGHT[sight]) for one in seen.run(f"B.colors.diverging{at}")]
+    if seen.run("document.body === null || !document.body.dataset.ready"):
+        seen.go("s0/about")
+    for dark, up in (("false", -1), ("true", 1)):
+        ramp = as_seen(seen.run(f"B.colors.sequential({dark})"), sight)[:, 0]
+        assert (up * np.diff(ramp[::8]) > 0).all()
+        assert abs(ramp[-1] - ramp[0]) > 55
+        both = as_seen(seen.run(f"B.colors.diverging({dark})"), sight)
         middle = len(both) // 2
-        out = np.diff(both[middle::16]), np.diff(both[middle::-16])
-        assert all(((one > 0) if dark else (one < 0)).all() for one in out)
-        ends = [SIGHT[sight] @ np.array([int(one[i : i + 2], 16) for i in (1, 3, 5)]) for one in np.array(seen.run(f"B.colors.diverging{at}"))[[0, -1]]]
-        assert np.abs(ends[0] - ends[1]).max() > 60
-        names = [SIGHT[sight] @ np.array([int(one[i : i + 2], 16) for i in (1, 3, 5)]) for one in seen.run(f"B.colors.categories{at}")]
-        apart = [np.linalg.norm(a - b) for i, a in enumerate(names) for b in names[:i]]
-        assert min(apart) > 18
+        assert (up * np.diff(both[middle::16, 0]) > 0).all()
+        assert (up * np.diff(both[middle::-16, 0]) > 0).all()
+        assert np.linalg.norm(both[0] - both[-1]) > 40
+        names = as_seen(seen.run(f"B.colors.categories({dark})"), sight)
+        assert min(np.linalg.norm(a - b) for i, a in enumerate(names) for b in names[:i]) > 29
 
 
 def test_features_lie_at_their_mass_centers_and_units_may_stand_behind_them(seen):
     seen.go("s0/sheet?of=feature&colour=density")
     x, y = seen.values("s0", "feature", "x"), seen.values("s0", "feature", "y")
-    at = np.array(seen.run("(b => Array.from({length: b.place.n}, (_, i) => b.at(i)))(document.querySelector('.board').board)"))
+    at = np.array(
+        seen.run(
+            "(b => Array.from({length: b.place.n}, (_, i) => b.at(i)))(document.querySelector('.board').board)"
+        )
+    )
     for axis, known in ((0, x), (1, y)):
         slope = np.polyfit(np.array(known, float), at[:, axis], 1)
-        assert slope[0] > 0 and np.allclose(np.polyval(slope, np.array(known, float)), at[:, axis], atol=0.05)
+        assert slope[0] > 0
+        assert np.allclose(np.polyval(slope, np.array(known, float)), at[:, axis], atol=0.3)
     alone = seen.pixels()
     before = seen.run("document.querySelector('.board .base').toDataURL().length")
     seen.run("document.getElementById('both').click()")
@@ -313,10 +344,13 @@ def test_every_column_is_in_the_menu_and_colors_the_sheet(seen):
     names = seen.run("[...document.querySelectorAll('#colour option')].map(o => o.value)")
     assert sorted(names) == sorted(one["name"] for one in seen.sites["s0"]["columns"]["unit"])
     groups = seen.run("[...document.querySelectorAll('#colour optgroup')].map(o => o.label)")
-    assert groups[:2] == ["place", "activity"] and "brain" in groups
+    assert groups[:2] == ["place", "activity"]
+    assert "brain" in groups
     shown = set()
     for name in ("preferred", "description", "r.IFG", "topic"):
-        seen.run(f"(s => {{ s.value = '{name}'; s.dispatchEvent(new Event('change')); }})(document.getElementById('colour'))")
+        seen.run(
+            f"(s => {{ s.value = '{name}'; s.dispatchEvent(new Event('change')); }})(document.getElementById('colour'))"
+        )
         assert seen.run("B.state.colour") == name
         shown.add("".join(seen.pixels()))
     assert len(shown) == 4
@@ -325,21 +359,33 @@ def test_every_column_is_in_the_menu_and_colors_the_sheet(seen):
 
 def test_zoom_by_keys_keeps_the_sheet_in_view_and_both_sites_together(seen):
     seen.go("s0/sheet?beside=s1&colour=planted")
-    before = [seen.at(0, side) for side in (0, 1)]
+
+    def place(unit):
+        return seen.run(f"[...document.querySelectorAll('.board')].map(b => b.board.at({unit}))")
+
+    before = place(0)
     seen.browser.tab_to("e.tagName === 'CANVAS'")
     seen.key("+")
-    zoomed = [np.subtract(seen.at(1, side), seen.at(0, side))[0] for side in (0, 1)]
+    zoomed = [b[0] - a[0] for a, b in zip(place(0), place(1), strict=True)]
     assert zoomed[0] == pytest.approx(zoomed[1])
     seen.key("0")
-    assert [seen.at(0, side) for side in (0, 1)] == before
-    assert zoomed[0] == pytest.approx(1.5 * np.subtract(seen.at(1), seen.at(0))[0])
+    assert place(0) == before
+    assert zoomed[0] == pytest.approx(1.5 * (place(1)[0][0] - before[0][0]))
 
 
 def test_without_a_sheet_all_are_laid_out_by_number_and_it_is_said(seen):
     seen.go("s0/about")
-    seen.run("(async () => { const m = document.getElementById('main'); m.replaceChildren(); B.state = {...B.state, colour: 'density'}; await B.pages.sheet.draw(m, B.state, B.site('flat'), null); })()")
-    assert "o sheet: units are laid out by number" in seen.run("document.querySelector('.remarks').textContent")
-    x, y = (np.array(one) for one in seen.run("(p => [p.x, p.y])(document.querySelector('.board').board.place)"))
+    seen.run(
+        "(async () => { const m = document.getElementById('main'); m.replaceChildren();"
+        "B.state = {...B.state, colour: 'density'};"
+        "await B.pages.sheet.draw(m, B.state, B.site('flat'), null); })()"
+    )
+    assert "o sheet: units are laid out by number" in seen.run(
+        "document.querySelector('.remarks').textContent"
+    )
+    x, y = (
+        np.array(one) for one in seen.run("(p => [p.x, p.y])(document.querySelector('.board').board.place)")
+    )
     across = x.max() + 1
     assert (y * across + x == np.arange(30)).all()
     seen.run("document.querySelector('input[name=of][value=feature]').click()")
@@ -350,11 +396,14 @@ def test_a_small_map_has_a_name_and_the_colors_of_its_values(seen):
     seen.go("s0/about")
     label, size, color = seen.run(
         "(() => { const values = new Array(256).fill(0); values[40] = 1;"
-        "const c = B.sheet.map(B.site('s0'), {of: 'unit', values, mark: 40, selected: [1], size: 160}); document.body.append(c);"
-        "const d = c.getContext('2d').getImageData(...[8.5 * 10, 2.5 * 10].map(v => Math.round(v * c.width / 160)), 1, 1).data;"
+        "const c = B.sheet.map(B.site('s0'), {of: 'unit', values, mark: 40, selected: [1], size: 160});"
+        "document.body.append(c);"
+        f"const d = {COPY}(c).getImageData(...[8.5 * 10, 2.5 * 10].map(v => Math.round(v * c.width / 160)), 1, 1).data;"
         "return [c.getAttribute('aria-label'), [c.width, c.height], [...d]]; })()"
     )
-    assert "unit 40 ringed" in label and "1 outlined" in label and size == [160, 160]
+    assert "unit 40 ringed" in label
+    assert "1 outlined" in label
+    assert size == [160, 160]
     last = seen.run("B.colors.sequential(false).at(-1)")
     assert "#" + "".join(f"{one:02x}" for one in color[:3]) == last
 
@@ -362,20 +411,32 @@ def test_a_small_map_has_a_name_and_the_colors_of_its_values(seen):
 def test_the_lens_shows_each_layer_and_the_list_of_a_cell(seen):
     seen.go("s0/lens?beside=s1")
     whole = seen.whole["s0", "lens"]
-    cells = seen.run("[...document.querySelectorAll('.side:first-child table.lens tbody tr')].map(r => [...r.querySelectorAll('button')].map(b => b.textContent))")
+    cells = seen.run(
+        "[...document.querySelectorAll('.side:first-child table.lens tbody tr')]"
+        ".map(r => [...r.querySelectorAll('button')].map(b => b.textContent))"
+    )
     assert [[one.lstrip("·") for one in row] for row in cells] == [
         [cell["top"][0][0].strip() for cell in row] for row in whole["texts"][0]["grid"]
     ]
     seen.run("document.querySelector('[data-at=\"2.3\"]').click()")
-    tops = seen.run("[...document.querySelectorAll('.side')].map(s => [...s.querySelectorAll('table.tops td:first-child')].map(c => c.textContent.replace('·', '')))")
+    tops = seen.run(
+        "[...document.querySelectorAll('.side')].map(s => [...s.querySelectorAll('table.tops td:first-child')]"
+        ".map(c => c.textContent.replace('·', '')))"
+    )
     for side, site in enumerate(("s0", "s1")):
-        assert tops[side] == [one[0].strip() for one in seen.whole[site, "lens"]["texts"][0]["grid"][2][3]["top"]]
+        assert tops[side] == [
+            one[0].strip() for one in seen.whole[site, "lens"]["texts"][0]["grid"][2][3]["top"]
+        ]
     assert seen.run("B.state.cell") == "2.3"
     seen.key("ArrowUp")
     assert seen.run("document.activeElement.dataset.at") == "1.3"
-    shades = [seen.run(f"document.querySelector('[data-at=\"{layer}.0\"]').style.background") for layer in range(4)]
+    shades = [
+        seen.run(f"document.querySelector('[data-at=\"{layer}.0\"]').style.background") for layer in range(4)
+    ]
     assert len(set(shades)) == 4
-    seen.run("(s => { s.value = 'final_rank'; s.dispatchEvent(new Event('change')); })(document.getElementById('shade'))")
+    seen.run(
+        "(s => { s.value = 'final_rank'; s.dispatchEvent(new Event('change')); })(document.getElementById('shade'))"
+    )
     assert "rank of the final token" in seen.run("document.querySelector('.legend').textContent")
     assert seen.run("document.querySelectorAll('.profile path[fill=none]').length") == 2
 
@@ -386,9 +447,10 @@ def test_words_on_shaded_cells_are_readable(seen, dark):
     ratios = seen.run(
         "[...document.querySelectorAll('button.cell')].map(b => ['color', 'backgroundColor'].map(n => '#' +"
         "getComputedStyle(b)[n].match(/\\d+/g).slice(0, 3).map(v => Number(v).toString(16).padStart(2, '0')).join('')))"
-        ".map(([a, b]) => [B.colors.luminance(a), B.colors.luminance(b)].sort((p, q) => q - p)).map(([a, b]) => (a + .05) / (b + .05))"
+        ".map(two => two.map(B.colors.luminance).sort((p, q) => q - p)).map(([a, b]) => (a + .05) / (b + .05))"
     )
-    assert len(ratios) == 20 and min(ratios) >= 4.5
+    assert len(ratios) == 20
+    assert min(ratios) >= 4.5
 
 
 def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(seen):
@@ -396,17 +458,21 @@ def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(s
     names = seen.run("[...document.querySelectorAll('.side:first-child .series')].map(g => g.dataset.name)")
     assert names == ["largest mean difference", "adaptive thresholding", "optimal, with its gap", "units at random",
                      "rotated basis", "length alone", "word frequency alone", "all units"]  # fmt: skip
-    said = seen.run("[...document.querySelectorAll('.side:first-child .series[data-name^=optimal] title')].map(t => t.textContent)")
+    said = seen.run(
+        "[...document.querySelectorAll('.side:first-child .series[data-name^=optimal] title')].map(t => t.textContent)"
+    )
     assert said == ["optimal, with its gap: 1, 0.61", "optimal, with its gap: 2, 0.67"]
     certificate = seen.run("document.querySelector('table.certificate').textContent")
-    assert "No other unit of those searched can be better (gap 0)." in certificate and "Within 2 % of the best" in certificate
+    assert "No other unit of those searched can be better (gap 0)." in certificate
+    assert "Within 2 % of the best" in certificate
     seen.run("document.querySelectorAll('nav.properties details').forEach(d => { d.open = true; })")
-    seen.browser.wait("document.querySelector('.hidden-ones')")
+    seen.browser.wait("!!document.querySelector('.hidden-ones')")
     listed = seen.run("document.querySelector('nav.properties').textContent")
     assert "is_question is not shown: no better than word frequency (F1 0.62)." in listed
     assert "is_german: no catalogues here" in listed
     heights = seen.run(
-        "(g => g.map(p => Number(p.getAttribute('d').match(/ ([\\d.]+)$/)[1])))(['units at random', 'rotated basis', 'adaptive thresholding']"
+        "(g => g.map(p => Number(p.getAttribute('d').match(/ ([\\d.]+)$/)[1])))"
+        "(['units at random', 'rotated basis', 'adaptive thresholding']"
         ".map(n => document.querySelector(`.series[data-name='${n}'] path[fill=none]`)))"
     )
     assert heights[0] > heights[1] > heights[2]
@@ -415,7 +481,9 @@ def test_probes_are_lines_with_their_certificate_and_what_is_not_shown_is_said(s
 def test_a_topic_leads_to_its_units_on_the_sheet(seen):
     seen.go("s0/topics")
     card = seen.run("document.querySelector('.cluster[data-number=\"2\"]').textContent")
-    assert "word1" in card and "nouns" in card and "joins 1.4, permuted layouts 1, p 0.01" in card
+    assert "word1" in card
+    assert "nouns" in card
+    assert "joins 1.4, permuted layouts 1, p 0.01" in card
     seen.run("document.querySelector('.cluster[data-number=\"2\"] h3 a').click()")
     seen.browser.wait("document.body.dataset.ready === 'sheet/s0'")
     assert seen.selected() == seen.whole["s0", "topics"]["clusters"][2]["units"].tolist()
@@ -429,12 +497,21 @@ def test_every_lesion_stands_beside_its_draws(seen):
     assert seen.run("document.querySelectorAll('.side:first-child .points circle').length") == N_FEATURES
     assert "0.005" in seen.run("document.querySelector('table.median').textContent")
     row = seen.run("[...document.querySelectorAll('.lesion table.draws tbody tr')][0].textContent")
-    assert "random" in row and "200" in row and "0.03 to 0.05" in row
-    bar = seen.run("(l => ['x1', 'x2'].map(n => Number(l.getAttribute(n))))(document.querySelector('.interval line'))")
+    assert "random" in row
+    assert "200" in row
+    assert "0.03 to 0.05" in row
+    bar = seen.run(
+        "(l => ['x1', 'x2'].map(n => Number(l.getAttribute(n))))(document.querySelector('.interval line'))"
+    )
     assert bar[1] > bar[0]
-    seen.run("(s => { s.value = 'elsewhere'; s.dispatchEvent(new Event('change')); })(document.getElementById('against'))")
+    seen.run(
+        "(s => { s.value = 'elsewhere'; s.dispatchEvent(new Event('change')); })(document.getElementById('against'))"
+    )
     seen.browser.wait("/elsewhere/.test(document.querySelector('.scatter svg').getAttribute('aria-label'))")
-    seen.run("document.querySelector('.points circle[data-id=\"7\"]').dispatchEvent(new MouseEvent('click', { bubbles: true }))")
+    seen.run(
+        "document.querySelector('.points circle[data-id=\"7\"]')"
+        ".dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+    )
     seen.browser.wait("document.body.dataset.ready === 'feature/s0/7'")
 
 
@@ -449,9 +526,12 @@ def test_the_sheet_is_drawn_anew_when_the_paper_turns_dark_and_when_the_window_g
     light, width = seen.pixels(), seen.run("document.querySelector('.board .base').width")
     seen.browser.dark(True)
     dark = set(seen.run("B.colors.sequential(true)"))
-    seen.browser.wait("document.body.dataset.ready && document.querySelector('.board') && document.querySelector('.board').board.at")
-    shown = [one for i, one in enumerate(seen.pixels()) if i != ABSENT]
-    assert set(shown) <= dark and shown != light
+    for _ in range(50):
+        shown = [one for i, one in enumerate(seen.pixels()) if i != ABSENT]
+        if set(shown) <= dark:
+            break
+    assert set(shown) <= dark
+    assert shown != light
     seen.browser.size(1280, 700)
     seen.browser.size(700, 900)
     seen.browser.wait(f"document.querySelector('.board .base').width !== {width}")
