@@ -45,7 +45,9 @@ def brain(looked: Looked, asked: Asked) -> Section:
     if not asked.benchmarks:
         return Section("brain", left_out=["brain: no benchmark is named"])
     columns: dict[Of, list[Column]] = {of: [] for of in looked.kinds}
-    entries: dict[Of, list[list[dict[str, Any]]]] = {of: [[] for _ in range(looked.count(of))] for of in looked.kinds}
+    entries: dict[Of, list[list[dict[str, Any]]]] = {
+        of: [[] for _ in range(looked.count(of))] for of in looked.kinds
+    }
     controls: list[dict[str, Any]] = []
     left_out: list[str] = []
     for name in asked.benchmarks:
@@ -63,11 +65,11 @@ def brain(looked: Looked, asked: Asked) -> Section:
             p = _p(r.to_numpy(), _independent(known, len(targets)))
             taken = {one.name for one in columns[of]}
             for i, region in enumerate(regions):
-                columns[of].append(_column(known, region, r[region].to_numpy(), beside, taken, ceilings[region]))
+                columns[of].append(
+                    _column(known, region, r[region].to_numpy(), beside, taken, ceilings[region])
+                )
             for entry, row, chance in zip(entries[of], r.to_numpy().tolist(), p.tolist(), strict=True):
-                shown = [
-                    [region, row[i], ceilings[region], chance[i]] for i, region in enumerate(regions)
-                ]
+                shown = [[region, row[i], ceilings[region], chance[i]] for i, region in enumerate(regions)]
                 entry.append({"benchmark": name, "n": len(targets), "regions": shown})
             try:
                 columns[of].append(_used(known, values[of], taken))
@@ -130,11 +132,18 @@ def _p(r: Floats, n: int) -> Floats:
 
 
 def _controls(
-    looked: Looked, benchmark: Benchmark, of: Of, values: Mapping[str, Floats], targets: Floats, regions: Regions
+    looked: Looked,
+    benchmark: Benchmark,
+    of: Of,
+    values: Mapping[str, Floats],
+    targets: Floats,
+    regions: Regions,
 ) -> list[dict[str, Any]]:
     """A row a region: its best column, chosen on one half of the stimuli and measured on the other, beside chance."""
     seed, groups = looked.inside.seed, sampling_of(benchmark).groups
-    own = best_features(values[of], targets, regions, groups=groups, n_shuffles=_N_SHUFFLES, random_state=seed)
+    own = best_features(
+        values[of], targets, regions, groups=groups, n_shuffles=_N_SHUFFLES, random_state=seed
+    )
     width = values[of].shape[1]
     noise = np.random.default_rng([seed, 83]).standard_normal((len(targets), width))
     by_chance = region_bars(noise, targets, regions).abs().max()
@@ -147,7 +156,9 @@ def _controls(
         for region, one in own.items()
     ]  # fmt: skip
     if of == "feature" and _UNTRAINED in values:
-        never = best_features(values[_UNTRAINED], targets, regions, groups=groups, n_shuffles=0, random_state=seed)
+        never = best_features(
+            values[_UNTRAINED], targets, regions, groups=groups, n_shuffles=0, random_state=seed
+        )
         found += [
             {
                 "kind": f"best untrained feature of {region}, the same way", "of": of, "region": region,
@@ -172,7 +183,9 @@ def _column(
     taken: set[str],
     ceiling: float | None,
 ) -> Column:
-    noise = next(one["r"] for one in controls if one["kind"].startswith("best of as many") and one["region"] == region)
+    noise = next(
+        one["r"] for one in controls if one["kind"].startswith("best of as many") and one["region"] == region
+    )
     held = next(one["r"] for one in controls if one["region"] == region)
     beside = [
         {"kind": "best of as many random columns", "value": noise},

@@ -60,7 +60,9 @@ def classes_of(looked: Looked, layers: Sequence[str]) -> Classes:
     if not isinstance(model, VisionModel) or not isinstance(part, StimulusSet):
         raise UserError(f"{model.identifier} looks at no pictures: it names none")
     if len(part) < _FEWEST:
-        raise UserError(f"{len(part)} pictures are too few to learn from some what others are called: {_FEWEST}")
+        raise UserError(
+            f"{len(part)} pictures are too few to learn from some what others are called: {_FEWEST}"
+        )
     pooled = pooled_layers(model, part, layers)
     order = np.random.default_rng([looked.inside.seed, 43]).permutation(len(part))
     cut = round(_SHARE * len(order))
@@ -68,7 +70,10 @@ def classes_of(looked: Looked, layers: Sequence[str]) -> Classes:
     label = "category" if "category" in part.columns else "stimulus_id"
     said = part[label].astype(str).to_numpy()
     called = pooled.scores.argmax(axis=1)
-    names = [_name(i, said[called == i] if label == "category" else said[:0]) for i in range(pooled.scores.shape[1])]
+    names = [
+        _name(i, said[called == i] if label == "category" else said[:0])
+        for i in range(pooled.scores.shape[1])
+    ]
     table = class_lens(training, held_out, seed=looked.inside.seed)
     return Classes(training, held_out, order[cut:], said[order[cut:]].tolist(), names, table)
 

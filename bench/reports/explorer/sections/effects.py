@@ -58,7 +58,9 @@ def effects(looked: Looked, asked: Asked) -> Section:
     if not isinstance(part, TokenWindows):
         raise UserError("effects are changes of the loss of the next token: of networks that read texts")
     shown = _Shown(looked, part)
-    entries = {of: _effects(shown, shown.features() if of == "feature" else shown.units()) for of in looked.kinds}
+    entries = {
+        of: _effects(shown, shown.features() if of == "feature" else shown.units()) for of in looked.kinds
+    }
     lesions, left_out = _lesions(looked, asked, part)
     main: Of = "feature" if "feature" in entries else "unit"
     medians = {of: _median(some) for of, some in entries.items()}
@@ -232,12 +234,16 @@ def _some(shown: _Shown, things: _Things, numbers: range) -> list[dict[str, Any]
             sums[of[k], column] += change[1:][firing].sum(), change[1:][other].sum()
         counts[of[k]] += firing.sum(), other.sum()
     return [
-        _entry(shown, sums[i], counts[i], len(things.steps[i + numbers.start]), moved[0][i] if moved else None)
+        _entry(
+            shown, sums[i], counts[i], len(things.steps[i + numbers.start]), moved[0][i] if moved else None
+        )
         for i in range(len(numbers))
     ]
 
 
-def _entry(shown: _Shown, sums: npt.NDArray[np.float64], counts: Indices, n_windows: int, moved: Tensor | None) -> dict[str, Any]:
+def _entry(
+    shown: _Shown, sums: npt.NDArray[np.float64], counts: Indices, n_windows: int, moved: Tensor | None
+) -> dict[str, Any]:
     mean = sums / np.maximum(counts, 1)
     most: list[list[Any]] = []
     if moved is not None and counts[0]:

@@ -57,7 +57,9 @@ def _texts(looked: Looked, asked: Sequence[str]) -> Section:
     assert isinstance(part, TokenWindows)
     generator = np.random.default_rng([inside.seed, 79])
     order = generator.permutation(len(part))
-    chosen, left_out = _given(model, asked) if asked else ([part.ids[i][:_N_TOKENS] for i in order[:_N_TEXTS]], [])
+    chosen, left_out = (
+        _given(model, asked) if asked else ([part.ids[i][:_N_TOKENS] for i in order[:_N_TEXTS]], [])
+    )
     windows = [part.ids[i] for i in order[:_N_PROFILE]]
     profile = lens_profile(model, windows, end=end)
     # streams of other tokens: how near any stream of the layer comes to any prediction
@@ -137,7 +139,9 @@ def _pictures(looked: Looked) -> Section:
     final = torch.from_numpy(known.held_out.scores[:_N_PICTURES])
     best = final.argmax(dim=1)
     labels, names = known.labels[:_N_PICTURES], known.names
-    true = [next((i for i, name in enumerate(names) if name.endswith(f"({label})")), None) for label in labels]
+    true = [
+        next((i for i, name in enumerate(names) if name.endswith(f"({label})")), None) for label in labels
+    ]
     grid = []
     for layer in layers:
         values = known.held_out.layers[layer][:_N_PICTURES]
@@ -147,7 +151,9 @@ def _pictures(looked: Looked) -> Section:
         grid.append(
             [
                 {
-                    "top": [[names[int(j)], float(p)] for p, j in zip(top.values[i], top.indices[i], strict=True)],
+                    "top": [
+                        [names[int(j)], float(p)] for p, j in zip(top.values[i], top.indices[i], strict=True)
+                    ],
                     "rank": None if true[i] is None else int((scores[i] > scores[i, true[i]]).sum()) + 1,
                     "final_rank": int(rank[i]) + 1,
                     "kl": max(float(apart[i]), 0.0),
@@ -165,7 +171,11 @@ def _pictures(looked: Looked) -> Section:
     shown = {"tokens": labels, "pictures": known.pictures[:_N_PICTURES].tolist(), "grid": grid}
     whole = {"layers": layers, "texts": [shown], "profile": rows, "n_pictures": len(known.pictures)}
     controls = [
-        {"kind": f"shuffled, at {one['layer']}", "kl": one["kl_shuffled"], "agreement": one["agreement_shuffled"]}
+        {
+            "kind": f"shuffled, at {one['layer']}",
+            "kl": one["kl_shuffled"],
+            "agreement": one["agreement_shuffled"],
+        }
         for one in rows
     ]
     return Section("lens", whole=whole, controls=controls)

@@ -72,7 +72,9 @@ def _tokens(looked: Looked) -> Section:
         strengths = _strengths(looked, of)
         used = np.flatnonzero(strengths > 0)
         chosen = np.sort(generator.permutation(used)[: _N_PUSHED[of]])
-        controls.append({"kind": "random directions", "of": of, "kurtosis": float(np.median(found.kurtosis_random))})
+        controls.append(
+            {"kind": "random directions", "of": of, "kurtosis": float(np.median(found.kurtosis_random))}
+        )
         if len(chosen) > 1:
             causal = causal_check(
                 whole, write, end, directions[chosen], strengths[chosen].tolist(), contexts, seed=inside.seed
@@ -141,7 +143,10 @@ def _classes(looked: Looked) -> Section:
         entries[of] = [_of_classes(known.names, row) for row in values]
     row = known.table.loc[layer]
     controls = [
-        {"kind": f"classes named as the network does, through the {row['how']}", "share": float(row["agreement"])},
+        {
+            "kind": f"classes named as the network does, through the {row['how']}",
+            "share": float(row["agreement"]),
+        },
         {"kind": "the same, shuffled", "share": float(row["agreement_shuffled"])},
     ]
     columns = {

@@ -89,11 +89,21 @@ def topics(looked: Looked, asked: Asked) -> Section:
     member = np.full(inside.n_units, -1)
     member[matter] = clusters
     controls: list[dict[str, Any]] = [
-        {"kind": f"highest of the words of {n_top} windows drawn at random", "pmi": float(np.median(by_chance)), "n": 20}
+        {
+            "kind": f"highest of the words of {n_top} windows drawn at random",
+            "pmi": float(np.median(by_chance)),
+            "n": 20,
+        }
     ]
     if joins is not None:
         controls.append({"kind": "permuted layouts", "joins": 1.0, "n": _DRAWS, "p": whole_p})
-    return Section("topics", {"unit": [_column(member, named)]}, whole={"clusters": named, "of": "unit", "n_windows": len(windows)}, controls=controls, left_out=left_out)
+    return Section(
+        "topics",
+        {"unit": [_column(member, named)]},
+        whole={"clusters": named, "of": "unit", "n_windows": len(windows)},
+        controls=controls,
+        left_out=left_out,
+    )
 
 
 def _column(member: Indices, named: Sequence[dict[str, Any]]) -> Column:
@@ -138,13 +148,18 @@ def _texts(
     names, counts = np.unique(document, return_counts=True)
     known = names[counts >= _FEWEST]
     if len(known) < 2:
-        return none, f"topics: no two texts have {_FEWEST} windows each, so what clusters are about is told by words alone"
+        return (
+            none,
+            f"topics: no two texts have {_FEWEST} windows each, so what clusters are about is told by words alone",
+        )
     at = np.flatnonzero(np.isin(document, known))
     table = topic_enrichment(shares[:, at], clusters, document[at], draws=_DRAWS, seed=looked.inside.seed)
     titles = dict(zip(known.tolist(), _titles(looked, known), strict=True))
     for i in range(len(none)):
         own = table[(table["cluster"] == i) & (table["q"] < _LEVEL)].sort_values("z", ascending=False)
-        none[i] = [[titles[row["topic"]], row["log_odds"], row["q"]] for _, row in own.head(_N_TOPICS).iterrows()]
+        none[i] = [
+            [titles[row["topic"]], row["log_odds"], row["q"]] for _, row in own.head(_N_TOPICS).iterrows()
+        ]
     return none, ""
 
 
@@ -166,7 +181,9 @@ def _titles(looked: Looked, documents: Indices) -> list[str]:
     return found
 
 
-def _joins(looked: Looked, units: Indices, clusters: Indices) -> tuple[list[tuple[float, float]] | None, float | None]:
+def _joins(
+    looked: Looked, units: Indices, clusters: Indices
+) -> tuple[list[tuple[float, float]] | None, float | None]:
     """Neighbours of one cluster over those in permuted layouts, and p, of each cluster; p of all."""
     inside = looked.inside
     sheet = inside.model.sheet_of_units(inside.layer, inside.n_units)
