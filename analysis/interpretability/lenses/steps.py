@@ -163,7 +163,11 @@ class _Stepping:
     seen: list[bool] = field(default_factory=list)
 
     def applied(self, output: Tensor) -> Tensor:
-        if output.ndim != 3 or tuple(output.shape[:2]) != self.shape or output.shape[2] != self.added.shape[1]:
+        if (
+            output.ndim != 3
+            or tuple(output.shape[:2]) != self.shape
+            or output.shape[2] != self.added.shape[1]
+        ):
             raise UserError(f"layer {self.layer!r} has no vector a token, or not in the order of its tokens")
         self.seen.append(True)
         return output.index_put((self.row, self.place), self.added.to(output.dtype), accumulate=True)
