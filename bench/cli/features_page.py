@@ -115,12 +115,15 @@ def features_page(
       brodmann features page --features mine.features --against seed2.features --benchmark tuckute2024.netw-ridge
     """
     from ..benchmark import benchmark_card
+    from ..reports.explorer.build import check_sections
     from ..reports.explorer.explore import explore
     from ..reports.explorer.looked import Asked
     from ..reports.explorer.page import check_free
 
     folder = folder.expanduser()
     check_free(folder)
+    lesions, left_out = _numbers(lesion), _listed(without or "")
+    check_sections(left_out)
     for name in benchmark or ():
         benchmark_card(name)
     places = _places(models or [], layer or [], features or [])
@@ -134,7 +137,7 @@ def features_page(
         benchmarks=tuple(benchmark or ()),
         properties=None if properties is None else _listed(properties),
         texts=tuple(lens_texts or ()),
-        lesions=_numbers(lesion),
+        lesions=lesions,
         folder=material,
         describer=describer,
         labels=labels,
@@ -147,7 +150,7 @@ def features_page(
         licence=licence,
         single=single,
         kept=work / "sections",
-        left_out=_listed(without or ""),
+        left_out=left_out,
     )
     _tell(written, work, as_json)
 

@@ -56,9 +56,9 @@ def build(
     UserError
         For an unknown section.
     """
-    unknown = set(left_out) - set(SECTIONS)
-    if unknown:
-        raise UserError(f"there is no section {sorted(unknown)[0]!r}: {', '.join(SECTIONS)}")
+    check_sections(left_out)
+    for one in layers:
+        _ = one.inside.read  # what cannot be read at all is no section that is left out
     asked = replace(asked, others=layers)
     wanted = [name for name in SECTIONS if name not in left_out]
     work = [(one, name) for one in layers for name in wanted]
@@ -69,6 +69,18 @@ def build(
     materials = [_named(one, layers, of_site) for one in materials]
     sites = [_site(replace(one, material=of_site[one.key]), found[one.key]) for one in layers]
     return Page(title, sites, materials, made, [*notes, *map(_notice, materials)])
+
+
+def check_sections(names: Sequence[str]) -> None:
+    """A UserError for a name that no section has.
+
+    Parameters
+    ----------
+    names : sequence of str
+    """
+    unknown = sorted(set(names) - set(SECTIONS))
+    if unknown:
+        raise UserError(f"there is no section {unknown[0]!r}: {', '.join(SECTIONS)}")
 
 
 def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Section:

@@ -1,0 +1,140 @@
+"""`brodmann features page`: from a model or dictionaries to a folder that opens; mistakes in one line, nothing lost."""
+
+import base64
+import gzip
+import json
+import re
+
+import pytest
+import torch
+from chromium import Chromium
+
+from brodmann.analysis.interpretability.codes import Weights
+from brodmann.analysis.interpretability.dictionary import Dictionary, Site
+from brodmann.models import load_model
+
+NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
+QUICK = ("--without", "probes,topics,lens,effects,neighbours,twins", "--most-rows", "2000")
+
+
+def dictionary(folder, seed=0, n_units=256):
+    drawn = torch.randn(48, n_units, generator=torch.Generator().manual_seed(seed))
+    weights = Weights(drawn, drawn.clone(), torch.zeros(48), torch.zeros(n_units), 4)
+    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
+    return Dictionary(weights, torch.zeros(n_units), 1.0, "topk", site=site).save(folder)
+
+
+@pytest.fixture
+def texts(tmp_path):
+    place = tmp_path / "texts"
+    place.mkdir()
+    for i in range(30):
+        (place / f"{i:02}.txt").write_text(
+            f"the dog saw {i} birds in the garden of the king and ran away . " * 12
+        )
+    return place
+
+
+def part(folder, name):
+    """A part of a page, as the browser reads it."""
+    text = (folder / "data" / f"{name.replace('/', '-')}.js").read_text()
+    packed = re.fullmatch(r'__put\("(.*)","(.*)"\)\n', text)
+    assert packed[1] == name
+    return json.loads(gzip.decompress(base64.b64decode(packed[2])))
+
+
+def test_a_page_of_a_dictionary_and_of_its_other_seed(brodmann, texts, tmp_path):
+    one, two = dictionary(tmp_path / "a.features"), dictionary(tmp_path / "b.features", 1)
+    folder = tmp_path / "page"
+    code, out, err = brodmann(
+        "features", "page", "--features", one, "--against", two, "--texts", texts, "--folder", folder,
+        "--without", "probes,topics,lens,effects,neighbours", "--most-rows", "2000", "--licence", "CC0", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["n"] == {"unit": 256, "feature": 48}
+    assert told["n_bytes"] == sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    index = part(folder, "index")
+    (site,) = index["sites"]
+    assert site["facts"]["dictionary"]["digest"] == Dictionary.load(one).digest
+    assert index["notes"] == ["This page holds texts of texts; licence: CC0."]
+    assert str(tmp_path) not in json.dumps(index)  # no folder of this machine
+    material = part(folder, f"material/{site['material']}")
+    entry = next(one for one in part(folder, f"{site['key']}/unit/0") if one["examples"]["top"])
+    position, first, steps = entry["examples"]["top"][0]
+    assert abs(steps[position - first]) == 100
+    assert material["vocabulary"][material["tokens"][position]].strip()
+    assert "twins" in site["sections"]["feature"]
+
+
+def test_a_dictionary_is_learnt_where_none_is_named_and_kept_for_the_next_time(brodmann, texts, tmp_path):
+    folder = tmp_path / "page"
+    words = ("features", "page", NAME, "--layer", LAYER, "--texts", texts, "--folder", folder, "--rows", "3k")
+    words += ("--n-features", "64", "--active", "4", "--seeds", "1", *QUICK)
+    code, out, err = brodmann(*words)
+    assert code == 0, err
+    assert "learning" in out
+    first = {one.name: one.read_bytes() for one in folder.rglob("*.js")}
+    code, out, _ = brodmann(*words)
+    assert code == 0
+    assert "learning" not in out
+    assert {one.name: one.read_bytes() for one in folder.rglob("*.js")} == first
+
+
+@pytest.mark.skipif(not Chromium.is_here(), reason="chromium is not installed")
+def test_two_models_stand_beside_each_other_in_a_browser(brodmann, texts, tmp_path):
+    folder = tmp_path / "page"
+    code, _, err = brodmann(
+        "features", "page", NAME, "twin-language-baseline", "--layer", LAYER, "--texts", texts, "--folder", folder,
+        "--rows", "3k", "--n-features", "64", "--active", "4", "--seeds", "1", "--single", *QUICK,
+    )  # fmt: skip
+    assert code == 0, err
+    assert sorted(one.name for one in folder.iterdir()) == ["explorer.json", "index.html"]
+    with Chromium(tmp_path / "profile") as browser:
+        browser.open(f"file://{folder}/index.html#/{NAME}/sheet?beside=twin-language-baseline")
+        browser.wait("!!document.getElementById('ready')")
+        assert browser.run("document.querySelectorAll('canvas').length") == 2
+        assert browser.run("document.getElementById('errors').textContent") == ""
+        assert browser.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name a model, or a dictionary with --features"),
+        (("a", "b", "c"), "a page is of one or two models"),
+        ((NAME, "--layer", "nowhere"), "nowhere"),
+        ((NAME, "--layer", LAYER, "--without", "histograms"), "there is no section 'histograms'"),
+        ((NAME, "--layer", LAYER, "--lesion", "twelve"), "--lesion takes numbers of features"),
+        ((NAME, "--layer", LAYER, "--rows", "many"), "--rows takes a number of rows"),
+        ((NAME, "--layer", LAYER, "--benchmark", "nothing"), "nothing"),
+        ((NAME, "--layer", LAYER, "--against", "b.features"), "--against: give one for each of --features"),
+        (("--features", "nowhere.features"), "no dictionary at nowhere.features"),
+    ],
+)
+def test_a_mistake_gives_one_line_before_anything_is_made(brodmann, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = brodmann("features", "page", *words)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(brodmann, tmp_path):
+    mine = tmp_path / "thesis"
+    mine.mkdir()
+    (mine / "chapter.txt").write_text("one")
+    code, _, err = brodmann("features", "page", NAME, "--layer", LAYER, "--folder", mine)
+    assert (code, (mine / "chapter.txt").read_text()) == (2, "one")
+    assert "holds something else already" in err
+
+
+def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
+    one = dictionary(tmp_path / "a.features", n_units=64)
+    code, _, err = brodmann(
+        "features", "page", "--features", one, "--texts", texts, "--folder", tmp_path / "page"
+    )
+    assert code == 2
+    assert "the dictionary is of 64 units" in err
+    assert not (tmp_path / "page").exists()
