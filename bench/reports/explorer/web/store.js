@@ -20,11 +20,16 @@ const B = { blocks: {}, pages: {} };
     if (raw.has(name)) return Promise.resolve();
     return new Promise((resolve, reject) => {
       waiting.set(name, resolve);
-      const script = document.createElement("script");
-      script.src = `data/${name.replaceAll("/", "-")}.js`;
-      script.onerror = () => reject(new Error(`the part ${name} is missing from this folder`));
-      script.onload = () => { if (!raw.has(name)) reject(new Error(`the part ${name} of this folder is damaged`)); };
-      document.head.append(script);
+      const load = () => {
+        if (raw.has(name)) return;  // of a page in one file, which holds it further down
+        const script = document.createElement("script");
+        script.src = `data/${name.replaceAll("/", "-")}.js`;
+        script.onerror = () => reject(new Error(`the part ${name} is missing from this folder`));
+        script.onload = () => { if (!raw.has(name)) reject(new Error(`the part ${name} of this folder is damaged`)); };
+        document.head.append(script);
+      };
+      if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", load, { once: true });
+      else load();
     });
   }
 
