@@ -62,6 +62,10 @@ def features_page(
     single: Annotated[bool, typer.Option("--single", help="Everything in one file.")] = False,
     texts: Texts = None,
     pictures: Pictures = None,
+    drawn: Annotated[
+        int,
+        typer.Option(min=20, help="Vision without --pictures: how many are drawn; a quarter is held out."),
+    ] = 4000,
     licence: Annotated[str, typer.Option(help="Of these texts or pictures, which the page will hold.")] = "",
     benchmark: Annotated[
         list[str] | None, typer.Option(help="Whose regions are predicted; may be given again.")
@@ -131,7 +135,8 @@ def features_page(
     work = folder.with_name(f"{folder.name}.work")
     learn = _Learning(size, active, count(rows), seeds, seed, work, as_json)
     opened = [
-        _looked(one, i, places, twins, learn, (texts, pictures), most_rows) for i, one in enumerate(places)
+        _looked(one, i, places, twins, learn, (texts, pictures, drawn), most_rows)
+        for i, one in enumerate(places)
     ]
     asked = Asked(
         benchmarks=tuple(benchmark or ()),
@@ -257,30 +262,31 @@ def _looked(
     places: Sequence[Place],
     twins: Sequence["Dictionary | None"],
     learn: _Learning,
-    material: tuple[Path | None, Path | None],
+    material: tuple[Path | None, Path | None, int],
     most_rows: int,
 ) -> "Looked":
     from ...analysis.interpretability.formats.base import read_dictionary
     from ...analysis.interpretability.views.base import Inside
     from ..reports.explorer.looked import Looked
 
-    held_out = shown(place.model, *material, part="held_out", seed=learn.seed)
+    *given, drawn = material
+    held_out = shown(place.model, *given, part="held_out", seed=learn.seed, drawn=drawn)
     dictionary, twin = place.dictionary, twins[number]
     if dictionary is None:
-        training = shown(place.model, *material, part="training", seed=learn.seed)
+        training = shown(place.model, *given, part="training", seed=learn.seed, drawn=drawn)
         dictionary, *more = (learn.learnt(place, training, i) for i in range(learn.seeds))
         twin = more[0] if more else None
     inside = Inside(place.model, place.layer, held_out, dictionary, learn.seed, most_rows)
     if place.folder is not None and not (place.folder / "features.json").is_file():
         read_dictionary(place.folder, inside.rows)
     key, title = _name(place, places)
-    given = next((one for one in material if one is not None), None)
+    named = next((one for one in given if one is not None), None)
     ours = (
         "drawn pictures, by brodmann"
         if inside.model.modality == "vision"
         else "Python's own documentation, PSF licence"
     )
-    return Looked(key, title, inside, twin, source=ours if given is None else given.resolve().name)
+    return Looked(key, title, inside, twin, source=ours if named is None else named.resolve().name)
 
 
 def _name(place: Place, places: Sequence[Place]) -> tuple[str, str]:

@@ -29,7 +29,7 @@ Pictures = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-_SHARE_HELD_OUT = 0.1
+_SHARE_HELD_OUT, _SHARE_OF_DRAWN = 0.1, 0.25
 
 
 def network(name: str) -> "Network":
@@ -44,11 +44,18 @@ def network(name: str) -> "Network":
 
 
 def shown(
-    model: "Network", texts: Path | None, pictures: Path | None, *, part: Part, seed: int = 0
+    model: "Network",
+    texts: Path | None,
+    pictures: Path | None,
+    *,
+    part: Part,
+    seed: int = 0,
+    drawn: int | None = None,
 ) -> "TokenWindows | StimulusSet":
     """The texts or pictures that a model is shown, those to learn from or those that are held out.
 
-    Texts are held out by document (the last tenth); pictures at random, by the seed.
+    Texts are held out by document (the last tenth); pictures at random, by the seed. Of a number of pictures that are
+    drawn for the purpose, a quarter is held out.
     """
     from ...models.extraction.language_model import LanguageModel
     from ...models.extraction.rows import token_windows
@@ -59,7 +66,7 @@ def shown(
         return token_windows(model, _texts(texts, part))
     if texts is not None:
         raise UserError(f"--texts: {model.identifier} looks at pictures: give --pictures")
-    return _pictures(pictures, part, seed)
+    return _pictures(pictures, part, seed, drawn)
 
 
 def _texts(source: Path | None, part: Part) -> tuple[str, ...]:
@@ -74,14 +81,21 @@ def _texts(source: Path | None, part: Part) -> tuple[str, ...]:
     return corpus.training if part == "training" else corpus.held_out
 
 
-def _pictures(source: Path | None, part: Part, seed: int) -> "StimulusSet":
+def _pictures(source: Path | None, part: Part, seed: int, drawn: int | None) -> "StimulusSet":
     import numpy as np
 
+    from ...brain_data.stimuli.drawn_localizers import drawn_categories
     from ...brain_data.stimuli.localizers import PICTURES, localizer
 
-    stimuli = localizer(PICTURES) if source is None else _folder(source.expanduser())
+    share = _SHARE_HELD_OUT
+    if source is not None:
+        stimuli = _folder(source.expanduser())
+    elif drawn is None:
+        stimuli = localizer(PICTURES)
+    else:
+        stimuli, share = drawn_categories(drawn), _SHARE_OF_DRAWN
     order = np.random.default_rng([seed, 3]).permutation(len(stimuli))
-    n = max(1, round(_SHARE_HELD_OUT * len(stimuli)))
+    n = max(1, round(share * len(stimuli)))
     return stimuli.iloc[np.sort(order[n:] if part == "training" else order[:n])]
 
 
