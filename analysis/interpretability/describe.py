@@ -10,10 +10,11 @@ for the ten keys of largest mass, 0 elsewhere; r is the correlation of f^ with f
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array, hstack, issparse
+from scipy.sparse import csc_array, csr_array, hstack
 
 from ...errors import UserError
 from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
@@ -105,9 +106,9 @@ class Evidence:
         made = [(one, keys) for one in tried if (keys := one.keys(shown)) is not None]
         if not made:
             raise UserError("no family of descriptions applies to what was shown")
-        families, keys = [one for one, _ in made], [keys for _, keys in made]
-        first = {i: Keys(one.held[parts.describes], one.name) for i, one in enumerate(keys)}
-        return cls(shown, parts, families, keys, random_state, first)
+        held = [keys for _, keys in made]
+        first = {i: Keys(keys.held[parts.describes], keys.name) for i, keys in enumerate(held)}
+        return cls(shown, parts, [one for one, _ in made], held, random_state, first)
 
     @property
     def classes(self) -> Keys | None:
@@ -120,7 +121,7 @@ class Evidence:
 
 
 def describe(
-    activations: csc_array | npt.ArrayLike,
+    activations: csc_array | csr_array | npt.NDArray[np.floating[Any]],
     shown: Shown | Evidence,
     *,
     promoted: npt.NDArray[np.intp] | None = None,
@@ -150,7 +151,7 @@ def describe(
         For fewer than three documents, or other numbers of rows.
     """
     evidence = shown if isinstance(shown, Evidence) else Evidence.of(shown, random_state=random_state)
-    shape = activations.shape if issparse(activations) else np.shape(activations)
+    shape = activations.shape
     if len(shape) != 2 or shape[0] != len(evidence.shown):
         raise UserError(
             f"activations are {tuple(shape)}: a row for each of the {len(evidence.shown)} that were shown"
@@ -174,8 +175,10 @@ def describe(
     return described
 
 
-def _positive(activations: csc_array | npt.ArrayLike, start: int, stop: int) -> csr_array:
-    part = csr_array(activations[:, start:stop])  # type: ignore[index]
+def _positive(
+    activations: csc_array | csr_array | npt.NDArray[np.floating[Any]], start: int, stop: int
+) -> csr_array:
+    part = csr_array(activations[:, start:stop])
     part = part.maximum(0)
     part.eliminate_zeros()
     return csr_array(part)
@@ -257,9 +260,15 @@ class _Block:
                 if found is None
                 else _most(self.evidence, found, i, {name for name, _, _ in named}),
             )
-            one = [float(getattr(self.scores, name)[i]) for name in ("r", "detection", "coverage", "purity")]
+            r, detection, coverage, purity = (
+                float(one[i]) for one in (self.scores.r, self.scores.detection, self.scores.coverage, self.scores.purity)
+            )
             ranked = sorted(known, key=lambda pair: -pair[1])
-            each.append(Description(text, family.name, *one, self.rules[i], ranked, int(self.n_firing[i])))
+            each.append(
+                Description(
+                    text, family.name, r, detection, coverage, purity, self.rules[i], ranked, int(self.n_firing[i])
+                )
+            )
         return each
 
     def _named(self, i: int) -> list[tuple[str, float, float]]:

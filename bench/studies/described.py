@@ -175,8 +175,7 @@ def described(
         raise UserError(f"there is no {asked} {wrong[0]}: they are numbered 0 to {n[asked] - 1}")
     answers: list[tuple[str, Of, Mapping[int, Answer]]] = []
     if labels is not None:
-        for of, found in read_labels(labels, n).items():
-            answers.append(("yours", of, found))  # type: ignore[arg-type]
+        answers += [("yours", of, found) for of, found in read_labels(labels, n).items()]
     promoted = {of: layer.promoted(of) for of in kinds}
     each = {of: describe(layer.activations(of), layer.evidence, promoted=promoted[of]) for of in kinds}
     if describer is not None:

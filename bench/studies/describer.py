@@ -303,7 +303,7 @@ def _posted(address: str, questions: Sequence[Mapping[str, Any]], seconds: float
         yield said
 
 
-def read_labels(path: Path, n: Mapping[Literal["unit", "feature"], int]) -> dict[str, dict[int, Answer]]:
+def read_labels(path: Path, n: Mapping[Literal["unit", "feature"], int]) -> dict[Literal["unit", "feature"], dict[int, Answer]]:
     """A user's own labels: a .csv of ``feature,label`` or ``unit,label``, with ``predict`` (a JSON table) or without.
 
     Parameters
