@@ -260,13 +260,19 @@ class _Block:
                 if found is None
                 else _most(self.evidence, found, i, {name for name, _, _ in named}),
             )
-            r, detection, coverage, purity = (
-                float(one[i]) for one in (self.scores.r, self.scores.detection, self.scores.coverage, self.scores.purity)
-            )
+            r, detection, coverage, purity = (float(one[i]) for one in vars(self.scores).values())
             ranked = sorted(known, key=lambda pair: -pair[1])
             each.append(
                 Description(
-                    text, family.name, r, detection, coverage, purity, self.rules[i], ranked, int(self.n_firing[i])
+                    text,
+                    family.name,
+                    r,
+                    detection,
+                    coverage,
+                    purity,
+                    self.rules[i],
+                    ranked,
+                    int(self.n_firing[i]),
                 )
             )
         return each

@@ -37,6 +37,7 @@ _MOST_LINE, _MOST_FILE = 1 << 20, 1 << 25
 """Bytes of an answer, and of a file of labels."""
 _MOST_TOKENS = 10_000
 _TAIL = 2000
+Of = Literal["unit", "feature"]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,9 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _run(command: str, questions: Sequence[Mapping[str, Any]], seconds: float) -> Generator[bytes, None, None]:
+def _run(
+    command: str, questions: Sequence[Mapping[str, Any]], seconds: float
+) -> Generator[bytes, None, None]:
     """The lines that a program answers; it is ended, with all that it started, whatever happens."""
     try:
         words = shlex.split(command)
@@ -223,7 +226,9 @@ def _run(command: str, questions: Sequence[Mapping[str, Any]], seconds: float) -
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        for thread in threads:  # each closes its pipe, unless a program that left the group holds the other end
+        for (
+            thread
+        ) in threads:  # each closes its pipe, unless a program that left the group holds the other end
             thread.join(timeout=2)
 
 
@@ -285,7 +290,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """No other request: the answer stands as an error."""
 
 
-def _posted(address: str, questions: Sequence[Mapping[str, Any]], seconds: float) -> Generator[bytes, None, None]:
+def _posted(
+    address: str, questions: Sequence[Mapping[str, Any]], seconds: float
+) -> Generator[bytes, None, None]:
     opener = urllib.request.build_opener(_NoRedirects())
     for one in track(questions, "describing"):
         try:
@@ -303,7 +310,7 @@ def _posted(address: str, questions: Sequence[Mapping[str, Any]], seconds: float
         yield said
 
 
-def read_labels(path: Path, n: Mapping[Literal["unit", "feature"], int]) -> dict[Literal["unit", "feature"], dict[int, Answer]]:
+def read_labels(path: Path, n: Mapping[Of, int]) -> dict[Of, dict[int, Answer]]:
     """A user's own labels: a .csv of ``feature,label`` or ``unit,label``, with ``predict`` (a JSON table) or without.
 
     Parameters

@@ -29,7 +29,10 @@ def texts(tmp_path):
     place = tmp_path / "texts"
     place.mkdir()
     for i in range(60):
-        sentences = [f"the {ANIMALS[(i + j) % 5]} saw {i * j} trees in the old garden , and ran away . " for j in range(12)]
+        sentences = [
+            f"the {ANIMALS[(i + j) % 5]} saw {i * j} trees in the old garden , and ran away . "
+            for j in range(12)
+        ]
         (place / f"{i:02d}.txt").write_text("".join(sentences))
     return place
 
@@ -37,7 +40,13 @@ def texts(tmp_path):
 def test_descriptions_stand_beside_their_controls_in_a_table(brodmann, folder, texts):
     code, out, err = brodmann("features", "describe", folder, "--texts", texts)
     assert code == 0, err
-    for kind in ("features", "units at the same rate", "random directions at that rate", "untrained dictionary", "shuffled tokens"):
+    for kind in (
+        "features",
+        "units at the same rate",
+        "random directions at that rate",
+        "untrained dictionary",
+        "shuffled tokens",
+    ):
         assert kind in out
     table = pd.read_csv(folder.with_name("a.features.feature-descriptions.csv"))
     assert table["feature"].tolist() == list(range(24))
@@ -46,7 +55,18 @@ def test_descriptions_stand_beside_their_controls_in_a_table(brodmann, folder, t
 
 
 def test_the_same_of_units_as_json_and_twice_alike(brodmann, folder, texts, tmp_path):
-    words = ("features", "describe", folder, "--units", "--texts", texts, "--no-controls", "--json", "--out", tmp_path / "u.csv")
+    words = (
+        "features",
+        "describe",
+        folder,
+        "--units",
+        "--texts",
+        texts,
+        "--no-controls",
+        "--json",
+        "--out",
+        tmp_path / "u.csv",
+    )
     code, out, _ = brodmann(*words)
     assert code == 0
     said = json.loads(out)
@@ -62,7 +82,8 @@ def test_a_describer_is_scored_by_the_same_harness(brodmann, folder, texts, tmp_
         "import json, sys\n"
         "for i, line in enumerate(sys.stdin):\n"
         "    one = json.loads(line)\n"
-        "    best = max(((v or 0, t) for c in one['top'] for t, v in zip(c['tokens'], c['activations'])), default=(0, 'x'))\n"
+        "    each = [(v or 0, t) for c in one['top'] for t, v in zip(c['tokens'], c['activations'])]\n"
+        "    best = max(each, default=(0, 'x'))\n"
         "    said = {'id': one['id'], 'text': 'mine: ' + best[1]}\n"
         "    if i: said['predict'] = {best[1]: best[0]}\n"
         "    print(json.dumps(said), flush=True)\n"
@@ -83,11 +104,13 @@ def test_a_describer_is_scored_by_the_same_harness(brodmann, folder, texts, tmp_
 def test_labels_stand_beside_and_do_nothing_in_a_spreadsheet(brodmann, folder, texts, tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_text('feature,label\n0,"=HYPERLINK(""x"")"\n1,\x1b[31mred</script>\n')
-    code, out, err = brodmann("features", "describe", folder, "--texts", texts, "--no-controls", "--labels", labels)
+    code, out, err = brodmann(
+        "features", "describe", folder, "--texts", texts, "--no-controls", "--labels", labels
+    )
     assert code == 0, err
     assert "\x1b" not in out
     table = pd.read_csv(folder.with_name("a.features.feature-descriptions.csv"))
-    assert table["yours"][0] == "'=HYPERLINK(\"x\")"
+    assert table["yours"][0] == '\'=HYPERLINK("x")'
     assert table["yours"][1] == "[31mred</script>"
 
 

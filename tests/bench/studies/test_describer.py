@@ -12,7 +12,12 @@ from brodmann.bench.studies.describer import LONGEST, ask, label_text, read_labe
 from brodmann.errors import UserError
 
 QUESTIONS = [
-    {"id": i, "top": [{"tokens": [" the", " cat"], "activations": [None, 1.5]}], "random": [], "promoted": [" a"]}
+    {
+        "id": i,
+        "top": [{"tokens": [" the", " cat"], "activations": [None, 1.5]}],
+        "random": [],
+        "promoted": [" a"],
+    }
     for i in (3, 12, 40)
 ]
 HONEST = """
@@ -82,11 +87,17 @@ UNSOUND = {
     "far too long": ("print(json.dumps({'id': 3, 'text': 'x' * (1 << 21)}))", "longer than"),
     "endless": ("while True: sys.stdout.write('x' * 65536)", "longer than"),
     "empty": ("print(json.dumps({'id': 3, 'text': ' \\n '}))", "is empty"),
-    "NaN": ("print('{\"id\": 3, \"text\": \"x\", \"predict\": {\"a\": NaN}}')", "not a finite number"),
-    "infinity": ("print('{\"id\": 3, \"text\": \"x\", \"predict\": {\"a\": 1e999}}')", "not a finite number"),
-    "huge": ("print('{\"id\": 3, \"text\": \"x\", \"predict\": {\"a\": 1' + '0' * 400 + '}}')", "not a finite"),
-    "text as prediction": ("print(json.dumps({'id': 3, 'text': 'x', 'predict': {'a': '1'}}))", "not a finite"),
-    "true as prediction": ("print(json.dumps({'id': 3, 'text': 'x', 'predict': {'a': True}}))", "not a finite"),
+    "NaN": ('print(\'{"id": 3, "text": "x", "predict": {"a": NaN}}\')', "not a finite number"),
+    "infinity": ('print(\'{"id": 3, "text": "x", "predict": {"a": 1e999}}\')', "not a finite number"),
+    "huge": ('print(\'{"id": 3, "text": "x", "predict": {"a": 1\' + \'0\' * 400 + \'}}\')', "not a finite"),
+    "text as prediction": (
+        "print(json.dumps({'id': 3, 'text': 'x', 'predict': {'a': '1'}}))",
+        "not a finite",
+    ),
+    "true as prediction": (
+        "print(json.dumps({'id': 3, 'text': 'x', 'predict': {'a': True}}))",
+        "not a finite",
+    ),
     "a list of predictions": ("print(json.dumps({'id': 3, 'text': 'x', 'predict': [1]}))", "is a table"),
     "many predictions": (
         "print(json.dumps({'id': 3, 'text': 'x', 'predict': {str(i): 1 for i in range(10001)}}))",
@@ -110,8 +121,10 @@ def test_an_unsound_answer_is_one_line(program, case):
     "source",
     [
         "import time\ntime.sleep(60)",
-        "import sys, time\nprint('{\"id\": 3, \"text\": \"x\"}', flush=True)\ntime.sleep(60)",
-        answers(f"for i in asked: {ONE}\nsys.stdout.flush()\nsys.stdout.close()\nimport time\ntime.sleep(60)"),
+        'import sys, time\nprint(\'{"id": 3, "text": "x"}\', flush=True)\ntime.sleep(60)',
+        answers(
+            f"for i in asked: {ONE}\nsys.stdout.flush()\nsys.stdout.close()\nimport time\ntime.sleep(60)"
+        ),
         "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
     ],
     ids=["silent", "after one", "after all", "its child"],
@@ -126,7 +139,9 @@ def test_one_that_hangs_is_stopped(program, source):
 def test_what_it_started_ends_with_it(program, tmp_path):
     beat = tmp_path / "beat"
     child = f"import time\\nfor i in range(600):\\n open({str(beat)!r}, 'a').write('x'); time.sleep(.05)"
-    source = f'import subprocess, sys, time\nsubprocess.Popen([sys.executable, "-c", "{child}"])\ntime.sleep(60)'
+    source = (
+        f'import subprocess, sys, time\nsubprocess.Popen([sys.executable, "-c", "{child}"])\ntime.sleep(60)'
+    )
     with pytest.raises(UserError, match="silent"):
         ask(program(source), QUESTIONS, seconds=1)
     time.sleep(0.3)
@@ -159,7 +174,9 @@ def server():
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             seen.append(asked)
-            status, body, headers = say.get("answer", lambda one: (200, {"id": one["id"], "text": "x"}, {}))(asked)
+            status, body, headers = say.get("answer", lambda one: (200, {"id": one["id"], "text": "x"}, {}))(
+                asked
+            )
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -222,7 +239,9 @@ def written(tmp_path, text, encoding="utf-8"):
 
 
 def test_labels_of_features_or_units(tmp_path):
-    path = written(tmp_path, 'feature,label,predict\n3,"cats, and dogs","{"" cat"": 1.5}"\n1, the sea ,\n', "utf-8-sig")
+    path = written(
+        tmp_path, 'feature,label,predict\n3,"cats, and dogs","{"" cat"": 1.5}"\n1, the sea ,\n', "utf-8-sig"
+    )
     found = read_labels(path, {"unit": 5, "feature": 5})
     assert list(found) == ["feature"]
     assert (found["feature"][3].text, found["feature"][3].predict) == ("cats, and dogs", {" cat": 1.5})

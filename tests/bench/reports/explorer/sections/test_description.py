@@ -24,11 +24,30 @@ LAYER = "transformer.h.1.mlp.gelu"
 def looked():
     model = load_model("twin-language-topographic")
     rng = np.random.default_rng(0)
-    words = "the a of dog cat saw ran old tree , . and in music 1984 garden".split()
+    words = [
+        "the",
+        "a",
+        "of",
+        "dog",
+        "cat",
+        "saw",
+        "ran",
+        "old",
+        "tree",
+        ",",
+        ".",
+        "and",
+        "in",
+        "music",
+        "1984",
+        "garden",
+    ]
     shown = token_windows(model, [" ".join(rng.choice(words, 400)) for _ in range(9)])
     drawn = torch.randn(24, 256, generator=torch.Generator().manual_seed(0))
     weights = Weights(drawn, drawn.clone(), torch.zeros(24), torch.zeros(256), 4)
-    return Looked("s0", "twin", Inside(model, LAYER, shown, Dictionary(weights, torch.zeros(256), 1.0, "topk")))
+    return Looked(
+        "s0", "twin", Inside(model, LAYER, shown, Dictionary(weights, torch.zeros(256), 1.0, "topk"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +74,10 @@ def test_entries_and_columns_are_those_of_the_page(looked, section):
 
 def test_every_description_stands_beside_random_directions_of_its_kind(section):
     medians = {one["kind"]: one["median"] for one in section.controls}
-    for of, kind in (("feature", "random directions at that rate"), ("unit", "random directions at the units' rates")):
+    for of, kind in (
+        ("feature", "random directions at that rate"),
+        ("unit", "random directions at the units' rates"),
+    ):
         assert {tuple(one["control"]) for one in section.entries[of] if one} == {(kind, medians[kind])}
 
 
@@ -69,7 +91,9 @@ def test_labels_of_the_user_stand_beside_and_alone_where_it_never_fires(looked, 
     path.write_text("feature,label\n5,never\n6,</script><b>six\n")
     entries = description(mine, Asked(labels=path)).entries["feature"]
     assert (entries[5]["text"], entries[5]["source"], entries[5]["r"]) == ("never", "yours", None)
-    assert entries[6]["others"] == [{"source": "yours", "text": "</script><b>six", "r": None, "detection": None}]
+    assert entries[6]["others"] == [
+        {"source": "yours", "text": "</script><b>six", "r": None, "detection": None}
+    ]
     assert entries[6]["source"] == "tables"
 
 
