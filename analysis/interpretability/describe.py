@@ -8,8 +8,8 @@ activation, a table says at key k
 for the ten keys of largest mass, 0 elsewhere; r is the correlation of f^ with f over all rows of the part that scores.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, hstack
 
 from ...errors import UserError
-from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
+from .descriptions.base import Floats, Keys, Part, counts, masses
 from .descriptions.enrichment import Enrichment, beyond_tokens, enrichment, firing_counts, strong
-from .descriptions.evidence import Indices, Parts, Reading, Shown, parts_of
+from .descriptions.evidence import Indices, Reading, Shown
+from .descriptions.gathered import Evidence
 from .descriptions.scores import Scores, correlations, predicted, score_tables
 from .descriptions.wording import in_words
 
@@ -61,63 +62,6 @@ class Description:
     keys: list[tuple[str, float, float]]
     families: list[tuple[str, float]]
     n_firing: int
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was shown, its parts, and the keys of every family: made once, for all units, features and controls.
-
-    Attributes
-    ----------
-    shown : Reading or Seen
-    parts : Parts
-    families : list of Family
-        Those that apply.
-    keys : list of Keys
-        Of each family, of all rows.
-    random_state : int
-    """
-
-    shown: Shown
-    parts: Parts
-    families: list[Family]
-    keys: list[Keys]
-    random_state: int = 0
-    by_part: Mapping[int, Keys] = field(repr=False, default_factory=dict)
-
-    @classmethod
-    def of(cls, shown: Shown, *, names: Sequence[str] | None = None, random_state: int = 0) -> "Evidence":
-        """The evidence of what was shown.
-
-        Parameters
-        ----------
-        shown : Reading or Seen
-        names : sequence of str, optional
-            Families; all that apply by default.
-        random_state : int
-
-        Raises
-        ------
-        UserError
-            For fewer than three documents, or where no family applies.
-        """
-        parts = parts_of(shown.groups, random_state=random_state)
-        tried = [one for one in families_of(shown) if names is None or one.name in names]
-        made = [(one, keys) for one in tried if (keys := one.keys(shown)) is not None]
-        if not made:
-            raise UserError("no family of descriptions applies to what was shown")
-        held = [keys for _, keys in made]
-        first = {i: Keys(keys.held[parts.describes], keys.name) for i, keys in enumerate(held)}
-        return cls(shown, parts, [one for one, _ in made], held, random_state, first)
-
-    @property
-    def classes(self) -> Keys | None:
-        """In what it may fire more often: classes of tokens, or labels of pictures."""
-        return self.keys_of("class" if isinstance(self.shown, Reading) else "picture")
-
-    def keys_of(self, name: str) -> Keys | None:
-        """The keys of one family on the part that describes; None where it does not apply."""
-        return next((self.by_part[i] for i, one in enumerate(self.families) if one.name == name), None)
 
 
 def describe(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from ...analysis.interpretability.describe import ENOUGH, Description, Evidence, describe, summary
+from ...analysis.interpretability.describe import ENOUGH, Description, describe, summary
 from ...analysis.interpretability.descriptions.appearance import picture_labels
 from ...analysis.interpretability.descriptions.controls import FEATURES, UNITS, controls
 from ...analysis.interpretability.descriptions.evidence import Indices, Reading, Seen
+from ...analysis.interpretability.descriptions.gathered import Evidence
 from ...analysis.interpretability.descriptions.questions import prediction_table, questions
 from ...analysis.interpretability.descriptions.scores import score_tables
 from ...analysis.interpretability.lenses.token_texts import token_texts
