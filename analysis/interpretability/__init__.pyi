@@ -1,4 +1,6 @@
 from .codes import Codes as Codes, Weights as Weights
+from .describe import describe as describe
+from .descriptions.evidence import Reading as Reading, Seen as Seen
 from .dictionary import Dictionary as Dictionary, Site as Site
 from .formats.base import read_dictionary as read_dictionary
 from .learning.of_model import train as train

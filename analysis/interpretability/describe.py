@@ -8,17 +8,19 @@ activation, a table says at key k
 for the ten keys of largest mass, 0 elsewhere; r is the correlation of f^ with f over all rows of the part that scores.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array, hstack, issparse
+from scipy.sparse import csc_array, csr_array, hstack
 
 from ...errors import UserError
-from .descriptions.base import Family, Floats, Keys, Part, counts, families_of, masses
+from .descriptions.base import Floats, Keys, Part, counts, masses
 from .descriptions.enrichment import Enrichment, beyond_tokens, enrichment, firing_counts, strong
-from .descriptions.evidence import Indices, Parts, Reading, Shown, parts_of
+from .descriptions.evidence import Indices, Reading, Shown
+from .descriptions.gathered import Evidence
 from .descriptions.scores import Scores, correlations, predicted, score_tables
 from .descriptions.wording import in_words
 
@@ -62,65 +64,8 @@ class Description:
     n_firing: int
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What was shown, its parts, and the keys of every family: made once, for all units, features and controls.
-
-    Attributes
-    ----------
-    shown : Reading or Seen
-    parts : Parts
-    families : list of Family
-        Those that apply.
-    keys : list of Keys
-        Of each family, of all rows.
-    random_state : int
-    """
-
-    shown: Shown
-    parts: Parts
-    families: list[Family]
-    keys: list[Keys]
-    random_state: int = 0
-    by_part: Mapping[int, Keys] = field(repr=False, default_factory=dict)
-
-    @classmethod
-    def of(cls, shown: Shown, *, names: Sequence[str] | None = None, random_state: int = 0) -> "Evidence":
-        """The evidence of what was shown.
-
-        Parameters
-        ----------
-        shown : Reading or Seen
-        names : sequence of str, optional
-            Families; all that apply by default.
-        random_state : int
-
-        Raises
-        ------
-        UserError
-            For fewer than three documents, or where no family applies.
-        """
-        parts = parts_of(shown.groups, random_state=random_state)
-        tried = [one for one in families_of(shown) if names is None or one.name in names]
-        made = [(one, keys) for one in tried if (keys := one.keys(shown)) is not None]
-        if not made:
-            raise UserError("no family of descriptions applies to what was shown")
-        families, keys = [one for one, _ in made], [keys for _, keys in made]
-        first = {i: Keys(one.held[parts.describes], one.name) for i, one in enumerate(keys)}
-        return cls(shown, parts, families, keys, random_state, first)
-
-    @property
-    def classes(self) -> Keys | None:
-        """In what it may fire more often: classes of tokens, or labels of pictures."""
-        return self.keys_of("class" if isinstance(self.shown, Reading) else "picture")
-
-    def keys_of(self, name: str) -> Keys | None:
-        """The keys of one family on the part that describes; None where it does not apply."""
-        return next((self.by_part[i] for i, one in enumerate(self.families) if one.name == name), None)
-
-
 def describe(
-    activations: csc_array | npt.ArrayLike,
+    activations: csc_array | csr_array | npt.NDArray[np.floating[Any]],
     shown: Shown | Evidence,
     *,
     promoted: npt.NDArray[np.intp] | None = None,
@@ -150,7 +95,7 @@ def describe(
         For fewer than three documents, or other numbers of rows.
     """
     evidence = shown if isinstance(shown, Evidence) else Evidence.of(shown, random_state=random_state)
-    shape = activations.shape if issparse(activations) else np.shape(activations)
+    shape = activations.shape
     if len(shape) != 2 or shape[0] != len(evidence.shown):
         raise UserError(
             f"activations are {tuple(shape)}: a row for each of the {len(evidence.shown)} that were shown"
@@ -174,8 +119,10 @@ def describe(
     return described
 
 
-def _positive(activations: csc_array | npt.ArrayLike, start: int, stop: int) -> csr_array:
-    part = csr_array(activations[:, start:stop])  # type: ignore[index]
+def _positive(
+    activations: csc_array | csr_array | npt.NDArray[np.floating[Any]], start: int, stop: int
+) -> csr_array:
+    part = csr_array(activations[:, start:stop])
     part = part.maximum(0)
     part.eliminate_zeros()
     return csr_array(part)
@@ -257,9 +204,21 @@ class _Block:
                 if found is None
                 else _most(self.evidence, found, i, {name for name, _, _ in named}),
             )
-            one = [float(getattr(self.scores, name)[i]) for name in ("r", "detection", "coverage", "purity")]
+            r, detection, coverage, purity = (float(one[i]) for one in vars(self.scores).values())
             ranked = sorted(known, key=lambda pair: -pair[1])
-            each.append(Description(text, family.name, *one, self.rules[i], ranked, int(self.n_firing[i])))
+            each.append(
+                Description(
+                    text,
+                    family.name,
+                    r,
+                    detection,
+                    coverage,
+                    purity,
+                    self.rules[i],
+                    ranked,
+                    int(self.n_firing[i]),
+                )
+            )
         return each
 
     def _named(self, i: int) -> list[tuple[str, float, float]]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from ...analysis.interpretability.describe import ENOUGH, Description, Evidence, describe, summary
+from ...analysis.interpretability.describe import ENOUGH, Description, describe, summary
 from ...analysis.interpretability.descriptions.appearance import picture_labels
 from ...analysis.interpretability.descriptions.controls import FEATURES, UNITS, controls
 from ...analysis.interpretability.descriptions.evidence import Indices, Reading, Seen
+from ...analysis.interpretability.descriptions.gathered import Evidence
 from ...analysis.interpretability.descriptions.questions import prediction_table, questions
 from ...analysis.interpretability.descriptions.scores import score_tables
 from ...analysis.interpretability.lenses.token_texts import token_texts
@@ -175,8 +176,7 @@ def described(
         raise UserError(f"there is no {asked} {wrong[0]}: they are numbered 0 to {n[asked] - 1}")
     answers: list[tuple[str, Of, Mapping[int, Answer]]] = []
     if labels is not None:
-        for of, found in read_labels(labels, n).items():
-            answers.append(("yours", of, found))  # type: ignore[arg-type]
+        answers += [("yours", of, found) for of, found in read_labels(labels, n).items()]
     promoted = {of: layer.promoted(of) for of in kinds}
     each = {of: describe(layer.activations(of), layer.evidence, promoted=promoted[of]) for of in kinds}
     if describer is not None:

@@ -21,7 +21,7 @@ import threading
 import unicodedata
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -37,6 +37,7 @@ _MOST_LINE, _MOST_FILE = 1 << 20, 1 << 25
 """Bytes of an answer, and of a file of labels."""
 _MOST_TOKENS = 10_000
 _TAIL = 2000
+Of = Literal["unit", "feature"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ def ask(
     lines = _posted(describer, questions, seconds) if by_address else _run(describer, questions, seconds)
     ids = {int(one["id"]) for one in questions}
     found: dict[int, Answer] = {}
-    for line in lines:
-        number, answer = _answer(line, ids)
-        if number in found:
-            raise UserError(f"the describer answered twice about {number}")
-        found[number] = answer
+    with contextlib.closing(lines):
+        for line in lines:
+            number, answer = _answer(line, ids)
+            if number in found:
+                raise UserError(f"the describer answered twice about {number}")
+            found[number] = answer
     if len(found) < len(ids):
         raise UserError(
             f"the describer answered about {len(found)} of {len(ids)}: {min(ids - set(found))} is missing"
@@ -181,7 +183,9 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _run(command: str, questions: Sequence[Mapping[str, Any]], seconds: float) -> Iterator[bytes]:
+def _run(
+    command: str, questions: Sequence[Mapping[str, Any]], seconds: float
+) -> Generator[bytes, None, None]:
     """The lines that a program answers; it is ended, with all that it started, whatever happens."""
     try:
         words = shlex.split(command)
@@ -222,6 +226,10 @@ def _run(command: str, questions: Sequence[Mapping[str, Any]], seconds: float) -
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        for (
+            thread
+        ) in threads:  # each closes its pipe, unless a program that left the group holds the other end
+            thread.join(timeout=2)
 
 
 def _lines(lines: "queue.Queue[bytes | None]", n: int, seconds: float) -> Iterator[bytes]:
@@ -256,7 +264,7 @@ def _line(question: Mapping[str, Any]) -> bytes:
 
 
 def _read(stream: IO[bytes], lines: "queue.Queue[bytes | None]", ended: threading.Event) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError), stream:
         while not ended.is_set() and (line := stream.readline(_MOST_LINE + 2)):
             _put(lines, line, ended)
     _put(lines, None, ended)
@@ -270,7 +278,7 @@ def _put(lines: "queue.Queue[bytes | None]", line: bytes | None, ended: threadin
 
 
 def _keep_tail(stream: IO[bytes], tail: list[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError), stream:
         while part := stream.read1(1 << 16):  # type: ignore[attr-defined]
             tail[0] = (tail[0] + part)[-_TAIL:]
 
@@ -282,7 +290,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """No other request: the answer stands as an error."""
 
 
-def _posted(address: str, questions: Sequence[Mapping[str, Any]], seconds: float) -> Iterator[bytes]:
+def _posted(
+    address: str, questions: Sequence[Mapping[str, Any]], seconds: float
+) -> Generator[bytes, None, None]:
     opener = urllib.request.build_opener(_NoRedirects())
     for one in track(questions, "describing"):
         try:
@@ -300,7 +310,7 @@ def _posted(address: str, questions: Sequence[Mapping[str, Any]], seconds: float
         yield said
 
 
-def read_labels(path: Path, n: Mapping[Literal["unit", "feature"], int]) -> dict[str, dict[int, Answer]]:
+def read_labels(path: Path, n: Mapping[Of, int]) -> dict[Of, dict[int, Answer]]:
     """A user's own labels: a .csv of ``feature,label`` or ``unit,label``, with ``predict`` (a JSON table) or without.
 
     Parameters

@@ -90,7 +90,8 @@ def class_correlations(keys: Keys, activations: csc_array) -> Floats:
     squares = np.asarray(activations.multiply(activations).sum(axis=0), np.float64).ravel() / n
     both = masses(keys, activations).toarray() / n - share * mean
     spread = np.sqrt(share * (1 - share) * np.maximum(squares - mean**2, 0))
-    return np.divide(both, spread, out=np.zeros_like(both), where=spread > 1e-12)
+    r: Floats = np.divide(both, spread, out=np.zeros_like(both), where=spread > 1e-12)
+    return r
 
 
 add_family(

@@ -1,24 +1,22 @@
 """What a describer of the user's is shown of a unit or feature, and its predictions as a table of tokens."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from .base import Floats, Part
 from .evidence import Indices, Reading
+from .gathered import Evidence
 from .nearby_words import strongest_rows
-
-if TYPE_CHECKING:
-    from ..describe import Evidence
 
 _BEFORE, _AFTER = 20, 5
 _N_TOP, _N_RANDOM = 10, 5
 
 
 def questions(
-    activations: Any, evidence: "Evidence", chosen: Sequence[int], promoted: Indices | None = None
+    activations: Any, evidence: Evidence, chosen: Sequence[int], promoted: Indices | None = None
 ) -> list[dict[str, Any]]:
     """For each its id, ten strongest and five random contexts of the part that describes, and tokens that it promotes.
 

@@ -5,9 +5,10 @@ import pytest
 from planted_texts import NAMES, kind, number, reading
 from scipy.sparse import csc_array
 
-from brodmann.analysis.interpretability.describe import Evidence, describe, summary
+from brodmann.analysis.interpretability.describe import describe, summary
 from brodmann.analysis.interpretability.descriptions.base import FAMILIES
 from brodmann.analysis.interpretability.descriptions.evidence import Reading, Seen, parts_of
+from brodmann.analysis.interpretability.descriptions.gathered import Evidence
 from brodmann.errors import UserError
 
 
