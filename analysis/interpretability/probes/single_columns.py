@@ -1,6 +1,7 @@
 """Every column of a layer as a probe of its own: Welch's t, and what one threshold tells on other documents."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from ...representation.selectivity import category_selectivity
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
+Labels = npt.NDArray[np.bool_]
 _BLOCK = 512
 
 
@@ -62,7 +64,7 @@ def single_columns(rows: npt.ArrayLike, labels: npt.ArrayLike, parts: Parts) -> 
     return SingleColumns(welch_t(x[parts.train], y), *np.concatenate(blocks, axis=1))
 
 
-def welch_t(rows: npt.ArrayLike, labels: npt.NDArray[np.bool_]) -> Floats:
+def welch_t(rows: npt.ArrayLike, labels: Labels) -> Floats:
     """Welch's t of every column, positives less negatives; 0 where a column never varies.
 
     Parameters

@@ -1,8 +1,8 @@
-"""What single units and features have in common with regions of a brain: Pearson's r over the stimuli of a recording.
+"""What single units and features have in common with regions of a brain: Pearson's r over a recording's stimuli.
 
-Rows of the layer are encoded first and averaged over each stimulus then. r with a region is the median over its targets,
-over all stimuli; the best of many columns is chosen on half of them and measured on the other, and stands beside the best
-of as many columns of noise, and of a dictionary that never learnt.
+Rows of the layer are encoded first and averaged over each stimulus then. r with a region is the median over its
+targets, over all stimuli; the best of many columns is chosen on half of them and measured on the other, and stands
+beside the best of as many columns of noise, and of a dictionary that never learnt.
 """
 
 import re
@@ -64,7 +64,7 @@ def brain(looked: Looked, asked: Asked) -> Section:
             r = region_bars(values[of], targets, regions)
             p = _p(r.to_numpy(), _independent(known, len(targets)))
             taken = {one.name for one in columns[of]}
-            for i, region in enumerate(regions):
+            for region in regions:
                 columns[of].append(
                     _column(known, region, r[region].to_numpy(), beside, taken, ceilings[region])
                 )

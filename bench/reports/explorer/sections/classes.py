@@ -1,4 +1,4 @@
-"""What pictures are called by a network's classifier, and by what its layers would give it; for lenses and directions."""
+"""What pictures are called by a network's classifier, and by what its layers would give it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

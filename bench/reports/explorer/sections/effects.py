@@ -1,9 +1,9 @@
-"""What a network loses where a feature is silenced, and where a unit is set to its mean: in nats, beside another's step.
+"""What a network loses where a feature is silenced, or a unit set to its mean: in nats, beside another's step.
 
-With f_i(x_t) the activation of feature i at token t and d_i its direction, silencing is x_t -> x_t - f_i(x_t) d_i; of
-unit u it is x_tu -> m_u. The change of -ln p of a token that follows is its effect. Where a feature is silent nothing is
-changed, so that its effect there is 0, whatever the network. The control takes, at the same tokens, a step of the same
-length along the direction of another feature of about the same rate, or along another unit of about the same variance.
+With f_i(x_t) the activation of feature i at token t and d_i its direction, silencing is x_t -> x_t - f_i(x_t) d_i;
+of unit u it is x_tu -> m_u. The change of -ln p of a token that follows is its effect. Where a feature is silent nothing
+is changed, so that its effect there is 0, whatever the network. The control takes, at the same tokens, a step of the
+same length along the direction of another feature of about the same rate, or another unit of about the same variance.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,10 @@ def effects(looked: Looked, asked: Asked) -> Section:
         entries,
         whole={"of": main, "lesions": lesions, "median": medians[main], "medians": medians},
         controls=[
-            {"kind": _OTHER[of], "of": of, "fires": one["other_fires"], "elsewhere": one["other_elsewhere"], "n": one["n"]}
+            {
+                "kind": _OTHER[of], "of": of, "fires": one["other_fires"], "elsewhere": one["other_elsewhere"],
+                "n": one["n"],
+            }
             for of, one in medians.items()
         ],
         left_out=left_out,
@@ -163,7 +166,7 @@ class _Shown:
         return (found[:, 0] / dictionary.scale).numpy()
 
     def _counts(self, window: int, places: Indices) -> npt.NDArray[np.bool_]:
-        """Whether a token is predicted from behind these; the first one, which no dictionary learns from, is left out."""
+        """Whether a token is predicted behind these; the first one, which no dictionary learns from, is left out."""
         return (places > 0) & (places < len(self.ids[window]) - 1)
 
     def _chosen(self, windows: Indices, values: Floats) -> Indices:

@@ -67,7 +67,8 @@ def _texts(looked: Looked, asked: Sequence[str]) -> Section:
     rows = [
         {
             "layer": str(name), **{key: float(row[key]) for key in ("kl", "agreement", "ce", "rank_true")},
-            "kl_shuffled": float(shuffled.loc[name, "kl"]), "agreement_shuffled": float(shuffled.loc[name, "agreement"]),
+            "kl_shuffled": float(shuffled.loc[name, "kl"]),
+            "agreement_shuffled": float(shuffled.loc[name, "agreement"]),
         }
         for name, row in profile.iterrows()
     ]  # fmt: skip
@@ -77,7 +78,10 @@ def _texts(looked: Looked, asked: Sequence[str]) -> Section:
         "n_tokens": int(profile.attrs["n_tokens"]),
     }  # fmt: skip
     controls = [
-        {"kind": f"streams of other tokens behind {one['layer']}", "kl": one["kl_shuffled"], "agreement": one["agreement_shuffled"]}
+        {
+            "kind": f"streams of other tokens behind {one['layer']}", "kl": one["kl_shuffled"],
+            "agreement": one["agreement_shuffled"],
+        }
         for one in rows
     ]  # fmt: skip
     return Section("lens", whole=whole, controls=controls, left_out=left_out)

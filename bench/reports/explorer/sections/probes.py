@@ -1,8 +1,8 @@
 """Which units and features tell a property of tokens, texts or pictures, and how few of them are needed.
 
 Every column is a probe of its own: Welch's t on training rows, and on other documents F1 = 2 tp / (2 tp + fp + fn) of
-the threshold that was best on the training rows. A property is marked where the probe of all units, or of the 32 that are
-kept, has F1 .02 above the best trivial predictor, and AUROC above .5 with its interval.
+the threshold that was best on the training rows. A property is marked where the probe of all units, or of the 32 that
+are kept, has F1 .02 above the best trivial predictor, and AUROC above .5 with its interval.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ _AT_ONCE = 6
 """Properties of texts whose rows are held together."""
 _N_DRAWS = 100
 """Of the bootstrap over documents."""
-_N_OPTIMAL = 8
+_N_OPTIMAL = 5
 """Properties whose best units are searched for, where none are named: those furthest above trivial predictors."""
 _SECONDS = 2.0
 _MOST_SHOWN = 12
@@ -203,7 +203,7 @@ def _column(one: _Probed, of: Of, part: slice) -> Column:
     )
     return Column(
         f"t.{one.name}", f"t of {one.name}", one.columns.t[part], "probes", diverging=True,
-        sentence=f"Welch's t on {one.n_train} training rows ({one.pooling}) of: {PROPERTIES[one.name].sentence}{marked}",
+        sentence=f"Welch's t on {one.n_train} training rows ({one.pooling}): {PROPERTIES[one.name].sentence}{marked}",
         beside=[
             {"kind": f"largest |t| of any {of}, labels shuffled", "value": one.by_chance[of]},
             {"kind": f"F1 of the best trivial predictor: {trivial}", "value": f1},
@@ -221,7 +221,8 @@ def _preferred(shown: Sequence[_Probed], part: slice) -> Column:
     limit = float(norm.isf(_LEVEL / t.size))
     values = np.where(t[best, np.arange(t.shape[1])] > limit, best, -1)
     return Column(
-        "preferred.property", "property it prefers", values, "probes", "category", categories=[one.name for one in shown],
+        "preferred.property", "property it prefers", values, "probes", "category",
+        categories=[one.name for one in shown],
         sentence="of the properties that are marked the one of largest t / sqrt(n); none where t is below "
         f"{limit:.1f}, which no unit or feature exceeds by chance (p = {_LEVEL:g} for all together)",
     )  # fmt: skip

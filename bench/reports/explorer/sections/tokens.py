@@ -119,8 +119,9 @@ def _columns(found: Vocabulary, entries: list[dict[str, Any]]) -> list[Column]:
     through = f"through {found.through}" + ("" if found.exact else ", past a function of each unit alone")
     return [
         Column(
-            "promotes", "tokens it promotes", [" ".join(text.strip() for text, _ in one["promoted"][:_NAMED]) for one in entries],
-            "tokens", "text", sentence=f"tokens whose scores rise most, less what all directions of the layer do to them; {through}",
+            "promotes", "tokens it promotes",
+            [" ".join(text.strip() for text, _ in one["promoted"][:_NAMED]) for one in entries], "tokens", "text",
+            sentence=f"tokens whose scores rise most, less what all directions of the layer do to them; {through}",
         ),
         Column(
             "kurtosis", "kurtosis over tokens", found.kurtosis, "tokens", beside=random,
@@ -152,8 +153,8 @@ def _classes(looked: Looked) -> Section:
     columns = {
         of: [
             Column(
-                "promotes", "class it promotes", [one["promoted"][0][0] if one["promoted"] else "" for one in some], "tokens",
-                "text", sentence=f"class whose score rises most, through the {row['how']} of the pooled layer",
+                "promotes", "class it promotes", [one["promoted"][0][0] if one["promoted"] else "" for one in some],
+                "tokens", "text", sentence=f"class whose score rises most, through the {row['how']} of the pooled layer",
             )
         ]
         for of, some in entries.items()

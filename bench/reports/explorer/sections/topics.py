@@ -1,9 +1,9 @@
 """Clusters of units by the texts that they matter for: their words, what those texts are, their place on the sheet.
 
-I_u(x) = mean_t |a_ut dL/da_ut| is how much unit u matters for window x; each unit's row is scaled to sum 1, and Ward's
-clusters are made of the cosines of these rows. The words of a cluster are those that come more often in the tenth of the
-windows that it matters for most than in all: ln((n_w + c) / (n p_w + c)), n_w of these n windows hold word w, p_w is the
-share of all windows that do, and c = 5 shrinks what is rare.
+I_u(x) = mean_t |a_ut dL/da_ut| is how much unit u matters for window x; each unit's row is scaled to sum 1, and
+Ward's clusters are made of the cosines of these rows. The words of a cluster are those that come more often in the tenth
+of the windows that it matters for most than in all: ln((n_w + c) / (n p_w + c)), n_w of these n windows hold word w, p_w
+is the share of all windows that do, and c = 5 shrinks what is rare.
 """
 
 import re
@@ -82,7 +82,8 @@ def topics(looked: Looked, asked: Asked) -> Section:
     named = [
         {
             "number": i, "units": matter[clusters == i], "words": _words(model.tokenizer, _pmi(holds, tops[i])),
-            "topics": about[i], "joins": None if joins is None else joins[i][0], "p": None if joins is None else joins[i][1],
+            "topics": about[i], "joins": None if joins is None else joins[i][0],
+            "p": None if joins is None else joins[i][1],
         }
         for i in range(n)
     ]  # fmt: skip
@@ -150,7 +151,7 @@ def _texts(
     if len(known) < 2:
         return (
             none,
-            f"topics: no two texts have {_FEWEST} windows each, so what clusters are about is told by words alone",
+            f"topics: no two texts have {_FEWEST} windows each: what clusters are about is told by words alone",
         )
     at = np.flatnonzero(np.isin(document, known))
     table = topic_enrichment(shares[:, at], clusters, document[at], draws=_DRAWS, seed=looked.inside.seed)
