@@ -167,11 +167,12 @@
     const top = B.make("canvas", { class: "top", tabindex: 0, role: "application", "aria-label": `${place.onSheet ? "Sheet" : "Grid by number"} of ${site.title}: ${place.n} ${shared.of}s. Arrows move, Enter opens, Shift and arrows select.` });
     const note = B.make("div", { class: "card", hidden: true });
     const element = B.make("div", { class: "board" }, base, top, note);
-    let scale = null, width = 0, height = 0, ratio = 1, to = null, drag = null, anchor = null;
+    let scale = null, width = 0, height = 0, ratio = 1, to = null, drag = null, anchor = null, last = 0;
 
     function measure() {
       const whole = element.clientWidth;
       if (!whole) return false;
+      last = whole;
       const wide = place.box.x1 - place.box.x0, high = place.box.y1 - place.box.y0;
       // as much as is left of the window below where it begins
       const most = Math.max(Math.min(480, whole * high / wide), Math.min(720, innerHeight - element.getBoundingClientRect().top - scrollY - 16));
@@ -324,10 +325,9 @@
     }, { passive: false });
 
     shared.listen(what => (what === "window" ? draw() : drawTop()));
-    let last = 0;
     const resized = new ResizeObserver(() => {
       if (!element.isConnected) { resized.disconnect(); return; }
-      if (element.clientWidth !== last) { last = element.clientWidth; requestAnimationFrame(() => { if (measure()) draw(); }); }
+      if (element.clientWidth !== last) requestAnimationFrame(() => { if (measure()) draw(); });
     });
     resized.observe(element);
     const made = { element, place, draw, zoom, use: given => { scale = given; draw(); }, at: id => [to.x(place.x[id]), to.y(place.y[id])] };

@@ -102,9 +102,9 @@
     function recolour() {
       scales = column ? B.sides.scales(shared, column.name) : shared.sites.map(() => null);
       const empty = { kind: "number", has: () => false, say: () => "no value", pattern: () => 0, column: { title: "no such column here", values: [] } };
-      boards.forEach((board, k) => board.use(scales[k] || empty));
       const shown = shared.ownLimits ? scales.filter(Boolean) : [scales.find(Boolean)].filter(Boolean);
       legend.replaceChildren(...shown.map(one => one.legend()));
+      boards.forEach((board, k) => board.use(scales[k] || empty)); // behind the legend, which may push them down
       tables.forEach((one, k) => one.replaceChildren(standIn(shared, k, () => scales[k])));
       refill();
     }

@@ -37,6 +37,9 @@ def made():
         column = Column("planted", "planted", planted(scale), "probes", unit="nats", sentence="a block that is larger",
                         beside=[{"kind": "shuffled", "value": 0.12}])  # fmt: skip
         one.sections[0].columns["unit"].insert(0, column)
+    lens = next(one.whole for one in page.sites[0].sections if one.name == "lens")
+    long = [f" word{i}" for i in range(40)]
+    lens["texts"].append({"tokens": long, "grid": [(row * 8)[:40] for row in lens["texts"][0]["grid"]]})
     flat = dataclasses.replace(made_up.site("flat", "without a sheet", 4, 30, 40), sheet=None)
     return Page(page.title, [*page.sites, flat], page.materials, page.made, page.notes)
 
