@@ -319,7 +319,9 @@
     top.addEventListener("pointercancel", () => { drag = null; drawTop(); });
     top.addEventListener("pointerleave", () => { if (!drag && document.activeElement !== top) shared.point(k, null); });
     top.addEventListener("wheel", event => {
-      if (!to || (event.deltaY > 0 && shared.window.zoom === 1)) return; // whole already: let the page scroll
+      // the page scrolls, unless the sheet was chosen first, by key or by pointer, or Ctrl is held (two fingers hold it, too)
+      const meant = event.ctrlKey || event.metaKey || document.activeElement === top;
+      if (!to || !meant || (event.deltaY > 0 && shared.window.zoom === 1)) return;
       event.preventDefault();
       zoom(event.deltaY < 0 ? 1.25 : 0.8, ...within(event));
     }, { passive: false });

@@ -13,20 +13,21 @@
     return { values: values.map(one => Number(one === top)), what: `share of "${scale.say(top)}"` };
   }
 
-  const share = ({ n, larger }) => (n ? `${B.number(larger)} (p ${B.number((1 + Math.round(larger * n)) / (1 + n))})` : "–");
+  // The share of draws as large, and p, in which what was seen counts as a draw.
+  const share = ({ n, larger }) => (n ? [larger, (1 + Math.round(larger * n)) / (1 + n)] : [null, null]);
 
   function means(place, ids, scale) {
     const { values, what } = measured(scale, ids), found = B.places.control(place, ids, values), kind = `${place.of}s`;
     const rows = [
-      [`the ${found.n} selected`, found.n, found.mean, ""],
-      [`all ${kind}`, place.n, found.all, ""],
-      place.onSheet ? ["the same shape at other places", found.places.n, found.places.mean, share(found.places)] : null,
-      [`as many ${kind} drawn at random`, found.draws.n, found.draws.mean, share(found.draws)],
+      [`the ${found.n} selected`, found.n, found.mean, "", ""],
+      [`all ${kind}`, place.n, found.all, "", ""],
+      place.onSheet ? ["the same shape at other places", found.places.n, found.places.mean, ...share(found.places)] : null,
+      [`as many ${kind} drawn at random`, found.draws.n, found.draws.mean, ...share(found.draws)],
     ].filter(Boolean);
     const words = !place.onSheet ? "Without a sheet there are no other places."
       : found.places.n < 19 ? `Only ${found.places.n} other places hold this shape: too few to judge by.`
-      : "Neighbours are alike on a smooth sheet, so that random ones are beaten easily; other places are the fair control.";
-    const table = B.chart.table(what, ["of", "how many", "mean", "share as large or larger"], rows, { class: "means" });
+      : "Neighbours are alike on a smooth sheet, so that random ones are beaten easily; other places are the fair control. Where the selection was made by looking at these very colors, p says little.";
+    const table = B.chart.table(what, ["of", "how many", "mean", "as large or larger", "p"], rows, { class: "means" });
     table.dataset.control = JSON.stringify(found);
     return [table, B.make("p", { class: "faint" }, words)];
   }

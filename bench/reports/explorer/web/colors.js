@@ -193,7 +193,7 @@
     return B.make("figure", { class: "legend" },
       B.make("figcaption", {}, B.make("strong", {}, `${first.title}${unit}`), first.sentence ? `: ${first.sentence}` : ""),
       made.kind === "number" ? bar(made) : names(made, columns),
-      total ? B.make("p", { class: "faint" }, swatch(theme().none, 0, true), ` hatched: ${made.kind === "number" ? "no value" : "none of these"}, ${absent.join(" and ")}`) : null,
+      total ? B.make("p", { class: "faint" }, swatch(theme().none, 0, true), ` hatched or hollow: ${made.kind === "number" ? "no value" : "none of these"}, ${absent.join(" and ")}`) : null,
       beside(first) ? B.make("p", { class: "faint controls-of" }, beside(first)) : null);
   }
 
