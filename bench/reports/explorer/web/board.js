@@ -246,15 +246,15 @@
       const x = to.x(place.x[id]), y = to.y(place.y[id]);
       if (x < 0 || y < 0 || x > width || y > height) pan((x - width / 2) / to.scale, (y - height / 2) / to.scale);
     }
-    const choose = (ids, add) => {
-      shared.choose(k, add ? [...new Set([...shared.selected[k], ...ids])].sort((a, b) => a - b) : ids);
+    const choose = (ids, add, held = false) => {
+      shared.choose(k, add ? [...new Set([...shared.selected[k], ...ids])].sort((a, b) => a - b) : ids, { held });
       say(`${shared.selected[k].length} ${shared.of}s selected`);
     };
-    function rectangle(a, b) {
+    function rectangle(a, b, held) {
       const [x0, x1] = [place.x[a], place.x[b]].sort((p, q) => p - q), [y0, y1] = [place.y[a], place.y[b]].sort((p, q) => p - q);
       const ids = [];
       for (let i = 0; i < place.n; i++) if (place.x[i] >= x0 && place.x[i] <= x1 && place.y[i] >= y0 && place.y[i] <= y1) ids.push(i);
-      choose(ids, false);
+      choose(ids, false, held);
     }
     const first = () => { for (let i = 0; i < place.n; i++) if (place.placed(i)) return i; return null; };
     function goTo(id, words = "") {
@@ -284,11 +284,12 @@
         anchor = anchor ?? current;
         shared.point(k, next);
         keep(next);
-        rectangle(anchor, next);
+        rectangle(anchor, next, event.repeat);
       } else { anchor = null; goTo(next); }
     }
 
     top.addEventListener("keydown", pressed);
+    top.addEventListener("keyup", event => { if (ARROWS[event.key] && anchor !== null) choose(shared.selected[k], false); });
     top.addEventListener("focus", () => { if (!drag && to && top.matches(":focus-visible")) goTo(shared.pointed(k) ?? first()); });
     top.addEventListener("blur", () => shared.point(k, null));
     top.addEventListener("pointerdown", event => {

@@ -121,9 +121,9 @@
     return element;
   }
 
-  // Pixels that a chart may take in a column of the page.
-  function room(columns = 1, most = 620) {
-    const main = document.getElementById("main"), whole = (main && main.clientWidth) || innerWidth;
+  // Pixels that a chart may take in a column of the page, beside a list that takes some.
+  function room(columns = 1, most = 620, taken = 0) {
+    const main = document.getElementById("main"), whole = ((main && main.clientWidth) || innerWidth) - (innerWidth < 1000 ? 0 : taken);
     const across = innerWidth < 800 ? 1 : columns;
     return Math.max(240, Math.min(most, Math.floor((whole - 40 * across) / across)));
   }

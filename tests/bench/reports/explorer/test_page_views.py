@@ -166,6 +166,21 @@ def test_a_selection_is_held_against_its_shape_at_every_other_place(seen, column
     assert found["draws"]["mean"] == pytest.approx(found["all"], abs=4 * np.std(means) / np.sqrt(999) + 0.05)
 
 
+def test_of_categories_the_commonest_is_compared_with_the_commonest_elsewhere(seen):
+    seen.go(f"s0/sheet?colour=preferred&selected={','.join(map(str, BLOCK))}")
+    found = json.loads(seen.run("document.querySelector('table.means').parentNode.dataset.control"))
+    grid = np.array(seen.values("s0", "unit", "preferred"))
+    rows, columns = np.divmod(BLOCK, SIDE)
+
+    def purity(a, b):
+        some = grid[(rows + a) % SIDE * SIDE + (columns + b) % SIDE]
+        return np.bincount(some[some >= 0]).max() / (some >= 0).sum()
+
+    known = [purity(a, b) for a, b in itertools.product(range(SIDE), repeat=2)]
+    assert found["mean"] == pytest.approx(known[0])
+    assert found["places"]["larger"] == pytest.approx(np.mean(np.array(known[1:]) >= known[0] - 1e-12))
+
+
 def test_arrows_move_one_cursor_that_is_said_aloud_and_shift_takes_a_rectangle(seen):
     seen.go("s0/sheet?colour=planted")
     seen.browser.tab_to("e.tagName === 'CANVAS'")
@@ -180,6 +195,20 @@ def test_arrows_move_one_cursor_that_is_said_aloud_and_shift_takes_a_rectangle(s
     seen.key("ArrowRight", SHIFT)
     assert seen.selected() == [SIDE + 1, SIDE + 2, 2 * SIDE + 1, 2 * SIDE + 2]
     assert seen.run("document.querySelector('.live').textContent") == "4 units selected"
+    for _ in range(3):
+        seen.browser.ask(
+            "Input.dispatchKeyEvent",
+            type="keyDown",
+            key="ArrowDown",
+            code="ArrowDown",
+            modifiers=SHIFT,
+            autoRepeat=True,
+        )
+    seen.key("ArrowUp", SHIFT)
+    assert len(seen.selected()) == 2 * 4
+    assert seen.run("new URLSearchParams(location.hash.split('?')[1]).get('selected')").count(",") == 7
+    seen.key("ArrowUp")
+    seen.key("ArrowUp")
     seen.key("Escape")
     assert seen.selected() == []
     seen.browser.press("Enter")
