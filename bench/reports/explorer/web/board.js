@@ -167,11 +167,12 @@
     const top = B.make("canvas", { class: "top", tabindex: 0, role: "application", "aria-label": `${place.onSheet ? "Sheet" : "Grid by number"} of ${site.title}: ${place.n} ${shared.of}s. Arrows move, Enter opens, Shift and arrows select.` });
     const note = B.make("div", { class: "card", hidden: true });
     const element = B.make("div", { class: "board" }, base, top, note);
-    let scale = null, width = 0, height = 0, ratio = 1, to = null, drag = null, anchor = null;
+    let scale = null, width = 0, height = 0, ratio = 1, to = null, drag = null, anchor = null, last = 0;
 
     function measure() {
       const whole = element.clientWidth;
       if (!whole) return false;
+      last = whole;
       const wide = place.box.x1 - place.box.x0, high = place.box.y1 - place.box.y0;
       // as much as is left of the window below where it begins
       const most = Math.max(Math.min(480, whole * high / wide), Math.min(720, innerHeight - element.getBoundingClientRect().top - scrollY - 16));
@@ -245,15 +246,15 @@
       const x = to.x(place.x[id]), y = to.y(place.y[id]);
       if (x < 0 || y < 0 || x > width || y > height) pan((x - width / 2) / to.scale, (y - height / 2) / to.scale);
     }
-    const choose = (ids, add) => {
-      shared.choose(k, add ? [...new Set([...shared.selected[k], ...ids])].sort((a, b) => a - b) : ids);
+    const choose = (ids, add, held = false) => {
+      shared.choose(k, add ? [...new Set([...shared.selected[k], ...ids])].sort((a, b) => a - b) : ids, { held });
       say(`${shared.selected[k].length} ${shared.of}s selected`);
     };
-    function rectangle(a, b) {
+    function rectangle(a, b, held) {
       const [x0, x1] = [place.x[a], place.x[b]].sort((p, q) => p - q), [y0, y1] = [place.y[a], place.y[b]].sort((p, q) => p - q);
       const ids = [];
       for (let i = 0; i < place.n; i++) if (place.x[i] >= x0 && place.x[i] <= x1 && place.y[i] >= y0 && place.y[i] <= y1) ids.push(i);
-      choose(ids, false);
+      choose(ids, false, held);
     }
     const first = () => { for (let i = 0; i < place.n; i++) if (place.placed(i)) return i; return null; };
     function goTo(id, words = "") {
@@ -283,11 +284,12 @@
         anchor = anchor ?? current;
         shared.point(k, next);
         keep(next);
-        rectangle(anchor, next);
+        rectangle(anchor, next, event.repeat);
       } else { anchor = null; goTo(next); }
     }
 
     top.addEventListener("keydown", pressed);
+    top.addEventListener("keyup", event => { if (ARROWS[event.key] && anchor !== null) choose(shared.selected[k], false); });
     top.addEventListener("focus", () => { if (!drag && to && top.matches(":focus-visible")) goTo(shared.pointed(k) ?? first()); });
     top.addEventListener("blur", () => shared.point(k, null));
     top.addEventListener("pointerdown", event => {
@@ -318,16 +320,17 @@
     top.addEventListener("pointercancel", () => { drag = null; drawTop(); });
     top.addEventListener("pointerleave", () => { if (!drag && document.activeElement !== top) shared.point(k, null); });
     top.addEventListener("wheel", event => {
-      if (!to || (event.deltaY > 0 && shared.window.zoom === 1)) return; // whole already: let the page scroll
+      // the page scrolls, unless the sheet was chosen first, by key or by pointer, or Ctrl is held (two fingers hold it, too)
+      const meant = event.ctrlKey || event.metaKey || document.activeElement === top;
+      if (!to || !meant || (event.deltaY > 0 && shared.window.zoom === 1)) return;
       event.preventDefault();
       zoom(event.deltaY < 0 ? 1.25 : 0.8, ...within(event));
     }, { passive: false });
 
     shared.listen(what => (what === "window" ? draw() : drawTop()));
-    let last = 0;
     const resized = new ResizeObserver(() => {
       if (!element.isConnected) { resized.disconnect(); return; }
-      if (element.clientWidth !== last) { last = element.clientWidth; requestAnimationFrame(() => { if (measure()) draw(); }); }
+      if (element.clientWidth !== last) requestAnimationFrame(() => { if (measure()) draw(); });
     });
     resized.observe(element);
     const made = { element, place, draw, zoom, use: given => { scale = given; draw(); }, at: id => [to.x(place.x[id]), to.y(place.y[id])] };

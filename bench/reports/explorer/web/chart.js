@@ -83,16 +83,17 @@
     return made.element;
   }
 
-  // Intervals: rows [{name, low, high, at, colour}], one below the other on a common axis that holds 0.
+  // Intervals: rows [{name, low, high, at, colour}], one below the other on a common axis; where there is little room the
+  // names stand above their bars.
   function intervals(rows, { width, title, label, low, high }) {
-    const names = Math.min(20 + 6.6 * Math.max(...rows.map(row => row.name.length)), width * 0.5), height = 28 * rows.length + BOTTOM + TOP, span = high - low || 1;
-    const X = value => names + (value - low) / span * (width - names - RIGHT);
+    const above = width < 420, step = above ? 42 : 28, names = above ? 10 : 20 + 6.6 * Math.max(...rows.map(row => row.name.length));
+    const height = step * rows.length + BOTTOM + TOP, span = high - low || 1, X = value => names + (value - low) / span * (width - names - RIGHT);
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" },
       ticks(low, high, 4).map(one => [svg("line", { x1: X(one), x2: X(one), y1: TOP, y2: height - BOTTOM, class: one === 0 ? "base-line" : "rule" }),
         svg("text", { x: X(one), y: height - BOTTOM + 16, "text-anchor": "middle" }, B.number(one))]),
       rows.map((row, i) => {
-        const y = TOP + 28 * i + 14;
-        return svg("g", { class: "interval" }, svg("text", { x: names - 8, y: y + 4, "text-anchor": "end" }, row.name),
+        const y = TOP + step * i + (above ? 28 : 14);
+        return svg("g", { class: "interval" }, above ? svg("text", { x: names, y: y - 12 }, row.name) : svg("text", { x: names - 8, y: y + 4, "text-anchor": "end" }, row.name),
           row.low === undefined ? null : svg("line", { x1: X(row.low), x2: X(row.high), y1: y, y2: y, stroke: row.colour, "stroke-width": 6, "stroke-linecap": "round" }),
           svg("path", { ...MARKS.diamond(X(row.at), y, 5), class: "estimate" }, svg("title", {}, `${row.name}: ${B.number(row.at)}`)));
       }),
@@ -120,9 +121,9 @@
     return element;
   }
 
-  // Pixels that a chart may take in a column of the page.
-  function room(columns = 1, most = 620) {
-    const main = document.getElementById("main"), whole = (main && main.clientWidth) || innerWidth;
+  // Pixels that a chart may take in a column of the page, beside a list that takes some.
+  function room(columns = 1, most = 620, taken = 0) {
+    const main = document.getElementById("main"), whole = ((main && main.clientWidth) || innerWidth) - (innerWidth < 1000 ? 0 : taken);
     const across = innerWidth < 800 ? 1 : columns;
     return Math.max(240, Math.min(most, Math.floor((whole - 40 * across) / across)));
   }

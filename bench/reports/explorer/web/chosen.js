@@ -3,30 +3,28 @@
 (() => {
   const ROWS = 50;
 
-  // Numbers whose mean is taken: values themselves, or 1 where it is the category that most of the chosen have.
-  function measured(scale, ids) {
+  // What is compared: the mean of numbers, or the share of the commonest category, whichever that is at each place.
+  function measured(scale) {
     const values = scale.column.values;
-    if (scale.kind === "number") return { values, what: `mean of ${scale.column.title}` };
-    const counts = new Map();
-    for (const i of ids) if (scale.has(values[i])) counts.set(values[i], (counts.get(values[i]) || 0) + 1);
-    const [top] = [...counts].sort((a, b) => b[1] - a[1])[0] || [-1];
-    return { values: values.map(one => Number(one === top)), what: `share of "${scale.say(top)}"` };
+    if (scale.kind === "number") return { values, what: `mean of ${scale.column.title}`, head: "mean" };
+    return { values: values.map(one => (scale.has(one) ? one : null)), statistic: B.places.purity, what: `${scale.column.title}: share of the commonest, whichever that is`, head: "share" };
   }
 
-  const share = ({ n, larger }) => (n ? `${B.number(larger)} (p ${B.number((1 + Math.round(larger * n)) / (1 + n))})` : "–");
+  // The share of draws as large, and p, in which what was seen counts as a draw.
+  const share = ({ n, larger }) => (n ? [larger, (1 + Math.round(larger * n)) / (1 + n)] : [null, null]);
 
   function means(place, ids, scale) {
-    const { values, what } = measured(scale, ids), found = B.places.control(place, ids, values), kind = `${place.of}s`;
+    const { values, statistic, what, head } = measured(scale), found = B.places.control(place, ids, values, statistic), kind = `${place.of}s`;
     const rows = [
-      [`the ${found.n} selected`, found.n, found.mean, ""],
-      [`all ${kind}`, place.n, found.all, ""],
-      place.onSheet ? ["the same shape at other places", found.places.n, found.places.mean, share(found.places)] : null,
-      [`as many ${kind} drawn at random`, found.draws.n, found.draws.mean, share(found.draws)],
+      [`the ${found.n} selected`, found.n, found.mean, "", ""],
+      [`all ${kind}`, place.n, found.all, "", ""],
+      place.onSheet ? ["the same shape at other places", found.places.n, found.places.mean, ...share(found.places)] : null,
+      [`as many ${kind} drawn at random`, found.draws.n, found.draws.mean, ...share(found.draws)],
     ].filter(Boolean);
     const words = !place.onSheet ? "Without a sheet there are no other places."
       : found.places.n < 19 ? `Only ${found.places.n} other places hold this shape: too few to judge by.`
-      : "Neighbours are alike on a smooth sheet, so that random ones are beaten easily; other places are the fair control.";
-    const table = B.chart.table(what, ["of", "how many", "mean", "share as large or larger"], rows, { class: "means" });
+      : "Neighbours are alike on a smooth sheet, so that random ones are beaten easily; other places are the fair control. Where the selection was made by looking at these very colors, p says little.";
+    const table = B.chart.table(what, ["of", "how many", head, "as large or larger", "p"], rows, { class: "means" });
     table.dataset.control = JSON.stringify(found);
     return [table, B.make("p", { class: "faint" }, words)];
   }

@@ -5,11 +5,11 @@
 (() => {
   const RAMPS = {
     sequential: {
-      light: ["#eef2cf", "#a9d8b4", "#52acb5", "#2b6ca8", "#1b2a66"],
+      light: ["#e3ebbd", "#a4d6b2", "#52acb5", "#2b6ca8", "#1b2a66"],
       dark: ["#2b3672", "#2f6ba3", "#45a3b4", "#98d3aa", "#f6f8cd"],
     },
     diverging: {
-      light: ["#0e4482", "#6aa5d6", "#eceae6", "#ee9d58", "#963f00"],
+      light: ["#0e4482", "#6aa5d6", "#dedbd5", "#ee9d58", "#963f00"],
       dark: ["#86c8ff", "#3474b0", "#3a3e46", "#b06a26", "#ffb765"],
     },
   };
@@ -193,7 +193,7 @@
     return B.make("figure", { class: "legend" },
       B.make("figcaption", {}, B.make("strong", {}, `${first.title}${unit}`), first.sentence ? `: ${first.sentence}` : ""),
       made.kind === "number" ? bar(made) : names(made, columns),
-      total ? B.make("p", { class: "faint" }, swatch(theme().none, 0, true), ` hatched: ${made.kind === "number" ? "no value" : "none of these"}, ${absent.join(" and ")}`) : null,
+      total ? B.make("p", { class: "faint" }, swatch(theme().none, 0, true), ` hatched or hollow: ${made.kind === "number" ? "no value" : "none of these"}, ${absent.join(" and ")}`) : null,
       beside(first) ? B.make("p", { class: "faint controls-of" }, beside(first)) : null);
   }
 

@@ -59,7 +59,7 @@
     if (!profile.length) return null;
     const control = profile.every(one => B.colors.isNumber(one.kl_shuffled));
     const made = [{ name: "KL to the last layer", mark: "dot", colour: colours[0], points: profile.map((one, i) => [i, one.kl]) },
-      ...(control ? [{ name: "the same of streams of other tokens", dash: "5 4", colour: look.faint, points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
+      ...(control ? [{ name: texts.pictures ? "the same, pictures shuffled" : "the same of streams of other tokens", dash: "5 4", colour: look.faint, points: profile.map((one, i) => [i, one.kl_shuffled]) }] : [])];
     const x = { low: 0, high: Math.max(1, profile.length - 1), title: "layer", ticks: profile.map((_, i) => [i, String(i)]).filter((_, i) => profile.length < 16 || i % 4 === 0) };
     return B.make("figure", { class: "profile" }, B.make("h3", {}, texts.pictures ? "Over all pictures" : "Over all texts"), B.chart.lines(made, { width: B.chart.room(columns, 460), height: 220, x, y: { low: 0, high, title: "KL (nats)" }, label: `KL to the last layer over ${profile.length} layers` }), made.length > 1 ? B.chart.key(made) : null,
       B.chart.later("As a table", () => B.chart.table("over all", ["layer", "KL (nats)", "agreement: share where the top one is the network's own", ...(control ? ["KL, shuffled", "agreement, shuffled"] : [])],
@@ -83,7 +83,7 @@
         B.make("div", { class: sites.length > 1 ? "" : "halves" }, B.make("div", { class: "cell-list", "aria-live": "polite" }, details(texts[k], wholes[k].layers, at(state, texts[k]))), profiles(wholes[k], texts[k], high, 2))];
     };
     root.append(B.make("div", { class: "choices" },
-      picker("text", "Text", wholes[0].texts.map((text, i) => [i, `${i + 1}: ${short(text)}`]), number, value => go({ text: value, cell: null }, "#text")),
+      picker("text", wholes[0].texts.some(text => text.pictures) ? "Pictures" : "Text", wholes[0].texts.map((text, i) => [i, `${i + 1}: ${short(text)}`]), number, value => go({ text: value, cell: null }, "#text")),
       picker("shade", "Shade", Object.entries(SHADES).map(([key, one]) => [key, one.title]), name, value => go({ shade: value }, "#shade"))), scale.legend(), B.sides.columns(sites[0], beside, side));
   }
 

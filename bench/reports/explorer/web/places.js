@@ -155,15 +155,29 @@
     return n ? sum / n : null;
   };
 
+  // The share that the commonest of some categories has, whichever it is.
+  function purity(ids, values) {
+    const counts = new Map();
+    let n = 0, most = 0;
+    for (const i of ids) {
+      if (!B.colors.isNumber(values[i])) continue;
+      const count = (counts.get(values[i]) || 0) + 1;
+      counts.set(values[i], count);
+      most = Math.max(most, count);
+      n++;
+    }
+    return n ? most / n : null;
+  }
+
   function judged(means, seen) {
     const n = means.length;
     if (!n || seen === null) return { n, mean: null, larger: null };
     return { n, mean: means.reduce((a, b) => a + b, 0) / n, larger: means.filter(one => one >= seen - 1e-12 * Math.abs(seen)).length / n };
   }
 
-  // The mean of chosen ones beside all, beside the same shape at other places, and beside as many drawn at random.
-  function control(place, ids, values) {
-    const chosen = ids.filter(place.placed), seen = meanOf(ids, values), draw = random(1);
+  // A statistic of chosen ones beside all, beside the same shape at other places, and beside as many drawn at random.
+  function control(place, ids, values, statistic = meanOf) {
+    const chosen = ids.filter(place.placed), seen = statistic(ids, values), draw = random(1);
     const everywhere = Array.from({ length: place.n }, (_, i) => i), valued = everywhere.filter(i => B.colors.isNumber(values[i]));
     const moved = [];
     if (chosen.length && place.onSheet) {
@@ -171,17 +185,17 @@
       for (let i = targets.length - 1; i > 0; i--) { const j = Math.floor(draw() * (i + 1)); [targets[i], targets[j]] = [targets[j], targets[i]]; }
       for (const one of targets.slice(0, Math.max(99, Math.min(PLACES, Math.floor(3e5 / chosen.length))))) {
         const there = shifted(place, chosen, place.x[one] - place.x[home], place.y[one] - place.y[home]);
-        const mean = there && meanOf(there, values);
+        const mean = there && statistic(there, values);
         if (B.colors.isNumber(mean)) moved.push(mean);
       }
     }
     const n = ids.filter(i => B.colors.isNumber(values[i])).length, drawn = [];
     for (let k = 0; n && k < PLACES; k++) {
       for (let i = 0; i < n; i++) { const j = i + Math.floor(draw() * (valued.length - i)); [valued[i], valued[j]] = [valued[j], valued[i]]; }
-      drawn.push(meanOf(valued.slice(0, n), values));
+      drawn.push(statistic(valued.slice(0, n), values));
     }
-    return { n: ids.length, mean: seen, all: meanOf(everywhere, values), places: judged(moved, seen), draws: judged(drawn, seen) };
+    return { n: ids.length, mean: seen, all: statistic(everywhere, values), places: judged(moved, seen), draws: judged(drawn, seen) };
   }
 
-  B.places = Object.assign(places, { across, enclosed, next, control });
+  B.places = Object.assign(places, { across, enclosed, next, control, purity });
 })();

@@ -60,7 +60,7 @@
   }
 
   function one(found, site, of, shared) {
-    const made = series(found, shared.ks), width = B.chart.room(shared.columns);
+    const made = series(found, shared.ks), width = B.chart.room(shared.columns, 620, 284);
     const chart = B.chart.lines(made, { width, height: 300, x: { low: shared.ks[0], high: shared.ks[shared.ks.length - 1], log: true, title: `k ${of}s`, ticks: shared.ks.map(k => [k, String(k)]) },
       y: { low: shared.low, high: 1, title: "F1 on other documents" }, label: `F1 of ${found.name} over the number of ${of}s, ${made.length} lines` });
     const documents = Array.isArray(found.n_documents) ? ` of ${found.n_documents.join(" and ")} documents` : "";

@@ -102,9 +102,9 @@
     function recolour() {
       scales = column ? B.sides.scales(shared, column.name) : shared.sites.map(() => null);
       const empty = { kind: "number", has: () => false, say: () => "no value", pattern: () => 0, column: { title: "no such column here", values: [] } };
-      boards.forEach((board, k) => board.use(scales[k] || empty));
       const shown = shared.ownLimits ? scales.filter(Boolean) : [scales.find(Boolean)].filter(Boolean);
       legend.replaceChildren(...shown.map(one => one.legend()));
+      boards.forEach((board, k) => board.use(scales[k] || empty)); // behind the legend, which may push them down
       tables.forEach((one, k) => one.replaceChildren(standIn(shared, k, () => scales[k])));
       refill();
     }
@@ -114,7 +114,7 @@
     const touch = () => { for (const one of boards) one.element.classList.toggle("lassoing", tool === "lasso"); };
     const tools = B.make("div", { class: "tools" },
       radios("tool", "Drag to", [["lasso", "select"], ["move", "move"]], tool, value => { tool = value; touch(); }),
-      button("+", "zoom in", () => boards[0].zoom(1.5)), button("−", "zoom out", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
+      button("+", "zoom in (+, or Ctrl and the wheel)", () => boards[0].zoom(1.5)), button("−", "zoom out (−, or Ctrl and the wheel)", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
       closer.zoom > 1 ? button("closer", `show the middle, where most ${of}s lie`, () => shared.look(closer)) : null,
       button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }));
     const both = site.n[other] && (of === "unit" ? B.places(site, "feature") : B.places(site, "unit")).onSheet && B.places(site, of).onSheet;
@@ -141,5 +141,5 @@
     main.append(root);
     draw(root, state, site, beside);
   } };
-  B.sheet = { map: B.board.map, keys: [["arrows", "move on the sheet"], ["Enter", "open what is ringed"], ["Space", "select it"], ["Shift + arrows", "select a rectangle"], ["Escape", "select nothing"], ["+ − 0", "zoom in, out, whole"]] };
+  B.sheet = { map: B.board.map, keys: [["arrows", "move on the sheet"], ["Enter", "open what is ringed"], ["Space", "select it"], ["Shift + arrows", "select a rectangle"], ["Escape", "select nothing"], ["+ − 0", "zoom in, out, whole; also Ctrl and the wheel"]] };
 })();

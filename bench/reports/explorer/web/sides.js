@@ -33,9 +33,11 @@
       // the cursor: which one of which site, and what of the others is meant by it
       point: (k, id) => { made.cursor = id === null ? null : { k, id }; made.tell("cursor"); },
       pointed: k => (made.cursor ? move(made.cursor.k, k, made.cursor.id) : null),
-      choose: (k, ids) => {
+      // while a key is held the address waits, since browsers let it change only so often
+      choose: (k, ids, { held = false } = {}) => {
         made.selected = sites.map((_, to) => (to === k ? ids : carry(k, to, ids)));
-        B.go({ selected: made.selected[0].join(","), of }, { replace: true });
+        const changes = { selected: made.selected[0].join(","), of };
+        if (held) B.state = { ...B.state, ...changes }; else B.go(changes, { replace: true });
         made.tell("selected");
       },
       look: view => { Object.assign(made.window, view); made.tell("window"); },
