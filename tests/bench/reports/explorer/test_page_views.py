@@ -37,6 +37,10 @@ def made():
         column = Column("planted", "planted", planted(scale), "probes", unit="nats", sentence="a block that is larger",
                         beside=[{"kind": "shuffled", "value": 0.12}])  # fmt: skip
         one.sections[0].columns["unit"].insert(0, column)
+        beyond = Column(
+            "effect.beyond", "loss beyond another's", np.linspace(-0.02, 0.06, N_FEATURES).round(4), "effects"
+        )
+        one.sections[0].columns["feature"].append(beyond)
     lens = next(one.whole for one in page.sites[0].sections if one.name == "lens")
     long = [f" word{i}" for i in range(40)]
     lens["texts"].append({"tokens": long, "grid": [(row * 8)[:40] for row in lens["texts"][0]["grid"]]})
@@ -269,6 +273,19 @@ def test_sites_of_other_sizes_are_joined_by_place(seen):
     )
     assert links == [f"feature {i}" for i in wanted]
     assert "same place" in seen.run("document.querySelector('.remarks').textContent")
+
+
+def test_numbers_around_zero_have_zero_in_the_middle_of_their_colors(seen):
+    seen.go("s0/sheet?colour=t.face")
+    ramp = seen.run("B.colors.diverging(false)")
+    values, at = (
+        np.array(seen.values("s0", "unit", "t.face")),
+        np.array([ramp.index(one) for one in seen.pixels()]),
+    )
+    assert ((at > 127.5) == (values > 0))[np.abs(values) > 0.05].all()
+    ends = seen.run("[...document.querySelectorAll('.legend .ends span')].map(s => s.textContent)")
+    assert ends[1] == "0"
+    assert ends[0].replace("≤ -", "") == ends[2].replace("≥ ", "") or ends[0][1:] == ends[2]
 
 
 def test_what_is_absent_is_hatched_and_said(seen):
@@ -542,6 +559,13 @@ def test_a_topic_leads_to_its_units_on_the_sheet(seen):
 def test_every_lesion_stands_beside_its_draws(seen):
     seen.go("s0/effects?beside=s1")
     assert seen.run("document.querySelectorAll('.side:first-child .points circle').length") == N_FEATURES
+    at = np.array(
+        seen.run(
+            "[...document.querySelectorAll('.side:first-child .points circle')].map(c => +c.getAttribute('cx'))"
+        )
+    )
+    control = 0.06 - np.linspace(-0.02, 0.06, N_FEATURES)
+    assert np.corrcoef(at, control)[0, 1] > 0.9999
     assert "0.005" in seen.run("document.querySelector('table.median').textContent")
     row = seen.run("[...document.querySelectorAll('.lesion table.draws tbody tr')][0].textContent")
     assert "random" in row
