@@ -15,12 +15,19 @@ THIS_MUCH_SLOWER = 5
 """Machines differ: goals are printed, and missed only by this factor."""
 CONTRAST = """(() => {
   const pen = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-  const over = colors => { pen.clearRect(0, 0, 1, 1); for (const one of colors) { pen.fillStyle = one; pen.fillRect(0, 0, 1, 1); } return [...pen.getImageData(0, 0, 1, 1).data]; };
-  const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4); return .2126 * x + .7152 * y + .0722 * z; };
+  const over = colors => {
+    pen.clearRect(0, 0, 1, 1);
+    for (const one of colors) { pen.fillStyle = one; pen.fillRect(0, 0, 1, 1); }
+    return [...pen.getImageData(0, 0, 1, 1).data];
+  };
+  const light = rgb => {
+    const [x, y, z] = rgb.map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
+    return .2126 * x + .7152 * y + .0722 * z;
+  };
   const known = new Map(), low = []; let n = 0;
   const text = e => [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim());
   for (const e of document.querySelectorAll("body *")) {
-    if (["SCRIPT", "NOSCRIPT", "STYLE", "OPTION"].includes(e.tagName) || !text(e) || !e.checkVisibility() || e.closest(".unseen, .skip, svg")) continue;
+    if (e.closest("script, noscript, style, option, svg, .unseen, .skip") || !text(e) || !e.checkVisibility()) continue;
     const under = [];
     for (let a = e; a; a = a.parentElement) under.unshift(getComputedStyle(a).backgroundColor);
     const color = getComputedStyle(e).color, key = under.join() + color;
@@ -29,7 +36,7 @@ CONTRAST = """(() => {
       known.set(key, (Math.max(one, two) + .05) / (Math.min(one, two) + .05));
     }
     n += 1;
-    if (known.get(key) < 4.5) low.push([e.tagName, e.className, e.textContent.slice(0, 30), known.get(key).toFixed(2)]);
+    if (known.get(key) < 4.5) low.push([e.tagName, e.className, e.textContent.slice(0, 30), known.get(key)]);
   }
   return {n, low: low.slice(0, 5), least: Math.min(...known.values())};
 })()"""
@@ -132,7 +139,10 @@ def test_pages_change_and_searches_end_before_one_waits(written, calm):
           const took = [];
           for (let i = 1; i <= 24; i += 1) {
             const id = i * 1371 % 4096, start = performance.now();
-            await new Promise(done => { document.addEventListener("drawn", done, {once: true}); location.hash = `#/s0/feature/${id}`; });
+            await new Promise(done => {
+              document.addEventListener("drawn", done, {once: true});
+              location.hash = `#/s0/feature/${id}`;
+            });
             document.body.offsetHeight;
             took.push(performance.now() - start);
           }
@@ -154,9 +164,8 @@ def test_pages_change_and_searches_end_before_one_waits(written, calm):
         })()"""
     )
     middle = changes[len(changes) // 2]
-    print(
-        f"\npage change: median {middle:.0f} ms, slowest {changes[-1]:.0f} ms; search: first {searches[0]:.0f} ms, then at most {max(searches[1:]):.0f} ms"
-    )
+    print(f"\npage change: median {middle:.0f} ms, slowest {changes[-1]:.0f} ms")
+    print(f"search: first {searches[0]:.0f} ms, then at most {max(searches[1:]):.0f} ms")
     assert middle < 100 * THIS_MUCH_SLOWER
     assert max(searches) < 200 * THIS_MUCH_SLOWER
 
@@ -165,12 +174,12 @@ def test_a_feature_stands_beside_its_controls(written, calm):
     calm.open(written.path, "#/s0/feature/12")
     text = calm.text()
     for said in (
-        "Feature 12", "fires on :", "random directions at that rate", "shuffled tokens", "permuted sheet", "untrained dictionary",
-        "best of as many random columns", "Promoted", "Suppressed", "By what they answer to", "Its lesion: 3 units", "another feature silenced there",
+        "Feature 12", "fires on :", "random directions at that rate", "shuffled tokens", "permuted sheet",
+        "untrained dictionary",
+        "best of as many random columns", "Promoted", "Suppressed", "By what they answer to", "Its lesion: 3 units",
+        "another feature silenced there",
     ):  # fmt: skip
         assert said in text, said
-    shown = made_up.page(512, 64).sites[0]  # the same seed: examples of the page and of the data
-    assert shown.key == "s0"
     assert (
         calm.browser.run("document.querySelectorAll('[data-block=examples] .context').length") == 20 + 8 * 3
     )
@@ -185,7 +194,8 @@ def test_a_unit_of_vision_shows_its_pictures(written, calm):
     calm.open(written.path, "#/v/unit/3")
     assert calm.browser.run("document.querySelectorAll('[data-block=examples] canvas').length") == 20 + 8 * 3
     calm.browser.wait(
-        "[...document.querySelectorAll('[data-block=examples] canvas')].every(c => c.getContext('2d').getImageData(9, 9, 1, 1).data[3] === 255)"
+        "[...document.querySelectorAll('[data-block=examples] canvas')]"
+        ".every(c => c.getContext('2d').getImageData(9, 9, 1, 1).data[3] === 255)"
     )
     assert calm.browser.run("document.querySelector('[data-block=examples] canvas').ariaLabel").startswith(
         "face "
@@ -213,12 +223,16 @@ def test_two_seeds_beside_each_other_show_the_best_match(written, calm):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("#/nobody/sheet", "no layer “nobody”"), ("#/s0/nowhere", "no page “nowhere”"), ("#/s0/constructor", "no page “constructor”"),
-        ("#/s0/feature/4096", "no feature 4096"), ("#/s0/feature/-1", "no feature -1"), ("#/s0/unit/x", "no unit of that number"),
-        ("#/s0/unit/1.5", "no unit 1.5"), ("#/v/lens", "has no page “Lens”"), ("#/s0/feature/3?beside=ghost", "no layer “ghost”"),
+        ("#/nobody/sheet", "no layer “nobody”"), ("#/s0/nowhere", "no page “nowhere”"),
+        ("#/s0/constructor", "no page “constructor”"),
+        ("#/s0/feature/4096", "no feature 4096"), ("#/s0/feature/-1", "no feature -1"),
+        ("#/s0/unit/x", "no unit of that number"),
+        ("#/s0/unit/1.5", "no unit 1.5"), ("#/v/lens", "has no page “Lens”"),
+        ("#/s0/feature/3?beside=ghost", "no layer “ghost”"),
         ("#/%E0%A4%A/sheet", "no layer"), ("#/s0/table?of=constructor&theme=constructor", "All features"),
         ("#/s0/table?where=nothing:1..2;density:x..y&sort=none&cols=none", "4096 features"),
-        ("#/%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D1%3E/sheet", "<img src=x"), ("#/s0/feature?from=99999999", "There are 4096 features"),
+        ("#/%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D1%3E/sheet", "<img src=x"),
+        ("#/s0/feature?from=99999999", "There are 4096 features"),
     ],
 )  # fmt: skip
 def test_an_address_of_nothing_is_answered_in_a_line(written, calm, address, said):
@@ -257,12 +271,15 @@ def test_a_search_finds_what_a_reader_asks_for(written, calm):
     assert any(one.startswith("unit ") for one in found)
     browser.press("ArrowDown", 2)
     assert browser.run(
-        "document.querySelector('[aria-selected=true]').id === document.activeElement.getAttribute('aria-activedescendant')"
+        "document.querySelector('[aria-selected=true]').id"
+        " === document.activeElement.getAttribute('aria-activedescendant')"
     )
     browser.press("Enter")
     calm.settle("feature/s0/52")
     calm.go("#/s0/table?q=fires+on+le")
-    left = [i for i in range(4096) if i % 50 == 2]
+    texts = browser.run("B.get('s0/search').then(one => one.feature)")
+    left = [i for i, one in enumerate(texts) if all(word in one.lower() for word in ("fires", "on", "le"))]
+    assert len(left) > 80
     assert f"{len(left)} of 4096 features" in calm.text()
 
 
@@ -363,8 +380,11 @@ def test_focus_goes_in_the_order_of_the_page_and_is_seen(written, calm):
     calm.open(written.path, "#/s0/about")
     browser = calm.browser
     browser.run(
-        """self.reached = []; addEventListener("focusin", event => reached.push([event.target, getComputedStyle(event.target).outlineStyle]));
-        self.wanted = [...document.querySelectorAll("a[href], button, input, select, summary")].filter(e => e.checkVisibility()); 0"""
+        """self.reached = [];
+        addEventListener("focusin", ({target}) => reached.push([target, getComputedStyle(target).outlineStyle]));
+        self.wanted = [...document.querySelectorAll("a[href], button, input, select, summary")]
+          .filter(e => e.checkVisibility());
+        0"""
     )
     browser.press("Tab", browser.run("wanted.length"))
     assert browser.run("reached.length === wanted.length && reached.every(([e], i) => e === wanted[i])")
