@@ -44,7 +44,9 @@ CONTRAST = """(() => {
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    return write_page(made_up.page(512, 4096, vision=True), tmp_path_factory.mktemp("large") / "page")
+    return write_page(
+        made_up.page(512, 4096, vision=True, n_beside=256), tmp_path_factory.mktemp("large") / "page"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def test_two_seeds_beside_each_other_show_the_best_match(written, calm):
     )
     assert heads == ["feature 12 · made-up-topographic", "feature 84 · made-up-baseline"]
     for address, said in (
-        ("#/s0/table?beside=s1", "4096 of 4096 features of made-up-baseline"),
+        ("#/s0/table?beside=s1", "256 of 256 features of made-up-baseline"),
         ("#/s0/feature?beside=s1", "made-up-baseline"),
         ("#/s0/about?beside=s1", "made-up-baseline"),
     ):
