@@ -7,7 +7,15 @@ import shutil
 import subprocess
 import time
 
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 
 
 class Chromium:
@@ -101,7 +109,7 @@ class Chromium:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                if self.run(expression):
+                if self.run(f"Boolean({expression})"):
                     return
             except AssertionError:
                 pass
@@ -123,7 +131,7 @@ class Chromium:
         """Press Tab until the focused element fits."""
         for _ in range(most):
             self.press("Tab")
-            if self.run(f"(e => {expression})(document.activeElement)"):
+            if self.run(f"Boolean((e => {expression})(document.activeElement))"):
                 return
         raise AssertionError(f"no Tab leads to {expression}")
 

@@ -16,6 +16,7 @@
 
   // What went wrong is shown, whoever raised it.
   function complain(error) {
+    if (/^ResizeObserver loop/.test(error?.message ?? error)) return; // a size that is settled in the next frame: no error
     const box = byId("errors");
     box.hidden = false;
     box.append(B.make("div", {}, String(error?.message ?? error)));

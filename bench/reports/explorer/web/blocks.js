@@ -25,7 +25,7 @@
   // The controls of a section, as rows below what they belong to.
   B.controls = (site, name) => {
     const rows = site.controls?.[name];
-    return rows?.length ? make("div", { class: "controls" }, B.rows(rows, { caption: "Controls" })) : null;
+    return rows?.length ? make("div", { class: "against" }, B.rows(rows, { caption: "Controls" })) : null;
   };
 
   // Anything as a list of its parts.
@@ -48,7 +48,7 @@
   B.meter = meter;
 
   function bars(rows, { low = 0, high = 1, caption = null } = {}) {
-    return make("table", { class: "bars" }, caption && make("caption", {}, caption), make("tbody", {}, rows.map(({ name, value, tick = null, control = false, more = null }) =>
+    return make("table", { class: "bars whole" }, caption && make("caption", {}, caption), make("tbody", {}, rows.map(({ name, value, tick = null, control = false, more = null }) =>
       make("tr", { class: control ? "control" : null }, make("th", { scope: "row" }, name), make("td", { class: "track" }, meter(value, { low, high, tick, control })), make("td", { class: "number" }, number(value), more)))));
   }
 
@@ -82,7 +82,7 @@
       const control = (some, i) => some[i].beside.filter(one => JSON.stringify(some[i + 1]?.beside) !== JSON.stringify(some[i].beside))
         .map(one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), make("td", { class: "number" }, number(one.value)), make("td")));
       const body = some => make("tbody", {}, some.map((one, i) => [row(one), control(some, i)]));
-      return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "what")), make("th", { scope: "col", class: "number" }, "value"), make("th", { scope: "col", class: "number" }, `${of}s below`))),
+      return make("table", { class: "whole" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "what")), make("th", { scope: "col", class: "number" }, "value"), make("th", { scope: "col", class: "number" }, `${of}s below`))),
         groups.map(group => body(shown.filter(one => one.group === group))));
     },
   };
@@ -220,7 +220,7 @@
         );
       };
       const floor = one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), shows.map(key => make("td", { class: "number" }, one[key] === undefined ? "" : number(one[key]))));
-      return make("div", { class: "scroll" }, make("table", {},
+      return make("div", { class: "scroll" }, make("table", { class: "whole" },
         make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "best match"), shows.map(key => make("th", { scope: "col", class: "number" }, B.titled(key))))),
         make("tbody", {}, value.matches.map(row), (site.controls?.twins ?? []).map(floor))));
     },

@@ -77,9 +77,9 @@
   let known = null;
   // What the page looks like now, read from the page itself: so that a switch of its own counts as much as the system's.
   function theme() {
+    const dark = B.dark();
+    if (known && known.dark === dark) return known; // asking for a computed style lays out the whole page
     const paper = getComputedStyle(document.body).backgroundColor;
-    if (known && known.paper === paper) return known;
-    const parts = paper.match(/[\d.]+/g) || [255, 255, 255], dark = 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128;
     known = { dark, paper, ink: dark ? "#f2f2f2" : "#111111", none: dark ? "#5a606b" : "#b9bec6", faint: resolved("faint", dark ? "#a0a8b4" : "#5c6570"), line: resolved("line", dark ? "#454c58" : "#c9ced6") };
     return known;
   }

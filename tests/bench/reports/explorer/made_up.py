@@ -49,7 +49,7 @@ def pictures(rng, n=40, size=48):
     return Material("m1", "picture", {"name": "drawn pictures", "licence": "CC0", "n_pictures": n}, content)
 
 
-def site(key, title, seed, n_units=256, n_features=2048, other=None, vision=False):
+def site(key, title, seed, n_units=256, n_features=2048, other=None, vision=False, n_other=None):
     rng = np.random.default_rng(seed)
     n = {"unit": n_units, "feature": n_features}
     side = int(np.sqrt(n_units))
@@ -62,7 +62,13 @@ def site(key, title, seed, n_units=256, n_features=2048, other=None, vision=Fals
         "periodic": True,
     }
     sections = [_views(rng, n, sheet), _examples(rng, n, vision), _histogram(rng, n), _description(rng, n)]
-    sections += [_place(rng, n), _neighbours(rng, n), _twins(rng, n, other), _brain(rng, n), _probes(rng, n)]
+    sections += [
+        _place(rng, n),
+        _neighbours(rng, n),
+        _twins(rng, n, other, n_other),
+        _brain(rng, n),
+        _probes(rng, n),
+    ]
     if not vision:
         sections += [_tokens(rng, n), _lens(rng), _effects(rng, n), _topics(rng, n)]
     facts = {
@@ -86,11 +92,11 @@ def site(key, title, seed, n_units=256, n_features=2048, other=None, vision=Fals
     )
 
 
-def page(n_units=256, n_features=2048, vision=False):
+def page(n_units=256, n_features=2048, vision=False, n_beside=None):
     rng = np.random.default_rng(0)
     sites = [
-        site("s0", "made-up-topographic", 1, n_units, n_features, other="s1"),
-        site("s1", "made-up-baseline", 2, n_units, n_features, other="s0"),
+        site("s0", "made-up-topographic", 1, n_units, n_features, other="s1", n_other=n_beside),
+        site("s1", "made-up-baseline", 2, n_units, n_beside or n_features, other="s0", n_other=n_features),
     ]
     materials = [texts(rng)]
     if vision:
@@ -279,14 +285,14 @@ def _neighbours(rng, n):
     return Section("neighbours", entries={of: [one(of) for _ in range(n[of])] for of in n}, controls=controls)
 
 
-def _twins(rng, n, other):
+def _twins(rng, n, other, n_other):
     def one(i):
         return {
             "matches": [
                 {
                     "site": other,
                     "of": "feature",
-                    "id": (i * 7) % n["feature"],
+                    "id": (i * 7) % (n_other or n["feature"]),
                     "where": "seed 2",
                     "cosine": 0.4,
                     "r": 0.6,
