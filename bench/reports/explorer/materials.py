@@ -94,7 +94,9 @@ def _texts(looked: Looked) -> dict[str, Any]:
         "windows": np.cumsum([0, *map(len, part.ids)])[:-1],
         "documents": starts,
         "names": [
-            _MARKS.sub("", "".join(vocabulary[one] for one in tokens[start : min(start + _NAMED, end)])).strip()
+            _MARKS.sub(
+                "", "".join(vocabulary[one] for one in tokens[start : min(start + _NAMED, end)])
+            ).strip()
             for start, end in zip(starts, ends, strict=True)
         ],
     }

@@ -51,7 +51,9 @@ def rows_of(part, values):
     place = np.tile(np.arange(WINDOW), len(part))
     kept = place > 0
     token = np.concatenate(part.ids)
-    return LayerRows(torch.as_tensor(values[kept], dtype=torch.float32), stimulus[kept], place[kept], token[kept])
+    return LayerRows(
+        torch.as_tensor(values[kept], dtype=torch.float32), stimulus[kept], place[kept], token[kept]
+    )
 
 
 def texts(seed=0, *, twin=None, key="s0", n_units=64, noise=0.02):

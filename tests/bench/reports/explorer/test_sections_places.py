@@ -1,8 +1,9 @@
-"""Planted places: a feature's centre, also across the edge of a torus, neighbours of a smooth sheet, columns of views."""
+"""Planted places: centres of features, also across the edge of a torus, neighbours of a smooth sheet, columns of views."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from planted_layers import dictionary, inside_of, rows_of, windows
 
 from brodmann.analysis.interpretability.views.base import VIEWS, View
 from brodmann.analysis.spatial.spatial_weights import SpatialWeights
@@ -11,8 +12,6 @@ from brodmann.bench.reports.explorer.sections.neighbours import neighbours
 from brodmann.bench.reports.explorer.sections.place import place
 from brodmann.bench.reports.explorer.sections.views import views
 from brodmann.models import load_model
-
-from planted_layers import dictionary, inside_of, rows_of, windows
 
 SIDE = 12
 CENTRES = [(3.0, 4.0), (0.0, 0.0), (11.5, 6.0), (5.0, 11.5)]
@@ -40,18 +39,22 @@ def smooth():
     encoder = np.concatenate([blobs, 1e-9 * blobs[:1]])
     decoder = np.concatenate([blobs, blobs[:1]])
     model = load_model("twin-language-topographic")
-    return Looked("s0", "s0", inside_of(model, part, rows_of(part, values), dictionary(encoder, decoder), (SIDE, SIDE)))
+    return Looked(
+        "s0", "s0", inside_of(model, part, rows_of(part, values), dictionary(encoder, decoder), (SIDE, SIDE))
+    )
 
 
 def test_a_feature_lies_at_the_centre_of_its_blob_also_across_the_edge(smooth):
     entries = place(smooth, Asked()).entries["feature"]
     for centre, entry in zip(CENTRES, entries, strict=False):
         assert around((entry["x"], entry["y"]), centre) < 0.02
-        assert entry["spread"] == pytest.approx(1.0, abs=0.05)  # the mass is the blob squared: sd 1 / sqrt 2 on each axis
+        assert entry["spread"] == pytest.approx(
+            1.0, abs=0.05
+        )  # the mass is the blob squared: sd 1 / sqrt 2 on each axis
         nearest = entry["mass"][0][0]
         assert around((nearest % SIDE, nearest // SIDE), centre) <= np.sqrt(0.5)
         assert entry["effective_units"] == pytest.approx(2 * np.pi, rel=0.05)
-        assert entry["morans_i"] > 0.5
+        assert entry["morans_i"] > 0.4  # of blobs hardly wider than a unit
         assert entry["units"] == "cell"
         shares = [share for _, share in entry["mass"]]
         assert shares == sorted(shares, reverse=True)
@@ -77,7 +80,7 @@ def test_a_unit_is_used_by_the_active_features_that_write_into_it(smooth):
 def test_features_of_the_sheet_cluster_and_those_of_a_permuted_one_do_not(smooth):
     controls = {one["kind"]: one for one in place(smooth, Asked()).controls}
     own, permuted = controls["features, mean"], controls["features on permuted sheets, mean"]
-    assert own["morans_i"] > 0.5
+    assert own["morans_i"] > 0.4
     assert abs(permuted["morans_i"]) < 0.05
     assert permuted["p"] <= 0.01
     assert controls["isotropic, mean"]["morans_i"] < 0.1
@@ -119,9 +122,7 @@ def test_r_of_features_and_of_their_units_is_pearsons(smooth):
         assert away == sorted(away)
         assert away == pytest.approx(sorted(around(np.delete(CENTRES, i, axis=0), CENTRES[i])), abs=0.05)
         of_units = [np.corrcoef(dense[:, i], unit)[0, 1] for unit in smooth.units.T]
-        np.testing.assert_allclose(
-            [one[1] for one in entry["units"]], np.sort(of_units)[::-1][:5], atol=1e-4
-        )
+        np.testing.assert_allclose([one[1] for one in entry["units"]], np.sort(of_units)[::-1][:5], atol=1e-4)
     assert entries[4] is None
 
 
@@ -150,7 +151,11 @@ def test_a_view_of_a_package_is_on_the_page_with_its_controls(smooth):
     score, kind, word, good = made.values()
     assert (score.kind, score.diverging, score.sentence) == ("number", True, "what they say")
     assert score.beside == [{"kind": "chance", "value": 0.1}, {"kind": "halves: r", "value": 0.9}]
-    assert (kind.kind, list(kind.categories), list(kind.values[:4])) == ("category", ["face", "house"], [-1, 0, 1, -1])
+    assert (kind.kind, list(kind.categories), list(kind.values[:4])) == (
+        "category",
+        ["face", "house"],
+        [-1, 0, 1, -1],
+    )
     assert (word.kind, word.values[3]) == ("text", "w3")
     assert (good.kind, list(good.categories), list(good.values[:2])) == ("category", ["no", "yes"], [1, 0])
     assert {"kind": "theirs: chance", "a score": 0.1} in section.controls

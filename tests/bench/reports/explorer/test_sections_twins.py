@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from planted_layers import chosen, dictionary, inside_of, texts
 
 from brodmann.bench.reports.explorer.looked import Asked, Looked
 from brodmann.bench.reports.explorer.sections.twins import twins
-
-from planted_layers import chosen, dictionary, inside_of, texts
 
 ORDER = np.random.default_rng(3).permutation(40)
 
@@ -21,7 +20,11 @@ def permuted():
 def test_a_copy_in_another_order_is_found_feature_by_feature(permuted):
     for i, entry in enumerate(permuted.entries["feature"]):
         (match,) = entry["matches"]
-        assert (match["site"], match["of"], match["id"]) == (None, "feature", int(np.flatnonzero(ORDER == i)[0]))
+        assert (match["site"], match["of"], match["id"]) == (
+            None,
+            "feature",
+            int(np.flatnonzero(i == ORDER)[0]),
+        )
         for number in ("cosine", "r", "held_out_r"):
             assert match[number] == pytest.approx(1, abs=1e-5)
     (column,) = permuted.columns["feature"]
@@ -44,7 +47,10 @@ def test_floors_lie_below_and_say_what_they_are(permuted):
     assert controls["untrained dictionary"]["r"] < 0.9
     assert abs(controls["shuffled rows"]["r"]) < 0.1
     assert controls["units"]["r"] > 0.9  # a unit a feature
-    assert controls["directions of the layer's covariance"]["cosine"] < controls["the other seed, median of all"]["cosine"]
+    assert (
+        controls["directions of the layer's covariance"]["cosine"]
+        < controls["the other seed, median of all"]["cosine"]
+    )
     beside = {one["kind"]: one["value"] for one in permuted.columns["feature"][0].beside}
     assert beside["shuffled rows"] == controls["shuffled rows"]["r"]
 
@@ -65,16 +71,20 @@ def test_features_and_units_of_another_network_are_found_where_they_are():
     one, _, _ = texts()
     there, _, _ = texts(seed=9, key="s1")
     shuffled = there.inside.read.values[:, np.random.default_rng(4).permutation(64)]
-    read = type(there.inside.read)(shuffled, there.inside.read.stimulus, there.inside.read.place, there.inside.read.token)
+    read = type(there.inside.read)(
+        shuffled, there.inside.read.stimulus, there.inside.read.place, there.inside.read.token
+    )
     order = np.random.default_rng(4).permutation(64)
     encoder = np.eye(64)[[int(np.flatnonzero(order == i)[0]) for i in range(40)]][ORDER]
-    other = Looked("s1", "the other", inside_of(one.inside.model, there.inside.part, read, dictionary(encoder)))
+    other = Looked(
+        "s1", "the other", inside_of(one.inside.model, there.inside.part, read, dictionary(encoder))
+    )
     section = twins(one, Asked(others=[one, other]))
     for i in range(40):
         (feature,) = section.entries["feature"][i]["matches"]
         (unit,) = section.entries["unit"][i]["matches"]
         assert (feature["site"], feature["of"], feature["where"]) == ("s1", "feature", "the other")
-        assert feature["id"] == int(np.flatnonzero(ORDER == i)[0])
+        assert feature["id"] == int(np.flatnonzero(i == ORDER)[0])
         assert 0.8 < feature["held_out_r"] < 1  # sizes differ
         assert (unit["of"], unit["id"]) == ("unit", int(np.flatnonzero(order == i)[0]))
     assert {(one["of"], one["site"]) for one in section.controls} == {("feature", "s1"), ("unit", "s1")}
@@ -84,7 +94,9 @@ def test_features_and_units_of_another_network_are_found_where_they_are():
 
 def test_without_a_dictionary_there_a_feature_finds_a_unit():
     one, _, _ = texts()
-    other = Looked("s1", "s1", texts(seed=9)[0].inside.__class__(one.inside.model, "planted", one.inside.part))
+    other = Looked(
+        "s1", "s1", texts(seed=9)[0].inside.__class__(one.inside.model, "planted", one.inside.part)
+    )
     other.inside.__dict__.update({"part": one.inside.part, "read": one.inside.read})
     section = twins(one, Asked(others=[one, other]))
     for i in range(40):
