@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ _SIZES = ((64, 60), (48, 60), (48, 40), (48, 20), (32, 20))
 _COLUMNS, _ROWS = 16, 8
 _LABELS = ("category", "condition", "label", "class")
 _NAMED = 8
+_MARKS = re.compile(r"^(<[^<>\s]*>|[\s=])+")
+"""Marks of a beginning, and those of a heading, before the name of a document."""
 Sections = dict[str, list[Section]]
 
 
@@ -91,7 +94,9 @@ def _texts(looked: Looked) -> dict[str, Any]:
         "windows": np.cumsum([0, *map(len, part.ids)])[:-1],
         "documents": starts,
         "names": [
-            "".join(vocabulary[one] for one in tokens[start : min(start + _NAMED, end)]).strip()
+            _MARKS.sub(
+                "", "".join(vocabulary[one] for one in tokens[start : min(start + _NAMED, end)])
+            ).strip()
             for start, end in zip(starts, ends, strict=True)
         ],
     }

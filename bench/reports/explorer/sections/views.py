@@ -150,7 +150,7 @@ def _beside(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
             found.append({"kind": row["kind"], "value": row[name]})
         if null in row and null != name:
             found.append({"kind": f"{row['kind']}, permuted sheets", "value": row[null]})
-        if not any(one in row for one in columns):
+        if not any(one in row for one in columns if one != "kind"):
             numbers = {key: value for key, value in row.items() if isinstance(value, float)}
             found += [{"kind": f"{row['kind']}: {key}", "value": value} for key, value in numbers.items()]
     return found
