@@ -289,7 +289,9 @@ def _most(
     best = int(ratio.argmax())
     if ratio[best] < _LEAST_RATIO:
         return None
-    return classes.name(best), float(ratio[best]), float(found.q[best, column])
+    name = classes.name(best)
+    where = name if isinstance(evidence.shown, Reading) else f"on {name} ones"
+    return where, float(ratio[best]), float(found.q[best, column])
 
 
 def summary(found: Sequence[Description | None], enough: int = ENOUGH) -> dict[str, float | int]:

@@ -24,6 +24,7 @@ KINDS = {
     "variants": "analysis.interpretability.variants.base:VARIANTS",
     "layouts": "analysis.interpretability.formats.base:DICTIONARY_FORMATS",
     "views": "analysis.interpretability.views.base:VIEWS",
+    "descriptions": "analysis.interpretability.descriptions.base:FAMILIES",
     "properties": "brain_data.probing.base:PROPERTIES",
     "panels": "bench.reports.panel:PANELS",
 }

@@ -1,6 +1,7 @@
 """A layer described: its units and features, their controls, and what a describer or labels of the user's say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,7 @@ def described(
     only: Sequence[int] | None = None,
     seconds: float = SECONDS,
     labels: Path | None = None,
+    strict: bool = True,
 ) -> Described:
     """Describe units and features.
 
@@ -164,6 +166,8 @@ def described(
         That one answer may take.
     labels : Path, optional
         A .csv of the user's.
+    strict : bool
+        Whether a describer or labels that are not sound end it all; else they are left out, with the reason.
 
     Raises
     ------
@@ -174,25 +178,37 @@ def described(
     asked: Of = "feature" if "feature" in kinds else "unit"
     if only is not None and (wrong := [one for one in only if not 0 <= one < n[asked]]):
         raise UserError(f"there is no {asked} {wrong[0]}: they are numbered 0 to {n[asked] - 1}")
+    left_out = list[str]()
     answers: list[tuple[str, Of, Mapping[int, Answer]]] = []
     if labels is not None:
-        answers += [("yours", of, found) for of, found in read_labels(labels, n).items()]
+        with _said(left_out, strict=strict):
+            answers += [("yours", of, found) for of, found in read_labels(labels, n).items()]
     promoted = {of: layer.promoted(of) for of in kinds}
     each = {of: describe(layer.activations(of), layer.evidence, promoted=promoted[of]) for of in kinds}
     if describer is not None:
-        if not isinstance(layer.evidence.shown, Reading):
-            raise UserError("a describer is asked about texts: this network looks at pictures")
-        chosen = [
-            i for i, one in enumerate(each[asked]) if one is not None and (only is None or i in set(only))
-        ]
-        put = questions(layer.activations(asked), layer.evidence, chosen, promoted[asked])
-        answers.append(("describer", asked, ask(describer, put, seconds=seconds)))
+        wanted = set(range(n[asked]) if only is None else only)
+        chosen = [i for i, one in enumerate(each[asked]) if one is not None and i in wanted]
+        with _said(left_out, strict=strict):
+            if not isinstance(layer.evidence.shown, Reading):
+                raise UserError("a describer is asked about texts: this network looks at pictures")
+            put = questions(layer.activations(asked), layer.evidence, chosen, promoted[asked])
+            answers.append(("describer", asked, ask(describer, put, seconds=seconds)))
     others: dict[Of, dict[int, list[Other]]] = {of: {} for of in kinds}
     for source, of, found in answers:
         for number, other in _scored(layer, of, source, found).items():
             others[of].setdefault(number, []).append(other)
     rows = _controls(layer, each, frozen) if controlled else []
-    return Described(each, rows, others, list(dict.fromkeys(layer.left_out)))
+    return Described(each, rows, others, list(dict.fromkeys([*layer.left_out, *left_out])))
+
+
+@contextmanager
+def _said(left_out: list[str], *, strict: bool) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        if strict:
+            raise
+        left_out.append(str(error))
 
 
 def _controls(

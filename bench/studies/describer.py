@@ -38,6 +38,7 @@ _MOST_LINE, _MOST_FILE = 1 << 20, 1 << 25
 _MOST_TOKENS = 10_000
 _TAIL = 2000
 Of = Literal["unit", "feature"]
+OF: tuple[Of, ...] = ("unit", "feature")
 
 
 @dataclass(frozen=True)
@@ -338,10 +339,12 @@ def read_labels(path: Path, n: Mapping[Of, int]) -> dict[Of, dict[int, Answer]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as labels: {first_line(error)}") from error
     columns = [] if not rows else [one for one in rows[0] if one is not None]
-    kinds = [of for of in n if of in columns]
+    kinds = [of for of in OF if of in columns]
     if len(kinds) != 1 or "label" not in columns:
         raise UserError(f"{path}: a list of labels is a .csv with the columns feature,label or unit,label")
     of = kinds[0]
+    if of not in n:
+        raise UserError(f"{path} labels {of}s, which are not described here")
     found: dict[int, Answer] = {}
     for line, row in enumerate(rows, 2):
         where = f"{path} row {line}"

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -14,6 +13,29 @@ from .base import SHRINK, Family, Floats, Keys, Part, add_family, counts, masses
 from .evidence import Indices, Reading, Shown
 
 _SPECIAL = re.compile(r"<\|.*\|>|</?s>|<pad>|\[(?:CLS|SEP|PAD|BOS|EOS)\]")
+_WHERE = {
+    "follows_comma": "after commas",
+    "in_heading": "in headings",
+    "in_parentheses": "in parentheses",
+    "in_quotation": "in quotations",
+    "is_auxiliary": "on auxiliaries",
+    "is_capitalised": "on words with a capital",
+    "is_conjunction": "on conjunctions",
+    "is_determiner": "on determiners",
+    "is_digit": "on digits",
+    "is_month_or_weekday": "on months and weekdays",
+    "is_preposition": "on prepositions",
+    "is_pronoun": "on pronouns",
+    "is_punctuation": "on punctuation",
+    "is_rare_token": "on rare tokens",
+    "is_unk_mark": "on <unk>",
+    "is_year": "on years",
+    "position_early": "early in its window",
+    "repeats_in_window": "on what came before in its window",
+    "sentence_end": "at ends of sentences",
+    "sentence_start": "at starts of sentences",
+    "word_continues": "within words",
+}
 _LEAST = 20
 """Rows of a class, and rows outside it."""
 
@@ -44,10 +66,9 @@ def _keys(shown: Shown) -> Keys | None:
     return Keys(held, [in_words(name) for name in names].__getitem__)
 
 
-@lru_cache(maxsize=64)
 def in_words(name: str) -> str:
-    """The name of a property as words: ``in_heading`` -> in heading, ``is_digit`` -> digit."""
-    return name.removeprefix("is_").replace("_", " ")
+    """Where that is, behind "fires": ``in_heading`` -> in headings, ``is_digit`` -> on digits."""
+    return _WHERE.get(name) or f"where {name.removeprefix('is_').replace('_', ' ')}"
 
 
 def tokenized(shown: Reading) -> list[TokenizedText]:
@@ -95,5 +116,5 @@ def class_correlations(keys: Keys, activations: csc_array) -> Floats:
 
 
 add_family(
-    Family("class", "text", "fires on", "a class of tokens or a place in the text", _keys, _table), __name__
+    Family("class", "text", "fires", "a class of tokens or a place in the text", _keys, _table), __name__
 )

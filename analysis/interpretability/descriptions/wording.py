@@ -31,7 +31,7 @@ def in_words(
     promoted: Sequence[str] = (),
     more: tuple[str, float, float] | None = None,
 ) -> str:
-    """``fires on “the”, “a” (83 % of its mass); promotes “of”; 2.1 x more often: in heading (q < .001)``.
+    """``fires on “the”, “a” (83 % of its mass); promotes “of”; 2.1 x more often in headings (q < .001)``.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def in_words(
     marks : bool
         Whether keys stand between quotation marks.
     promoted : sequence of str
-    more : (class, ratio, q), optional
+    more : (where, ratio, q), optional
         Where it fires more often.
     """
     if not keys:
@@ -60,7 +60,7 @@ def in_words(
         parts.append(f"promotes {', '.join(dict.fromkeys(map(key_text, promoted)))}")
     if more is not None:
         name, ratio, q = more
-        parts.append(f"{ratio:.2g} x more often: {name} ({_q(q)})")
+        parts.append(f"{ratio:.2g} x more often {name} ({_q(q)})")
     return "; ".join(parts)
 
 

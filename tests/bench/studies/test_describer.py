@@ -282,3 +282,8 @@ def test_a_file_that_is_no_text_or_is_not_there(tmp_path):
     path.write_bytes(b"feature,label\n1,\xff\xfe\n")
     with pytest.raises(UserError, match="cannot be read as labels"):
         read_labels(path, {"feature": 5})
+
+
+def test_labels_of_what_is_not_described(tmp_path):
+    with pytest.raises(UserError, match="labels units, which are not described here"):
+        read_labels(written(tmp_path, "unit,label\n1,x\n"), {"feature": 5})

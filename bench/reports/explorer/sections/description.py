@@ -27,7 +27,7 @@ def description(looked: Looked, asked: Asked) -> Section:
         Its describer and labels.
     """
     layer = Layer(looked.inside, looked.features if "feature" in looked.kinds else None)
-    found = described(layer, looked.kinds, describer=asked.describer, labels=asked.labels)
+    found = described(layer, looked.kinds, describer=asked.describer, labels=asked.labels, strict=False)
     entries = {of: _entries(found, of) for of in looked.kinds}
     return Section(
         "description",

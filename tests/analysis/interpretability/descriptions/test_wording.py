@@ -15,16 +15,16 @@ def test_keys_are_named_until_nine_tenths_of_what_they_hold_and_four_at_most():
 
 def test_promoted_tokens_and_a_class_follow():
     text = in_words(
-        "fires on", [(" the", 2.0, 1.0)], promoted=[" cat", "cat"], more=("in heading", 2.14, 1e-9)
+        "fires on", [(" the", 2.0, 1.0)], promoted=[" cat", "cat"], more=("in headings", 2.14, 1e-9)
     )
     assert (
-        text == "fires on “the” (100 % of its mass); promotes “cat”; 2.1 x more often: in heading (q < .001)"
+        text == "fires on “the” (100 % of its mass); promotes “cat”; 2.1 x more often in headings (q < .001)"
     )
     assert in_words("fires on", [(" the", 2.0, 1.0)], more=("x", 3.0, 0.004)).endswith("x (q 0.004)")
 
 
 def test_classes_stand_without_marks_and_nothing_is_said_of_nothing():
-    assert in_words("fires on", [("digit", 1.0, 0.5)], marks=False) == "fires on digit (50 % of its mass)"
+    assert in_words("fires", [("on digits", 1.0, 0.5)], marks=False) == "fires on digits (50 % of its mass)"
     assert in_words("fires on", []) == "no description"
 
 

@@ -102,3 +102,10 @@ def test_units_alone_have_controls_too(looked):
     section = description(alone, Asked())
     assert list(section.entries) == ["unit"]
     assert [one["kind"] for one in section.controls][:2] == ["units", "random directions at that rate"]
+
+
+def test_a_describer_that_fails_is_left_out_and_the_descriptions_stay(looked, section):
+    found = description(looked, Asked(describer="no-such-program"))
+    assert len(found.left_out) == 1
+    assert found.left_out[0].startswith("description: the describer 'no-such-program' cannot be run")
+    assert found.entries == section.entries
