@@ -33,7 +33,10 @@ def drawn_dictionary(n_units, rows="scaled"):
 
 def looked_at(rows="scaled"):
     model = load_model("twin-language-topographic")
-    texts = [f"the {animal} saw {n} birds in the old garden , and then it ran to the river ." for n, animal in enumerate(("dog", "horse", "cat", "man"))]
+    texts = [
+        f"the {animal} saw {n} birds in the old garden , and then it ran to the river ."
+        for n, animal in enumerate(("dog", "horse", "cat", "man"))
+    ]
     windows = token_windows(model, texts, length=12)
     return Looked("s0", "twin", Inside(model, LAYER, windows.taken(range(8)), drawn_dictionary(256, rows)))
 
@@ -165,6 +168,8 @@ def test_a_lesion_that_is_not_possible_is_left_out_with_its_reason(looked):
 
 
 def test_pictures_have_no_next_token():
-    inside = Inside(load_model("twin-vision-topographic"), "layer4.0.conv1", localizer("drawn-categories").iloc[:12])
+    inside = Inside(
+        load_model("twin-vision-topographic"), "layer4.0.conv1", localizer("drawn-categories").iloc[:12]
+    )
     with pytest.raises(UserError, match="next token"):
         effects(Looked("v", "vision", inside), Asked())
