@@ -18,6 +18,7 @@ from brodmann.errors import UserError
 from brodmann.models import load_model
 from brodmann.models.extraction.rows import token_windows
 from brodmann.models.interventions.splice import Splice
+import itertools
 
 LAYER, N_FEATURES, NEVER = "transformer.h.1.mlp.gelu", 48, 7
 
@@ -73,7 +74,7 @@ def plain(looked, change, active):
 def activity(looked, columns):
     """Of one feature or unit: where it is active in each window, the first token left out."""
     starts = np.cumsum([0, *(len(one) - 1 for one in looked.inside.part.ids)])
-    return [np.append(False, columns[a:b]) for a, b in zip(starts, starts[1:], strict=False)]
+    return [np.append(False, columns[a:b]) for a, b in itertools.pairwise(starts)]
 
 
 def test_every_feature_is_silenced_as_by_a_splice_of_its_own(looked, made):
@@ -84,7 +85,8 @@ def test_every_feature_is_silenced_as_by_a_splice_of_its_own(looked, made):
         if not own.any():
             continue
         at, besides, moved = plain(looked, looked.dictionary.edited({feature: 0.0}), activity(looked, own))
-        assert entry["n_fires"] == len(at) and entry["n_elsewhere"] == len(besides)
+        assert entry["n_fires"] == len(at)
+        assert entry["n_elsewhere"] == len(besides)
         if len(at):
             assert entry["fires"] == pytest.approx(at.mean(), abs=1e-5)
             assert entry["elsewhere"] == pytest.approx(besides.mean(), abs=1e-5)
@@ -99,7 +101,8 @@ def test_every_feature_is_silenced_as_by_a_splice_of_its_own(looked, made):
 def test_a_feature_that_is_never_used_has_no_effect(made):
     entry = made.entries["feature"][NEVER]
     assert entry["fires"] == entry["elsewhere"] == entry["other_fires"] == 0
-    assert entry["n_fires"] == entry["n_windows"] == 0 and entry["most"] == []
+    assert entry["n_fires"] == entry["n_windows"] == 0
+    assert entry["most"] == []
     assert made.whole["median"]["n"] == sum(one["n_fires"] > 0 for one in made.entries["feature"])
 
 
@@ -108,7 +111,8 @@ def test_where_a_feature_is_silent_its_silencing_changes_nothing(looked):
     whole = predicting(looked.inside.model)
     change = whole.with_lesions(Splice(layer_in(whole, LAYER), looked.dictionary.edited({NEVER: 0.0})))
     ids = torch.from_numpy(looked.inside.part.ids[0])[None]
-    assert feature != NEVER and torch.equal(scored(whole, ids), scored(change, ids))
+    assert feature != NEVER
+    assert torch.equal(scored(whole, ids), scored(change, ids))
 
 
 def test_every_unit_is_set_to_its_mean_as_by_a_splice_of_its_own(looked, made):
@@ -164,7 +168,8 @@ def test_a_step_along_a_direction_is_that_step_and_no_other(looked):
 def test_a_lesion_that_is_not_possible_is_left_out_with_its_reason(looked):
     made = effects(looked, Asked(lesions=[NEVER, N_FEATURES], n_controls=1))
     assert made.whole["lesions"] == []
-    assert "never fires" in made.left_out[0] and "no feature 48" in made.left_out[1]
+    assert "never fires" in made.left_out[0]
+    assert "no feature 48" in made.left_out[1]
 
 
 def test_pictures_have_no_next_token():

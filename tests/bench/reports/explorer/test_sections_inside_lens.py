@@ -32,7 +32,8 @@ def looked():
     weights = Weights(directions, directions.clone(), torch.zeros(N_FEATURES), torch.zeros(256), 4)
     dictionary = Dictionary(weights, torch.zeros(256), 1.0, "topk")
     texts = [
-        " ".join(f"the {animal} of {1900 + n} saw {n} birds in the old garden ." for n in range(12)) for animal in ANIMALS
+        " ".join(f"the {animal} of {1900 + n} saw {n} birds in the old garden ." for n in range(12))
+        for animal in ANIMALS
     ]  # fmt: skip
     return Looked("s0", "twin", Inside(model, LAYER, token_windows(model, texts, length=24), dictionary))
 
@@ -52,19 +53,21 @@ def test_the_last_layer_of_the_lens_is_the_network(looked):
     ids = np.asarray(whole._encoder("last").tokens("", text).ids)
     p = scored(whole, torch.from_numpy(ids)[None])[0].softmax(dim=1)
     (shown,) = made.whole["texts"]
-    assert shown["tokens"] == token_texts(whole.tokenizer, ids) and len(shown["grid"]) == len(
-        made.whole["layers"]
-    )
+    assert shown["tokens"] == token_texts(whole.tokenizer, ids)
+    assert len(shown["grid"]) == len(made.whole["layers"])
     for at, cell in enumerate(shown["grid"][-1]):
         values, best = p[at].topk(3)
         assert [token for token, _ in cell["top"]] == token_texts(whole.tokenizer, best.tolist())
         np.testing.assert_allclose([share for _, share in cell["top"]], values, atol=1e-5)
-        assert cell["kl"] == pytest.approx(0, abs=1e-5) and cell["final_rank"] == 1
+        assert cell["kl"] == pytest.approx(0, abs=1e-5)
+        assert cell["final_rank"] == 1
         expected = None if at + 1 == len(ids) else 1 + int((p[at] > p[at, ids[at + 1]]).sum())
         assert cell["rank"] == expected
     last = made.whole["profile"][-1]
-    assert last["kl"] == pytest.approx(0, abs=1e-5) and last["agreement"] == 1
-    assert made.controls[-1]["kl"] == last["kl_shuffled"] > 1 and last["agreement_shuffled"] < 1
+    assert last["kl"] == pytest.approx(0, abs=1e-5)
+    assert last["agreement"] == 1
+    assert made.controls[-1]["kl"] == last["kl_shuffled"] > 1
+    assert last["agreement_shuffled"] < 1
 
 
 def test_texts_of_the_material_are_shown_where_none_are_given(looked):
@@ -81,7 +84,8 @@ def test_pictures_have_a_lens_whose_last_layer_names_them_as_the_network_does(vi
     scores = pooled.scores[shown["pictures"]]
     best = scores.argmax(axis=1)
     for at, cell in enumerate(shown["grid"][-1]):
-        assert cell["top"][0][0].startswith(f"class {best[at]}") and cell["final_rank"] == 1
+        assert cell["top"][0][0].startswith(f"class {best[at]}")
+        assert cell["final_rank"] == 1
     assert shown["tokens"] == vision.inside.part["category"].iloc[shown["pictures"]].tolist()
     assert made.whole["profile"][-1]["kl"] < made.whole["profile"][0]["kl"]
 
@@ -102,12 +106,16 @@ def test_a_unit_promotes_what_its_column_writes(looked):
             values, best = r[i].topk(20)
             assert [token for token, _ in entry["promoted"]] == token_texts(whole.tokenizer, best.tolist())
             np.testing.assert_allclose([value for _, value in entry["promoted"]], values, atol=1e-3)
-            assert [token for token, _ in entry["suppressed"]][0] == token_texts(
-                whole.tokenizer, [int(r[i].argmin())]
-            )[0]
-            assert all(value < 0 for _, value in entry["suppressed"]) and entry["kurtosis"] > 1
+            assert (
+                next(token for token, _ in entry["suppressed"])
+                == token_texts(whole.tokenizer, [int(r[i].argmin())])[0]
+            )
+            assert all(value < 0 for _, value in entry["suppressed"])
+            assert entry["kurtosis"] > 1
         own = {one["kind"].rpartition(" ")[2]: one for one in made.controls if one["of"] == of}
-        assert own["itself"]["r"] > own["another"]["r"] and own["directions"] and own["itself"]["n"] >= 10
+        assert own["itself"]["r"] > own["another"]["r"]
+        assert own["directions"]
+        assert own["itself"]["n"] >= 10
         text = next(one for one in made.columns[of] if one.kind == "text")
         assert text.values[3].split()[0] == made.entries[of][3]["promoted"][0][0].strip()
 
@@ -126,15 +134,19 @@ def test_topics_are_clusters_of_units_with_their_words_and_their_place(looked):
     made = topics(looked, Asked(topics=4))
     (column,) = made.columns["unit"]
     clusters = made.whole["clusters"]
-    assert len(clusters) == len(column.categories) == 4 and len(column.values) == 256
+    assert len(clusters) == len(column.categories) == 4
+    assert len(column.values) == 256
     for one in clusters:
         assert (column.values[one["units"]] == one["number"]).all()
-        assert 0 < one["p"] <= 1 and one["joins"] > 0
+        assert 0 < one["p"] <= 1
+        assert one["joins"] > 0
         assert all(value > 0 for _, value in one["words"])
     by_chance = next(one for one in made.controls if "pmi" in one)
-    assert by_chance["pmi"] > 0 and next(one for one in made.controls if "joins" in one)["joins"] == 1
+    assert by_chance["pmi"] > 0
+    assert next(one for one in made.controls if "joins" in one)["joins"] == 1
     assert sum(len(one["units"]) for one in clusters) == (column.values >= 0).sum()
-    assert topics(looked, Asked(topics=0)).left_out and plain(made.whole)
+    assert topics(looked, Asked(topics=0)).left_out
+    assert plain(made.whole)
 
 
 def test_pictures_have_no_topics(vision):

@@ -52,7 +52,8 @@ def dictionary():
     drawn = drawn / drawn.norm(dim=1, keepdim=True)
     drawn[DIGIT_FEATURE] = torch.eye(N_UNITS)[DIGIT_UNIT]
     return Dictionary(
-        Weights(drawn, drawn.clone(), torch.zeros(N_FEATURES), torch.zeros(N_UNITS), 12), torch.zeros(N_UNITS), 1.0, "topk"
+        Weights(drawn, drawn.clone(), torch.zeros(N_FEATURES), torch.zeros(N_UNITS), 12),
+        torch.zeros(N_UNITS), 1.0, "topk",
     )  # fmt: skip
 
 
@@ -90,7 +91,9 @@ def test_the_planted_unit_and_feature_tell_the_property_alone(made):
         )
         assert (name, score, precision, recall, rank, marked) == ("is_digit", 1, 1, 1, 1, True)
         column = next(one for one in made.columns[of] if one.name == "t.is_digit")
-        assert column.diverging and column.group == "probes" and column.values[planted] == t > 20
+        assert column.diverging
+        assert column.group == "probes"
+        assert column.values[planted] == t > 20
         assert t > 5 * column.beside[0]["value"] > 0  # the largest of any, labels shuffled
         others = [
             one
@@ -106,14 +109,19 @@ def test_the_planted_unit_and_feature_tell_the_property_alone(made):
 
 def test_the_curves_are_those_of_the_units(made):
     one = next(one for one in made.whole["properties"] if one["name"] == "is_digit")
-    assert one["shown"] and one["all_units"] == 1 and one["mean_difference"][0]["units"] == [DIGIT_UNIT]
+    assert one["shown"]
+    assert one["all_units"] == 1
+    assert one["mean_difference"][0]["units"] == [DIGIT_UNIT]
     assert one["mean_difference"][0]["f1"] == one["adaptive"][0]["f1"] == one["optimal"][0]["f1"] == 1
-    assert one["optimal"][0]["units"] == [DIGIT_UNIT] and one["optimal"][0]["gap"] <= 1e-3
-    assert one["random"][0]["f1"] < 0.9 and {point["name"] for point in one["trivial"]} >= {
+    assert one["optimal"][0]["units"] == [DIGIT_UNIT]
+    assert one["optimal"][0]["gap"] <= 1e-3
+    assert one["random"][0]["f1"] < 0.9
+    assert {point["name"] for point in one["trivial"]} >= {
         "frequency",
         "place",
     }
-    assert made.whole["of"] == "unit" and made.whole["skipped"] == {}
+    assert made.whole["of"] == "unit"
+    assert made.whole["skipped"] == {}
 
 
 def test_columns_at_once_are_columns_one_by_one():
@@ -130,8 +138,10 @@ def test_columns_at_once_are_columns_one_by_one():
         assert found.recall[i] == pytest.approx((calls & labels[200:]).sum() / labels[200:].sum())
         if calls.any():
             assert found.precision[i] == pytest.approx((calls & labels[200:]).sum() / calls.sum())
-    assert found.t[4] == 0 and found.f1[4] == 0
-    assert found.rank(slice(None))[3] == 1 and found.t[2] < 0 < found.t[3]
+    assert found.t[4] == 0
+    assert found.f1[4] == 0
+    assert found.rank(slice(None))[3] == 1
+    assert found.t[2] < 0 < found.t[3]
     assert sorted(found.rank(slice(2, 6))) == [1, 2, 3, 4]
 
 
@@ -178,14 +188,19 @@ def test_the_region_that_reads_digits_is_found_by_their_unit_and_feature(looked,
     for of, planted in (("unit", DIGIT_UNIT), ("feature", DIGIT_FEATURE)):
         columns = {one.name: one for one in made.columns[of]}
         reads, noise = (np.asarray(columns[f"r.{name}"].values) for name in ("reads", "noise"))
-        assert int(np.abs(reads).argmax()) == planted and reads[planted] > 0.95
+        assert int(np.abs(reads).argmax()) == planted
+        assert reads[planted] > 0.95
         assert np.abs(noise).max() < 0.35
         (entry,) = made.entries[of][planted]
         assert entry["n"] == 200
         shown = {row[0]: row for row in entry["regions"]}
-        assert shown["reads"][1] == reads[planted] and shown["reads"][3] < 1e-20 and shown["noise"][3] > 1e-4
+        assert shown["reads"][1] == reads[planted]
+        assert shown["reads"][3] < 1e-20
+        assert shown["noise"][3] > 1e-4
         rows = [one for one in made.controls if one["of"] == of and one["region"] == "reads"]
         best = next(one for one in rows if one["kind"].startswith(f"best {of} of reads"))
-        assert best["best"] == f"{planted}, {planted}" and best["r"] > 0.95 and best["p"] <= 0.005
+        assert best["best"] == f"{planted}, {planted}"
+        assert best["r"] > 0.95
+        assert best["p"] <= 0.005
         assert next(one for one in rows if "random columns" in one["kind"])["r"] < 0.4
     assert any("untrained" in one["kind"] for one in made.controls)
