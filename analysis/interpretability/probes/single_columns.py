@@ -22,7 +22,7 @@ class SingleColumns:
     Attributes
     ----------
     t : array of shape (n_columns,)
-        Welch's, of the training rows: positives less negatives; 0 for a column that never varies.
+        Welch's, of the training rows: positives less negatives; 0 for a column without variance in the classes.
     f1, precision, recall : array of shape (n_columns,)
         Of the test rows beyond the threshold, and on the side of the positives, of highest balanced accuracy on the
         training rows.
@@ -65,7 +65,7 @@ def single_columns(rows: npt.ArrayLike, labels: npt.ArrayLike, parts: Parts) -> 
 
 
 def welch_t(rows: npt.ArrayLike, labels: Labels) -> Floats:
-    """Welch's t of every column, positives less negatives; 0 where a column never varies.
+    """Welch's t of every column, positives less negatives; 0 for a column without variance in the classes.
 
     Parameters
     ----------
@@ -81,10 +81,10 @@ def welch_t(rows: npt.ArrayLike, labels: Labels) -> Floats:
 
 
 def _block(
-    train: npt.NDArray[np.generic],
-    y: npt.NDArray[np.bool_],
-    test: npt.NDArray[np.generic],
-    y_test: npt.NDArray[np.bool_],
+    train: npt.NDArray[Any],
+    y: Labels,
+    test: npt.NDArray[Any],
+    y_test: Labels,
 ) -> Floats:
     """F1, precision, recall of columns (n_columns, n_rows)."""
     values = np.ascontiguousarray(train, dtype=np.float64)

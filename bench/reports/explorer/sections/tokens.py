@@ -153,8 +153,9 @@ def _classes(looked: Looked) -> Section:
     columns = {
         of: [
             Column(
-                "promotes", "class it promotes", [one["promoted"][0][0] if one["promoted"] else "" for one in some],
-                "tokens", "text", sentence=f"class whose score rises most, through the {row['how']} of the pooled layer",
+                "promotes", "class it promotes",
+                [one["promoted"][0][0] if one["promoted"] else "" for one in some], "tokens", "text",
+                sentence=f"class whose score rises most, through the {row['how']} of the pooled layer",
             )
         ]
         for of, some in entries.items()

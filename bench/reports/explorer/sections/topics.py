@@ -1,9 +1,9 @@
 """Clusters of units by the texts that they matter for: their words, what those texts are, their place on the sheet.
 
 I_u(x) = mean_t |a_ut dL/da_ut| is how much unit u matters for window x; each unit's row is scaled to sum 1, and
-Ward's clusters are made of the cosines of these rows. The words of a cluster are those that come more often in the tenth
-of the windows that it matters for most than in all: ln((n_w + c) / (n p_w + c)), n_w of these n windows hold word w, p_w
-is the share of all windows that do, and c = 5 shrinks what is rare.
+Ward's clusters are made of the cosines of these rows. The words of a cluster are those that come more often in the
+tenth of the windows that it matters for most than in all: ln((n_w + c) / (n p_w + c)), n_w of these n windows hold word
+w, p_w is the share of all windows that do, and c = 5 shrinks what is rare.
 """
 
 import re
