@@ -25,14 +25,15 @@ def packed(content: Any, digits: int = 3) -> str:
 def script(name: str, content: Any) -> str:
     """The script that puts a part where the page finds it.
 
-    ``file://`` lets a page load scripts, and nothing else; so each part is one that calls ``__put``.
+    ``file://`` lets a page load scripts, and nothing else; so each part is one that calls ``__put``. Places on the sheet,
+    which stand in the index, have a digit more.
 
     Parameters
     ----------
     name : str
     content : object
     """
-    return f"__put({json.dumps(name)},{json.dumps(packed(content))})\n"
+    return f"__put({json.dumps(name)},{json.dumps(packed(content, 4 if name == "index" else 3))})\n"
 
 
 def path_of(name: str) -> str:
