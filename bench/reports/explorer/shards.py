@@ -25,8 +25,8 @@ def packed(content: Any, digits: int = 3) -> str:
 def script(name: str, content: Any) -> str:
     """The script that puts a part where the page finds it.
 
-    ``file://`` lets a page load scripts, and nothing else; so each part is one that calls ``__put``. Places on the sheet,
-    which stand in the index, have a digit more.
+    ``file://`` lets a page load scripts, and nothing else; so each part is one that calls ``__put``. The index, which
+    holds places on the sheet, has a digit more.
 
     Parameters
     ----------
