@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..reports.explorer.looked import Looked
     from ..reports.explorer.page import Written
 
+_TRIED = 4000
+"""Rows on which a dictionary of another library is tried."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -224,11 +227,21 @@ def _places(models: Sequence[str], layers: Sequence[str], features: Sequence[Pat
             raise UserError(f"{len(features)} dictionaries and {len(given)} {what}: give one, or one each")
     found = []
     for i, path in enumerate(features):
-        name, at = (given[i if len(given) > 1 else 0] if given else None for given in (models, layers))
-        dictionary = own_dictionary(path.expanduser())
-        model, where = site_of(dictionary, name, at, path)
-        found.append(Place(model, where, path, dictionary))
+        named, asked = (given[i if len(given) > 1 else 0] if given else None for given in (models, layers))
+        if named and asked and not _is_ours(path):
+            found.append(
+                Place(network(named), asked, path, None)
+            )  # read with rows of the layer, which give its scale
+        else:
+            dictionary = own_dictionary(path.expanduser())
+            found.append(Place(*site_of(dictionary, named, asked, path), path, dictionary))
+    for one in found:
+        one.model._asked([one.layer])
     return found
+
+
+def _is_ours(path: Path) -> bool:
+    return (path.expanduser() / "features.json").is_file()
 
 
 def _middle(model: "Network") -> str:
@@ -242,13 +255,12 @@ def _middle(model: "Network") -> str:
 def _twins(against: Sequence[Path], places: Sequence[Place]) -> list["Dictionary | None"]:
     if not against:
         return [None] * len(places)
-    if any(one.dictionary is None for one in places) or len(against) != len(places):
+    if any(one.folder is None for one in places) or len(against) != len(places):
         raise UserError("--against: give one for each of --features")
     found: list[Dictionary | None] = []
     for path, place in zip(against, places, strict=True):
         twin = own_dictionary(path.expanduser())
-        assert place.dictionary is not None
-        if twin.n_units != place.dictionary.n_units:
+        if place.dictionary is not None and twin.n_units != place.dictionary.n_units:
             raise UserError(
                 f"--against {path} is of {twin.n_units} units, {place.folder} of {place.dictionary.n_units}"
             )
@@ -267,18 +279,21 @@ def _looked(
 ) -> "Looked":
     from ...analysis.interpretability.formats.base import read_dictionary
     from ...analysis.interpretability.views.base import Inside
+    from ...models.extraction.rows import drawn_part, rows_by_document
     from ..reports.explorer.looked import Looked
 
     *given, drawn = material
     held_out = shown(place.model, *given, part="held_out", seed=learn.seed, drawn=drawn)
     dictionary, twin = place.dictionary, twins[number]
-    if dictionary is None:
+    if place.folder is not None and not _is_ours(place.folder):
+        seen = drawn_part(place.model, place.layer, held_out, _TRIED, learn.seed)
+        rows, *_ = rows_by_document(place.model, place.layer, seen)
+        dictionary = read_dictionary(place.folder, rows)
+    elif dictionary is None:
         training = shown(place.model, *given, part="training", seed=learn.seed, drawn=drawn)
         dictionary, *more = (learn.learnt(place, training, i) for i in range(learn.seeds))
         twin = more[0] if more else None
     inside = Inside(place.model, place.layer, held_out, dictionary, learn.seed, most_rows)
-    if place.folder is not None and not (place.folder / "features.json").is_file():
-        read_dictionary(place.folder, inside.rows)
     key, title = _name(place, places)
     named = next((one for one in given if one is not None), None)
     ours = (

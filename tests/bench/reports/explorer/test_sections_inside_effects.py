@@ -1,5 +1,7 @@
 """Effects of all features at once are those of one after the other; one that is never used has none."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,6 @@ from brodmann.errors import UserError
 from brodmann.models import load_model
 from brodmann.models.extraction.rows import token_windows
 from brodmann.models.interventions.splice import Splice
-import itertools
 
 LAYER, N_FEATURES, NEVER = "transformer.h.1.mlp.gelu", 48, 7
 

@@ -1,4 +1,4 @@
-"""Planted places: centres of features, also across the edge of a torus, neighbours of a smooth sheet, columns of views."""
+"""Planted places: centres of features, across the edge of a torus, too; neighbours of a smooth sheet, columns of views."""
 
 import numpy as np
 import pandas as pd
