@@ -8,7 +8,7 @@
   };
   const SHARES = new Set(["share_above_half", "detection", "shared", "coverage", "purity"]);
   B.titled = key => TITLES[key] ?? key.replaceAll("_", " ");
-  const cell = (key, value) => typeof value === "number" ? (SHARES.has(key) ? percent(value) : number(value)) : value === null || value === undefined ? "–" : String(value);
+  const cell = (key, value) => typeof value === "number" ? (SHARES.has(key) ? percent(value) : number(value)) : Array.isArray(value) ? value.map(number).join(" to ") : value === null || value === undefined ? "–" : String(value);
 
   // A table of rows {key: value}: the columns are all keys, in the order in which they first come.
   B.rows = (rows, { caption = null } = {}) => {
@@ -22,10 +22,16 @@
     );
   };
 
-  // The controls of a section, as rows below what they belong to.
-  B.controls = (site, name) => {
-    const rows = site.controls?.[name];
-    return rows?.length ? make("div", { class: "against" }, B.rows(rows, { caption: "Controls" })) : null;
+  // The controls of a section that are of units, or of features, or of both.
+  const controlsOf = (site, name, of) => (site.controls?.[name] ?? []).filter(one => !of || !one.of || one.of === of).map(({ of: whose, ...one }) => of ? one : { ...one, of: whose });
+  // What fits beside a block: its numbers, four at most; all of them stand on the page of how it was made.
+  const brief = (row, of) => Object.fromEntries(Object.entries(row).filter(([key, value]) => value !== null && value !== undefined && (!of || key === "kind" || typeof value === "number"))
+    .sort(([a], [b]) => (b === "kind") - (a === "kind") || (a === "n") - (b === "n")).slice(0, of ? 5 : Infinity));
+
+  // As rows below what they belong to.
+  B.controls = (site, name, of = null) => {
+    const rows = controlsOf(site, name, of).map(one => brief(one, of));
+    return rows.length ? make("div", { class: "against" }, B.rows(rows, { caption: "Controls" })) : null;
   };
 
   // Anything as a list of its parts.
@@ -63,7 +69,8 @@
   const numbers = {
     title: "In numbers",
     draw: (_, { site, of, id }) => {
-      const shown = site.columns[of].filter(one => one.kind !== "text" && one.values[id] !== null && !(one.kind === "category" && one.values[id] < 0));
+      const inBars = one => one.group === "brain" && one.name.startsWith("r.") && site.sections[of].includes("brain");
+      const shown = site.columns[of].filter(one => one.kind !== "text" && !inBars(one) && one.values[id] !== null && !(one.kind === "category" && one.values[id] < 0));
       if (!shown.length) return null;
       const below = column => {
         const mine = column.values[id];
@@ -78,9 +85,9 @@
         return make("tr", {}, name, make("td", { class: "number" }, number(value), column.unit && ` ${column.unit}`), make("td", { class: "number faint" }, `${Math.round(100 * below(column))} %`));
       };
       const groups = [...new Set(shown.map(one => one.group))];
-      // a control that is the same for the columns before it stands once
-      const control = (some, i) => some[i].beside.filter(one => JSON.stringify(some[i + 1]?.beside) !== JSON.stringify(some[i].beside))
-        .map(one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), make("td", { class: "number" }, number(one.value)), make("td")));
+      // controls that are the same for the columns before them stand once
+      const control = (some, i) => some[i].beside.length > 0 && JSON.stringify(some[i + 1]?.beside) !== JSON.stringify(some[i].beside)
+        && make("tr", { class: "control" }, make("td", { colspan: 3, class: "small" }, some[i].beside.map(one => `${one.kind} ${number(one.value)}`).join(" · ")));
       const body = some => make("tbody", {}, some.map((one, i) => [row(one), control(some, i)]));
       return make("table", { class: "whole" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "what")), make("th", { scope: "col", class: "number" }, "value"), make("th", { scope: "col", class: "number" }, `${of}s below`))),
         groups.map(group => body(shown.filter(one => one.group === group))));
@@ -89,10 +96,11 @@
 
   const description = {
     title: "Description", controls: true,
-    draw: (value, { site }) => {
+    draw: (value, { site, of }) => {
       const [kind, control] = value.control ?? [];
       const rows = [{ name: "this description", value: value.r }, ...(value.control ? [{ name: kind, value: control, control: true }] : [])];
-      for (const one of site.controls?.description ?? []) if (one.kind !== kind && one.median !== undefined) rows.push({ name: `${one.kind} (median of ${one.n ?? "all"})`, value: one.median, control: true });
+      const held = controlsOf(site, "description", of);
+      for (const one of held) if (one.kind !== kind && one.median !== undefined) rows.push({ name: `${one.kind} (median of ${one.n ?? "all"})`, value: one.median, control: true });
       const facts = [["told from other texts", percent(value.detection)], ["of its mass", percent(value.coverage)], ["of the rows that hold it", percent(value.purity)]].filter(([, one]) => one !== "–");
       return make(
         "div", {},
@@ -103,7 +111,7 @@
         value.keys?.length > 0 && make("div", {}, make("h3", {}, "What it answers to most"), make("ul", { class: "chips" }, value.keys.map(([text, strength, share]) => chip([text, share ?? strength], share === undefined ? number : percent)))),
         value.families?.length > 0 && make("p", { class: "small faint" }, `Kinds of description that were tried (r): ${value.families.map(([name, r]) => `${name} ${number(r)}`).join(", ")}. Made from ${value.source ?? "tables"}.`),
         value.others?.length > 0 && make("div", {}, make("h3", {}, "Other descriptions"), make("ul", { class: "plain" }, value.others.map(one => make("li", {}, one.text, make("span", { class: "faint" }, ` ${one.source}, r ${number(one.r)}`))))),
-        site.controls?.description && make("details", { class: "small" }, make("summary", {}, "All numbers of the controls"), B.rows(site.controls.description)),
+        held.length > 0 && make("details", { class: "small" }, make("summary", {}, "All numbers of the controls"), B.rows(held)),
       );
     },
   };
@@ -124,7 +132,7 @@
         box.bare = bare;
         box.replaceChildren(
           make("h3", {}, `Highest activations (up to ${number(max)})`), some(value.top ?? [], { bare }),
-          ...(value.quantiles?.length ? [make("h3", {}, "From every part of its range"), ...value.quantiles.toReversed().flatMap(quantile)] : []),
+          ...(value.quantiles?.length ? [make("h3", {}, "From every part of its range"), ...value.quantiles.filter(one => one.examples?.length).toReversed().flatMap(quantile)] : []),
         );
       };
       fill(false);
@@ -160,7 +168,7 @@
       make("div", { class: "columns" },
         make("div", {}, make("h3", {}, "Promoted"), make("ul", { class: "chips" }, (value.promoted ?? []).map(one => chip(one)))),
         make("div", {}, make("h3", {}, "Suppressed"), make("ul", { class: "chips" }, (value.suppressed ?? []).map(one => chip(one))))),
-      value.kurtosis !== undefined && make("p", { class: "small faint" }, `Kurtosis over the vocabulary ${number(value.kurtosis)}: how much it singles tokens out.`),
+      typeof value.kurtosis === "number" && make("p", { class: "small faint" }, `Kurtosis over the vocabulary ${number(value.kurtosis)}: how much it singles tokens out.`, typeof value.pushed_r === "number" && ` Rank correlation with what pushing it does: ${number(value.pushed_r)}.`),
     ),
   };
 
@@ -190,7 +198,7 @@
   const neighbours = {
     title: "Neighbours",
     draw: (value, { site, of }) => {
-      const near = new Set((value.sheet ?? []).map(([id]) => id)), control = site.controls?.neighbours?.find(one => one.shared !== undefined);
+      const near = new Set((value.sheet ?? []).map(([id]) => id)), control = controlsOf(site, "neighbours", of).find(one => one.shared !== undefined);
       return make(
         "div", {},
         value.shared !== undefined && value.shared !== null && make("p", {}, `${percent(value.shared)} of its neighbours on the sheet are among those that answer alike`, control && make("span", { class: "faint" }, `; ${percent(control.shared)} on a ${control.kind}`), "."),
@@ -222,7 +230,7 @@
       const floor = one => make("tr", { class: "control" }, make("th", { scope: "row" }, one.kind), shows.map(key => make("td", { class: "number" }, one[key] === undefined ? "" : number(one[key]))));
       return make("div", { class: "scroll" }, make("table", { class: "whole" },
         make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "best match"), shows.map(key => make("th", { scope: "col", class: "number" }, B.titled(key))))),
-        make("tbody", {}, value.matches.map(row), (site.controls?.twins ?? []).map(floor))));
+        make("tbody", {}, value.matches.map(row), controlsOf(site, "twins", of).map(floor))));
     },
   };
 

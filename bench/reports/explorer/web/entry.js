@@ -26,7 +26,7 @@
     } catch (error) {
       box.append(B.say(`This part cannot be shown: ${error.message}.`));
     }
-    const controls = B.controls(about.site, name);
+    const controls = B.controls(about.site, name, about.of);
     if (controls && !kind?.controls) box.append(controls);
     return box;
   }

@@ -26,13 +26,13 @@
     return value !== null && (low === null || value >= low) && (high === null || value <= high);
   }
 
-  // The columns that are shown at first: texts, then one of each group in turn.
+  // The columns that are shown at first: the description, then one of each group in turn.
   function first(columns) {
     const groups = new Map();
     for (const one of columns) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
-    const chosen = columns.filter(one => one.kind === "text");
+    const chosen = columns.filter(one => one.name === "description");
     for (let turn = 0; chosen.length < FEW && turn < columns.length; turn += 1) {
-      for (const some of groups.values()) if (some[turn] && !chosen.includes(some[turn]) && chosen.length < FEW) chosen.push(some[turn]);
+      for (const some of groups.values()) if (some[turn] && some[turn].kind !== "text" && !chosen.includes(some[turn]) && chosen.length < FEW) chosen.push(some[turn]);
     }
     return columns.filter(one => chosen.includes(one));
   }
@@ -158,7 +158,7 @@
     draw: async (main, given, site, beside) => {
       const of = ["unit", "feature"].includes(given.of) && site.n[given.of] ? given.of : site.n.feature ? "feature" : "unit";
       const sides = [site, beside].filter(one => one?.n[of]);
-      const columns = [...new Map(sides.flatMap(one => one.columns[of]).map(one => [one.name, one])).values()].sort((a, b) => (b.kind === "text") - (a.kind === "text"));
+      const columns = [...new Map(sides.flatMap(one => one.columns[of]).map(one => [one.name, one])).values()].sort((a, b) => (b.name === "description") - (a.name === "description"));
       const open = { columns: Boolean(given.where || given.cols) };
       const change = async changes => {
         B.go({ ...changes }, { replace: true });
@@ -175,7 +175,8 @@
 
       async function draw() {
         const state = B.state, mine = ++turn, where = parse(state.where);
-        const visible = state.cols ? columns.filter(one => state.cols.split(",").includes(one.name)) : first(columns);
+        const asked = new Set([...where.keys(), state.sort?.replace(/^-/, ""), ...(state.cols ?? "").split(",")]), few = state.cols ? [] : first(columns);
+        const visible = columns.filter(one => asked.has(one.name) || few.includes(one));
         const left = await Promise.all(sides.map(one => rows(one, of, state)));
         if (mine !== turn) return;
         const details = make("details", { class: "choose", open: open.columns, ontoggle: event => { open.columns = event.target.open; } },
