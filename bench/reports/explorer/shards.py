@@ -33,7 +33,7 @@ def script(name: str, content: Any) -> str:
     name : str
     content : object
     """
-    return f"__put({json.dumps(name)},{json.dumps(packed(content, 4 if name == "index" else 3))})\n"
+    return f"__put({json.dumps(name)},{json.dumps(packed(content, 4 if name == 'index' else 3))})\n"
 
 
 def path_of(name: str) -> str:
