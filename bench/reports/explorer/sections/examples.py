@@ -101,8 +101,8 @@ def _top(values: Values, document: Indices, window: Indices) -> Indices:
     if len(chosen) < N_TOP:
         left = order[~np.isin(window[order], window[chosen])]
         chosen = np.concatenate([chosen, _firsts(left, window)[: N_TOP - len(chosen)]])
-    sorted_: Indices = chosen[np.lexsort((chosen, -values[chosen]))]
-    return sorted_
+    found: Indices = chosen[np.lexsort((chosen, -values[chosen]))]
+    return found
 
 
 def _firsts(order: Indices, kind: Indices) -> Indices:
