@@ -107,6 +107,7 @@ def _pictures(key: str, layers: Sequence[Looked], found: Sections, licence: str)
     names: dict[str, list[str]] = {}
     for one in layers:
         part = one.inside.part
+        assert not isinstance(part, TokenWindows)
         paths = part.stimulus_paths or {}
         names[one.key] = [str(paths[stimulus]) for stimulus in part["stimulus_id"]]
         for i, name in enumerate(names[one.key]):

@@ -93,7 +93,8 @@ def test_two_models_stand_beside_each_other_in_a_browser(brodmann, texts, tmp_pa
     with Chromium(tmp_path / "profile") as browser:
         browser.open(f"file://{folder}/index.html#/{NAME}/sheet?beside=twin-language-baseline")
         browser.wait("!!document.getElementById('ready')")
-        assert browser.run("document.querySelectorAll('canvas').length") == 2
+        titles = browser.run("[...document.querySelectorAll('main h2, main h3')].map(one => one.textContent)")
+        assert {NAME, "twin-language-baseline"} <= set(titles)
         assert browser.run("document.getElementById('errors').textContent") == ""
         assert browser.complaints() == []
 
@@ -138,3 +139,14 @@ def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
     assert code == 2
     assert "the dictionary is of 64 units" in err
     assert not (tmp_path / "page").exists()
+
+
+def test_a_dictionary_of_another_library_is_read_with_rows_of_the_layer(brodmann, texts, tmp_path):
+    ours = dictionary(tmp_path / "a.features")
+    theirs, folder = tmp_path / "theirs", tmp_path / "page"
+    assert brodmann("features", "convert", ours, "--to", "sparsify", "--folder", theirs)[0] == 0
+    words = ("--features", theirs, "--texts", texts, "--folder", folder, *QUICK)
+    code, _, err = brodmann("features", "page", NAME, "--layer", LAYER, *words)
+    assert code == 2  # random directions explain nothing, which nearly always means that a scale is missing
+    assert "FVU" in err or "variance" in err
+    assert not folder.exists()

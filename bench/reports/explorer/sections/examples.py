@@ -101,13 +101,15 @@ def _top(values: Values, document: Indices, window: Indices) -> Indices:
     if len(chosen) < N_TOP:
         left = order[~np.isin(window[order], window[chosen])]
         chosen = np.concatenate([chosen, _firsts(left, window)[: N_TOP - len(chosen)]])
-    return chosen[np.lexsort((chosen, -values[chosen]))]
+    found: Indices = chosen[np.lexsort((chosen, -values[chosen]))]
+    return found
 
 
 def _firsts(order: Indices, kind: Indices) -> Indices:
     """The first of each kind, in their order."""
     first = np.unique(kind[order], return_index=True)[1]
-    return order[np.sort(first)]
+    firsts: Indices = order[np.sort(first)]
+    return firsts
 
 
 def _bands(
@@ -218,7 +220,7 @@ def in_steps(values: Values, step: float) -> npt.NDArray[np.int64]:
     values : array
     step : float
     """
-    steps = np.rint(values / step).astype(np.int64)
+    steps: npt.NDArray[np.int64] = np.rint(values / step).astype(np.int64)
     small = (steps == 0) & (values != 0)
     steps[small] = np.sign(values[small])
     return steps

@@ -73,7 +73,7 @@ def _column(name: str, title: str, values: Floats, controls: Sequence[Mapping[st
     return Column(
         name,
         title,
-        values,
+        values.tolist(),
         "twins",
         sentence="Pearson r in one half of the documents with the partner that the other half chose",
         beside=[{"kind": one["kind"], "value": one["r"]} for one in controls if "r" in one],
@@ -252,7 +252,8 @@ def _r_of_pairs(one: Any, other: Any, partner: Indices) -> Floats:
     n = one.shape[0]
 
     def mean(values: Any) -> Floats:
-        return np.asarray(values.sum(axis=0, dtype=np.float64)).ravel() / n
+        means: Floats = np.asarray(values.sum(axis=0, dtype=np.float64)).ravel() / n
+        return means
 
     x, y, xx, yy, xy = map(
         mean, (one, theirs, one.multiply(one), theirs.multiply(theirs), one.multiply(theirs))

@@ -91,7 +91,9 @@ def _xy(places: Places, of: Of) -> Iterator[Column]:
         return
     said = "of the unit on the sheet" if of == "unit" else "of the centre of its mass on the sheet"
     for axis, name in enumerate("xy"):
-        yield Column(name, name, where[:, axis], "place", unit=places.unit, sentence=f"{name} {said}")
+        yield Column(
+            name, name, where[:, axis].tolist(), "place", unit=places.unit, sentence=f"{name} {said}"
+        )
 
 
 def _columns(

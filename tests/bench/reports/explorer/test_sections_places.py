@@ -1,4 +1,4 @@
-"""Planted places: centres of features, across the edge of a torus, too; neighbours of a smooth sheet, columns of views."""
+"""Planted places: centres of features, also across a torus's edge, neighbours of a smooth sheet, columns of views."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def test_the_columns_x_and_y_are_those_places(smooth):
     columns = {of: {one.name: one for one in some} for of, some in views(smooth, Asked()).columns.items()}
     where = np.stack([columns["feature"][axis].values for axis in "xy"], axis=1)
     assert (around(where[:4], CENTRES) < 0.02).all()
-    assert columns["unit"]["x"].values.tolist() == [i % SIDE for i in range(SIDE**2)]
+    assert columns["unit"]["x"].values == [i % SIDE for i in range(SIDE**2)]
     assert columns["feature"]["x"].group == columns["feature"]["mass.spread"].group == "place"
     assert columns["feature"]["mass.spread"].unit == "cell"
 
