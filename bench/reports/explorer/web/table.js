@@ -89,7 +89,7 @@
     const width = [WIDTH.id, ...columns.map(one => WIDTH[one.kind])];
     const body = make("tbody");
     const table = make(
-      "table", { "aria-rowcount": ids.length + 1 }, make("caption", { class: "unseen" }, `${of}s of ${site.title}`),
+      "table", { "aria-rowcount": ids.length + 1, style: { width: `${width.reduce((sum, one) => sum + one, 0)}px` } }, make("caption", { class: "unseen" }, `${of}s of ${site.title}`),
       make("colgroup", {}, width.map(one => make("col", { style: { width: `${one}px` } }))),
       make("thead", {}, make("tr", { "aria-rowindex": 1 }, head("", of, "id"), columns.map(one => head(one.name, one.title, one.kind, one.sentence)))), body,
     );
