@@ -4,7 +4,7 @@
 (() => {
   const { make, number } = B;
   const ROW = 30, SPARE = 8, FEW = 9;
-  const WIDTH = { number: 112, category: 140, text: 340, id: 104 };
+  const WIDTH = { number: 112, category: 140, text: 400, id: 124 };
 
   // density:0.01..0.2;preferred:=3;description:~word
   function parse(text) {
