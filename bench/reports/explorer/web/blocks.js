@@ -2,9 +2,10 @@
 // The blocks of a unit's or feature's page, one a section, in the order in which they stand; each beside its controls.
 (() => {
   const { make, number, percent } = B;
+  const LONG = 40;
   const TITLES = {
     n: "n", median: "median r", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
-    fires: "loss where it fires", elsewhere: "loss elsewhere", kurtosis: "kurtosis", joins: "joins", held_out_r: "held-out r",
+    fires: "loss where it fires", elsewhere: "loss elsewhere", kurtosis: "kurtosis", joins: "joins", held_out_r: "held-out r", selected_r: "r where it was chosen", shuffled_r: "r, shuffled",
   };
   const SHARES = new Set(["share_above_half", "detection", "shared", "coverage", "purity"]);
   B.titled = key => TITLES[key] ?? key.replaceAll("_", " ");
@@ -31,6 +32,10 @@
   // As rows below what they belong to.
   B.controls = (site, name, of = null) => {
     const rows = controlsOf(site, name, of).map(one => brief(one, of));
+    if (rows.length > 4 && rows.some(one => String(one.kind).length > LONG)) {
+      const line = ({ kind, ...rest }) => make("li", {}, `${kind}: `, Object.entries(rest).map(([key, one]) => `${B.titled(key)} ${cell(key, one)}`).join(", "));
+      return make("div", { class: "against small" }, make("h3", {}, "Controls"), make("ul", { class: "plain faint" }, rows.map(line)));
+    }
     return rows.length ? make("div", { class: "against" }, B.rows(rows, { caption: "Controls" })) : null;
   };
 

@@ -21,7 +21,7 @@ const B = { blocks: {}, pages: {} };
     return new Promise((resolve, reject) => {
       waiting.set(name, resolve);
       const load = () => {
-        if (!waiting.has(name)) return;  // of a page in one file, which holds it further down
+        if (!waiting.has(name)) return;  // of a page in one file, which held it further down
         const script = document.createElement("script");
         script.src = `data/${name.replaceAll("/", "-")}.js`;
         script.onerror = () => reject(new Error(`the part ${name} is missing from this folder`));

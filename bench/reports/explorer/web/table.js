@@ -4,7 +4,7 @@
 (() => {
   const { make, number } = B;
   const ROW = 30, SPARE = 8, FEW = 9;
-  const WIDTH = { number: 112, category: 140, text: 340, id: 104 };
+  const WIDTH = { number: 112, category: 140, text: 400, id: 124 };
 
   // density:0.01..0.2;preferred:=3;description:~word
   function parse(text) {
@@ -89,7 +89,7 @@
     const width = [WIDTH.id, ...columns.map(one => WIDTH[one.kind])];
     const body = make("tbody");
     const table = make(
-      "table", { "aria-rowcount": ids.length + 1 }, make("caption", { class: "unseen" }, `${of}s of ${site.title}`),
+      "table", { "aria-rowcount": ids.length + 1, style: { width: `${width.reduce((sum, one) => sum + one, 0)}px` } }, make("caption", { class: "unseen" }, `${of}s of ${site.title}`),
       make("colgroup", {}, width.map(one => make("col", { style: { width: `${one}px` } }))),
       make("thead", {}, make("tr", { "aria-rowindex": 1 }, head("", of, "id"), columns.map(one => head(one.name, one.title, one.kind, one.sentence)))), body,
     );
