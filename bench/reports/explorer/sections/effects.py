@@ -2,8 +2,8 @@
 
 With f_i(x_t) the activation of feature i at token t and d_i its direction, silencing is x_t -> x_t - f_i(x_t) d_i;
 of unit u it is x_tu -> m_u. The change of -ln p of a token that follows is its effect. Where a feature is silent
-nothing is changed, so that its effect there is 0, whatever the network. The control takes, at the same tokens, a step as
-long along the direction of another feature of about the same rate, or another unit of about the same variance.
+nothing is changed, so that its effect there is 0, whatever the network. The control takes, at the same tokens, a step
+as long along the direction of another feature of about the same rate, or another unit of about the same variance.
 """
 
 from collections.abc import Sequence
