@@ -194,7 +194,7 @@ def _column(
     if ceiling is not None:
         beside.append({"kind": "ceiling of a whole model", "value": ceiling})
     return Column(
-        _name(f"r.{region}", benchmark, taken), f"r with {region}", r, "brain", diverging=True,
+        _name(f"r.{region}", benchmark, taken), f"r with {region}", r.tolist(), "brain", diverging=True,
         sentence=f"Pearson's r over {len(benchmark.recording.stimulus_ids)} stimuli of {benchmark.card.dataset}, the "
         "median over the region's targets; for looking at, since the best of many is above 0 by chance",
         beside=beside,
@@ -223,7 +223,8 @@ def _used(benchmark: Benchmark, values: Floats, taken: set[str]) -> Column:
         fits += len(one.units)
     region = benchmark.card.region
     return Column(
-        _name(f"k{_K}.{region}", benchmark, taken), f"in {_K} columns for {region}", count / max(fits, 1), "brain",
+        _name(f"k{_K}.{region}", benchmark, taken), f"in {_K} columns for {region}",
+        (count / max(fits, 1)).tolist(), "brain",
         sentence=f"share of {fits} fits (folds and targets) of {benchmark.identifier} whose {_K} columns it is one of",
         beside=[{"kind": "by chance", "value": _K / values.shape[1]}],
     )  # fmt: skip

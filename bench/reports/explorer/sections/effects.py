@@ -232,10 +232,10 @@ def _some(shown: _Shown, things: _Things, numbers: range) -> list[dict[str, Any]
         _, _, places, _, active = each[k]
         firing = np.zeros(len(changes[k]), bool)
         firing[places[active]] = True
-        firing, other = firing[1:], ~firing[1:]
+        firing, rest = firing[1:], ~firing[1:]
         for column, change in enumerate(changes[k : k + 2]):
-            sums[of[k], column] += change[1:][firing].sum(), change[1:][other].sum()
-        counts[of[k]] += firing.sum(), other.sum()
+            sums[of[k], column] += change[1:][firing].sum(), change[1:][rest].sum()
+        counts[of[k]] += firing.sum(), rest.sum()
     return [
         _entry(
             shown, sums[i], counts[i], len(things.steps[i + numbers.start]), moved[0][i] if moved else None

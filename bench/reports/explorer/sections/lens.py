@@ -64,13 +64,14 @@ def _texts(looked: Looked, asked: Sequence[str]) -> Section:
     profile = lens_profile(model, windows, end=end)
     # streams of other tokens: how near any stream of the layer comes to any prediction
     shuffled = lens_profile(model, windows, _of_others(end, generator), end=end)
-    rows = [
+    names = [str(name) for name in profile.index]
+    kept = zip(names, profile.to_dict("records"), shuffled.to_dict("records"), strict=True)
+    rows: list[dict[str, Any]] = [
         {
-            "layer": str(name), **{key: float(row[key]) for key in ("kl", "agreement", "ce", "rank_true")},
-            "kl_shuffled": float(shuffled.loc[name, "kl"]),
-            "agreement_shuffled": float(shuffled.loc[name, "agreement"]),
+            "layer": name, **{key: one[key] for key in ("kl", "agreement", "ce", "rank_true")},
+            "kl_shuffled": other["kl"], "agreement_shuffled": other["agreement"],
         }
-        for name, row in profile.iterrows()
+        for name, one, other in kept
     ]  # fmt: skip
     grids = [lens_grid(model, np.asarray(ids, np.intp), end=end, n_top=N_TOP) for ids in chosen]
     whole = {

@@ -202,7 +202,7 @@ def _column(one: _Probed, of: Of, part: slice) -> Column:
         else "; not shown: no probe of the layer is .02 above what predicts it trivially"
     )
     return Column(
-        f"t.{one.name}", f"t of {one.name}", one.columns.t[part], "probes", diverging=True,
+        f"t.{one.name}", f"t of {one.name}", one.columns.t[part].tolist(), "probes", diverging=True,
         sentence=f"Welch's t on {one.n_train} training rows ({one.pooling}): {PROPERTIES[one.name].sentence}{marked}",
         beside=[
             {"kind": f"largest |t| of any {of}, labels shuffled", "value": one.by_chance[of]},
@@ -221,7 +221,7 @@ def _preferred(shown: Sequence[_Probed], part: slice) -> Column:
     limit = float(norm.isf(_LEVEL / t.size))
     values = np.where(t[best, np.arange(t.shape[1])] > limit, best, -1)
     return Column(
-        "preferred.property", "property it prefers", values, "probes", "category",
+        "preferred.property", "property it prefers", values.tolist(), "probes", "category",
         categories=[one.name for one in shown],
         sentence="of the properties that are marked the one of largest t / sqrt(n); none where t is below "
         f"{limit:.1f}, which no unit or feature exceeds by chance (p = {_LEVEL:g} for all together)",

@@ -124,7 +124,7 @@ def _columns(found: Vocabulary, entries: list[dict[str, Any]]) -> list[Column]:
             sentence=f"tokens whose scores rise most, less what all directions of the layer do to them; {through}",
         ),
         Column(
-            "kurtosis", "kurtosis over tokens", found.kurtosis, "tokens", beside=random,
+            "kurtosis", "kurtosis over tokens", found.kurtosis.tolist(), "tokens", beside=random,
             sentence="how much what it writes is concentrated on few tokens: 3 as noise is spread",
         ),
     ]  # fmt: skip

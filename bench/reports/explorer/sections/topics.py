@@ -110,7 +110,7 @@ def topics(looked: Looked, asked: Asked) -> Section:
 def _column(member: Indices, named: Sequence[dict[str, Any]]) -> Column:
     names = [f"{one['number']}: {' '.join(word.strip() for word, _ in one['words'][:3])}" for one in named]
     return Column(
-        "topic", "topic cluster", member, "topics", "category", categories=names,
+        "topic", "topic cluster", member.tolist(), "topics", "category", categories=names,
         sentence="Ward's clusters of units by the texts that they matter for, and the words that lead there",
     )  # fmt: skip
 

@@ -40,7 +40,7 @@ def looked_at(rows="scaled"):
         for n, animal in enumerate(("dog", "horse", "cat", "man"))
     ]
     windows = token_windows(model, texts, length=12)
-    return Looked("s0", "twin", Inside(model, LAYER, windows.taken(range(8)), drawn_dictionary(256, rows)))
+    return Looked("s0", "twin", Inside(model, LAYER, windows.taken(range(6)), drawn_dictionary(256, rows)))
 
 
 @pytest.fixture(scope="module", params=["scaled", "rescaled"])
@@ -50,7 +50,7 @@ def looked(request):
 
 @pytest.fixture(scope="module")
 def made(looked):
-    return effects(looked, Asked())
+    return effects(looked, Asked(lesions=[NEVER, N_FEATURES], n_controls=1))
 
 
 def plain(looked, change, active):
@@ -80,7 +80,7 @@ def activity(looked, columns):
 
 def test_every_feature_is_silenced_as_by_a_splice_of_its_own(looked, made):
     codes = looked.features
-    for feature in range(N_FEATURES):
+    for feature in range(0, N_FEATURES, 3):
         entry = made.entries["feature"][feature]
         own = codes[:, [feature]].toarray()[:, 0] > 0
         if not own.any():
@@ -166,8 +166,7 @@ def test_a_step_along_a_direction_is_that_step_and_no_other(looked):
     np.testing.assert_allclose(torch.cat([one[2] for one in seen])[0], after[0, 5], atol=1e-4)
 
 
-def test_a_lesion_that_is_not_possible_is_left_out_with_its_reason(looked):
-    made = effects(looked, Asked(lesions=[NEVER, N_FEATURES], n_controls=1))
+def test_a_lesion_that_is_not_possible_is_left_out_with_its_reason(made):
     assert made.whole["lesions"] == []
     assert "never fires" in made.left_out[0]
     assert "no feature 48" in made.left_out[1]

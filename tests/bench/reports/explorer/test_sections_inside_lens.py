@@ -133,18 +133,18 @@ def test_channels_promote_classes(vision):
 def test_topics_are_clusters_of_units_with_their_words_and_their_place(looked):
     made = topics(looked, Asked(topics=4))
     (column,) = made.columns["unit"]
-    clusters = made.whole["clusters"]
+    clusters, member = made.whole["clusters"], np.asarray(column.values)
     assert len(clusters) == len(column.categories) == 4
     assert len(column.values) == 256
     for one in clusters:
-        assert (column.values[one["units"]] == one["number"]).all()
+        assert (member[one["units"]] == one["number"]).all()
         assert 0 < one["p"] <= 1
         assert one["joins"] > 0
         assert all(value > 0 for _, value in one["words"])
     by_chance = next(one for one in made.controls if "pmi" in one)
     assert by_chance["pmi"] > 0
     assert next(one for one in made.controls if "joins" in one)["joins"] == 1
-    assert sum(len(one["units"]) for one in clusters) == (column.values >= 0).sum()
+    assert sum(len(one["units"]) for one in clusters) == (member >= 0).sum()
     assert topics(looked, Asked(topics=0)).left_out
     assert plain(made.whole)
 
