@@ -69,7 +69,7 @@ def features_describe(
 
       brodmann features describe mine.features --texts FOLDER --describer "python mine.py"
     """
-    from ...analysis.interpretability.descriptions.controls import sparse_codes
+    from ...analysis.interpretability.quality.firing import sparse_codes
     from ...analysis.interpretability.views.base import Inside, Of
     from ..results.store import finite
     from ..studies.described import Layer, described

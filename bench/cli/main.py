@@ -283,7 +283,8 @@ def demo(
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file: the figures go into a folder")
-    from ..studies.demo import draw, scores
+    from ..reports.render import draw
+    from ..studies.demo import scores
     from .terminal import score_text, summary_rows, table, width
 
     found = scores()

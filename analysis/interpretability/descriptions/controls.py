@@ -8,6 +8,7 @@ from scipy.sparse import csc_array
 
 from ..dictionary import Dictionary
 from ..quality.controls import covariance_matched_directions, isotropic_directions, untrained
+from ..quality.firing import sparse_codes
 from .base import Floats
 from .evidence import Indices
 
@@ -16,7 +17,6 @@ FEATURES, UNITS, SHUFFLED = "features", "units", "shuffled tokens"
 UNITS_AT_RATE, RANDOM = "units at the same rate", "random directions at that rate"
 COVARIANCE = "directions of the layer's covariance at that rate"
 UNTRAINED, FROZEN = "untrained dictionary", "frozen dictionary"
-_BLOCK = 8192
 
 
 def controls(
@@ -100,23 +100,3 @@ def _some_codes(dictionary: Dictionary, rows: Rows, n: int, generator: np.random
     whole = sparse_codes(dictionary, rows)
     firing = np.flatnonzero(np.diff(whole.indptr) > 0)
     return csc_array(whole[:, np.sort(generator.choice(firing, min(n, len(firing)), replace=False))])
-
-
-def sparse_codes(dictionary: Dictionary, rows: Rows) -> csc_array:
-    """The features of rows, (n_rows, n_features), with nothing stored where one is silent.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-    rows : array of shape (n_rows, n_units)
-    """
-    places, features, values = [], [], []
-    for start in range(0, len(rows), _BLOCK):
-        codes = dictionary.encode(rows[start : start + _BLOCK])
-        kept = (codes.values > 0).numpy()
-        places.append(start + np.nonzero(kept)[0])
-        features.append(codes.indices.numpy()[kept])
-        values.append(codes.values.numpy()[kept])
-    data = np.concatenate(values).astype(np.float32)
-    index = (np.concatenate(places), np.concatenate(features))
-    return csc_array((data, index), shape=(len(rows), dictionary.n_features))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+from scipy.sparse import csc_array
 
 from ....errors import UserError
 from ..codes import Codes
@@ -131,3 +132,18 @@ def effective_number(energy: npt.ArrayLike) -> float:
         return float("nan")
     share = values[values > 0] / total
     return float(np.exp(-np.sum(share * np.log(share))))
+
+
+def sparse_codes(dictionary: Dictionary, rows: Rows) -> csc_array:
+    """The same by column, in single precision.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+    rows : array of shape (n_rows, n_units)
+
+    Returns
+    -------
+    csc_array of shape (n_rows, n_features)
+    """
+    return csc_array(codes_of_rows(dictionary, rows).astype(np.float32))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import UserError, first_line
-from ....files import digest_of, read_json, write_json
+from ....files import digest_of, read_json, sha256_file, write_json
 from ....progress import track
 from .content import OF, Column, Material, Page, Section, Site, plain
 from .looked import Asked, Looked
@@ -93,7 +93,10 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
     except UserError as error:
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
     section = _read(plain(_written(section)))
-    if path is not None:
+    failed = section.left_out and (
+        asked.describer or section.whole is None and not any(section.entries.values())
+    )
+    if path is not None and not failed:  # what failed may be mended the next time
         write_json(path, _written(section))
     return section
 
@@ -114,6 +117,8 @@ def _digest(looked: Looked, name: str, asked: Asked) -> str:
     dictionaries = [None if one is None else one.digest for one in (looked.dictionary, looked.twin)]
     others = [(one.key, one.title, one.inside.model.digest, one.inside.layer) for one in asked.others]
     beside = {key: str(value) for key, value in vars(asked).items() if key != "others"}
+    if asked.labels is not None and asked.labels.is_file():
+        beside["labels"] = sha256_file(asked.labels)
     digest = inside.shown_digest
     return digest_of(
         name, looked.key, looked.title, inside.model.digest, inside.layer, inside.seed, digest, *dictionaries,

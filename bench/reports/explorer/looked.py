@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +11,14 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from ....analysis.interpretability.dictionary import Dictionary
+from ....analysis.interpretability.quality.firing import sparse_codes
 from ....analysis.interpretability.views.base import VIEWS, Inside
 from ....models.extraction.language_model import LanguageModel
 from ....models.extraction.rows import TokenWindows
 from .content import Of
 
-if TYPE_CHECKING:
-    from ....analysis.interpretability.codes import Codes
-
 Indices = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float32]
-_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -127,27 +123,6 @@ class Looked:
         assert isinstance(part, TokenWindows)
         starts = np.cumsum([0, *map(len, part.ids)])
         return starts[read.stimulus] + read.place
-
-
-def sparse_codes(dictionary: Dictionary, rows: Floats) -> csc_array:
-    """The features of rows, (n_rows, n_features), with nothing stored where one is silent.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-    rows : array of shape (n_rows, n_units)
-    """
-    places, features, values = [], [], []
-    for start in range(0, len(rows), _BLOCK):
-        codes: Codes = dictionary.encode(rows[start : start + _BLOCK])
-        kept = (codes.values > 0).numpy()
-        places.append(start + np.nonzero(kept)[0])
-        features.append(codes.indices.numpy()[kept])
-        values.append(codes.values.numpy()[kept])
-    data = np.concatenate(values).astype(np.float32)
-    return csc_array(
-        (data, (np.concatenate(places), np.concatenate(features))), shape=(len(rows), dictionary.n_features)
-    )
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from .....analysis.interpretability.quality.controls import (
     unit_rows,
     untrained,
 )
+from .....analysis.interpretability.quality.firing import sparse_codes
 from .....analysis.interpretability.quality.matching import match_directions
 from .....analysis.interpretability.quality.splitting import splitting
 from .....models.extraction.language_model import LanguageModel
 from .....models.extraction.rows import TokenWindows
 from ..content import Column, Of, Section
-from ..looked import Asked, Indices, Looked, sparse_codes
+from ..looked import Asked, Indices, Looked
 from ..places import Floats
 
 _MOST_DENSE = 30_000_000
