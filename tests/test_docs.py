@@ -168,7 +168,7 @@ def paths_named(page):
         for path in re.findall(r"[`(]([\w.{},/-]+)[`)]", part):
             if path.startswith("..") or not ("/" in path or path.endswith((".py", ".toml", ".md", ".txt"))):
                 continue
-            inner = re.search(r"\{([\w,]+)\}", path)
+            inner = re.search(r"\{([\w,/]+)\}", path)
             for choice in inner[1].split(",") if inner else [""]:
                 whole = path.replace(inner[0], choice) if inner else path
                 yield whole, list(folders)
