@@ -94,7 +94,7 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
     section = _read(plain(_written(section)))
     failed = section.left_out and (
-        asked.describer or section.whole is None and not any(section.entries.values())
+        asked.describer or (section.whole is None and not any(section.entries.values()))
     )
     if path is not None and not failed:  # what failed may be mended the next time
         write_json(path, _written(section))
