@@ -19,6 +19,8 @@ SECTIONS = (
     "lens", "effects", "topics",
 )  # fmt: skip
 """In the order in which they are made; each is a function of that name in a module of that name."""
+_DIGITS = {"place": 2, "neighbours": 2, "tokens": 2, "effects": 2}
+"""Significant ones of long lists that are read at a glance; they are most of a page's size."""
 
 
 def build(
@@ -92,7 +94,8 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
         section = make(looked, asked)
     except UserError as error:
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
-    section = _read(plain(_written(section)))
+    entries = plain(section.entries, _DIGITS.get(name, 3))
+    section = _read(plain(_written(replace(section, entries=entries))))
     failed = section.left_out and (
         asked.describer or (section.whole is None and not any(section.entries.values()))
     )

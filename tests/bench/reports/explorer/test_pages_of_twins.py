@@ -9,7 +9,7 @@ import pytest
 from chromium import Chromium
 
 SCRIPT = Path(__file__).parents[4] / "docs" / "make_pages.sh"
-LESS = ("--rows", "20k", "--most-rows", "5000", "--drawn", "200")
+LESS = ("--n-features", "96", "--rows", "20k", "--most-rows", "5000", "--drawn", "200")
 VIEWS = ("sheet", "feature/3", "unit/7", "table", "probes", "lens", "about")
 
 
