@@ -18,6 +18,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 import unicodedata
 import urllib.error
 import urllib.request
@@ -234,10 +235,13 @@ def _run(
 
 
 def _lines(lines: "queue.Queue[bytes | None]", n: int, seconds: float) -> Iterator[bytes]:
-    answered = 0
+    answered, ends = 0, time.monotonic() + seconds
     while True:
         try:
-            line = lines.get(timeout=seconds)
+            left = ends - time.monotonic()
+            line = lines.get(block=left > 0, timeout=max(left, 0))
+            if left <= 0:  # as many empty lines as there may be
+                raise queue.Empty
         except queue.Empty:
             raise UserError(
                 f"the describer was silent for {seconds:g} s after {answered} of {n} answers: it was stopped"
@@ -252,6 +256,7 @@ def _lines(lines: "queue.Queue[bytes | None]", n: int, seconds: float) -> Iterat
         if answered > n:
             raise UserError(f"the describer gave more than the {n} answers that it was asked for")
         yield line
+        ends = time.monotonic() + seconds  # an empty line is no answer
 
 
 def _write(stream: IO[bytes], questions: Iterable[Mapping[str, Any]]) -> None:

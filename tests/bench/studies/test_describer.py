@@ -126,8 +126,9 @@ def test_an_unsound_answer_is_one_line(program, case):
             f"for i in asked: {ONE}\nsys.stdout.flush()\nsys.stdout.close()\nimport time\ntime.sleep(60)"
         ),
         "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
+        "while True: print()",
     ],
-    ids=["silent", "after one", "after all", "its child"],
+    ids=["silent", "after one", "after all", "its child", "empty lines"],
 )
 def test_one_that_hangs_is_stopped(program, source):
     began = time.monotonic()
