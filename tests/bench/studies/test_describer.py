@@ -157,6 +157,16 @@ def test_a_command_that_is_none(command):
         ask(command, QUESTIONS)
 
 
+def test_what_a_describer_is_called_by_is_not_told_on():
+    with pytest.raises(UserError) as caught:
+        ask("/nowhere/describe --key sk-1", QUESTIONS)
+    assert "sk-1" not in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        ask("http://me:sk-1@127.0.0.1:9/sk-1?key=sk-1", QUESTIONS, seconds=5)
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "sk-1" not in str(caught.value)
+
+
 def test_no_shell_reads_the_command(tmp_path):
     mark = tmp_path / "mark"
     with pytest.raises(UserError):
