@@ -82,8 +82,9 @@ def features_describe(
     inside = Inside(opened, at, material, dictionary, seed, most_rows)
     of: Of = "unit" if units else "feature"
     codes = None if units else sparse_codes(dictionary, inside.rows.numpy())
+    layer_of = Layer(inside, codes)
     found = described(
-        Layer(inside, codes),
+        layer_of,
         [of],
         controlled=with_controls,
         frozen=None if frozen is None else own_dictionary(frozen),
@@ -99,7 +100,7 @@ def features_describe(
         beside = {"controls": found.controls, "left_out": found.left_out}
         print_json(finite({"file": str(path), "of": of, **beside, "descriptions": rows}))
         return
-    _print(found, of, path)
+    _print(found, of, path, layer_of.enough)
 
 
 def _numbers(text: str | None) -> list[int] | None:
@@ -142,12 +143,13 @@ def _inert(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
-def _print(found: "Described", of: str, path: Path) -> None:
+def _print(found: "Described", of: str, path: Path, enough: int) -> None:
     from .terminal import table
 
     if found.controls:
         rows = [_control(row) for row in found.controls]
-        table(f"descriptions of {of}s", ("of", "n", "median r", "r > .5", "detection"), rows)
+        title = f"descriptions of {of}s: n that fire at least {enough} times where it is scored; others are too rare"
+        table(title, ("of", "n", "median r", "rare too", "r > .5", "detection"), rows)
     each = [(i, one) for i, one in enumerate(found.each[of]) if one is not None]  # type: ignore[index]
     scored = [(i, one) for i, one in each if one.n_firing >= 1 and one.r == one.r]
     step = max(1, len(scored) // _SHOWN)
@@ -167,7 +169,7 @@ def _print(found: "Described", of: str, path: Path) -> None:
 def _control(row: Mapping[str, Any]) -> tuple[str, ...]:
     numbers = (
         f"{row[name]:.3f}" if row[name] == row[name] else "-"
-        for name in ("median", "share_above_half", "detection")
+        for name in ("median", "all_median", "share_above_half", "detection")
     )
     beside = f"{row['n']}" + (f" ({row['rare']} too rare)" if row["rare"] else "")
     return (row["kind"], beside, *numbers)

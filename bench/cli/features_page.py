@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
     from ...models.extraction.rows import TokenWindows
     from ...models.extraction.torch_model import Network
-    from ..reports.explorer.looked import Looked
+    from ..reports.explorer.looked import Asked, Looked
     from ..reports.explorer.page import Written
 
 _TRIED = 4000
 """Rows on which a dictionary of another library is tried."""
+_LONGEST = 60
+"""Letters of a model's or layer's name in names of files."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def features_page(
 
       brodmann features page --features mine.features --against seed2.features --benchmark tuckute2024.netw-ridge
     """
+    from ...brain_data.probing.base import PROPERTIES
     from ..benchmark import benchmark_card
     from ..reports.explorer.build import check_sections
     from ..reports.explorer.explore import explore
@@ -128,12 +131,21 @@ def features_page(
     from ..reports.explorer.page import check_free
 
     folder = folder.expanduser()
+    if folder.name in ("", ".."):  # a folder beside it is named like it
+        folder = folder.resolve()
     check_free(folder)
     lesions, left_out = _numbers(lesion), _listed(without or "")
     check_sections(left_out)
     for name in benchmark or ():
         benchmark_card(name)
+    probed = None if properties is None else _listed(properties)
+    for name in probed or ():
+        _ = PROPERTIES[name]
+    if material is not None and not material.expanduser().is_dir():
+        raise UserError(f"--material {material}: there is no such folder")
     places = _places(models or [], layer or [], features or [])
+    if labels is not None and len(places) > 1:
+        raise UserError("--labels are of the features of one layer: make a page of that one")
     twins = _twins(against or [], places)
     work = folder.with_name(f"{folder.name}.work")
     learn = _Learning(size, active, count(rows), seeds, seed, work, as_json)
@@ -143,13 +155,15 @@ def features_page(
     ]
     asked = Asked(
         benchmarks=tuple(benchmark or ()),
-        properties=None if properties is None else _listed(properties),
+        properties=probed,
         texts=tuple(lens_texts or ()),
         lesions=lesions,
-        folder=material,
+        folder=None if material is None else material.expanduser(),
         describer=describer,
-        labels=labels,
+        labels=None if labels is None else labels.expanduser(),
     )
+    for one in opened:
+        _check_numbers(one, asked)
     written = explore(
         opened,
         folder,
@@ -161,6 +175,18 @@ def features_page(
         left_out=left_out,
     )
     _tell(written, work, as_json)
+
+
+def _check_numbers(looked: "Looked", asked: "Asked") -> None:
+    """A UserError for features that are named and do not exist, before anything is made."""
+    from ..studies.describer import read_labels
+
+    n = {of: looked.count(of) for of in looked.kinds}
+    wrong = [one for one in asked.lesions if not 0 <= one < n.get("feature", 0)]
+    if wrong:
+        raise UserError(f"--lesion: there is no feature {wrong[0]}: {looked.title} has {n.get('feature', 0)}")
+    if asked.labels is not None:
+        read_labels(asked.labels, n)
 
 
 @dataclass(frozen=True)
@@ -178,20 +204,19 @@ class _Learning:
     def learnt(self, place: Place, material: "TokenWindows | StimulusSet", number: int) -> "Dictionary":
         """The dictionary of one seed; read where an earlier call has learnt it."""
         from ...analysis.interpretability.dictionary import Dictionary
-        from ...analysis.interpretability.learning.of_model import train
+        from ...analysis.interpretability.learning.of_model import digest_of_shown, train
         from ...analysis.interpretability.learning.settings import Seeds, Settings, number_of_features
+        from ...files import digest_of
         from ...models.extraction.rows import count_rows
 
         n_different, n_units = count_rows(place.model, place.layer, material)
         n_features = number_of_features(self.size, n_units)
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{place.model.identifier}-{place.layer}").strip("-.")
-        seed = self.seed + number
-        path = self.work / f"{name}-{n_features}-{self.active}-{self.rows}-{seed}.features"
+        seed, made_of = self.seed + number, (place.model.digest, place.layer, digest_of_shown(material))
+        name = f"{_slug(place.model.identifier)[-_LONGEST:]}-{_slug(place.layer)[-_LONGEST:]}"
+        numbers = f"{n_features}-{self.active}-{self.rows}-{seed}-{digest_of(*made_of)[:8]}"
+        path = self.work / f"{name}-{numbers}.features"
         if path.is_dir():
-            found = Dictionary.load(path)
-            if found.site.weights_digest == place.model.digest:
-                return found
-            raise UserError(f"{path} was learnt from other weights of {place.model.identifier}: remove it")
+            return Dictionary.load(path)
         if not self.quiet:
             say(
                 f"learning  {n_features} features of {place.layer} of {place.model.identifier}, seed {seed}: {path}"
@@ -294,7 +319,7 @@ def _looked(
         dictionary, *more = (learn.learnt(place, training, i) for i in range(learn.seeds))
         twin = more[0] if more else None
     inside = Inside(place.model, place.layer, held_out, dictionary, learn.seed, most_rows)
-    key, title = _name(place, places)
+    key, title = _names(places)[number]
     named = next((one for one in given if one is not None), None)
     ours = (
         "drawn pictures, by brodmann"
@@ -304,21 +329,28 @@ def _looked(
     return Looked(key, title, inside, twin, source=ours if named is None else named.resolve().name)
 
 
-def _name(place: Place, places: Sequence[Place]) -> tuple[str, str]:
-    """A key for links, and a title, with as much as tells the layers of a page apart."""
-    parts = [place.model.identifier]
-    if sum(one.model.identifier == parts[0] for one in places) > 1:
-        parts.append(place.layer)
-        same = [one for one in places if (one.model.identifier, one.layer) == (parts[0], place.layer)]
-        if len(same) > 1:
-            parts.append(place.folder.name if place.folder is not None else str(same.index(place) + 1))
-    key = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts)).strip("-.") or "site"
-    others = [
-        one for one in places if one is not place and one.folder is not None and place.folder is not None
+def _names(places: Sequence[Place]) -> list[tuple[str, str]]:
+    """Of each a key for links, and a title, with as much as tells the layers of a page apart."""
+    found: list[tuple[str, str]] = []
+    for place in places:
+        parts = [place.model.identifier]
+        if sum(one.model.identifier == parts[0] for one in places) > 1:
+            parts.append(place.layer)
+            same = [one for one in places if (one.model.identifier, one.layer) == (parts[0], place.layer)]
+            if len(same) > 1:
+                parts.append(place.folder.name if place.folder is not None else str(same.index(place) + 1))
+        found.append(("-".join(_slug(one)[-_LONGEST:] for one in parts) or "site", " ".join(parts)))
+    keys = [key.lower() for key, _ in found]  # some systems hold names of files equal that differ in capitals
+    titles = [title for _, title in found]
+    twice, alike = (len(set(one)) < len(one) for one in (keys, titles))
+    return [
+        (f"{key}-{i}" if twice else key, f"{title} ({i})" if alike else title)
+        for i, (key, title) in enumerate(found, 1)
     ]
-    if any(one.folder and place.folder and one.folder.name == place.folder.name for one in others):
-        key = f"{key}-{list(places).index(place) + 1}"
-    return key, " ".join(parts)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 import unicodedata
 import urllib.error
 import urllib.request
@@ -188,6 +189,7 @@ def _run(
     command: str, questions: Sequence[Mapping[str, Any]], seconds: float
 ) -> Generator[bytes, None, None]:
     """The lines that a program answers; it is ended, with all that it started, whatever happens."""
+    words = list[str]()
     try:
         words = shlex.split(command)
         if not words:
@@ -200,7 +202,9 @@ def _run(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"the describer {command!r} cannot be run: {first_line(error)}") from error
+        why = getattr(error, "strerror", None) or error
+        program = f" {Path(words[0]).name!r}" if words else ""  # of the rest a part may be somebody's key
+        raise UserError(f"the describer{program} cannot be run: {why}") from error
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -234,10 +238,13 @@ def _run(
 
 
 def _lines(lines: "queue.Queue[bytes | None]", n: int, seconds: float) -> Iterator[bytes]:
-    answered = 0
+    answered, ends = 0, time.monotonic() + seconds
     while True:
         try:
-            line = lines.get(timeout=seconds)
+            left = ends - time.monotonic()
+            line = lines.get(block=left > 0, timeout=max(left, 0))
+            if left <= 0:  # as many empty lines as there may be
+                raise queue.Empty
         except queue.Empty:
             raise UserError(
                 f"the describer was silent for {seconds:g} s after {answered} of {n} answers: it was stopped"
@@ -252,6 +259,7 @@ def _lines(lines: "queue.Queue[bytes | None]", n: int, seconds: float) -> Iterat
         if answered > n:
             raise UserError(f"the describer gave more than the {n} answers that it was asked for")
         yield line
+        ends = time.monotonic() + seconds  # an empty line is no answer
 
 
 def _write(stream: IO[bytes], questions: Iterable[Mapping[str, Any]]) -> None:
@@ -295,6 +303,7 @@ def _posted(
     address: str, questions: Sequence[Mapping[str, Any]], seconds: float
 ) -> Generator[bytes, None, None]:
     opener = urllib.request.build_opener(_NoRedirects())
+    host = address.split("/")[2].rpartition("@")[2]  # what else it holds may be somebody's key
     for one in track(questions, "describing"):
         try:
             request = urllib.request.Request(
@@ -303,9 +312,9 @@ def _posted(
             with opener.open(request, timeout=seconds) as response:
                 said = response.read(_MOST_LINE + 1)
         except urllib.error.HTTPError as error:
-            raise UserError(f"the describer at {address} answered {error.code} {error.reason}") from error
+            raise UserError(f"the describer at {host} answered {error.code} {error.reason}") from error
         except (urllib.error.URLError, OSError, http.client.HTTPException, ValueError) as error:
-            raise UserError(f"the describer at {address} cannot be reached: {first_line(error)}") from error
+            raise UserError(f"the describer at {host} cannot be reached: {first_line(error)}") from error
         if len(said) > _MOST_LINE:
             raise UserError(f"an answer of the describer is longer than {_MOST_LINE} bytes")
         yield said

@@ -51,10 +51,13 @@ def questions(
 
 
 def _context(shown: Reading, f: Floats, row_of: Indices, row: int) -> dict[str, list[Any]]:
-    """Tokens around a row in its window; activations are null where the layer was not read."""
+    """Tokens around a row in its window and document; activations are null where the layer was not read.
+
+    What stands before or after in another document may be of the part that scores.
+    """
     at = int(shown.position[row])
     span = np.arange(max(at - _BEFORE, 0), min(at + _AFTER + 1, len(shown.tokens)))
-    span = span[shown.window[span] == shown.window[at]]
+    span = span[(shown.window[span] == shown.window[at]) & (shown.document[span] == shown.document[at])]
     names = [shown.names[i] for i in shown.kinds[1][span]]
     values = [None if one < 0 else round(float(f[one]), 4) for one in row_of[span]]
     return {"tokens": names, "activations": values}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ SECTIONS = (
     "lens", "effects", "topics",
 )  # fmt: skip
 """In the order in which they are made; each is a function of that name in a module of that name."""
+<<<<<<< HEAD
 _DIGITS = {"place": 2, "neighbours": 2, "tokens": 2, "effects": 2}
 """Significant ones of long lists that are read at a glance; they are most of a page's size."""
+=======
+_NOT_ALL = ("others", "describer", "labels")
+"""What is asked that does not decide what every section says."""
+>>>>>>> h1
 
 
 def build(
@@ -86,7 +92,10 @@ def check_sections(names: Sequence[str]) -> None:
 
 
 def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Section:
-    path = None if kept is None else kept / f"{_digest(looked, name, asked)}.json"
+    anew = kept is None or (
+        name == "description" and asked.describer
+    )  # its program may be another one by now
+    path = None if anew or kept is None else kept / f"{_digest(looked, name, asked)}.json"
     if path is not None and path.is_file():
         return _read(read_json(path))
     make: Callable[[Looked, Asked], Section] = getattr(import_module(f".sections.{name}", __package__), name)
@@ -94,11 +103,16 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
         section = make(looked, asked)
     except UserError as error:
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
+<<<<<<< HEAD
     entries = plain(section.entries, _DIGITS.get(name, 3))
     section = _read(plain(_written(replace(section, entries=entries))))
     failed = section.left_out and (
         asked.describer or (section.whole is None and not any(section.entries.values()))
     )
+=======
+    section = _read(plain(_written(section)))
+    failed = section.left_out and section.whole is None and not any(section.entries.values())
+>>>>>>> h1
     if path is not None and not failed:  # what failed may be mended the next time
         write_json(path, _written(section))
     return section
@@ -119,13 +133,16 @@ def _digest(looked: Looked, name: str, asked: Asked) -> str:
     inside = looked.inside
     dictionaries = [None if one is None else one.digest for one in (looked.dictionary, looked.twin)]
     others = [(one.key, one.title, one.inside.model.digest, one.inside.layer) for one in asked.others]
-    beside = {key: str(value) for key, value in vars(asked).items() if key != "others"}
-    if asked.labels is not None and asked.labels.is_file():
+    beside = {key: str(value) for key, value in vars(asked).items() if key not in _NOT_ALL}
+    if name == "description" and asked.labels is not None and asked.labels.is_file():
         beside["labels"] = sha256_file(asked.labels)
-    digest = inside.shown_digest
+    if asked.folder is not None:
+        files = [(str(one), one.stat()) for one in sorted(asked.folder.rglob("*"))]
+        beside["folder"] = str([(one, stat.st_size, stat.st_mtime_ns) for one, stat in files])
     return digest_of(
-        name, looked.key, looked.title, inside.model.digest, inside.layer, inside.seed, digest, *dictionaries,
-        json.dumps(others), json.dumps(beside, sort_keys=True),
+        version("brodmann"), name, looked.key, looked.title, inside.model.digest, inside.layer, inside.seed,
+        inside.shown_digest, looked.document.tobytes(), *dictionaries, json.dumps(others),
+        json.dumps(beside, sort_keys=True),
     )  # fmt: skip
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from .build import build
 from .looked import Asked, Looked
 from .page import Written, check_free, write_page
+from .shards import without_folders
+
+_HIDDEN = "..."
+"""Instead of a command or address that may hold somebody's key."""
 
 
 def explore(
@@ -72,6 +76,14 @@ def explore(
 
 
 def _command() -> str:
-    """How it was made, without the folders of the machine it was made on."""
-    given = [str(Path(one).name) if Path(one).is_absolute() else one for one in sys.argv]
-    return shlex.join([Path(sys.argv[0]).name, *given[1:]])
+    """How it was made, without the folders of the machine it was made on, and without what a describer is called by."""
+    said, given = [Path(sys.argv[0]).name], ""
+    for one in sys.argv[1:]:
+        name, _, value = one.partition("=")
+        if given == "--describer":
+            one = _HIDDEN
+        elif name == "--describer" and value:
+            one = f"{name}={_HIDDEN}"
+        given = one
+        said.append(without_folders(one))
+    return shlex.join(said)

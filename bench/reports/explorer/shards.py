@@ -3,9 +3,12 @@
 import base64
 import gzip
 import json
+import re
 from typing import Any
 
 from .content import plain
+
+_FOLDERS = re.compile(r"""(?:^|(?<=[:='" ]))(?:~|\.{1,2})?/(?![/ ])(?:[^/'"]+/)*""")
 
 
 def packed(content: Any, digits: int = 3) -> str:
@@ -44,3 +47,13 @@ def path_of(name: str) -> str:
     name : str
     """
     return f"data/{name.replace('/', '-')}.js"
+
+
+def without_folders(text: str) -> str:
+    """A text with the names of files alone, so that a page that is sent says nothing of the machine it was made on.
+
+    Parameters
+    ----------
+    text : str
+    """
+    return _FOLDERS.sub("", text)

@@ -48,6 +48,8 @@ def test_descriptions_stand_beside_their_controls_in_a_table(brodmann, folder, t
         "shuffled tokens",
     ):
         assert kind in out
+    assert "n that fire at least 50 times where it is scored" in " ".join(out.split())
+    assert "rare too" in out
     table = pd.read_csv(folder.with_name("a.features.feature-descriptions.csv"))
     assert table["feature"].tolist() == list(range(24))
     assert table["r"].dropna().between(-1, 1).all()

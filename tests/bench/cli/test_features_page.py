@@ -4,6 +4,9 @@ import base64
 import gzip
 import json
 import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +14,8 @@ from chromium import Chromium
 
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary, Site
+from brodmann.bench.cli.features_page import Place, _names
+from brodmann.bench.reports.explorer.explore import _command
 from brodmann.models import load_model
 
 NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
@@ -81,6 +86,61 @@ def test_a_dictionary_is_learnt_where_none_is_named_and_kept_for_the_next_time(b
     assert {one.name: one.read_bytes() for one in folder.rglob("*.js")} == first
 
 
+def test_a_dictionary_that_is_learnt_is_kept_apart_from_those_of_other_texts(brodmann, texts, tmp_path):
+    words = ("features", "page", NAME, "--layer", LAYER, "--folder", tmp_path / "page", "--rows", "3k")
+    words += ("--n-features", "64", "--active", "4", "--seeds", "1", *QUICK)
+    digests = set()
+    for first in ("the dog", "a whale"):
+        (texts / "00.txt").write_text(f"{first} swam to the island . " * 40)
+        assert brodmann(*words, "--texts", texts)[0] == 0
+        digests.add(part(tmp_path / "page", "index")["sites"][0]["facts"]["dictionary"]["digest"])
+    assert len(digests) == 2
+    assert len(list((tmp_path / "page.work").glob("*.features"))) == 2
+
+
+def test_layers_whose_names_differ_in_signs_or_capitals_alone_have_links_of_their_own():
+    def place(name, folder):
+        return Place(SimpleNamespace(identifier=name), "a#in", folder and Path(folder), None)
+
+    for one, other in [
+        (place("hf:a", None), place("hf/a", None)),
+        (place("A", None), place("a", None)),
+        (place("\u6a21", None), place("\u578b", None)),
+        (place("m", "x/s 1.features"), place("m", "y/s-1.features")),
+        (place("m", "x/s.features"), place("m", "y/s.features")),
+        (place("m" * 300 + "a", None), place("n" * 300 + "a", None)),
+    ]:
+        (key, title), (other_key, other_title) = _names([one, other])
+        assert key.lower() != other_key.lower()
+        assert title != other_title
+        assert max(map(len, (key, other_key))) < 150
+        assert all(re.fullmatch("[A-Za-z0-9._-]+", name) for name in (key, other_key))
+
+
+def test_the_command_on_the_page_names_no_folder_and_no_key_of_a_describer(monkeypatch):
+    said = [
+        "/home/me/bin/brodmann",
+        "features",
+        "page",
+        "hf:/home/me/nets/m",
+        "--texts=/home/me/texts",
+        "--labels",
+    ]
+    said += [
+        "../me/mine.csv",
+        "--describer",
+        "python /home/me/d.py --key sk-1",
+        "--licence",
+        "https://a.org/b/c",
+    ]
+    monkeypatch.setattr(sys, "argv", said)
+    assert _command() == (
+        "brodmann features page hf:m --texts=texts --labels mine.csv --describer ... --licence https://a.org/b/c"
+    )
+    monkeypatch.setattr(sys, "argv", ["brodmann", "--describer=https://me:sk-1@a.org/?key=sk-2"])
+    assert "sk-" not in _command()
+
+
 @pytest.mark.skipif(not Chromium.is_here(), reason="chromium is not installed")
 def test_two_models_stand_beside_each_other_in_a_browser(brodmann, texts, tmp_path):
     folder = tmp_path / "page"
@@ -111,6 +171,12 @@ def test_two_models_stand_beside_each_other_in_a_browser(brodmann, texts, tmp_pa
         ((NAME, "--layer", LAYER, "--benchmark", "nothing"), "nothing"),
         ((NAME, "--layer", LAYER, "--against", "b.features"), "--against: give one for each of --features"),
         (("--features", "nowhere.features"), "no dictionary at nowhere.features"),
+        ((NAME, "--layer", LAYER, "--property", "is_nown"), "unknown property 'is_nown'"),
+        ((NAME, "--layer", LAYER, "--material", "nowhere"), "--material nowhere: there is no such folder"),
+        (
+            (NAME, "--layer", LAYER, "--layer", "transformer.h.0.mlp.gelu", "--labels", "a.csv"),
+            "--labels are of",
+        ),
     ],
 )
 def test_a_mistake_gives_one_line_before_anything_is_made(brodmann, tmp_path, monkeypatch, words, said):
@@ -120,6 +186,40 @@ def test_a_mistake_gives_one_line_before_anything_is_made(brodmann, tmp_path, mo
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lesion", "3,48"), "there is no feature 48"),
+        (("--lesion", "-1"), "there is no feature -1"),
+        (("--labels", "nowhere.csv"), "nowhere.csv cannot be read as labels"),
+        (("--labels", "mine.csv"), "mine.csv row 3: there is no feature '48'"),
+    ],
+)
+def test_features_that_do_not_exist_are_said_before_any_section_is_made(
+    brodmann, texts, tmp_path, monkeypatch, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    one = dictionary(tmp_path / "a.features")
+    (tmp_path / "mine.csv").write_text("feature,label\n3,three\n48,none\n")
+    code, _, err = brodmann("features", "page", "--features", one, "--texts", texts, *words, *QUICK)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "explorer").exists()
+
+
+def test_the_folder_in_which_it_is_called_may_be_named_with_a_dot(brodmann, texts, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    one = dictionary(tmp_path / "a.features")
+    left_out = "description,place,tokens,brain,views,probes,topics,lens,effects,neighbours,twins"
+    words = ("--texts", texts, "--folder", ".", "--without", left_out, "--most-rows", "2000")
+    code, _, err = brodmann("features", "page", "--features", one, *words)
+    assert code == 0, err
+    assert (here / "index.html").is_file()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(brodmann, tmp_path):

@@ -126,8 +126,9 @@ def test_an_unsound_answer_is_one_line(program, case):
             f"for i in asked: {ONE}\nsys.stdout.flush()\nsys.stdout.close()\nimport time\ntime.sleep(60)"
         ),
         "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
+        "while True: print()",
     ],
-    ids=["silent", "after one", "after all", "its child"],
+    ids=["silent", "after one", "after all", "its child", "empty lines"],
 )
 def test_one_that_hangs_is_stopped(program, source):
     began = time.monotonic()
@@ -154,6 +155,16 @@ def test_what_it_started_ends_with_it(program, tmp_path):
 def test_a_command_that_is_none(command):
     with pytest.raises(UserError, match="cannot be run"):
         ask(command, QUESTIONS)
+
+
+def test_what_a_describer_is_called_by_is_not_told_on():
+    with pytest.raises(UserError) as caught:
+        ask("/nowhere/describe --key sk-1", QUESTIONS)
+    assert "sk-1" not in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        ask("http://me:sk-1@127.0.0.1:9/sk-1?key=sk-1", QUESTIONS, seconds=5)
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "sk-1" not in str(caught.value)
 
 
 def test_no_shell_reads_the_command(tmp_path):

@@ -10,6 +10,7 @@ from .....analysis.interpretability.descriptions.controls import RANDOM, UNITS
 from ....studies.described import RANDOM_AS_UNITS, Described, Layer, Other, described
 from ..content import Column, Of, Section
 from ..looked import Asked, Looked
+from ..shards import without_folders
 
 _SENTENCES = {
     "r": "correlation of predicted and true activation on texts or pictures that the description has not seen",
@@ -34,7 +35,7 @@ def description(looked: Looked, asked: Asked) -> Section:
         {of: _columns(entries[of]) for of in looked.kinds},
         entries,
         controls=found.controls,
-        left_out=[f"description: {why}" for why in found.left_out],
+        left_out=[f"description: {without_folders(why)}" for why in found.left_out],
     )
 
 

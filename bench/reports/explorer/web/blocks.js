@@ -4,7 +4,7 @@
   const { make, number, percent } = B;
   const LONG = 40;
   const TITLES = {
-    n: "n", median: "median r", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
+    n: "n", rare: "too rare", median: "median r", all_median: "median, rare too", share_above_half: "r above .5", detection: "told from other texts", morans_i: "Moran's I", shared: "shared",
     fires: "loss where it fires", elsewhere: "loss elsewhere", kurtosis: "kurtosis", joins: "joins", held_out_r: "held-out r", selected_r: "r where it was chosen", shuffled_r: "r, shuffled",
   };
   const SHARES = new Set(["share_above_half", "detection", "shared", "coverage", "purity"]);
@@ -99,13 +99,16 @@
     },
   };
 
+  // A median is of those that fire often enough to be scored; where that leaves some out, that of all stands beside it.
+  const medianOf = one => one.rare ? `median of ${one.n} that fire often enough; of all that fire ${number(one.all_median)}` : `median of ${one.n ?? "all"}`;
+
   const description = {
     title: "Description", controls: true,
     draw: (value, { site, of }) => {
       const [kind, control] = value.control ?? [];
-      const rows = [{ name: "this description", value: value.r }, ...(value.control ? [{ name: kind, value: control, control: true }] : [])];
-      const held = controlsOf(site, "description", of);
-      for (const one of held) if (one.kind !== kind && one.median !== undefined) rows.push({ name: `${one.kind} (median of ${one.n ?? "all"})`, value: one.median, control: true });
+      const held = controlsOf(site, "description", of), own = held.find(one => one.kind === kind);
+      const rows = [{ name: "this description", value: value.r }, ...(value.control ? [{ name: own ? `${kind} (${medianOf(own)})` : kind, value: control, control: true }] : [])];
+      for (const one of held) if (one.kind !== kind && one.median !== undefined) rows.push({ name: `${one.kind} (${medianOf(one)})`, value: one.median, control: true });
       const facts = [["told from other texts", percent(value.detection)], ["of its mass", percent(value.coverage)], ["of the rows that hold it", percent(value.purity)]].filter(([, one]) => one !== "–");
       return make(
         "div", {},

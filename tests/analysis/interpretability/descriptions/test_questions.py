@@ -1,5 +1,7 @@
 """What a describer is shown comes from the part that describes; its predictions become a table of tokens."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted_texts import NAMES, WINDOW, kind, number, reading
@@ -36,6 +38,18 @@ def test_no_context_is_of_the_parts_that_choose_and_score(asked):
     assert said == sorted(said, reverse=True)
     assert said[0] == pytest.approx(largest[0], abs=1e-4)
     assert WINDOW > 26
+
+
+def test_no_token_of_another_document_of_the_window_is_shown():
+    shown = reading(n_documents=9)
+    shown = replace(shown, window=np.zeros_like(shown.window))  # one stream, as causal networks read it
+    evidence = Evidence.of(shown, names=["token"])
+    f = (1.0 + shown.groups)[:, None]
+    (one,) = questions(f, evidence, [0])
+    own = set((1.0 + shown.groups[evidence.parts.describes]).tolist())
+    for context in one["top"] + one["random"]:
+        assert {v for v in context["activations"] if v is not None} <= own
+        assert len({v for v in context["activations"] if v is not None}) == 1
 
 
 def test_predictions_are_found_by_exact_text_then_without_spaces_and_capitals(asked):

@@ -195,6 +195,7 @@ def _histogram(rng, n):
 def _description(rng, n):
     controls = [
         {"kind": kind, "n": 200, "median": median, "share_above_half": share, "detection": 0.8}
+        | {"rare": 150 if kind == "features" else 0, "all_median": 0.77 if kind == "features" else median}
         for kind, median, share in (
             ("features", 0.88, 0.95),
             ("units at the same rate", 0.63, 0.7),

@@ -1,6 +1,7 @@
 """A layer is read once, and every row knows its token, its place and its text; sections are kept as they are made."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,7 +51,6 @@ def of_layer(made):
 def few(monkeypatch):
     """Two sections: one that is made, one that cannot be."""
     made = []
-    from types import SimpleNamespace
 
     def refused(looked, asked):
         raise UserError("no sheet here")
@@ -80,6 +80,31 @@ def test_sections_that_are_made_are_kept_and_another_question_is_made_anew(looke
     assert json.dumps(plain(first.shards())) == json.dumps(plain(again.shards()))
     building.build([looked], Asked(topics=3), title="t", made={}, kept=tmp_path)
     assert len(few) == 2
+
+
+def test_what_a_describer_says_is_asked_anew_and_spoils_no_other_section(looked, few, monkeypatch, tmp_path):
+    said = []
+
+    def description(looked, asked):
+        said.append(asked.describer)
+        return Section("description", entries={"unit": [{"v": 1}] * looked.count("unit")})
+
+    modules = {".sections.histogram": of_layer(few), ".sections.description": description}
+    monkeypatch.setattr(
+        building,
+        "import_module",
+        lambda name, package: SimpleNamespace(histogram=modules[name], description=modules[name]),
+    )
+    monkeypatch.setattr(building, "SECTIONS", ("histogram", "description"))
+    for describer in (
+        None,
+        "python mine.py",
+        "python mine.py",
+        None,
+    ):  # the program may have changed in between
+        building.build([looked], Asked(describer=describer), title="t", made={}, kept=tmp_path)
+    assert said == [None, "python mine.py", "python mine.py"]
+    assert few == [looked.key]
 
 
 def test_an_unknown_section_is_named(looked):
