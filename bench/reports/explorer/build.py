@@ -20,13 +20,10 @@ SECTIONS = (
     "lens", "effects", "topics",
 )  # fmt: skip
 """In the order in which they are made; each is a function of that name in a module of that name."""
-<<<<<<< HEAD
 _DIGITS = {"place": 2, "neighbours": 2, "tokens": 2, "effects": 2}
 """Significant ones of long lists that are read at a glance; they are most of a page's size."""
-=======
 _NOT_ALL = ("others", "describer", "labels")
 """What is asked that does not decide what every section says."""
->>>>>>> h1
 
 
 def build(
@@ -92,9 +89,8 @@ def check_sections(names: Sequence[str]) -> None:
 
 
 def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Section:
-    anew = kept is None or (
-        name == "description" and asked.describer
-    )  # its program may be another one by now
+    # a describer's program may be another one by now
+    anew = name == "description" and asked.describer
     path = None if anew or kept is None else kept / f"{_digest(looked, name, asked)}.json"
     if path is not None and path.is_file():
         return _read(read_json(path))
@@ -103,16 +99,9 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
         section = make(looked, asked)
     except UserError as error:
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
-<<<<<<< HEAD
     entries = plain(section.entries, _DIGITS.get(name, 3))
     section = _read(plain(_written(replace(section, entries=entries))))
-    failed = section.left_out and (
-        asked.describer or (section.whole is None and not any(section.entries.values()))
-    )
-=======
-    section = _read(plain(_written(section)))
     failed = section.left_out and section.whole is None and not any(section.entries.values())
->>>>>>> h1
     if path is not None and not failed:  # what failed may be mended the next time
         write_json(path, _written(section))
     return section
