@@ -82,7 +82,7 @@
       "dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
       B.make("h2", { id: "help-title" }, "Keys"),
       B.make("table", {}, B.make("tbody", {}, KEYS.map(([key, what]) => B.make("tr", {}, B.make("td", {}, B.make("kbd", {}, key)), B.make("td", {}, what))))),
-      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. r of a description is how well it predicts activation on texts that it has not seen: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
+      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. r of a description is how well it predicts activation on texts or pictures that it was not made from: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
       B.make("button", { type: "button", onclick: () => dialog.close() }, "Close"),
     );
     document.body.append(dialog);
@@ -136,9 +136,19 @@
     main.style.minHeight = "";
     focus(held, last !== null && last !== here);
     last = here;
-    main.append(B.make("span", { id: "ready", hidden: true }));
-    document.body.dataset.ready = here;
     document.dispatchEvent(new CustomEvent("drawn", { detail: here }));
+    requestAnimationFrame(() => setTimeout(() => {
+      if (mine !== turn) return;
+      place.classList.add("whole");
+      // what scrolls can be scrolled by keys
+      for (const one of place.querySelectorAll(".scroll:not([tabindex])")) if (one.scrollWidth > one.clientWidth) {
+        one.tabIndex = 0;
+        one.setAttribute("role", "region");
+        if (!one.ariaLabel) one.setAttribute("aria-label", one.closest(".block")?.querySelector("h2")?.firstChild.textContent ?? "table");
+      }
+      main.append(B.make("span", { id: "ready", hidden: true }));
+      document.body.dataset.ready = here;
+    }));
   }
   B.draw = draw;
 
