@@ -5,7 +5,7 @@
   const NAMES = { sheet: "Sheet", feature: "Features", unit: "Units", table: "Table", probes: "Probes", lens: "Lens", topics: "Topics", effects: "Lesions", about: "About" };
   const OF = ["unit", "feature"];
   const KEYS = [
-    ["/", "search descriptions, words and tokens"], ["j  or  →", "next unit or feature"], ["k  or  ←", "the one before"], ["r", "one at random"],
+    ["/", "search descriptions, tokens and properties"], ["j  or  →", "next unit or feature"], ["k  or  ←", "the one before"], ["r", "one at random"],
     ["s", "the sheet"], ["t", "the table"], ["Esc", "leave the search, close this help"], ["?", "this help"],
   ];
   const named = page => Object.hasOwn(NAMES, page) ? NAMES[page] : page;
@@ -77,12 +77,13 @@
     byId("header").replaceChildren(bar, nav);
   }
 
+  const keys = (caption, rows) => B.make("table", {}, B.make("caption", {}, caption), B.make("tbody", {}, rows.map(([key, what]) => B.make("tr", {}, B.make("td", {}, B.make("kbd", {}, key)), B.make("td", {}, what)))));
   function help() {
     const dialog = B.make(
       "dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
       B.make("h2", { id: "help-title" }, "Keys"),
-      B.make("table", {}, B.make("tbody", {}, KEYS.map(([key, what]) => B.make("tr", {}, B.make("td", {}, B.make("kbd", {}, key)), B.make("td", {}, what))))),
-      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. r of a description is how well it predicts activation on texts or pictures that it was not made from: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
+      keys("Everywhere", KEYS), keys("On the sheet, once it is reached by Tab", B.sheet.keys),
+      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. Its mass is the sum of its activation, or, on the sheet, how much it writes into each unit. r of a description is how well it predicts activation on texts or pictures that it was not made from: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
       B.make("button", { type: "button", onclick: () => dialog.close() }, "Close"),
     );
     document.body.append(dialog);

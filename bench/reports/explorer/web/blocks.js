@@ -95,7 +95,7 @@
       };
       const row = column => {
         const value = column.values[id];
-        const name = make("th", { scope: "row", title: column.sentence || null }, column.title);
+        const name = make("th", { scope: "row", title: column.sentence || null }, B.breaking(column.title));
         if (column.kind === "category") return make("tr", {}, name, make("td", { colspan: 2, class: "number" }, column.categories[value] ?? "–"));
         return make("tr", {}, name, make("td", { class: "number" }, number(value), column.unit && ` ${column.unit}`), make("td", { class: "number faint" }, `${Math.round(100 * below(column))} %`));
       };
@@ -184,7 +184,7 @@
         "div", {},
         make("div", { class: "histogram", role: "img", "aria-label": said }, counts.map((one, i) => make("i", { class: edges[i + 1] <= 0 ? "minus" : null, title: `${number(edges[i])} to ${number(edges[i + 1])}: ${one}`, style: { height: height(one) } }))),
         make("div", { class: "axis", "aria-hidden": "true" }, make("span", {}, number(edges[0])), make("span", {}, "activation (heights by log of counts)"), make("span", {}, number(edges.at(-1)))),
-        silent !== undefined && silent !== null && make("p", { class: "small" }, `Active in ${(n - silent).toLocaleString("en")} of ${rows} (${percent((n - silent) / n)}).`),
+        silent > 0 && make("p", { class: "small" }, `Active in ${(n - silent).toLocaleString("en")} of ${rows} (${percent((n - silent) / n)}).`),
         make("details", { class: "small" }, make("summary", {}, "The counts as a table"), B.rows(counts.map((one, i) => ({ from: edges[i], to: edges[i + 1], rows: one })))),
       );
     },
@@ -268,8 +268,9 @@
       const verdict = value.matches.filter((one, i) => value.matches.findIndex(other => (other.site ?? null) === (one.site ?? null) && other.of === one.of) === i).map(match => {
         const floors = held.filter(one => (one.site === undefined || one.site === (match.site ?? null)) && !/median of all|directions/.test(one.kind) && typeof one.r === "number"), r = match.held_out_r ?? match.r;
         if (!floors.length || typeof r !== "number") return null;
+        const median = held.find(one => one.site === (match.site ?? null) && /median of all/.test(one.kind));
         const floor = floors.reduce((most, one) => one.r > most.r ? one : most), found = match.site ? whose(match.site) : match.where;
-        return make("p", { class: "small verdict" }, `${found[0].toUpperCase()}${found.slice(1)}: ${match.of ?? of} ${match.id} is the most alike, ${match.held_out_r === null || match.held_out_r === undefined ? "r" : "held-out r"} ${number(r)}, ${r > floor.r ? `more than the highest control (${floor.kind}: ${number(floor.r)}).` : `no more than a control (${floor.kind}: ${number(floor.r)}): the same one was not found there.`}`);
+        return make("p", { class: "small verdict" }, `${found[0].toUpperCase()}${found.slice(1)}: ${match.of ?? of} ${match.id} is the most alike, ${match.held_out_r === null || match.held_out_r === undefined ? "r" : "held-out r"} ${number(r)}, ${r > floor.r ? `more than the highest control (${floor.kind}: ${number(floor.r)})${median ? `; the median of all is ${number(median.r)}` : ""}.` : `no more than a control (${floor.kind}: ${number(floor.r)}): the same one was not found there.`}`);
       });
       const floor = one => make("tr", { class: "control" }, make("th", { scope: "row" }, called(one)), shows.map(key => make("td", { class: "number" }, one[key] === undefined ? "" : number(one[key]))));
       return make("div", {}, verdict, make("div", { class: "scroll", role: "region", "aria-label": "The most alike" }, make("table", { class: "whole" },
@@ -335,6 +336,7 @@
   // What silence costs where it fires, and how much of that is its own.
   function costs({ fires, elsewhere, other_fires: other, n_fires: n }, of) {
     if (typeof fires !== "number") return null;
+    if (!n && !fires && !elsewhere) return make("p", { class: "verdict" }, "It fires at none of the tokens that were read for this: its silence changes nothing.");
     const own = typeof other === "number" ? fires - other : null;
     return make("p", { class: "verdict" }, `Where it fires${n ? ` (${n} token${n === 1 ? "" : "s"})` : ""} the loss ${fires > 0 ? "rises" : "falls"} by ${number(Math.abs(fires))} nats`,
       own !== null && `, ${number(Math.abs(own))} ${own > 0 ? "more" : "less"} than where another ${of} is silenced at the same tokens`, typeof elsewhere === "number" && `; elsewhere it changes by ${number(elsewhere)}`, ".", n > 0 && n < 20 && " That is few tokens to judge by.");

@@ -2,10 +2,10 @@
 // Texts with shaded tokens, and pictures with the places that drive: [peak, first, values in hundredths of the largest].
 (() => {
   const STEPS = 100;
-  const MARKS = new Map([["\n", "↵"], ["\r", "␍"], ["\t", "⇥"], ["\x7f", "␡"]]);
-  // Single bytes of a vocabulary that no font draws: pictures of control characters, and numbers of those that have none.
+  const MARKS = new Map([["\n", "↵"], ["\r", "\\r"], ["\t", "⇥"]]);
+  // Single bytes of a vocabulary that no font draws, as descriptions write them.
   const hex = one => `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  const inLine = text => String(text).replace(/[\x00-\x1f\x7f-\xa0\xad]/g, one => MARKS.get(one) ?? (one < " " ? String.fromCharCode(0x2400 + one.charCodeAt(0)) : hex(one)));
+  const inLine = text => String(text).replace(/[\x00-\x1f\x7f-\xa0\xad]/g, one => MARKS.get(one) ?? hex(one));
 
   // A token as it can be seen on its own: a leading space is a dot, an end of line an arrow.
   function token(text) {

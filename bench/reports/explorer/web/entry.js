@@ -125,8 +125,8 @@
     const draw = site.facts.modality === "vision" ? B.context.picture : B.context.text;
     return B.make(
       "li", {},
-      B.make("h2", {}, B.link_to(site, of, id), description && B.make("span", {}, `r ${B.number(description.r)}`)),
-      B.make("p", {}, description?.text ?? B.make("span", { class: "faint" }, "no description")),
+      B.make("h2", {}, B.link_to(site, of, id), typeof description?.r === "number" && B.make("span", {}, `r ${B.number(description.r)}`)),
+      B.make("p", {}, description?.text ?? B.make("span", { class: "faint" }, why("description", { site, of, entry }))),
       top && shown && draw(shown, top, { max: 100 * examples.step, before: 6 }),
     );
   }
@@ -147,7 +147,7 @@
       B.make("button", { type: "button", onclick: B.random }, "Random"), B.make("a", { class: "button", href: B.open({ page: "table", of }) }, "Sort and filter"),
     );
     main.append(B.make("div", { class: "head" }, B.make("h1", {}, `${WORDS[of]}s ${from} to ${last} `, B.make("small", {}, `of ${n} · ${site.title}`)), pages()));
-    main.append(B.make("p", { class: "intro" }, `In the order of their numbers, which is no ranking: the first are no better than the last. r says how well a description predicts on ${site.facts.modality === "vision" ? "pictures" : "texts"} that it has not seen.`));
+    main.append(B.make("p", { class: "intro" }, `In the order of their numbers, which is no ranking: the first are no better than the last. r says how well a description predicts activation on ${site.facts.modality === "vision" ? "pictures" : "texts"} that it was not made from.`));
     if (from >= n) { main.append(B.say(`There are ${n} ${of}s.`)); return; }
     const sides = [site, beside].filter(one => one?.n[of] > from);
     const made = await Promise.all(sides.map(one => many(one, of, from)));

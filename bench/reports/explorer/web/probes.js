@@ -74,7 +74,7 @@
   function list(whole, current) {
     const shown = whole.properties.filter(each => each.shown), hidden = whole.properties.filter(each => !each.shown), skipped = Object.entries(whole.skipped || {});
     return B.make("nav", { class: "properties", "aria-label": "properties" }, B.make("h2", {}, "Properties"),
-      B.make("ul", {}, shown.map(each => B.make("li", {}, B.make("a", { href: B.link({ property: each.name }), "aria-current": each === current ? "true" : null }, each.name),
+      B.make("ul", {}, shown.map(each => B.make("li", {}, B.make("a", { href: B.link({ property: each.name }), "aria-current": each === current ? "true" : null }, B.breaking(each.name)),
         B.make("span", { class: "faint" }, ` ${B.number((each.mean_difference[0] || {}).f1)} by one, ${B.number(each.all_units)} by all`), each.optimal?.length ? B.make("span", { class: "badge", title: "the exact search has a certificate" }, "certificate") : null))),
       hidden.length ? B.chart.later(`Not shown: ${hidden.length}`, () => B.make("ul", { class: "hidden-ones" }, hidden.map(each => B.make("li", {}, why(each))))) : null,
       skipped.length ? B.chart.later(`Skipped: ${skipped.length}`, () => B.make("ul", {}, skipped.map(([name, reason]) => B.make("li", {}, `${name}: ${reason}`)))) : null);

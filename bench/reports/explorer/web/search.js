@@ -93,7 +93,7 @@
   B.searchField = () => {
     const input = B.make("input", {
       id: "search", type: "search", role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
-      "aria-label": "Search descriptions, words, promoted tokens and properties, or a number", placeholder: "Search descriptions, tokens, properties  ( / )", autocomplete: "off", spellcheck: "false",
+      "aria-label": "Search descriptions, words, promoted tokens and properties, or a number", placeholder: "Search words and properties  ( / )", autocomplete: "off", spellcheck: "false",
     });
     const panel = B.make("div", { class: "found", hidden: true });
     let at = -1, turn = 0;

@@ -84,7 +84,7 @@
       const mine = state.sort?.replace(/^-/, "") === name, down = state.sort?.startsWith("-");
       const next = !mine ? (kind === "number" ? `-${name}` : name) : down === (kind === "number") ? (down ? name : `-${name}`) : null;
       return make("th", { scope: "col", class: kind === "number" ? "number" : null, title: sentence || null, "aria-sort": mine ? (down ? "descending" : "ascending") : null },
-        make("button", { type: "button", id: `sort-${site.key}-${name || "number"}`, onclick: () => sorted(next) }, title));
+        make("button", { type: "button", id: `sort-${site.key}-${name || "number"}`, onclick: () => sorted(next) }, B.breaking(title)));
     };
     const width = [WIDTH.id, ...columns.map(one => WIDTH[one.kind])];
     const body = make("tbody");

@@ -41,6 +41,8 @@ def planted(section):
             section.entries["feature"][i] = {**section.entries["feature"][i], "silent": silent}
     if section.name == "tokens":
         section.entries["feature"][BYTES]["promoted"][:3] = [["\x1e", 3.0], ["\x85", 2.9], [" \x7f", 2.8]]
+    if section.name == "effects":
+        section.entries["feature"][SILENT].update(fires=0.0, elsewhere=0.0, other_fires=0.0, n_fires=0)
     if section.name == "twins":
         section.entries["feature"][HELD]["matches"][1]["held_out_r"] = 0.02
     if section.name == "neighbours":
@@ -206,6 +208,9 @@ def test_silence_is_told_in_a_sentence(page, asked):
         "Where it fires (300 tokens) the loss rises by 0.06 nats, 0.055 more than where another feature is silenced at "
         "the same tokens; elsewhere it changes by 0.02." in block(asked, "effects")
     )
+    asked.go(f"#/s0/feature/{SILENT}")
+    assert "its silence changes nothing" in block(asked, "effects")
+    assert "nats," not in block(asked, "effects")
 
 
 def test_neighbours_that_are_near_and_alike_are_named_and_lead_to_the_sheet(page, asked):
@@ -223,7 +228,7 @@ def test_bytes_that_no_font_draws_are_seen(page, asked):
     chips = asked.browser.run(
         "[...document.querySelectorAll('[data-block=tokens] .chips li')].slice(0, 3).map(e => e.firstChild.data)"
     )
-    assert chips == ["␞", "\\x85", "·␡"]
+    assert chips == ["\\x1e", "\\x85", "·\\x7f"]
 
 
 def test_of_a_long_group_of_numbers_the_furthest_from_zero_stand_first(page, asked):
