@@ -124,9 +124,10 @@
     delete document.body.dataset.ready;
     byId("ready")?.remove();
     const held = active?.id && active !== main && active !== document.body ? active.id : null;
+    const high = last ? `${main.offsetHeight}px` : ""; // before anything changes, so that nothing is laid out for it
     header(B.state, B.site(state.site) ?? B.index.sites[0]);
     const place = B.make("div", { class: `page ${state.page}` });
-    main.style.minHeight = last ? `${main.offsetHeight}px` : "";
+    main.style.minHeight = high;
     main.replaceChildren(place);
     document.title = [state.id === null ? named(state.page) : `${state.page} ${state.id}`, B.index.title].filter(Boolean).join(" · ");
     try { await fill(place, B.state); } catch (error) {
