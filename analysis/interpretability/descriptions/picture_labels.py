@@ -47,5 +47,6 @@ def _table(keys: Keys, part: Part) -> csc_array:
 
 
 add_family(
-    Family("picture", "picture", "fires on pictures of", "labels of the picture", _keys, _table), __name__
+    Family("picture", "picture", "fires on pictures labeled", "labels of the picture", _keys, _table),
+    __name__,
 )

@@ -5,7 +5,7 @@
   const NAMES = { sheet: "Sheet", feature: "Features", unit: "Units", table: "Table", probes: "Probes", lens: "Lens", topics: "Topics", effects: "Lesions", about: "About" };
   const OF = ["unit", "feature"];
   const KEYS = [
-    ["/", "search descriptions, words and tokens"], ["j  or  →", "next unit or feature"], ["k  or  ←", "the one before"], ["r", "one at random"],
+    ["/", "search descriptions, tokens and properties"], ["j  or  →", "next unit or feature"], ["k  or  ←", "the one before"], ["r", "one at random"],
     ["s", "the sheet"], ["t", "the table"], ["Esc", "leave the search, close this help"], ["?", "this help"],
   ];
   const named = page => Object.hasOwn(NAMES, page) ? NAMES[page] : page;
@@ -77,12 +77,13 @@
     byId("header").replaceChildren(bar, nav);
   }
 
+  const keys = (caption, rows) => B.make("table", {}, B.make("caption", {}, caption), B.make("tbody", {}, rows.map(([key, what]) => B.make("tr", {}, B.make("td", {}, B.make("kbd", {}, key)), B.make("td", {}, what)))));
   function help() {
     const dialog = B.make(
       "dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
       B.make("h2", { id: "help-title" }, "Keys"),
-      B.make("table", {}, B.make("tbody", {}, KEYS.map(([key, what]) => B.make("tr", {}, B.make("td", {}, B.make("kbd", {}, key)), B.make("td", {}, what))))),
-      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. r of a description is how well it predicts activation on texts that it has not seen: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
+      keys("Everywhere", KEYS), keys("On the sheet, once it is reached by Tab", B.sheet.keys),
+      B.make("p", { class: "small" }, "A unit is a neuron or channel of the layer; a feature is a direction of its sparse dictionary. Its mass is the sum of its activation, or, on the sheet, how much it writes into each unit. r of a description is how well it predicts activation on texts or pictures that it was not made from: read it beside that of the controls. Every view is in the address, and can be sent as a link."),
       B.make("button", { type: "button", onclick: () => dialog.close() }, "Close"),
     );
     document.body.append(dialog);
@@ -123,9 +124,10 @@
     delete document.body.dataset.ready;
     byId("ready")?.remove();
     const held = active?.id && active !== main && active !== document.body ? active.id : null;
+    const high = last ? `${main.offsetHeight}px` : ""; // before anything changes, so that nothing is laid out for it
     header(B.state, B.site(state.site) ?? B.index.sites[0]);
     const place = B.make("div", { class: `page ${state.page}` });
-    main.style.minHeight = last ? `${main.offsetHeight}px` : "";
+    main.style.minHeight = high;
     main.replaceChildren(place);
     document.title = [state.id === null ? named(state.page) : `${state.page} ${state.id}`, B.index.title].filter(Boolean).join(" · ");
     try { await fill(place, B.state); } catch (error) {
@@ -136,9 +138,19 @@
     main.style.minHeight = "";
     focus(held, last !== null && last !== here);
     last = here;
-    main.append(B.make("span", { id: "ready", hidden: true }));
-    document.body.dataset.ready = here;
     document.dispatchEvent(new CustomEvent("drawn", { detail: here }));
+    requestAnimationFrame(() => setTimeout(() => {
+      if (mine !== turn) return;
+      place.classList.add("whole");
+      // what scrolls can be scrolled by keys
+      for (const one of place.querySelectorAll(".scroll:not([tabindex])")) if (one.scrollWidth > one.clientWidth) {
+        one.tabIndex = 0;
+        one.setAttribute("role", "region");
+        if (!one.ariaLabel) one.setAttribute("aria-label", one.closest(".block")?.querySelector("h2")?.firstChild.textContent ?? "table");
+      }
+      main.append(B.make("span", { id: "ready", hidden: true }));
+      document.body.dataset.ready = here;
+    }));
   }
   B.draw = draw;
 

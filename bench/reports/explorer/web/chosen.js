@@ -1,7 +1,7 @@
 "use strict";
 // What is chosen on a sheet: who they are, and their mean beside all, beside the same shape elsewhere, beside random ones.
 (() => {
-  const ROWS = 50;
+  const ROWS = 50, PREFERRED = 3;
 
   // What is compared: the mean of numbers, or the share of the commonest category, whichever that is at each place.
   function measured(scale) {
@@ -29,6 +29,28 @@
     return [table, B.make("p", { class: "faint" }, words)];
   }
 
+  // The properties that the chosen ones answer to most beyond all others, each beside the same shape elsewhere; and the commonest that they prefer.
+  function prefers(shared, k, ids) {
+    const site = shared.sites[k], place = shared.places[k], mean = (some, values) => { let sum = 0, n = 0; for (const i of some) if (B.colors.isNumber(values[i])) { sum += values[i]; n++; } return n ? sum / n : null; };
+    const every = Array.from({ length: place.n }, (_, i) => i), columns = site.columns[shared.of].filter(one => one.kind === "number" && one.name.startsWith("t."));
+    const beyond = ({ values }) => {
+      const all = mean(every, values), sd = Math.sqrt(mean(every, values.map(one => (B.colors.isNumber(one) ? (one - all) ** 2 : null))) || 0), own = mean(ids, values);
+      return sd > 0 && own !== null ? (own - all) / sd : -Infinity;
+    };
+    if (!columns.length) return null;
+    const ranked = columns.map(column => ({ column, z: beyond(column) })).filter(one => Number.isFinite(one.z)).sort((a, b) => b.z - a.z).slice(0, PREFERRED);
+    const rows = ranked.map(({ column }) => {
+      const found = B.places.control(place, ids, column.values), control = found.places.n >= 19 ? found.places : found.draws;
+      return [B.make("a", { href: B.link({ colour: column.name }) }, column.title), found.mean, found.all, control.mean, share(control)[1]];
+    });
+    const category = B.column(site, shared.of, "preferred.property") ?? B.column(site, shared.of, "preferred"), counts = new Map();
+    if (category?.kind === "category") for (const id of ids) if (category.values[id] >= 0) counts.set(category.values[id], (counts.get(category.values[id]) || 0) + 1);
+    const [most, n] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+    return [B.chart.table(`what they answer to: of ${columns.length} properties the ${rows.length} furthest above all ${shared.of}s`, ["property", "their mean", `all ${shared.of}s`, "elsewhere", "p"], rows, { class: "prefers" }),
+      B.make("p", { class: "faint" }, n ? `${category.title}, the commonest: ${category.categories[most]}, ${n} of ${ids.length} (${category.values.filter(one => one === most).length} of all ${place.n}). ` : "",
+        `Elsewhere: ${place.onSheet ? "the same shape at other places, or random ones where there are few" : "random ones"}; p is of one property, and these are the best of ${columns.length}.`)];
+  }
+
   function list(shared, k, scale) {
     const site = shared.sites[k], ids = shared.selected[k], texts = B.column(site, shared.of, "description");
     const shown = ids.slice(0, ROWS), shows = texts && scale.column.name !== "description";
@@ -46,7 +68,7 @@
     if (!n) {
       return B.make("div", { class: "chosen" }, head, B.make("p", { class: "faint" }, "Draw around some with the lasso, hold Shift with the arrow keys, or press Space."));
     }
-    return B.make("div", { class: "chosen" }, head, scale ? [means(shared.places[k], ids, scale), list(shared, k, scale)] : null);
+    return B.make("div", { class: "chosen" }, head, scale ? [means(shared.places[k], ids, scale), prefers(shared, k, ids), list(shared, k, scale)] : null);
   };
 
   const BINS = 24;

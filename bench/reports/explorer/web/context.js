@@ -2,15 +2,17 @@
 // Texts with shaded tokens, and pictures with the places that drive: [peak, first, values in hundredths of the largest].
 (() => {
   const STEPS = 100;
-  const MARKS = new Map([["\n", "↵"], ["\r", "␍"], ["\t", "⇥"]]);
+  const MARKS = new Map([["\n", "↵"], ["\r", "\\r"], ["\t", "⇥"]]);
+  // Single bytes of a vocabulary that no font draws, as descriptions write them.
+  const hex = one => `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const inLine = text => String(text).replace(/[\x00-\x1f\x7f-\xa0\xad]/g, one => MARKS.get(one) ?? hex(one));
 
   // A token as it can be seen on its own: a leading space is a dot, an end of line an arrow.
   function token(text) {
-    const seen = String(text).replace(/[\n\r\t]/g, one => MARKS.get(one)).replace(/^ +/, one => "·".repeat(one.length));
+    const seen = inLine(text).replace(/^ +/, one => "·".repeat(one.length));
     return seen === "" ? "∅" : seen;
   }
 
-  const inLine = text => String(text).replace(/[\n\r\t]/g, one => MARKS.get(one));
   const activation = (value, max) => value === null ? "not read" : max === null ? `${value} %` : B.number(value * max / STEPS);
 
   // The last of `starts` (ascending) that is not after `place`.
@@ -93,5 +95,5 @@
     return B.make("figure", {}, canvas, B.make("figcaption", {}, label));
   }
 
-  B.context = { text, picture, token, within };
+  B.context = { text, picture, token, within, inLine };
 })();

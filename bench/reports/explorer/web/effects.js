@@ -4,7 +4,7 @@
   const WHERE = ["where it fires", "elsewhere", "specific"];
   const DONE = [["lesion", "its units silenced"], ["edit", "the feature taken out"], ["steer", "the feature pushed"]];
   const PARTS = 8; // read at a time
-  const HOW = { other: "a step as long along another", elsewhere: "elsewhere" };
+  const HOW = { other: "another silenced at the same tokens", elsewhere: "elsewhere" };
 
   // The loss where each fires beside what it is held against; "elsewhere" stands in every entry alone, the other in columns.
   async function pairs(site, of, how, progress) {
@@ -82,7 +82,7 @@
   }
 
   function points(sites, of, places) {
-    let how = "other";
+    let how = Object.hasOwn(HOW, B.state.against ?? "") ? B.state.against : "other";
     const read = async () => {
       const turn = how, found = await Promise.all(sites.map((site, k) => (places[k] ? pairs(site, of, how, n => { places[k].replaceChildren(B.make("p", { role: "status" }, `${n} of ${site.n[of]} ${of}s read`)); }) : [])));
       if (turn !== how) return;
@@ -90,8 +90,8 @@
       const limits = range(shown.flat().flatMap(one => [one.x, one.y]));
       sites.forEach((site, k) => places[k]?.replaceChildren(...(shown[k].length ? [scatter(site, of, shown[k], limits, how, sites.length), most(site, of, shown[k], how)] : [B.make("p", { class: "faint" }, `No ${of} was silenced by itself.`)])));
     };
-    const select = B.make("select", { id: "against", onchange: () => { how = select.value; return read(); } }, Object.entries(HOW).map(([key, text]) =>
-      B.make("option", { value: key }, text + (sites.some(site => !inColumns(site, of, key)) && sites.some(site => site.n[of] > PARTS * B.index.per_shard) ? ` (reads all ${of}s)` : ""))));
+    const select = B.make("select", { id: "against", onchange: () => { how = select.value; B.go({ against: how === "other" ? null : how }, { replace: true }); return read(); } }, Object.entries(HOW).map(([key, text]) =>
+      B.make("option", { value: key, selected: key === how }, text + (sites.some(site => !inColumns(site, of, key)) && sites.some(site => site.n[of] > PARTS * B.index.per_shard) ? ` (reads all ${of}s)` : ""))));
     return { read, choice: B.make("label", { class: "field" }, B.make("span", {}, "Held against "), select) };
   }
 

@@ -19,6 +19,9 @@ B.number = value => value === null || value === undefined ? "–"
   : Math.abs(value) >= 0.001 ? String(Number(value.toPrecision(3)))
   : value.toExponential(1);
 
+// A name that may break after its underscores.
+B.breaking = text => String(text).split("_").flatMap((one, i) => (i ? ["_", B.make("wbr"), one] : [one]));
+
 // A share in percent; a line in the place of what is not there.
 B.percent = value => value === null || value === undefined ? "–" : `${Number((100 * value).toPrecision(2))} %`;
 B.say = (...what) => B.make("p", { class: "say" }, ...what);

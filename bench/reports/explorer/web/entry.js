@@ -14,11 +14,20 @@
 
   const material = site => B.get(`material/${site.material}`).catch(() => null);
 
+  // Why a part is empty: most need activity, and this one has none, or little.
+  const RARE = 50;
+  function why(name, { site, of, entry }) {
+    const { n, silent } = entry?.histogram ?? {}, active = n - silent, rows = site.facts.modality === "vision" ? "places" : "tokens";
+    if (active === 0) return `The ${of} is never active in these ${n.toLocaleString("en")} ${rows}.`;
+    if (active < RARE) return `The ${of} is active at ${active} of these ${n.toLocaleString("en")} ${rows}: too few for this.`;
+    return name === "description" ? `No description was found for this ${of}.` : `This was not measured for this ${of}.`;
+  }
+
   async function block(name, value, about, tag) {
     const kind = B.blocks[name];
     const id = `${name}-${about.site.key}`;
     const box = B.make("section", { class: "block", "data-block": name, "aria-labelledby": id }, B.make("h2", { id }, kind?.title ?? name, tag && B.make("span", { class: "faint small" }, tag)));
-    if (value === undefined) { box.append(B.make("p", { class: "faint" }, "Nothing here for this one.")); return box; }
+    if (value === undefined || value === null) { box.append(B.make("p", { class: "faint" }, why(name, about))); return box; }
     try {
       const made = await (kind ? kind.draw(value, about) : B.facts(value));
       if (!made) return null;
@@ -48,11 +57,10 @@
 
   function tools(state, site, of, id) {
     const n = site.n[of], turn = by => B.open({ page: of, id: (id + by + n) % n });
-    const copied = B.make("button", { type: "button", onclick: () => copy(copied) }, "Copy link");
     return B.make(
       "div", { class: "tools" },
       B.make("a", { class: "button", href: turn(-1), rel: "prev" }, `← ${(id - 1 + n) % n}`), B.make("a", { class: "button", href: turn(1), rel: "next" }, `${(id + 1) % n} →`),
-      B.make("button", { type: "button", onclick: B.random }, "Random"), copied,
+      B.make("button", { type: "button", onclick: B.random }, "Random"), B.copyLink(),
       site.sheet && B.pages.sheet && B.make("a", { class: "button", href: B.open({ page: "sheet", of, selected: String(id) }) }, "On the sheet"),
     );
   }
@@ -68,6 +76,12 @@
     }
     setTimeout(() => { button.textContent = before; }, 1500);
   }
+
+  // The address holds the whole view.
+  B.copyLink = () => {
+    const button = B.make("button", { type: "button", onclick: () => copy(button) }, "Copy link");
+    return button;
+  };
 
   function heading(of, id, site, right) {
     return B.make(
@@ -111,8 +125,8 @@
     const draw = site.facts.modality === "vision" ? B.context.picture : B.context.text;
     return B.make(
       "li", {},
-      B.make("h2", {}, B.link_to(site, of, id), description && B.make("span", {}, `r ${B.number(description.r)}`)),
-      B.make("p", {}, description?.text ?? B.make("span", { class: "faint" }, "no description")),
+      B.make("h2", {}, B.link_to(site, of, id), typeof description?.r === "number" && B.make("span", {}, `r ${B.number(description.r)}`)),
+      B.make("p", {}, description?.text ?? B.make("span", { class: "faint" }, why("description", { site, of, entry }))),
       top && shown && draw(shown, top, { max: 100 * examples.step, before: 6 }),
     );
   }
@@ -133,7 +147,7 @@
       B.make("button", { type: "button", onclick: B.random }, "Random"), B.make("a", { class: "button", href: B.open({ page: "table", of }) }, "Sort and filter"),
     );
     main.append(B.make("div", { class: "head" }, B.make("h1", {}, `${WORDS[of]}s ${from} to ${last} `, B.make("small", {}, `of ${n} · ${site.title}`)), pages()));
-    main.append(B.make("p", { class: "intro" }, `In the order of their numbers, which is no ranking: the first are no better than the last. r says how well a description predicts on ${site.facts.modality === "vision" ? "pictures" : "texts"} that it has not seen.`));
+    main.append(B.make("p", { class: "intro" }, `In the order of their numbers, which is no ranking: the first are no better than the last. r says how well a description predicts activation on ${site.facts.modality === "vision" ? "pictures" : "texts"} that it was not made from.`));
     if (from >= n) { main.append(B.say(`There are ${n} ${of}s.`)); return; }
     const sides = [site, beside].filter(one => one?.n[of] > from);
     const made = await Promise.all(sides.map(one => many(one, of, from)));

@@ -7,6 +7,7 @@
   ];
   const LEAST = 0.4; // where the axis of F1 begins, unless something is lower
 
+  const documentsOf = site => (site.facts.modality === "vision" ? "pictures" : "documents");
   const best = one => one.trivial.reduce((most, each) => (!most || each.f1 > most.f1 ? each : most), null);
   const top = points => (points || []).reduce((most, each) => (!most || each.f1 > most.f1 ? each : most), null);
 
@@ -62,8 +63,8 @@
   function one(found, site, of, shared) {
     const made = series(found, shared.ks), width = B.chart.room(shared.columns, 620, 284);
     const chart = B.chart.lines(made, { width, height: 300, x: { low: shared.ks[0], high: shared.ks[shared.ks.length - 1], log: true, title: `k ${of}s`, ticks: shared.ks.map(k => [k, String(k)]) },
-      y: { low: shared.low, high: 1, title: "F1 on other documents" }, label: `F1 of ${found.name} over the number of ${of}s, ${made.length} lines` });
-    const documents = Array.isArray(found.n_documents) ? ` of ${found.n_documents.join(" and ")} documents` : "";
+      y: { low: shared.low, high: 1, title: `F1 on other ${documentsOf(site)}` }, label: `F1 of ${found.name} over the number of ${of}s, ${made.length} lines` });
+    const documents = Array.isArray(found.n_documents) ? ` of ${found.n_documents.join(" and ")} ${documentsOf(site)}` : "";
     const sentence = text => `${String(text).replace(/\.$/, "")}.`;
     return [B.make("p", {}, `${sentence(found.sentence)} Trained on ${found.n_train} rows, tested on ${found.n_test}${documents}.${found.confound ? ` What could tell it as well: ${sentence(found.confound)}` : ""}`),
       B.make("figure", { class: "probe" }, chart, B.chart.key(made)), toSheet(found, site, of), certificate(found, site, of),
@@ -73,8 +74,8 @@
   function list(whole, current) {
     const shown = whole.properties.filter(each => each.shown), hidden = whole.properties.filter(each => !each.shown), skipped = Object.entries(whole.skipped || {});
     return B.make("nav", { class: "properties", "aria-label": "properties" }, B.make("h2", {}, "Properties"),
-      B.make("ul", {}, shown.map(each => B.make("li", {}, B.make("a", { href: B.link({ property: each.name }), "aria-current": each === current ? "true" : null }, each.name),
-        B.make("span", { class: "faint" }, ` ${B.number((each.mean_difference[0] || {}).f1)} by one, ${B.number(each.all_units)} by all`)))),
+      B.make("ul", {}, shown.map(each => B.make("li", {}, B.make("a", { href: B.link({ property: each.name }), "aria-current": each === current ? "true" : null }, B.breaking(each.name)),
+        B.make("span", { class: "faint" }, ` ${B.number((each.mean_difference[0] || {}).f1)} by one, ${B.number(each.all_units)} by all`), each.optimal?.length ? B.make("span", { class: "badge", title: "the exact search has a certificate" }, "certificate") : null))),
       hidden.length ? B.chart.later(`Not shown: ${hidden.length}`, () => B.make("ul", { class: "hidden-ones" }, hidden.map(each => B.make("li", {}, why(each))))) : null,
       skipped.length ? B.chart.later(`Skipped: ${skipped.length}`, () => B.make("ul", {}, skipped.map(([name, reason]) => B.make("li", {}, `${name}: ${reason}`)))) : null);
   }
@@ -91,7 +92,7 @@
       return same[k].shown ? one(same[k], each, wholes[k].of || "unit", shared) : B.make("p", { class: "not-shown" }, why(same[k]));
     };
     const of = wholes[0].of || "unit";
-    main.append(B.make("h1", {}, "Probes"), B.make("p", { class: "intro" }, `How few ${of}s tell a property, on documents that they were not chosen on. A property that length, frequency or luminance tell as well is not shown.`),
+    main.append(B.make("h1", {}, "Probes"), B.make("p", { class: "intro" }, `How few ${of}s tell a property, on ${documentsOf(site)} that they were not chosen on. A property that length, frequency or luminance tell as well is not shown.`),
       B.make("div", { class: "with-list" }, list(wholes[0], current), B.make("div", {}, current ? B.make("h2", {}, current.name) : B.make("p", {}, "No property is told better by units than by what needs none."), B.sides.columns(site, beside, side))));
   }
 

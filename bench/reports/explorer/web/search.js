@@ -1,7 +1,8 @@
 "use strict";
-// Search over descriptions, labels, top words and promoted tokens: every word of the question has to be there.
+// Search over descriptions, labels, top words, promoted tokens and names of columns: every word asked for has to be there.
 (() => {
-  const MOST = 12;
+  const MOST = 12, COLUMNS = 6;
+  const NOUN = /^(features?|units?|neurons?|channels?)$/;
   const lowered = new WeakMap();
 
   async function texts(site, of) {
@@ -63,7 +64,23 @@
     return { found, n };
   }
 
+  // Properties and other columns of numbers that a question names: a list of all by that number, and the probe of a property.
+  function named(site, q) {
+    const asked = words(q), found = [];
+    const holds = text => asked.every(one => ` ${text.toLowerCase().replaceAll("_", " ")} `.includes(` ${one.replaceAll("_", " ")} `));
+    for (const of of ["feature", "unit"]) {
+      if (!site.n[of]) continue;
+      for (const column of site.columns[of]) if (column.kind === "number" && holds(column.title)) {
+        const probe = column.name.startsWith("t.") && site.sections.whole.includes("probes") ? column.name.slice(2) : null;
+        found.push({ name: `${of}s`, text: `by ${column.title}`, href: B.open({ site: site.key, page: "table", of, sort: `-${column.name}`, selected: null }), probe });
+      }
+    }
+    const probes = [...new Set(found.map(one => one.probe).filter(Boolean))].map(name => ({ name: "probe", text: `of ${name}`, href: B.open({ site: site.key, page: "probes", property: name }) }));
+    return asked.join("").length < 3 ? [] : [...found, ...probes].slice(0, COLUMNS);
+  }
+
   function option(site, one, i) {
+    if (one.href) return B.make("li", { id: `found-${i}`, role: "option", "aria-selected": "false", "data-href": one.href }, B.make("span", {}, one.name), B.make("span", {}, one.text));
     const description = B.column(site, one.of, "description")?.values[one.id];
     return B.make(
       "li", { id: `found-${i}`, role: "option", "aria-selected": "false", "data-href": B.open({ site: site.key, page: one.of, id: one.id }) },
@@ -76,7 +93,7 @@
   B.searchField = () => {
     const input = B.make("input", {
       id: "search", type: "search", role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
-      "aria-label": "Search descriptions, words and promoted tokens, or a number", placeholder: "Search descriptions and tokens  ( / )", autocomplete: "off", spellcheck: "false",
+      "aria-label": "Search descriptions, words, promoted tokens and properties, or a number", placeholder: "Search words and properties  ( / )", autocomplete: "off", spellcheck: "false",
     });
     const panel = B.make("div", { class: "found", hidden: true });
     let at = -1, turn = 0;
@@ -92,17 +109,24 @@
       all[at].scrollIntoView({ block: "nearest" });
     }
     function leave(href) { close(); input.value = ""; input.blur(); location.hash = href; }
-    const all = of => B.open({ page: "table", of, q: input.value.trim(), selected: null });
+    const all = (of, q) => B.open({ page: "table", of, q, selected: null });
 
     async function ask() {
       const q = input.value.trim(), mine = ++turn, site = B.site(B.state.site);
       if (!q || !site) { close(); return; }
-      const { found, n } = await answers(site, q);
+      // “French features” asks for French ones
+      const bare = words(q).filter(one => !NOUN.test(one)).join(" ") || q;
+      let asked = q, { found, n } = await answers(site, q);
+      if (!n && bare !== q) { asked = bare; ({ found, n } = await answers(site, bare)); }
       if (mine !== turn) return;
       at = -1;
-      const href = all(found[0]?.of);
+      const columns = /^#?\d+$/.test(q) ? [] : named(site, bare), of = found.find(one => one.of)?.of;
+      const href = all(of, asked);
+      const said = n ? `${n} found in ${site.title}` : columns.length ? `no description or token of ${site.title} holds “${asked}”; these numbers do` : `nothing in ${site.title} holds “${q}”`;
+      // what is called just so stands first
+      found = [...columns, ...found];
       panel.replaceChildren(B.make(
-        "div", {}, B.make("p", { role: "status" }, n ? `${n} found in ${site.title}` : `nothing in ${site.title} holds “${q}”`),
+        "div", {}, B.make("p", { role: "status" }, said),
         B.make("ul", { id: "found", role: "listbox", "aria-label": "Found" }, found.map((one, i) => option(site, one, i))),
         n > 0 && B.make("p", {}, B.make("a", { href, onclick: event => { event.preventDefault(); leave(href); } }, "All of them as a table")),
       ));

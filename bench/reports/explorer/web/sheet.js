@@ -21,9 +21,17 @@
   }
   function chosenColumn(groups, wanted) {
     const all = [...groups.values()].flat();
-    const first = FIRST.map(one => (groups.get(one) || []).find(column => column.kind !== "text")).find(Boolean);
+    const first = FIRST.map(one => (groups.get(one) || []).find(column => column.kind !== "text" && !/not shown:/.test(column.sentence || ""))).find(Boolean);
     return all.find(one => one.name === wanted) || first || all[0] || null;
   }
+
+  // The part of the sheet that is seen, in the address: zoom, and the middle in shares of both sides.
+  function windowOf(text) {
+    const [zoom, u, v] = String(text ?? "").split("_").map(Number);
+    return zoom >= 1 && zoom <= 20 && u >= 0 && u <= 1 && v >= 0 && v <= 1 ? { zoom, u, v } : null;
+  }
+  const wrote = ({ zoom, u, v }) => [zoom, u, v].map(one => Number(one.toFixed(3))).join("_");
+  const written = (now, first) => (wrote(now) === wrote(first) ? null : wrote(now));
 
   // What is said of one: on its card, and aloud.
   const card = (shared, scales) => (k, id) => {
@@ -62,7 +70,7 @@
       const site = shared.sites[k], absent = Array.from({ length: place.n }, (_, i) => i).filter(i => !place.placed(i)).length, whose = shared.sites.length > 1 ? `${shared.sites[k].title}: ` : "";
       return [place.onSheet ? null : `${whose}no sheet: ${shared.of}s are laid out by number, so that neighbours mean nothing.`,
         absent ? `${whose}${absent} ${shared.of}s have no place and are not drawn; they stand in the table.` : null,
-        place.onSheet && !whose ? `${site.sheet.said ? `${site.sheet.said}${place.periodic ? "; " : "."}` : ""}${place.periodic ? "the sheet goes on at its other edge." : ""}` : null];
+        place.onSheet && !whose ? `${site.sheet.said ? `${site.sheet.said.replace(/, native$/, ", where the network itself has them")}${place.periodic ? "; " : "."}` : ""}${place.periodic ? "the sheet goes on at its other edge." : ""}` : null];
     });
     if (shared.window.zoom > 1) said.push(`shown closer: most ${shared.of}s write into units all over the sheet, so that the centers of their mass lie near its middle.`);
     return [...said, B.sides.sentence(shared)].filter(Boolean).map(one => (shared.sites.length > 1 ? one : one[0].toUpperCase() + one.slice(1)));
@@ -89,7 +97,14 @@
     const boards = shared.sites.map((one, k) => B.board(shared, k, { say, tool: () => tool, card: card(shared, () => scales),
       open: (side, id) => B.go({ site: shared.sites[side].key, page: of, id, beside: null }) }));
     const closer = B.board.fitted(shared.places[0]);
-    shared.window = closer;
+    shared.window = { ...(windowOf(state.view) ?? closer) };
+    shared.ownLimits = state.own === "1" && shared.sites.length > 1;
+    let waits = 0;
+    shared.listen(what => {
+      if (what !== "window") return;
+      clearTimeout(waits);
+      waits = setTimeout(() => { if (root.isConnected) B.go({ view: written(shared.window, closer) }, { replace: true }); }, 200);
+    });
     const legend = B.make("div"), graphs = boards.map(() => B.make("div")), chosen = boards.map(() => B.make("div")), tables = boards.map(() => B.make("div"));
     const width = B.chart.room(2, 470);
 
@@ -116,13 +131,13 @@
       radios("tool", "Drag to", [["lasso", "select"], ["move", "move"]], tool, value => { tool = value; touch(); }),
       button("+", "zoom in (+, or Ctrl and the wheel)", () => boards[0].zoom(1.5)), button("−", "zoom out (−, or Ctrl and the wheel)", () => boards[0].zoom(1 / 1.5)), button("whole", "show the whole sheet", () => shared.look({ zoom: 1, u: 0.5, v: 0.5 })),
       closer.zoom > 1 ? button("closer", `show the middle, where most ${of}s lie`, () => shared.look(closer)) : null,
-      button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }));
+      button("clear", "select nothing", () => { shared.choose(0, []); say("nothing selected"); }), B.copyLink());
     const both = site.n[other] && (of === "unit" ? B.places(site, "feature") : B.places(site, "unit")).onSheet && B.places(site, of).onSheet;
     const controls = B.make("div", { class: "choices" },
       site.n[other] ? radios("of", "Show", [["unit", `units (${site.n.unit})`], ["feature", `features (${site.n.feature})`]], of, value => change({ of: value, selected: null }, `input[name=of][value=${value}]`)) : null,
       both ? B.make("label", { class: "choice" }, B.make("input", { type: "checkbox", id: "both", checked: state.show === "both", onchange: event => { B.go({ show: event.target.checked ? "both" : null }, { replace: true }); for (const one of boards) one.draw(); } }), ` and ${other}s, plain`) : null,
       colourMenu(groups, column, name => { column = chosenColumn(groups, name); B.go({ colour: name, of }, { replace: true }); recolour(); }),
-      shared.sites.length > 1 ? B.make("label", { class: "choice" }, B.make("input", { type: "checkbox", id: "own", onchange: event => { shared.ownLimits = event.target.checked; recolour(); } }), " each with limits of its own") : null,
+      shared.sites.length > 1 ? B.make("label", { class: "choice" }, B.make("input", { type: "checkbox", id: "own", checked: shared.ownLimits, onchange: event => { shared.ownLimits = event.target.checked; B.go({ own: shared.ownLimits ? "1" : null }, { replace: true }); recolour(); } }), " each with limits of its own") : null,
       tools);
 
     const many = shared.sites.length > 1;

@@ -57,7 +57,7 @@
     return order(ids, B.column(site, of, name), down);
   }
 
-  const shown = (column, value) => column.kind === "category" ? column.categories[value] ?? "–" : column.kind === "text" ? value ?? "–" : number(value);
+  const shown = (column, value) => column.kind === "category" ? column.categories[value] ?? "–" : column.kind === "text" ? B.context.inLine(value ?? "–") : number(value);
 
   // Commas, quotes and ends of lines in quotes; a text that a spreadsheet would take for a formula, as text.
   function field(value) {
@@ -84,7 +84,7 @@
       const mine = state.sort?.replace(/^-/, "") === name, down = state.sort?.startsWith("-");
       const next = !mine ? (kind === "number" ? `-${name}` : name) : down === (kind === "number") ? (down ? name : `-${name}`) : null;
       return make("th", { scope: "col", class: kind === "number" ? "number" : null, title: sentence || null, "aria-sort": mine ? (down ? "descending" : "ascending") : null },
-        make("button", { type: "button", id: `sort-${site.key}-${name || "number"}`, onclick: () => sorted(next) }, title));
+        make("button", { type: "button", id: `sort-${site.key}-${name || "number"}`, onclick: () => sorted(next) }, B.breaking(title)));
     };
     const width = [WIDTH.id, ...columns.map(one => WIDTH[one.kind])];
     const body = make("tbody");
@@ -176,7 +176,9 @@
       async function draw() {
         const state = B.state, mine = ++turn, where = parse(state.where);
         const asked = new Set([...where.keys(), state.sort?.replace(/^-/, ""), ...(state.cols ?? "").split(",")]), few = state.cols ? [] : first(columns);
-        const visible = columns.filter(one => asked.has(one.name) || few.includes(one));
+        const sorting = columns.find(one => one.name === state.sort?.replace(/^-/, "")), rankOf = one => one === sorting ? 0 : one.name === "description" ? 1 : 2;
+        // what the rows are sorted by stands where it is seen
+        const visible = columns.filter(one => asked.has(one.name) || few.includes(one)).sort((a, b) => rankOf(a) - rankOf(b));
         const left = await Promise.all(sides.map(one => rows(one, of, state)));
         if (mine !== turn) return;
         const details = make("details", { class: "choose", open: open.columns, ontoggle: event => { open.columns = event.target.open; } },
@@ -190,6 +192,8 @@
           state.selected && make("button", { type: "button", onclick: () => change({ selected: null }) }, `selected on the sheet: ${state.selected.split(",").length} ✕`),
           (state.where || state.q) && make("button", { type: "button", onclick: () => { q.value = ""; change({ where: null, q: null }); } }, "Clear filters"),
           sides.map((one, i) => make("button", { type: "button", id: `csv-${one.key}`, onclick: () => save(`${one.key}-${of}s.csv`, csv(one, of, left[i], visible.filter(column => B.column(one, of, column.name)).map(column => B.column(one, of, column.name)))) }, sides.length > 1 ? `Save CSV of ${one.title}` : "Save as CSV")),
+          B.copyLink(),
+          sorting?.sentence && make("p", { class: "small faint sorted" }, `Sorted by ${sorting.title}: ${sorting.sentence}. `, B.colors.beside(sorting)),
         ].flat().filter(Boolean));
         const grids = sides.map((one, i) => {
           const mineColumns = visible.map(column => B.column(one, of, column.name)).filter(Boolean);

@@ -199,8 +199,8 @@ def test_pictures_are_described_by_the_label_that_explains_most():
     blue = (labels["hue"] == "blue") * rng.uniform(0.9, 1.1, 600)
     noise = rng.random(600) * (rng.random(600) < 0.3)
     found = describe(np.stack([face, blue, noise], axis=1), Seen(labels))
-    assert found[0].text == "fires on pictures of face (100 % of its mass)"
-    assert found[1].text == "fires on pictures of blue (100 % of its mass)"
+    assert found[0].text == "fires on pictures labeled face (100 % of its mass)"
+    assert found[1].text == "fires on pictures labeled blue (100 % of its mass)"
     assert min(found[0].r, found[1].r) > 0.98
     assert found[0].detection == found[1].detection == 1.0
     assert abs(found[2].r) < 0.2 or np.isnan(found[2].r)

@@ -82,6 +82,7 @@ class Reader:
             f"new Promise(done => {{ if (location.hash === {address!r}) return done();"
             f"document.addEventListener('drawn', () => done(), {{once: true}}); location.hash = {address!r}; }})"
         )
+        self.browser.wait("document.body.dataset.ready")
 
     def at(self):
         return self.browser.run("document.body.dataset.ready")
