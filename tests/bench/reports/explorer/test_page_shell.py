@@ -178,7 +178,7 @@ def test_a_feature_stands_beside_its_controls(written, calm):
     text = calm.text()
     for said in (
         "Feature 12", "fires on :", "random directions at that rate", "shuffled tokens", "permuted sheet",
-        "untrained dictionary", "features (median of 200 that fire often enough; of all that fire 0.77)",
+        "untrained dictionary", "features (median of 200)", "(0.77)",
         "best of as many random columns", "Promoted", "Suppressed", "By what they answer to", "Its lesion: 3 units",
         "another feature silenced there",
     ):  # fmt: skip
