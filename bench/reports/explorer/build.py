@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,28 @@ from ....progress import track
 from .content import OF, Column, Material, Page, Section, Site, plain
 from .looked import Asked, Looked
 from .materials import materials_of
+from .sections.brain import brain
+from .sections.description import description
+from .sections.effects import effects
+from .sections.examples import examples
+from .sections.histogram import histogram
+from .sections.lens import lens
+from .sections.neighbours import neighbours
+from .sections.place import place
+from .sections.probes import probes
+from .sections.tokens import tokens
+from .sections.topics import topics
+from .sections.twins import twins
+from .sections.views import views
 
-SECTIONS = (
-    "views", "examples", "histogram", "tokens", "description", "place", "neighbours", "twins", "brain", "probes",
-    "lens", "effects", "topics",
-)  # fmt: skip
-"""In the order in which they are made; each is a function of that name in a module of that name."""
+Make = Callable[[Looked, Asked], Section]
+SECTIONS: dict[str, Make] = {
+    one.__name__: one
+    for one in (
+        views, examples, histogram, tokens, description, place, neighbours, twins, brain, probes, lens, effects, topics,
+    )
+}  # fmt: skip
+"""By name, in the order in which they are made."""
 _DIGITS = {"place": 2, "neighbours": 2, "tokens": 2, "effects": 2}
 """Significant ones of long lists that are read at a glance; they are most of a page's size."""
 _NOT_ALL = ("others", "describer", "labels")
@@ -94,9 +109,8 @@ def _section(looked: Looked, name: str, asked: Asked, kept: Path | None) -> Sect
     path = None if anew or kept is None else kept / f"{_digest(looked, name, asked)}.json"
     if path is not None and path.is_file():
         return _read(read_json(path))
-    make: Callable[[Looked, Asked], Section] = getattr(import_module(f".sections.{name}", __package__), name)
     try:
-        section = make(looked, asked)
+        section = SECTIONS[name](looked, asked)
     except UserError as error:
         section = Section(name, left_out=[f"{name}: {first_line(error)}"])
     entries = plain(section.entries, _DIGITS.get(name, 3))

@@ -1,7 +1,6 @@
 """A layer is read once, and every row knows its token, its place and its text; sections are kept as they are made."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,12 +54,7 @@ def few(monkeypatch):
     def refused(looked, asked):
         raise UserError("no sheet here")
 
-    modules = {
-        ".sections.histogram": SimpleNamespace(histogram=of_layer(made)),
-        ".sections.place": SimpleNamespace(place=refused),
-    }
-    monkeypatch.setattr(building, "import_module", lambda name, package: modules[name])
-    monkeypatch.setattr(building, "SECTIONS", ("histogram", "place"))
+    monkeypatch.setattr(building, "SECTIONS", {"histogram": of_layer(made), "place": refused})
     return made
 
 
@@ -89,13 +83,7 @@ def test_what_a_describer_says_is_asked_anew_and_spoils_no_other_section(looked,
         said.append(asked.describer)
         return Section("description", entries={"unit": [{"v": 1}] * looked.count("unit")})
 
-    modules = {".sections.histogram": of_layer(few), ".sections.description": description}
-    monkeypatch.setattr(
-        building,
-        "import_module",
-        lambda name, package: SimpleNamespace(histogram=modules[name], description=modules[name]),
-    )
-    monkeypatch.setattr(building, "SECTIONS", ("histogram", "description"))
+    monkeypatch.setattr(building, "SECTIONS", {"histogram": of_layer(few), "description": description})
     for describer in (
         None,
         "python mine.py",
