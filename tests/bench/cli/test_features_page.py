@@ -241,6 +241,19 @@ def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
     assert not (tmp_path / "page").exists()
 
 
+def test_a_dictionary_whose_activations_are_beyond_all_numbers_is_refused(brodmann, texts, tmp_path):
+    huge = torch.full((48, 256), 1e38)
+    weights = Weights(huge, huge.clone(), torch.zeros(48), torch.zeros(256), 4)
+    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
+    one = Dictionary(weights, torch.zeros(256), 1e-3, "topk", site=site).save(tmp_path / "a.features")
+    words = ("--texts", texts, "--folder", tmp_path / "page", *QUICK)
+    code, _, err = brodmann("features", "page", "--features", one, *words)
+    assert code == 2
+    assert "are not finite" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "page").exists()
+
+
 def test_a_dictionary_of_another_library_is_read_with_rows_of_the_layer(brodmann, texts, tmp_path):
     ours = dictionary(tmp_path / "a.features")
     theirs, folder = tmp_path / "theirs", tmp_path / "page"
