@@ -231,6 +231,19 @@ def test_a_folder_that_holds_something_else_is_left_alone(brodmann, tmp_path):
     assert "holds something else already" in err
 
 
+def test_a_folder_that_is_a_link_or_lies_in_a_file_is_said_first(brodmann, tmp_path):
+    (tmp_path / "page").mkdir()
+    (tmp_path / "link").symlink_to("page")
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "file").write_text("one")
+    for place, said in (("link", "is a link"), ("gone", "is a link"), ("file/page", "is no folder")):
+        code, _, err = brodmann("features", "page", NAME, "--layer", LAYER, "--folder", tmp_path / place)
+        assert code == 2
+        assert said in err
+        assert len(err.strip().splitlines()) == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "gone", "link", "page"]
+
+
 def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
     one = dictionary(tmp_path / "a.features", n_units=64)
     code, _, err = brodmann(
