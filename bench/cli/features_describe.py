@@ -93,7 +93,8 @@ def features_describe(
         seconds=seconds,
         labels=labels,
     )
-    path = out or folder.with_name(f"{folder.name}.{of}-descriptions.csv")
+    named = folder if folder.name not in ("", "..") else folder.resolve()  # "." has a name, too
+    path = out or named.with_name(f"{named.name}.{of}-descriptions.csv")
     _write(path, found, of)
     if as_json:
         rows = [_row(i, one, found.others[of].get(i, [])) for i, one in enumerate(found.each[of])]

@@ -344,12 +344,13 @@ def read_labels(path: Path, n: Mapping[Of, int]) -> dict[Of, dict[int, Answer]]:
         if path.stat().st_size > _MOST_FILE:
             raise UserError(f"{path} is larger than {_MOST_FILE >> 20} MiB: no list of labels is")
         text = path.read_text("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as labels: {first_line(error)}") from error
-    columns = [] if not rows else [one for one in rows[0] if one is not None]
+    columns = list(reader.fieldnames or ()) if rows else []
     kinds = [of for of in OF if of in columns]
-    if len(kinds) != 1 or "label" not in columns:
+    if len(kinds) != 1 or columns.count(kinds[0]) > 1 or columns.count("label") != 1:
         raise UserError(f"{path}: a list of labels is a .csv with the columns feature,label or unit,label")
     of = kinds[0]
     if of not in n:

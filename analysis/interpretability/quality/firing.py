@@ -145,5 +145,15 @@ def sparse_codes(dictionary: Dictionary, rows: Rows) -> csc_array:
     Returns
     -------
     csc_array of shape (n_rows, n_features)
+
+    Raises
+    ------
+    UserError
+        For activations that single precision does not hold.
     """
-    return csc_array(codes_of_rows(dictionary, rows).astype(np.float32))
+    codes = csc_array(codes_of_rows(dictionary, rows).astype(np.float32))
+    if not np.isfinite(codes.data).all():
+        raise UserError(
+            "activations of the dictionary are not finite: its numbers are too large for these rows"
+        )
+    return codes

@@ -78,7 +78,8 @@ def build(
     """
     check_sections(left_out)
     for one in layers:
-        _ = one.inside.read  # what cannot be read at all is no section that is left out
+        # what cannot be read at all is no section that is left out
+        _ = one.inside.read if one.dictionary is None else one.features
     asked = replace(asked, others=layers)
     wanted = [name for name in SECTIONS if name not in left_out]
     work = [(one, name) for one in layers for name in wanted]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,12 +96,17 @@ def write_page(page: Page, folder: Path, *, single: bool = False) -> Written:
 
 
 def check_free(folder: Path) -> None:
-    """A UserError where a folder holds something that is not an earlier page.
+    """A UserError where a folder holds something that is not an earlier page, is a link, or could not be written.
 
     Parameters
     ----------
     folder : Path
     """
+    if folder.is_symlink():  # the link would be replaced, and what it points at stay as it was
+        raise UserError(f"--folder {folder} is a link: name the folder itself")
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise UserError(f"--folder {folder}: {above} is no folder that can be written")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file()):
         raise UserError(f"--folder {folder} holds something else already: name a new folder")
 

@@ -133,6 +133,14 @@ def test_a_mistake_is_one_line(brodmann, folder, texts, more, message):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_the_folder_in_which_it_is_called_may_be_named_with_a_dot(brodmann, folder, texts, monkeypatch):
+    monkeypatch.chdir(folder)
+    words = ("features", "describe", ".", "--texts", texts, "--no-controls", "--most-rows", "2000")
+    code, _, err = brodmann(*words)
+    assert code == 0, err
+    assert folder.with_name(f"{folder.name}.feature-descriptions.csv").is_file()
+
+
 def test_too_few_texts_are_refused(brodmann, folder, tmp_path):
     place = tmp_path / "few"
     place.mkdir()

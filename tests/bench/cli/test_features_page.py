@@ -231,6 +231,19 @@ def test_a_folder_that_holds_something_else_is_left_alone(brodmann, tmp_path):
     assert "holds something else already" in err
 
 
+def test_a_folder_that_is_a_link_or_lies_in_a_file_is_said_first(brodmann, tmp_path):
+    (tmp_path / "page").mkdir()
+    (tmp_path / "link").symlink_to("page")
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "file").write_text("one")
+    for place, said in (("link", "is a link"), ("gone", "is a link"), ("file/page", "is no folder")):
+        code, _, err = brodmann("features", "page", NAME, "--layer", LAYER, "--folder", tmp_path / place)
+        assert code == 2
+        assert said in err
+        assert len(err.strip().splitlines()) == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "gone", "link", "page"]
+
+
 def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
     one = dictionary(tmp_path / "a.features", n_units=64)
     code, _, err = brodmann(
@@ -238,6 +251,19 @@ def test_a_dictionary_of_other_units_is_refused(brodmann, texts, tmp_path):
     )
     assert code == 2
     assert "the dictionary is of 64 units" in err
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_dictionary_whose_activations_are_beyond_all_numbers_is_refused(brodmann, texts, tmp_path):
+    huge = torch.full((48, 256), 1e38)
+    weights = Weights(huge, huge.clone(), torch.zeros(48), torch.zeros(256), 4)
+    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
+    one = Dictionary(weights, torch.zeros(256), 1e-3, "topk", site=site).save(tmp_path / "a.features")
+    words = ("--texts", texts, "--folder", tmp_path / "page", *QUICK)
+    code, _, err = brodmann("features", "page", "--features", one, *words)
+    assert code == 2
+    assert "are not finite" in err
+    assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "page").exists()
 
 

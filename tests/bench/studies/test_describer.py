@@ -267,6 +267,7 @@ def test_labels_of_features_or_units(tmp_path):
         ("feature,name\n1,x\n", "feature,label or unit,label"),
         ("feature,unit,label\n1,1,x\n", "feature,label or unit,label"),
         ("", "feature,label or unit,label"),
+        ("feature,feature,label\n1,2,x\n", "feature,label or unit,label"),
         ("feature,label\n5,x\n", "row 2: there is no feature '5'"),
         ("feature,label\n-1,x\n", "there is no feature '-1'"),
         ("feature,label\n1.0,x\n", "there is no feature"),
