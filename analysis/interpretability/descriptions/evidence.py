@@ -137,7 +137,8 @@ def parts_of(groups: Indices, *, random_state: int) -> Parts:
     documents, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(documents) < len(_SHARES):
         raise UserError(
-            f"descriptions are made, chosen and scored on texts of their own: give at least 3, not {len(documents)}"
+            f"descriptions are made, chosen and scored on texts of their own: give at least 3, not {len(documents)}, "
+            "of those that are held out and looked at"
         )
     drawn = np.random.default_rng([random_state, 21]).permutation(len(documents))
     order = drawn[np.argsort(-sizes[drawn], kind="stable")]

@@ -149,3 +149,4 @@ def test_too_few_texts_are_refused(brodmann, folder, tmp_path):
     code, _, err = brodmann("features", "describe", folder, "--texts", place)
     assert code == 2
     assert "at least 3" in err
+    assert "of those that are held out and looked at" in err
