@@ -102,7 +102,10 @@ def features_page(
     ] = 16,
     rows: Annotated[str, typer.Option(help="Rows to learn from, over all passes: 500k, 3M.")] = "1M",
     seeds: Annotated[
-        int, typer.Option(min=1, max=2, help="Dictionaries that are learnt for each layer.")
+        int,
+        typer.Option(
+            min=0, max=2, help="Dictionaries that are learnt for each layer; 0 for a page of units."
+        ),
     ] = 2,
     most_rows: Annotated[
         int,
@@ -314,7 +317,7 @@ def _looked(
         seen = drawn_part(place.model, place.layer, held_out, _TRIED, learn.seed)
         rows, *_ = rows_by_document(place.model, place.layer, seen)
         dictionary = read_dictionary(place.folder, rows)
-    elif dictionary is None:
+    elif dictionary is None and learn.seeds:
         training = shown(place.model, *given, part="training", seed=learn.seed, drawn=drawn)
         dictionary, *more = (learn.learnt(place, training, i) for i in range(learn.seeds))
         twin = more[0] if more else None

@@ -276,3 +276,17 @@ def test_a_dictionary_of_another_library_is_read_with_rows_of_the_layer(brodmann
     assert code == 2  # random directions explain nothing, which nearly always means that a scale is missing
     assert "FVU" in err or "variance" in err
     assert not folder.exists()
+
+
+def test_a_page_may_be_of_units_alone(brodmann, texts, tmp_path):
+    folder = tmp_path / "page"
+    words = (NAME, "--layer", LAYER, "--seeds", "0", "--texts", texts, "--folder", folder)
+    code, out, err = brodmann("features", "page", *words, *QUICK)
+    assert code == 0, err
+    assert "learning" not in out
+    (site,) = part(folder, "index")["sites"]
+    assert site["n"] == {"unit": 256, "feature": 0}
+    assert "dictionary" not in site["facts"]
+    assert any(
+        one["description"]["text"] for one in part(folder, f"{site['key']}/unit/0") if "description" in one
+    )
