@@ -37,7 +37,8 @@ def texts(tmp_path):
     return place
 
 
-def test_descriptions_stand_beside_their_controls_in_a_table(brodmann, folder, texts):
+def test_descriptions_stand_beside_their_controls_in_a_table(brodmann, folder, texts, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")  # narrower ones break the heads of columns
     code, out, err = brodmann("features", "describe", folder, "--texts", texts)
     assert code == 0, err
     for kind in (
