@@ -127,10 +127,11 @@ def features_page(
       brodmann features page --features mine.features --against seed2.features --benchmark tuckute2024.netw-ridge
     """
     from ...brain_data.probing.base import PROPERTIES
+    from ...memory import OVERHEAD
     from ..benchmark import benchmark_card
     from ..reports.explorer.build import check_sections
     from ..reports.explorer.explore import explore
-    from ..reports.explorer.looked import Asked
+    from ..reports.explorer.looked import Asked, bytes_needed
     from ..reports.explorer.page import check_free
 
     folder = folder.expanduser()
@@ -167,6 +168,8 @@ def features_page(
     )
     for one in opened:
         _check_numbers(one, asked)
+    if not as_json:
+        say(f"memory    about {(bytes_needed(opened) + OVERHEAD) / 2**30:.1f} GiB")
     written = explore(
         opened,
         folder,
@@ -257,9 +260,8 @@ def _places(models: Sequence[str], layers: Sequence[str], features: Sequence[Pat
     for i, path in enumerate(features):
         named, asked = (given[i if len(given) > 1 else 0] if given else None for given in (models, layers))
         if named and asked and not _is_ours(path):
-            found.append(
-                Place(network(named), asked, path, None)
-            )  # read with rows of the layer, which give its scale
+            # it is read with rows of the layer, which give its scale
+            found.append(Place(network(named), asked, path, None))
         else:
             dictionary = own_dictionary(path.expanduser())
             found.append(Place(*site_of(dictionary, named, asked, path), path, dictionary))

@@ -9,9 +9,10 @@ from typing import Any
 
 from ....errors import UserError, first_line
 from ....files import digest_of, read_json, sha256_file, write_json
+from ....memory import require
 from ....progress import track
 from .content import OF, Column, Material, Page, Section, Site, plain
-from .looked import Asked, Looked
+from .looked import Asked, Looked, bytes_needed
 from .materials import materials_of
 from .sections.brain import brain
 from .sections.description import description
@@ -74,9 +75,12 @@ def build(
     Raises
     ------
     UserError
-        For an unknown section.
+        For an unknown section; where memory would not hold the rows.
     """
     check_sections(left_out)
+    require(
+        bytes_needed(layers), f"a page of {len(layers)} layers", remedy="look at fewer rows (--most-rows)"
+    )
     for one in layers:
         # what cannot be read at all is no section that is left out
         _ = one.inside.read if one.dictionary is None else one.features

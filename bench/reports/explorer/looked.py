@@ -14,11 +14,14 @@ from ....analysis.interpretability.dictionary import Dictionary
 from ....analysis.interpretability.quality.firing import sparse_codes
 from ....analysis.interpretability.views.base import VIEWS, Inside
 from ....models.extraction.language_model import LanguageModel
-from ....models.extraction.rows import TokenWindows
+from ....models.extraction.rows import TokenWindows, count_rows
 from .content import Of
 
 Indices = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float32]
+
+_BYTES_A_VALUE, _BYTES_A_WEIGHT = 40, 32
+"""Of a unit in a row: once as it is, four times in double precision; of a dictionary, its twin and their controls."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,22 @@ class Looked:
         assert isinstance(part, TokenWindows)
         starts = np.cumsum([0, *map(len, part.ids)])
         return starts[read.stimulus] + read.place
+
+
+def bytes_needed(layers: Sequence[Looked]) -> int:
+    """Memory that a page takes, about: the rows of all its layers, what is counted over them, and dictionaries.
+
+    Parameters
+    ----------
+    layers : sequence of Looked
+    """
+    total = 0
+    for one in layers:
+        inside = one.inside
+        n_rows, n_units = count_rows(inside.model, inside.layer, inside.shown)
+        n_features = 0 if one.dictionary is None else one.dictionary.n_features
+        total += n_units * (_BYTES_A_VALUE * min(n_rows, inside.most_rows) + _BYTES_A_WEIGHT * n_features)
+    return total
 
 
 @dataclass(frozen=True)

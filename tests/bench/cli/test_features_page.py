@@ -290,3 +290,14 @@ def test_a_page_may_be_of_units_alone(brodmann, texts, tmp_path):
     assert any(
         one["description"]["text"] for one in part(folder, f"{site['key']}/unit/0") if "description" in one
     )
+
+
+def test_memory_is_said_and_a_page_that_would_not_fit_is_refused(brodmann, texts, tmp_path, monkeypatch):
+    one, folder = dictionary(tmp_path / "a.features"), tmp_path / "page"
+    monkeypatch.setenv("BRODMANN_MEMORY_GB", "0.4")
+    words = ("--features", one, "--texts", texts, "--folder", folder, *QUICK)
+    code, out, err = brodmann("features", "page", *words)
+    assert code == 2
+    assert "memory    about 0.5 GiB" in out
+    assert "--most-rows" in err
+    assert not folder.exists()
