@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UserError
 from .common import Json, print_json, say
-from .inside import Pictures, Seed, Texts, own_dictionary, shown, site_of
+from .inside import Pictures, Seed, Texts, numbers, own_dictionary, shown, site_of
 
 if TYPE_CHECKING:
     from ...analysis.interpretability.describe import Description
@@ -89,7 +89,7 @@ def features_describe(
         controlled=with_controls,
         frozen=None if frozen is None else own_dictionary(frozen),
         describer=describer,
-        only=_numbers(only),
+        only=None if only is None else numbers(only, "--only"),
         seconds=seconds,
         labels=labels,
     )
@@ -102,15 +102,6 @@ def features_describe(
         print_json(finite({"file": str(path), "of": of, **beside, "descriptions": rows}))
         return
     _print(found, of, path, layer_of.enough)
-
-
-def _numbers(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(one) for one in text.split(",") if one.strip()]
-    except ValueError:
-        raise UserError(f"--only takes numbers such as 12,40, not {text!r}") from None
 
 
 def _row(number: int, one: "Description | None", others: Sequence["Other"]) -> dict[str, Any]:

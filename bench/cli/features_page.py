@@ -12,7 +12,7 @@ import typer
 from ...errors import UserError
 from .common import Json, print_json, say
 from .features_train import count
-from .inside import Pictures, Seed, Texts, network, own_dictionary, shown, site_of
+from .inside import Pictures, Seed, Texts, listed, network, numbers, own_dictionary, shown, site_of
 
 if TYPE_CHECKING:
     from ...analysis.interpretability.dictionary import Dictionary
@@ -138,11 +138,11 @@ def features_page(
     if folder.name in ("", ".."):  # a folder beside it is named like it
         folder = folder.resolve()
     check_free(folder)
-    lesions, left_out = _numbers(lesion), _listed(without or "")
+    lesions, left_out = numbers(lesion or "", "--lesion", "numbers of features"), listed(without or "")
     check_sections(left_out)
     for name in benchmark or ():
         benchmark_card(name)
-    probed = None if properties is None else _listed(properties)
+    probed = None if properties is None else listed(properties)
     for name in probed or ():
         _ = PROPERTIES[name]
     if material is not None and not material.expanduser().is_dir():
@@ -356,17 +356,6 @@ def _names(places: Sequence[Place]) -> list[tuple[str, str]]:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
-
-
-def _numbers(text: str | None) -> tuple[int, ...]:
-    try:
-        return tuple(int(one) for one in _listed(text or ""))
-    except ValueError:
-        raise UserError(f"--lesion takes numbers of features such as 12,40, not {text!r}") from None
 
 
 def _tell(written: "Written", work: Path, as_json: bool) -> None:

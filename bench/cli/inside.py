@@ -146,3 +146,16 @@ def site_of(
             "these all the same"
         )
     return found, at
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """What an option names, separated by commas."""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def numbers(text: str, option: str, what: str = "numbers") -> tuple[int, ...]:
+    """The numbers of units or features that an option names, separated by commas."""
+    try:
+        return tuple(int(one) for one in listed(text))
+    except ValueError:
+        raise UserError(f"{option} takes {what} such as 12,40, not {text!r}") from None

@@ -117,16 +117,12 @@ class Layer:
         """Ids of tokens that each unit or feature promotes, (n, 10); None where the network has no such way."""
         import torch
 
-        from ...analysis.interpretability.lenses.passes import layer_in, predicting
-        from ...analysis.interpretability.lenses.unembedding import unembedding_of
-        from ...analysis.interpretability.lenses.vocabulary import vocabulary, write_of
+        from ...analysis.interpretability.lenses.vocabulary import vocabulary, way_out
 
         if not isinstance(self.inside.model, LanguageModel):
             return None
         try:
-            whole = predicting(self.inside.model)
-            end = unembedding_of(whole)
-            write = write_of(whole, end, layer_in(whole, self.inside.layer))
+            _, end, write = way_out(self.inside.model, self.inside.layer)
         except UserError as error:
             self.left_out.append(f"promoted tokens of {of}s: {first_line(error)}")
             return None
@@ -269,12 +265,11 @@ def _reading(inside: Inside, part: TokenWindows, texts: dict[int, str]) -> Readi
     lengths = [len(one) for one in part.ids]
     tokens = np.concatenate(part.ids)
     _name(texts, inside.model, tokens)
-    starts = np.cumsum([0, *lengths])
     return Reading(
         tokens,
         np.repeat(np.arange(len(part)), lengths),
         np.concatenate(part.document),
-        starts[inside.read.stimulus] + inside.read.place,
+        inside.position,
         texts,
     )
 

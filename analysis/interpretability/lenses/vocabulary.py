@@ -19,8 +19,8 @@ from ....errors import UserError
 from ....models.extraction.language_model import LanguageModel
 from ....models.extraction.layer_names import given_to
 from ....models.interventions.steering import Steer
-from .passes import Indices, scored, scores_of, token_batches
-from .unembedding import Unembedding, is_linear, matrix_of, same, streams_of
+from .passes import Indices, layer_in, predicting, scored, scores_of, token_batches
+from .unembedding import Unembedding, is_linear, matrix_of, same, streams_of, unembedding_of
 
 Floats = npt.NDArray[np.float64]
 _BLOCK = 1 << 24
@@ -222,6 +222,25 @@ class Vocabulary:
     kurtosis_random: Floats
     through: str
     exact: bool
+
+
+def way_out(model: Any, layer: str) -> tuple[LanguageModel, Unembedding, Write]:
+    """A network with its head, its unembedding, and how a layer gets into what that reads.
+
+    Parameters
+    ----------
+    model : Model
+    layer : str
+        As the network with or without its head names it.
+
+    Raises
+    ------
+    UserError
+        For a network without an output vocabulary, or one in which there is no such way.
+    """
+    whole = predicting(model)
+    end = unembedding_of(whole)
+    return whole, end, write_of(whole, end, layer_in(whole, layer))
 
 
 def vocabulary(

@@ -83,6 +83,31 @@ def codes_of_rows(dictionary: Dictionary, rows: Rows) -> Any:
     return stacked(sparse(dictionary.encode(x)) for x in batches(rows))
 
 
+def sparse_codes(dictionary: Dictionary, rows: Rows) -> csc_array:
+    """The codes of rows by column, in single precision: what looks at one feature after the other reads these.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+    rows : array of shape (n_rows, n_units)
+
+    Returns
+    -------
+    csc_array of shape (n_rows, n_features)
+
+    Raises
+    ------
+    UserError
+        For activations that single precision does not hold.
+    """
+    codes = csc_array(codes_of_rows(dictionary, rows).astype(np.float32))
+    if not np.isfinite(codes.data).all():
+        raise UserError(
+            "activations of the dictionary are not finite: its numbers are too large for these rows"
+        )
+    return codes
+
+
 def stacked(parts: Iterable[Any]) -> Any:
     """Sparse matrices below one another."""
     each = list(parts)
@@ -132,28 +157,3 @@ def effective_number(energy: npt.ArrayLike) -> float:
         return float("nan")
     share = values[values > 0] / total
     return float(np.exp(-np.sum(share * np.log(share))))
-
-
-def sparse_codes(dictionary: Dictionary, rows: Rows) -> csc_array:
-    """The same by column, in single precision.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-    rows : array of shape (n_rows, n_units)
-
-    Returns
-    -------
-    csc_array of shape (n_rows, n_features)
-
-    Raises
-    ------
-    UserError
-        For activations that single precision does not hold.
-    """
-    codes = csc_array(codes_of_rows(dictionary, rows).astype(np.float32))
-    if not np.isfinite(codes.data).all():
-        raise UserError(
-            "activations of the dictionary are not finite: its numbers are too large for these rows"
-        )
-    return codes

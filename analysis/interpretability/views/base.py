@@ -82,6 +82,13 @@ class Inside:
         """sha256 over the part that is looked at."""
         return digest_of_shown(self.part)
 
+    @cached_property
+    def position(self) -> npt.NDArray[np.intp]:
+        """Of texts: where each row's token stands among the tokens of all windows that are looked at."""
+        assert isinstance(self.part, TokenWindows)
+        starts = np.cumsum([0, *map(len, self.part.ids)])
+        return starts[self.read.stimulus] + self.read.place
+
     @property
     def rows(self) -> Tensor:
         """Rows of the layer, (n_rows, n_units)."""

@@ -11,8 +11,7 @@ from ....models.extraction.rows import TokenWindows
 from ..lenses.importance import gradient_importance
 from ..lenses.passes import Indices, layer_in, predicting
 from ..lenses.token_texts import shown, token_texts
-from ..lenses.unembedding import unembedding_of
-from ..lenses.vocabulary import vocabulary, write_of
+from ..lenses.vocabulary import vocabulary, way_out
 from .base import Inside, view
 
 _N_TOKENS, _MOST_WINDOWS = 8, 256
@@ -43,9 +42,8 @@ def of_features(inside: Inside) -> pd.DataFrame:
 
 
 def _writes(inside: Inside, directions: Tensor) -> pd.DataFrame:
-    whole = _language(inside)
-    end = unembedding_of(whole)
-    write = write_of(whole, end, layer_in(whole, inside.layer))
+    _check_reads(inside)
+    whole, end, write = way_out(inside.model, inside.layer)
     found = vocabulary(directions, write, end, n_tokens=_N_TOKENS, seed=inside.seed)
     names = [_names(whole, tokens) for tokens in (found.promoted, found.suppressed)]
     table = pd.DataFrame({"promoted": names[0], "suppressed": names[1], "kurtosis": found.kurtosis})
@@ -102,9 +100,13 @@ def _matters(inside: Inside, *, features: bool) -> pd.DataFrame:
     return table
 
 
-def _language(inside: Inside) -> LanguageModel:
+def _check_reads(inside: Inside) -> None:
     if not isinstance(inside.model, LanguageModel):
         raise UserError(f"{inside.model.identifier} looks at pictures: it promotes no tokens")
+
+
+def _language(inside: Inside) -> LanguageModel:
+    _check_reads(inside)
     return predicting(inside.model)
 
 

@@ -119,13 +119,10 @@ class Looked:
             return read.stimulus
         return np.concatenate(part.document)[self.position]
 
-    @cached_property
+    @property
     def position(self) -> Indices:
         """Of texts: where each row's token stands among the tokens of all windows that are looked at."""
-        read, part = self.inside.read, self.inside.part
-        assert isinstance(part, TokenWindows)
-        starts = np.cumsum([0, *map(len, part.ids)])
-        return starts[read.stimulus] + read.place
+        return self.inside.position
 
 
 def bytes_needed(layers: Sequence[Looked]) -> int:

@@ -4,21 +4,14 @@ import json
 
 import pandas as pd
 import pytest
-import torch
+from dictionaries import LAYER, NAME, drawn_dictionary
 
-from brodmann.analysis.interpretability.codes import Weights
-from brodmann.analysis.interpretability.dictionary import Dictionary, Site
-from brodmann.models import load_model
-
-NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
+from brodmann.analysis.interpretability.dictionary import Dictionary
 
 
 @pytest.fixture
 def folder(tmp_path):
-    drawn = torch.randn(32, 256, generator=torch.Generator().manual_seed(0))
-    weights = Weights(drawn, drawn.clone(), torch.zeros(32), torch.zeros(256), 4)
-    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
-    return Dictionary(weights, torch.zeros(256), 1.0, "topk", site=site).save(tmp_path / "a.features")
+    return drawn_dictionary(tmp_path / "a.features", 32)
 
 
 @pytest.fixture

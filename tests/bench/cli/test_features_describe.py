@@ -5,22 +5,14 @@ import sys
 
 import pandas as pd
 import pytest
-import torch
+from dictionaries import drawn_dictionary
 
-from brodmann.analysis.interpretability.codes import Weights
-from brodmann.analysis.interpretability.dictionary import Dictionary, Site
-from brodmann.models import load_model
-
-NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
 ANIMALS = ("dog", "cat", "bird", "horse", "fish")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    drawn = torch.randn(24, 256, generator=torch.Generator().manual_seed(0))
-    weights = Weights(drawn, drawn.clone(), torch.zeros(24), torch.zeros(256), 4)
-    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
-    return Dictionary(weights, torch.zeros(256), 1.0, "topk", site=site).save(tmp_path / "a.features")
+    return drawn_dictionary(tmp_path / "a.features", 24)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from chromium import Chromium
+from dictionaries import LAYER, NAME, drawn_dictionary
 
 from brodmann.analysis.interpretability.codes import Weights
 from brodmann.analysis.interpretability.dictionary import Dictionary, Site
@@ -18,15 +19,11 @@ from brodmann.bench.cli.features_page import Place, _names
 from brodmann.bench.reports.explorer.explore import _command
 from brodmann.models import load_model
 
-NAME, LAYER = "twin-language-topographic", "transformer.h.1.mlp.gelu"
 QUICK = ("--without", "probes,topics,lens,effects,neighbours,twins", "--most-rows", "2000")
 
 
 def dictionary(folder, seed=0, n_units=256):
-    drawn = torch.randn(48, n_units, generator=torch.Generator().manual_seed(seed))
-    weights = Weights(drawn, drawn.clone(), torch.zeros(48), torch.zeros(n_units), 4)
-    site = Site(NAME, load_model(NAME).digest, LAYER, "token")
-    return Dictionary(weights, torch.zeros(n_units), 1.0, "topk", site=site).save(folder)
+    return drawn_dictionary(folder, 48, seed=seed, n_units=n_units)
 
 
 @pytest.fixture

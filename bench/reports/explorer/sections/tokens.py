@@ -12,15 +12,13 @@ import torch
 from torch import Tensor
 
 from .....analysis.interpretability.lenses.class_lens import class_scores
-from .....analysis.interpretability.lenses.passes import layer_in, predicting
 from .....analysis.interpretability.lenses.token_texts import token_texts
-from .....analysis.interpretability.lenses.unembedding import unembedding_of
 from .....analysis.interpretability.lenses.vocabulary import (
     Vocabulary,
     causal_check,
     contexts_of,
     vocabulary,
-    write_of,
+    way_out,
 )
 from .....errors import UserError
 from .....models.extraction.rows import TokenWindows
@@ -50,9 +48,7 @@ def tokens(looked: Looked, asked: Asked) -> Section:
 
 def _tokens(looked: Looked) -> Section:
     inside = looked.inside
-    whole = predicting(inside.model)
-    end = unembedding_of(whole)
-    write = write_of(whole, end, layer_in(whole, inside.layer))
+    whole, end, write = way_out(inside.model, inside.layer)
     assert isinstance(inside.part, TokenWindows)
     contexts = contexts_of(inside.part.ids, _N_CONTEXTS, seed=inside.seed)
     generator = np.random.default_rng([inside.seed, 73])
