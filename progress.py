@@ -2,11 +2,24 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from .errors import printable
 
 T = TypeVar("T")
+_SILENT = ContextVar("_SILENT", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """No bars inside the block, where something else is drawn on the terminal."""
+    before = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(before)
 
 
 def track(
@@ -25,7 +38,7 @@ def track(
     weight : int
         How many steps one item counts for.
     """
-    if not sys.stderr.isatty():
+    if _SILENT.get() or not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console
