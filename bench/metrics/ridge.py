@@ -12,11 +12,9 @@ from ...analysis.encoding.nested_ridge import (
     ALPHAS,
     LOWER,
     Fit,
-    NestedRidge,
     Targets,
     products_device,
     ridge_memory,
-    widened,
 )
 from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
@@ -29,6 +27,7 @@ from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
 from .interval_words import said_of
+from .kept_fits import KeptRidge
 from .neuroid_ceiling import neuroid_ceiling
 from .permuted import PERMUTED_ENTRIES, permuted
 from .recording import Recording
@@ -200,11 +199,11 @@ class Encoding:
         work = ((layer, i) for layer in layers for i in range(len(folds)))
         for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
             if i == 0:
-                engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
-            fits.append(engine.fit(folds[i], columns))
+                engine, fits = KeptRidge(layers[layer], folds, self.alphas, device, columns), []
+            fits.append(engine.fit(i))
             if len(fits) < len(folds):
                 continue
-            fits = list(widened(fits, layers[layer], folds, columns, device))
+            fits = list(engine.widened(fits))
             for fold, one in enumerate(fits):
                 score = float(np.median(one.inner_score))
                 if fold not in best or score > best[fold][0]:
