@@ -19,6 +19,7 @@ from .common import (
     Name,
     Pattern,
     Run,
+    computes,
     plain,
     print_card,
     print_json,
@@ -58,18 +59,18 @@ app.add_typer(benchmarks, name="benchmarks")
 app.add_typer(features, name="features")
 app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(lens, name="lens")
-app.command()(train)
-app.command()(twins)
-app.command()(lesion)
-app.command()(analyze)
-app.command()(dimensions)
+app.command()(computes(train))
+app.command()(computes(twins))
+app.command()(computes(lesion))
+app.command()(computes(analyze))
+app.command()(computes(dimensions))
 app.command()(compare)
-app.command()(probe)
+app.command()(computes(probe))
 app.command("export-map")(export_map)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)
-app.command()(reproduce)
+app.command()(computes(reproduce))
 
 
 def main() -> None:
@@ -118,6 +119,7 @@ def _common(
 
 
 @app.command()
+@computes
 def score(
     model: Annotated[
         str,
@@ -272,6 +274,7 @@ def score(
 
 
 @app.command()
+@computes
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("brodmann-demo"),
 ) -> None:
