@@ -38,7 +38,9 @@ def do(batch: Batch, job: Job) -> Iterator[Event]:
             model = _opened(cell) if model is None else model
             record = _scored(cell, model, job)
         except UserError as error:
-            yield Event(cell, "failed", where, time.perf_counter() - began, error=" ".join(str(error).split()))
+            yield Event(
+                cell, "failed", where, time.perf_counter() - began, error=" ".join(str(error).split())
+            )
         # a stranger's network or metric may raise anything, and must not stop the cells of others
         except Exception as error:
             line = f"{type(error).__name__}: {first_line(error)}"
@@ -50,8 +52,23 @@ def do(batch: Batch, job: Job) -> Iterator[Event]:
 
 
 def _opened(cell: Cell) -> "Model":
-    raise NotImplementedError
+    from ...models import load_model
+
+    return load_model(cell.model)
 
 
 def _scored(cell: Cell, model: "Model", job: Job) -> dict[str, Any]:
-    raise NotImplementedError
+    from ..scoring import score
+
+    found = score(
+        model,
+        cell.benchmark,
+        cell.layers,
+        run=job.run,
+        seed=cell.seed,
+        n_bootstraps=cell.bootstraps,
+        n_permutations=cell.permutations,
+        beyond=cell.beyond,
+        folds=cell.folds,
+    )
+    return {**found.attrs["record"], "cached": found.attrs["cached"]}
