@@ -21,7 +21,7 @@ def work(batches, run, where):
 @pytest.fixture(scope="module")
 def cluster(world):
     """A scheduler and two workers that are there whoever comes."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as opened:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as opened:
         yield opened
 
 
@@ -99,7 +99,7 @@ def test_a_record_that_is_not_seen_from_here_is_one_line(world, tmp_path, cluste
 def test_workers_with_threads_of_dask_are_refused(world, tmp_path):
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
         ) as one,
         pytest.raises(UserError, match=r"has 2 threads of dask's.*--nthreads 1"),
     ):
