@@ -8,7 +8,7 @@ many folds, penalties and targets there are.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from scipy.linalg import eigh, eigvalsh
 
 from ...errors import UserError
 from ..representation.gram import gram
+from ..shelf import once
 from .cross_validation import Indices
 
 Floats = npt.NDArray[np.float64]
@@ -87,6 +88,11 @@ class DualFeatures:
     def __init__(self, features: npt.ArrayLike) -> None:
         self.gram, self.n_features = gram(features), np.shape(features)[1]
         _check_finite(np.diag(self.gram))
+
+    @property
+    def n_bytes(self) -> int:
+        """Of what is kept."""
+        return self.gram.nbytes
 
     def mean_eigenvalues(self, training_sets: Sequence[Indices]) -> Floats:
         """The mean of the min(n_train - 1, n_features) eigenvalues of every training set."""
@@ -164,6 +170,11 @@ class PrimalFeatures:
         self._product = self.features.T @ self.features
         _check_finite(np.diag(self._product))
 
+    @property
+    def n_bytes(self) -> int:
+        """Of what is kept."""
+        return self.features.nbytes + self._product.nbytes
+
     def product(self, train: Indices) -> Floats:
         """X'X of the centred training rows."""
         others = np.delete(self.features, train, axis=0)
@@ -210,5 +221,8 @@ def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
-    values = np.asarray(features)
+    return once(features, "prepared", lambda: _prepared(np.asarray(features)), lambda made: made.n_bytes)
+
+
+def _prepared(values: npt.NDArray[Any]) -> DualFeatures | PrimalFeatures:
     return DualFeatures(values) if through_gram(*values.shape) else PrimalFeatures(values)
