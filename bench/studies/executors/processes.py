@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -154,7 +155,7 @@ def shared_out(n: int) -> dict[str, str]:
         **os.environ,
         **threads,
         "BRODMANN_MEMORY_GB": f"{available_bytes() / n / 2**30:.3f}",
-        "PYTHONPATH": os.pathsep.join(one or os.getcwd() for one in sys.path),
+        "PYTHONPATH": os.pathsep.join(one or str(Path.cwd()) for one in sys.path),
     }
 
 
