@@ -15,6 +15,7 @@ WITHOUT_NUMBERS = frozenset(
     {
         "errors",  # what a mistake says
         "files",  # bytes are written and read back as they were
+        "device",  # where is computed; it stands in a key by its own name
         "places",  # where files lie, and how one takes another's place
         "install",  # what is installed has a checksum
         "progress",
