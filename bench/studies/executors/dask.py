@@ -107,8 +107,9 @@ class _Study:
     def stop(self) -> None:
         """Tell workers to begin nothing more, and forget the batches."""
         with suppress(Exception):  # the cluster may be what was lost
-            self.client.log_event(self.name, "stop")
-            self.client.cancel(list(self.futures.values()), force=True)
+            if self.futures:
+                self.client.log_event(self.name, "stop")
+                self.client.cancel(list(self.futures.values()), force=True)
             for number in range(len(self.batches)):
                 self.client.unsubscribe_topic(self.topic(number))
 
@@ -121,7 +122,7 @@ def _worked(batches: list[Batch], job: Job, client: "Client") -> Iterator[Event]
             number, message = study.told.get()
             if isinstance(message, dict):
                 for event in study.hear(number, message):
-                    _check_seen(event, job)
+                    _check_seen(event)
                     yield event
             elif message is study.futures.get(number):
                 yield from study.end(number, message)
@@ -206,7 +207,7 @@ def _reachable(job: Job) -> Job:
     return replace(job, run=str(Path(folder).absolute())) if isinstance(folder, Path) else job
 
 
-def _check_seen(event: Event, job: Job) -> None:
+def _check_seen(event: Event) -> None:
     """A record that a worker wrote must be seen from here; shared disks may take seconds."""
     if event.state != "scored" or "://" in event.record:
         return

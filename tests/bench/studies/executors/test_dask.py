@@ -6,7 +6,7 @@ import signal
 import pytest
 from deadly import BENCHMARKS, numbers, states
 
-from brodmann.bench.studies.cells import Batch, Cell, Job
+from brodmann.bench.studies.cells import Batch, Cell, Event, Job
 from brodmann.bench.studies.executors import dask, dask_cluster
 from brodmann.bench.studies.executors.base import EXECUTORS
 from brodmann.errors import UserError
@@ -20,18 +20,23 @@ def work(batches, run, where):
 
 @pytest.fixture(scope="module")
 def cluster(world):
-    """A scheduler and two workers that are there whoever comes."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as opened:
+    """A scheduler and a worker that are there whoever comes."""
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as opened:
         yield opened
 
 
-def test_a_worker_that_is_killed_midway_changes_no_digit(world, expected, tmp_path, cluster):
+def test_a_worker_that_is_killed_midway_changes_no_digit(world, expected, tmp_path):
+    before = dict(os.environ)
     world.kill("first", 1)
-    events = list(work(world.batches("first", "second"), tmp_path, cluster.scheduler_address))
+    events = list(work(world.batches("first", "second"), tmp_path, "local:2"))
     ends = [event for event in events if event.has_ended]
     assert [event.state for event in ends] == ["scored"] * 4, events
     assert states(events)["first", BENCHMARKS[0]] == ["running", "running", "scored"]
     assert numbers(tmp_path) == expected
+    assert dict(os.environ) == before  # dask sets there what its workers shall have
+    for event in events:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(event.where.rpartition(":")[2]), signal.SIG_DFL)
 
 
 def test_what_is_there_is_not_done_again_and_a_cell_that_kills_two_workers_fails(
@@ -60,9 +65,9 @@ def test_a_study_that_is_left_begins_nothing_more(world, tmp_path, cluster):
     with distributed.Client(cluster, set_as_default=False) as client:
         client.submit(int, 1, workers=list(client.nthreads())).result(60)
         (topic,) = [
-            one
-            for one in client.get_events()
-            if one.startswith("brodmann") and one.endswith("-0") and client.get_events(one.removesuffix("-0"))
+            f"{study}-0"
+            for study, told in client.get_events().items()
+            if [one for _, one in told] == ["stop"]
         ]
         begun = [one["cell"]["benchmark"] for _, one in client.get_events(topic) if one["state"] == "running"]
     assert begun == [batch.cells[0].benchmark]
@@ -71,8 +76,6 @@ def test_a_study_that_is_left_begins_nothing_more(world, tmp_path, cluster):
 def test_workers_of_another_brodmann_are_refused_before_anything_begins(
     world, tmp_path, cluster, monkeypatch
 ):
-    monkeypatch.setattr(dask, "greeting", dask.greeting)
-    monkeypatch.setattr(dask, "check_greeting", dask.check_greeting)
     with distributed.Client(cluster, set_as_default=False) as client:
         where = next(iter(client.nthreads()))
     monkeypatch.setattr(distributed.Client, "run", lambda self, function: {where: "another"})
@@ -89,30 +92,21 @@ def test_a_worker_that_comes_later_with_another_brodmann_ends_the_study(
         list(work(world.batches("first"), tmp_path, cluster.scheduler_address))
 
 
-def test_a_record_that_is_not_seen_from_here_is_one_line(world, tmp_path, cluster, monkeypatch):
+def test_workers_with_threads_of_dask_are_refused(world, tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr(distributed.Client, "nthreads", lambda self: {"tcp://there:1": 2})
+    with pytest.raises(UserError, match=r"tcp://there:1 has 2 threads of dask's.*--nthreads 1"):
+        list(work(world.batches("first"), tmp_path, cluster.scheduler_address))
+
+
+def test_a_record_that_is_not_seen_from_here_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(dask, "_SEEN_S", 0.0)
-    monkeypatch.setattr(dask.Path, "exists", lambda self: False)
-    with pytest.raises(UserError, match="which is not seen from here: give a run on a disk that all share"):
-        list(work(world.batches("second"), tmp_path, cluster.scheduler_address))
-
-
-def test_workers_with_threads_of_dask_are_refused(world, tmp_path):
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
-        ) as one,
-        pytest.raises(UserError, match=r"has 2 threads of dask's.*--nthreads 1"),
+    cell = Cell("pixels", "a")
+    dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path)))
+    dask._check_seen(Event(cell, "scored", "there:1", record="s3://bucket/run/a.json"))
+    with pytest.raises(
+        UserError, match="there:1 wrote .*, which is not seen from here: give a run on a disk"
     ):
-        list(work(world.batches("first"), tmp_path, one.scheduler_address))
-
-
-def test_workers_on_this_machine_leave_the_environment_as_it_was(world, tmp_path):
-    before = dict(os.environ)
-    events = list(work([Batch(world.batches("second")[0].cells[:1])], tmp_path, "local:1"))
-    assert [event.state for event in events] == ["running", "scored"]
-    assert dict(os.environ) == before
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(events[0].where.rpartition(":")[2]), signal.SIG_DFL)
+        dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path / "a.json")))
 
 
 @pytest.mark.parametrize(
