@@ -64,7 +64,9 @@ class Cell:
         """A cell from what :meth:`as_json` gave."""
         unknown = set(content) - {one.name for one in fields(cls)}
         if unknown:
-            raise UserError(f"a cell has no {', '.join(sorted(unknown))}: is the other side of another version?")
+            raise UserError(
+                f"a cell has no {', '.join(sorted(unknown))}: is the other side of another version?"
+            )
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
         return cls(**lists)
 

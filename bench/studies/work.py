@@ -38,7 +38,9 @@ def do(batch: Batch, job: Job) -> Iterator[Event]:
             model = _opened(cell) if model is None else model
             record = _scored(cell, model, job)
         except UserError as error:
-            yield Event(cell, "failed", where, time.perf_counter() - began, error=" ".join(str(error).split()))
+            yield Event(
+                cell, "failed", where, time.perf_counter() - began, error=" ".join(str(error).split())
+            )
         # a stranger's network or metric may raise anything, and must not stop the cells of others
         except Exception as error:
             line = f"{type(error).__name__}: {first_line(error)}"
