@@ -12,6 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from ...brain_data.dataset import stimuli_digest
+from ...device import device_of
 from ...errors import UserError
 from ...files import digest_of
 from ...fingerprint import Fingerprint, package_version
@@ -45,7 +46,7 @@ class Network(Reading):
         tensor, in forward order.
     batch_size : int
     device : str, optional
-        ``"cuda"``, ``"mps"`` or ``"cpu"``; the first that is there by default.
+        As :func:`~brodmann.device.devices` takes it; that in force by default, else the first that is there.
     cache : bool
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
     sheets : sequence of Sheet
@@ -79,7 +80,7 @@ class Network(Reading):
         sheets: Sequence[Sheet] = (),
         readout: Readout = EVERYTHING,
     ) -> None:
-        self.device = _device(device or _best_device(), identifier)
+        self.device = _device(device, identifier)
         self._said = {}
         settings = {
             "module": readable(module, identifier),
@@ -109,7 +110,8 @@ class Network(Reading):
                 f"{name}: {readout!r} is no readout: give Readout(pool=...) with 'none', 'mean' or 'max'"
             )
         if not isinstance(device, torch.device):
-            if _device(device, name) != self.device:
+            wanted = _wanted(device, name)
+            if wanted.type != self.device.type or wanted.index not in (None, self.device.index):
                 raise UserError(
                     f"{name}: a view shares its weights, which lie on {self.device}: "
                     f"name device={device!r} where the model is made"
@@ -432,19 +434,15 @@ class Network(Reading):
         """What identifies the preprocessing and the reading of a layer."""
 
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _device(name: str | None, identifier: str) -> torch.device:
+    return torch.empty(0, device=_wanted(name, identifier)).device  # cuda becomes cuda:0
 
 
-def _device(name: str, identifier: str) -> torch.device:
+def _wanted(name: str | None, identifier: str) -> torch.device:
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # no such name, or torch was built without it
-        raise UserError(
-            f"{identifier}: device {name!r} cannot be used here; leave it out, which takes {_best_device()!r}"
-        ) from error
+        return torch.device(device_of(name))
+    except UserError as error:
+        raise UserError(f"{identifier}: {error}") from error
 
 
 def _names(layers: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ class VisionModel(Network):
     batch_size : int
         Pictures a forward pass.
     device : str, optional
-        The first of cuda, mps, cpu that is there by default.
+        As :class:`Network` takes it.
     cache : bool
         Keep activations on disk.
     sheets : sequence of Sheet
