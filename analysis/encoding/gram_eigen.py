@@ -167,7 +167,7 @@ class PrimalFeatures:
         whole = np.asarray(features, np.float64)
         self.n_features = whole.shape[1]
         self.features = whole - whole.mean(axis=0)
-        self._product = self.features.T @ self.features
+        self._product: Floats = self.features.T @ self.features
         check_finite(np.diag(self._product))
 
     @property
@@ -226,7 +226,8 @@ def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
-    return once(features, "prepared", lambda: _prepared(np.asarray(features)), lambda made: made.n_bytes)
+    given: Any = features
+    return once(given, "prepared", lambda: _prepared(np.asarray(given)), lambda made: made.n_bytes)
 
 
 def _prepared(values: npt.NDArray[Any]) -> DualFeatures | PrimalFeatures:
