@@ -1,9 +1,10 @@
 """One progress bar for all long work: on standard error, only where a person is looking."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 from .errors import printable
@@ -38,14 +39,29 @@ def track(
     weight : int
         How many steps one item counts for.
     """
+    if total is None and isinstance(items, Sized):
+        total = len(items) * weight
+    with counter(description, total) as advance:
+        for item in items:
+            yield item
+            advance(weight)
+
+
+@contextmanager
+def counter(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Show how far along work is that is no single loop: the block is told how to say that steps are done.
+
+    Parameters
+    ----------
+    description, total
+        As :func:`track` takes them.
+    """
     if _SILENT.get() or not sys.stderr.isatty():
-        yield from items
+        yield lambda _steps: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    if total is None and isinstance(items, Sized):
-        total = len(items) * weight
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -54,6 +70,4 @@ def track(
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(printable(description), total=total)
-        for item in items:
-            yield item
-            bar.advance(task, weight)
+        yield partial(bar.advance, task)

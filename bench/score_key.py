@@ -1,12 +1,14 @@
 """What a score depends on, as one digest: by it a record is kept and found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ..analysis.encoding.nested_ridge import products_device
+from ..device import card_name
 from ..files import digest_of
 from ..fingerprint import fingerprint
-from ..source_digest import code_digest, module_name
+from ..source_digest import code_digest, imported_by, module_name
 from .metrics.base import ScoringOptions
 from .metrics.registries import METRICS
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 BRAIN = "brain"
 """The name under which a recording is scored against itself."""
+_REGRESSION = "analysis.encoding.nested_ridge"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,40 @@ def code_of_score(benchmark: "Benchmark", model: "Model | None") -> list[str]:
     return sorted({"bench.layer_comparison", *(() if model is None else model.made_by), *filter(None, own)})
 
 
+def products_of(benchmark: "Benchmark") -> dict[str, str]:
+    """Where the benchmark's regressions compute and how precisely, by the names of :attr:`Model.numerics`.
+
+    Empty for a metric without regressions on a device.
+    """
+    if _REGRESSION not in imported_by(code_of_score(benchmark, None)):
+        return {}
+    import torch
+
+    from ..models.extraction.network_digest import precision_of_products
+
+    where = torch.device(products_device())
+    return {"device": where.type, "matmul": precision_of_products(where)}
+
+
+def numerics_of(benchmark: "Benchmark", model: "Model | None") -> dict[str, str]:
+    """What a record says of where and how precisely its numbers were computed: the network's, and the regressions'."""
+    products = products_of(benchmark)
+    places = [str(getattr(model, "device", "cpu")), *([products_device()] if products else [])]
+    cards = sorted(set(filter(None, map(card_name, places))))
+    return {
+        **({} if model is None else model.numerics),
+        **{f"regression {name}": value for name, value in products.items()},
+        **({"card": " and ".join(cards)} if cards else {}),
+    }
+
+
+def _apart(products: Mapping[str, str], numerics: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """The products where they are not computed as the network is, or without one as a processor does by default."""
+    device = numerics.get("device", "cpu")
+    beside = {"device": "cpu" if device == "mps" else device, "matmul": numerics.get("matmul", "highest")}
+    return [products] if products and products != beside else []
+
+
 def score_key(
     benchmark: "Benchmark",
     model: "Model | None",
@@ -58,7 +95,9 @@ def score_key(
     """What a score will be kept by; `model` None stands for the recording itself."""
     options = options or ScoringOptions()
     digest = benchmark.dataset.digest if model is None else model.digest
-    shown = [BRAIN] if model is None else [model.identifier, dict(model.numerics)]
+    numerics = {} if model is None else dict(model.numerics)
+    shown: list[object] = [BRAIN] if model is None else [model.identifier, numerics]
+    shown += _apart(products_of(benchmark), numerics)
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
     modules = {*code_of_score(benchmark, model), *(module for one in nuisance for module in one.modules)}
     code = digest_of(code_digest(sorted(modules)), kinds.digest)

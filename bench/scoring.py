@@ -20,7 +20,7 @@ from .results.card import facts_of
 from .results.provenance import provenance
 from .results.record import Record, ScoreRecord
 from .results.store import Run, open_run
-from .score_key import BRAIN, Key, code_of_score, score_key
+from .score_key import BRAIN, Key, code_of_score, numerics_of, score_key
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -312,6 +312,7 @@ def _keep(store: Run, asked: Question, metric_result: MetricResult, began: float
             n_permutations=options.n_permutations,
             context=card.context,
             options=dict(card.options),
+            numerics=numerics_of(benchmark, model),
         ),
     }
     store.keep(known, _arrays(benchmark, metric_result))

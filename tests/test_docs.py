@@ -199,3 +199,9 @@ def test_the_page_on_series(tmp_path, monkeypatch):
     done = run_brodmann("data", "check", str(tmp_path / "told"))
     assert done.returncode == 0, done.stderr
     assert "series" in done.stdout
+
+
+def test_the_page_on_scale_says_what_the_rates_give():
+    from scale import table
+
+    assert f"<!-- scale -->\n{table()}\n<!-- end -->" in (DOCS / "scale.md").read_text()

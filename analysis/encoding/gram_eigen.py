@@ -87,7 +87,7 @@ class DualFeatures:
 
     def __init__(self, features: npt.ArrayLike) -> None:
         self.gram, self.n_features = gram(features), np.shape(features)[1]
-        _check_finite(np.diag(self.gram))
+        check_finite(np.diag(self.gram))
 
     @property
     def n_bytes(self) -> int:
@@ -167,8 +167,8 @@ class PrimalFeatures:
         whole = np.asarray(features, np.float64)
         self.n_features = whole.shape[1]
         self.features = whole - whole.mean(axis=0)
-        self._product = self.features.T @ self.features
-        _check_finite(np.diag(self._product))
+        self._product: Floats = self.features.T @ self.features
+        check_finite(np.diag(self._product))
 
     @property
     def n_bytes(self) -> int:
@@ -192,7 +192,7 @@ class PrimalFeatures:
         return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
 
 
-def _check_finite(squares: Floats) -> None:
+def check_finite(squares: Floats) -> None:
     """Sums of squares show what single features would, and are few."""
     if not np.isfinite(squares).all():
         raise UserError(
@@ -203,8 +203,13 @@ def _check_finite(squares: Floats) -> None:
 _NOTHING = 10 * np.finfo(np.float64).eps
 
 
+def positive(values: Floats) -> npt.NDArray[np.bool_]:
+    """Which of sorted eigenvalues are not zero."""
+    return values > max(float(values[-1]), 0.0) * len(values) * _NOTHING
+
+
 def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-    keep = values > max(float(values[-1]), 0.0) * len(values) * _NOTHING
+    keep = positive(values)
     return values[keep], vectors[:, keep]
 
 
@@ -221,7 +226,8 @@ def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
-    return once(features, "prepared", lambda: _prepared(np.asarray(features)), lambda made: made.n_bytes)
+    given: Any = features
+    return once(given, "prepared", lambda: _prepared(np.asarray(given)), lambda made: made.n_bytes)
 
 
 def _prepared(values: npt.NDArray[Any]) -> DualFeatures | PrimalFeatures:

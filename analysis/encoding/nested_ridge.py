@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...correlation import pearson
+from ...device import devices
 from ..masks import unmasked
 from .cross_validation import Fold, Indices, Split
 from .dual_solver import KEPT_BYTES, LeaveOut, Predicted, PredictionMap, through_eigenvectors
@@ -287,11 +288,14 @@ def widened(
     return lower if np.mean(gains) > _MANY else fits
 
 
-def products_device() -> str:
-    """Where products with targets run by default: a CUDA device where there is one."""
-    import torch
+def products_devices() -> list[str]:
+    """Where products with targets run by default: the devices in force, else a card where there is one."""
+    return ["cpu" if one == "mps" else one for one in devices()]  # mps has no float64
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+
+def products_device() -> str:
+    """One of them."""
+    return products_devices()[0]
 
 
 def ridge_memory(n_stimuli: int, n_features: int, n_targets: int, n_alphas: int, n_splits: int) -> int:

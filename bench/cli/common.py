@@ -1,12 +1,16 @@
 """What the commands share: how they take a name, and how they print."""
 
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ...device import use
 from ...errors import printable
 
 SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
@@ -34,6 +38,29 @@ BatchSize = Annotated[
         min=1, help="Stimuli a forward pass; 1 for a network whose answer depends on what is shown together."
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Where it is computed; by default $BRODMANN_DEVICE, else a graphics card where there is one.",
+        metavar="cpu|cuda|cuda:N|cuda:all|mps",
+    ),
+]
+
+
+def computes(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with ``--device``, which is in force while it runs."""
+
+    @wraps(command)
+    def run(*args: Any, device: str | None = None, **given: Any) -> None:
+        with use(device):
+            command(*args, **given)
+
+    own = inspect.signature(command)
+    added = inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Device)
+    parameters = [*own.parameters.values(), added]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "device": Device}
+    return run
 
 
 def plain(card: Any) -> dict[str, Any]:

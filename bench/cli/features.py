@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, Json, print_card, print_json, say
+from .common import SETTINGS, Json, computes, print_card, print_json, say
 from .features_brain import features_brain, features_lesion
 from .features_check import features_check, features_convert
 from .features_describe import features_describe
@@ -23,14 +23,14 @@ features = typer.Typer(
     help="Sparse features of a layer: learn them, check them, see where they lie and what they predict.\n\n"
     "For example:  brodmann features train MODEL --layer LAYER --features 8x",
 )
-features.command("train")(features_train)
-features.command("check")(features_check)
-features.command("describe")(features_describe)
+features.command("train")(computes(features_train))
+features.command("check")(computes(features_check))
+features.command("describe")(computes(features_describe))
 features.command("convert")(features_convert)
-features.command("page")(features_page)
-features.command("study")(features_study)
-features.command("brain")(features_brain)
-features.command("lesion")(features_lesion)
+features.command("page")(computes(features_page))
+features.command("study")(computes(features_study))
+features.command("brain")(computes(features_brain))
+features.command("lesion")(computes(features_lesion))
 Folder = Annotated[Path, typer.Argument(help="A dictionary: the folder that brodmann features train wrote.")]
 Model = Annotated[str | None, typer.Option(help="The model; that of the dictionary by default.")]
 Layer = Annotated[str | None, typer.Option(help="The layer; that of the dictionary by default.")]
@@ -57,6 +57,7 @@ def features_info(folder: Folder, as_json: Json = False) -> None:
 
 
 @features.command("table")
+@computes
 def features_table(
     folder: Folder,
     view: Annotated[

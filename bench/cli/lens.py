@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from ...errors import UserError
-from .common import SETTINGS, Json, print_json, say
+from .common import SETTINGS, Json, computes, print_json, say
 from .lens_inputs import (
     array_of,
     both_halves,
@@ -60,6 +60,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 
 
 @lens.command()
+@computes
 def show(
     model: ModelName,
     text: Annotated[str | None, typer.Option(help="The text that is looked at, token by token.")] = None,
@@ -142,6 +143,7 @@ def show(
 
 
 @lens.command()
+@computes
 def vocabulary(
     model: ModelName,
     layer: Layer,
@@ -209,6 +211,7 @@ def vocabulary(
 
 
 @lens.command()
+@computes
 def importance(
     model: ModelName,
     layer: Layer,
@@ -282,6 +285,7 @@ def importance(
 
 
 @lens.command()
+@computes
 def dream(
     model: ModelName,
     layer: Layer,

@@ -19,6 +19,7 @@ from .common import (
     Name,
     Pattern,
     Run,
+    computes,
     plain,
     print_card,
     print_json,
@@ -59,19 +60,19 @@ app.add_typer(benchmarks, name="benchmarks")
 app.add_typer(features, name="features")
 app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(lens, name="lens")
-app.command()(train)
-app.command()(twins)
-app.command()(lesion)
-app.command()(analyze)
-app.command()(dimensions)
+app.command()(computes(train))
+app.command()(computes(twins))
+app.command()(computes(lesion))
+app.command()(computes(analyze))
+app.command()(computes(dimensions))
 app.command()(compare)
-app.command()(probe)
+app.command()(computes(probe))
 app.command("export-map")(export_map)
 app.command("run")(run_study)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)
-app.command()(reproduce)
+app.command()(computes(reproduce))
 
 
 def main() -> None:
@@ -120,6 +121,7 @@ def _common(
 
 
 @app.command()
+@computes
 def score(
     model: Annotated[
         str,
@@ -261,6 +263,7 @@ def score(
 
 
 @app.command()
+@computes
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("brodmann-demo"),
 ) -> None:

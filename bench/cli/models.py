@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UserError
-from .common import SETTINGS, From, Json, Name, Pattern, plain, print_card, print_json, say
+from .common import SETTINGS, From, Json, Name, Pattern, computes, plain, print_card, print_json, say
 
 if TYPE_CHECKING:
     from ...models.training.loop import Data
@@ -70,6 +70,7 @@ def list_models(pattern: Pattern = "*", as_json: Json = False) -> None:
 
 
 @models.command("info")
+@computes
 def model_info(
     name: Annotated[str, typer.Argument(help="A catalogue name, or anything that score takes.")],
     as_json: Json = False,
@@ -145,9 +146,6 @@ def train(
     schedule: Annotated[str, typer.Option(help="Of tau: constant, warm-up or decay.")] = "constant",
     size: Annotated[int | None, typer.Option(min=8, help="Pixels a side, or tokens a text.")] = None,
     out: Annotated[Path, typer.Option(help="The networks go into folders here.")] = Path("brodmann-trained"),
-    device: Annotated[
-        str | None, typer.Option(help="cuda or cpu; a graphics card where there is one.")
-    ] = None,
     compiled: Annotated[
         bool | None,
         typer.Option("--compile/--no-compile", help="Through torch.compile; on a graphics card by default."),
@@ -172,9 +170,7 @@ def train(
     recipe, content = _recipe_and_data(modality.value, tau, data, seed, changes, learning_rate, schedule)
     twins_of = [recipe] if alone or not recipe.tau else [recipe, recipe.baseline()]
     cards = {
-        out / one.identifier: train_network(
-            one, content, out / one.identifier, device=device, compiled=compiled, half=half
-        )
+        out / one.identifier: train_network(one, content, out / one.identifier, compiled=compiled, half=half)
         for one in twins_of
     }
     if as_json:

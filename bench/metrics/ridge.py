@@ -13,15 +13,16 @@ from ...analysis.encoding.nested_ridge import (
     LOWER,
     Fit,
     Targets,
-    products_device,
+    products_devices,
     ridge_memory,
 )
 from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, p_value
 from ...brain_data.noise_ceiling import reliability_within
+from ...device import over
 from ...errors import UserError
-from ...progress import track
+from ...progress import counter
 from . import uncertainty
 from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
@@ -190,31 +191,32 @@ class Encoding:
             Per fold, the layer that explains the training stimuli best in the inner cross-validation.
         """
         folds = self.sampling.folds
-        device = products_device()
-        columns = Targets(recorded.fitted, device)
+        columns = {device: Targets(recorded.fitted, device) for device in products_devices()}
         pooled = PooledFolds(self.sampling.tests, recorded.mean, recorded.weights)
         curve: dict[str, float] = {}
         best: dict[int, tuple[float, str, Fit]] = {}
-        fits: list[Fit] = []
-        work = ((layer, i) for layer in layers for i in range(len(folds)))
-        for layer, i in track(work, f"fitting {self.name}", total=len(layers) * len(folds)):
-            if i == 0:
-                engine, fits = KeptRidge(layers[layer], folds, self.alphas, device, columns), []
-            fits.append(engine.fit(i))
-            if len(fits) < len(folds):
-                continue
-            fits = list(engine.widened(fits))
-            for fold, one in enumerate(fits):
-                score = float(np.median(one.inner_score))
-                if fold not in best or score > best[fold][0]:
-                    best[fold] = score, layer, one
-            if quality is None:
-                r = pooled.r([fit.prediction for fit in fits])
-                curve[layer] = float(np.mean([np.median(r[one]) for one in recorded.members]))
-                if units is not None:
-                    units[layer] = r
-            else:
-                curve[layer] = quality(fits)
+        with counter(f"fitting {self.name}", len(layers) * len(folds)) as advance:
+
+            def fitted(layer: str, device: str) -> list[Fit]:
+                engine = KeptRidge(layers[layer], folds, self.alphas, device, columns[device])
+                fits = []
+                for i in range(len(folds)):
+                    fits.append(engine.fit(i))
+                    advance(1)
+                return list(engine.widened(fits))
+
+            for layer, fits in zip(layers, over(layers, fitted, list(columns)), strict=True):
+                for fold, one in enumerate(fits):
+                    score = float(np.median(one.inner_score))
+                    if fold not in best or score > best[fold][0]:
+                        best[fold] = score, layer, one
+                if quality is None:
+                    r = pooled.r([fit.prediction for fit in fits])
+                    curve[layer] = float(np.mean([np.median(r[one]) for one in recorded.members]))
+                    if units is not None:
+                        units[layer] = r
+                else:
+                    curve[layer] = quality(fits)
         return curve, [best[i][1:] for i in range(len(folds))]
 
     def _methods(self, fits: Sequence[Fit]) -> dict[str, object]:

@@ -21,7 +21,7 @@ from ..metrics.base import Floats, ScoringOptions
 from ..metrics.ridge import Encoding
 from ..results.provenance import provenance
 from ..results.store import Run, open_run
-from ..score_key import BRAIN, score_key
+from ..score_key import BRAIN, numerics_of, score_key
 from .fits import fit_every_bin, fitting_memory
 from .methods import LAYER, LayerOf, methods_of
 from .result import SUFFIX, OverTime
@@ -153,6 +153,7 @@ def score_over_time(
             options=dict(opened_benchmark.card.options) | asked,
             bibtex=dataset.bibtex,
             license=dataset.license,
+            numerics=numerics_of(opened_benchmark, model),
         ),
     }
     said = methods_of(read, encoding, layer, tested, n_neuroids, found.pop("said"))

@@ -110,6 +110,10 @@ class Provenance(BaseModel):
     code: Annotated[str, Shown("code", "Digest of the code that computed it.", Digest, "code_digest")]
     model_digest: Annotated[str, Shown("weights", "Digest of the model.", Digest)]
     data_digest: Annotated[str, Shown("data", "Digest of the recordings.", Digest)]
+    numerics: Annotated[
+        dict[str, str] | None,
+        Shown("computed on", "Device, card and precision of products.", Versions | None, columns=_NO_COLUMN),
+    ] = None
     seed: Annotated[int, Shown("seed", "Of every random draw.", Large)]
     n_bootstraps: Annotated[int | None, Shown("draws", "For the interval.", Count | None)] = None
     n_permutations: Annotated[int | None, Shown("permutations", "For p.", Count | None)] = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ... import device
 from ...analysis.shelf import Shelf
 from ...errors import UserError, first_line
 from ...memory import NotEnoughMemory, available_bytes
@@ -40,6 +41,11 @@ def do(batch: Batch, job: Job) -> Iterator[Event]:
     """
     if job.home is not None:
         os.environ["BRODMANN_HOME"] = job.home
+    with device.use(job.device):
+        yield from _events(batch, job)
+
+
+def _events(batch: Batch, job: Job) -> Iterator[Event]:
     where, desk = f"{socket.gethostname()}:{os.getpid()}", _desk(job)
     desk.begin()
     try:

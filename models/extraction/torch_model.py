@@ -12,6 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from ...brain_data.dataset import stimuli_digest
+from ...device import device_of
 from ...errors import UserError
 from ...files import digest_of
 from ...fingerprint import Fingerprint, package_version
@@ -45,7 +46,7 @@ class Network(Reading):
         tensor, in forward order.
     batch_size : int
     device : str, optional
-        ``"cuda"``, ``"mps"`` or ``"cpu"``; the first that is there by default.
+        As :func:`~brodmann.device.devices` takes it; that in force by default, else the first that is there.
     cache : bool
         Keep activations on disk under ``$BRODMANN_HOME/activations``.
     sheets : sequence of Sheet
@@ -79,7 +80,7 @@ class Network(Reading):
         sheets: Sequence[Sheet] = (),
         readout: Readout = EVERYTHING,
     ) -> None:
-        self.device = _device(device or _best_device(), identifier)
+        self.device = _device(device, identifier)
         self._said = {}
         settings = {
             "module": readable(module, identifier),
@@ -109,7 +110,8 @@ class Network(Reading):
                 f"{name}: {readout!r} is no readout: give Readout(pool=...) with 'none', 'mean' or 'max'"
             )
         if not isinstance(device, torch.device):
-            if _device(device, name) != self.device:
+            wanted = _wanted(device, name)
+            if wanted.type != self.device.type or wanted.index not in (None, self.device.index):
                 raise UserError(
                     f"{name}: a view shares its weights, which lie on {self.device}: "
                     f"name device={device!r} where the model is made"
@@ -366,18 +368,17 @@ class Network(Reading):
                 plan = digest_of(reader.batch_size, len(stimuli))
                 with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
                     growing = {name: arrays[keys[name]] for name in missing}
-                    held = partial(activation_cache.all_hold, growing)
-                    batches = reader._passes(missing, stimuli, context, look, held)
+                    known_already = partial(activation_cache.all_hold, growing)
+                    batches = reader._passes(missing, stimuli, context, look, known_already)
                     activation_cache.fill(growing, batches, overlap=self.overlaps)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
             else:
-                fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
-                for rows, batch in reader._passes(missing, stimuli, context, look):
-                    for name, read in batch.items():
-                        fresh[name][rows] = read
-                values |= fresh
+                held = {name: activation_cache.Held(sizes[name], self.readout.dtype) for name in missing}
+                batches = reader._passes(missing, stimuli, context, look)
+                activation_cache.fill(held, batches, overlap=self.overlaps)
+                values |= {name: one.values for name, one in held.items()}
         self._said.update({name: notes[name]["said"] for name in names})
         return {name: labeled(values[name], notes[name], stimuli) for name in names}
 
@@ -432,19 +433,15 @@ class Network(Reading):
         """What identifies the preprocessing and the reading of a layer."""
 
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _device(name: str | None, identifier: str) -> torch.device:
+    return torch.empty(0, device=_wanted(name, identifier)).device  # cuda becomes cuda:0
 
 
-def _device(name: str, identifier: str) -> torch.device:
+def _wanted(name: str | None, identifier: str) -> torch.device:
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # no such name, or torch was built without it
-        raise UserError(
-            f"{identifier}: device {name!r} cannot be used here; leave it out, which takes {_best_device()!r}"
-        ) from error
+        return torch.device(device_of(name))
+    except UserError as error:
+        raise UserError(f"{identifier}: {error}") from error
 
 
 def _names(layers: Sequence[str]) -> list[str]:

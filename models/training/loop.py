@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...device import device_of
 from ...errors import UserError
 from ...files import write_bytes, write_json
 from ...progress import track
@@ -73,7 +74,7 @@ def train(
     UserError
         Where the folder belongs to another training, the data do not fit, or the loss is no longer finite.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = torch.device(device_of(device))
     key = recipe.key(data.digest)
     finished = _finished(folder, recipe, data, key)
     if finished is not None:

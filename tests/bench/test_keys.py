@@ -126,6 +126,31 @@ def test_the_class_of_device_stands_in_the_key_of_activations_and_not_in_what_th
     assert elsewhere.digest == digest
 
 
+def test_where_regressions_compute_stands_in_the_key_where_it_is_not_where_the_network_does(monkeypatch):
+    """Records of a processor stay found, and those of a card whose network and regressions run there."""
+    from brodmann.bench import score_key as keys
+
+    ridge, rsa = (brodmann.load_benchmark(f"simulated-cortex.V1-{name}") for name in ("ridge", "rsa"))
+    model = small_network(ImagePreprocessing(16))
+    card = model.replaced(device=torch.device("cuda"))
+
+    def digest(benchmark, model, where):
+        monkeypatch.setattr(keys, "products_device", lambda: where)
+        return keys.score_key(benchmark, model, ["1"]).digest
+
+    assert keys._apart({}, {"device": "cuda"}) == []
+    for network in (model, card):
+        assert digest(ridge, network, "cpu") != digest(ridge, network, "cuda")
+        assert digest(rsa, network, "cpu") == digest(rsa, network, "cuda")
+    assert keys._apart(keys.products_of(ridge), card.numerics) == []
+    monkeypatch.setattr(keys, "products_device", lambda: "cpu")
+    said = {"device": "cpu", "matmul": "highest"}
+    assert keys.products_of(ridge) == said
+    assert keys._apart(said, {}) == keys._apart(said, model.numerics) == []
+    assert keys._apart(said, {"device": "mps", "matmul": "highest"}) == []
+    assert keys._apart(said, {"device": "cpu", "matmul": "medium"}) == [said]
+
+
 def test_a_recording_that_was_replaced_is_another_question(benchmark):
     from brodmann.bench.score_key import score_key
 

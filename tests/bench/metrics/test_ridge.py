@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 from brodmann import UserError
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, nested_ridge
 from brodmann.analysis.encoding.pooled import PooledFolds
+from brodmann.bench.metrics import ridge
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
@@ -236,3 +237,29 @@ def test_linear_is_ridge_without_a_penalty():
     np.testing.assert_allclose(found.per_unit, expected, atol=1e-9)
     assert "penalty_chosen" not in found.methods
     assert found.methods["penalties"] == [0.0]
+
+
+def test_layers_are_split_over_cards_and_give_the_same_numbers(monkeypatch):
+    """The processor under two names stands for two cards."""
+    x, _, one = world()
+    layers = {f"layer{i}": x + i * np.random.default_rng(i).normal(size=x.shape) for i in range(5)}
+    metric = METRICS["ridge"].make(one, {})
+    used = set()
+
+    class Seen(ridge.NestedRidge):
+        def __init__(self, features, folds, alphas, device):
+            used.add(device)
+            super().__init__(features, folds, alphas, device)
+
+    monkeypatch.setattr(ridge, "NestedRidge", Seen)
+    found = []
+    for cards in (["cpu"], ["cpu", "cpu:0"]):
+        monkeypatch.setattr(ridge, "products_devices", lambda cards=cards: cards)
+        found.append(metric.sweep(layers, one))
+    assert used == {"cpu", "cpu:0"}
+    (curve, best), (curve_of_two, best_of_two) = found
+    assert list(curve) == list(curve_of_two) == list(layers)
+    assert curve == curve_of_two
+    assert [layer for layer, _ in best] == [layer for layer, _ in best_of_two]
+    for (_, fit), (_, other) in zip(best, best_of_two, strict=True):
+        np.testing.assert_array_equal(fit.prediction, other.prediction)

@@ -115,10 +115,6 @@ def test_an_edit_of_ones_own_constructor_is_seen():
         ({"layers": ["convv"]}, "unknown layer of net 'convv': did you mean 'conv'"),
         ({"lesions": [Lesion("convv", [1])]}, "unknown layer of net 'convv': did you mean 'conv'"),
         ({"device": "cpuu"}, "net: device 'cpuu' cannot be used here"),
-        (
-            {"device": "meta"},
-            "net: a view shares its weights, which lie on cpu: name device='meta' where the",
-        ),
         ({"module": None}, "net: expected a torch.nn.Module, not NoneType"),
         ({"readout": "mean"}, "net: 'mean' is no readout: give Readout.*'none', 'mean' or 'max'"),
     ],
@@ -127,6 +123,15 @@ def test_a_view_with_what_a_model_cannot_take_is_refused_in_one_line(model, sett
     with pytest.raises(UserError, match=message) as refused:
         model.replaced(**settings)
     assert "\n" not in str(refused.value)
+
+
+def test_a_view_on_a_device_of_its_own_is_refused(model, monkeypatch):
+    monkeypatch.setattr("brodmann.device._n_cards", lambda: 2)
+    for name in ("cuda", "cuda:1"):
+        with pytest.raises(
+            UserError, match=f"net: a view shares its weights, which lie on cpu: name device='{name}'"
+        ):
+            model.replaced(device=name)
 
 
 def test_a_readout_that_is_none_is_refused_wherever_it_is_given(model, pictures):
