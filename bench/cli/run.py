@@ -9,6 +9,7 @@ import typer
 
 from ...errors import UserError
 from .common import Json, print_json, say
+from .live import Lines, LiveTable, duration
 
 if TYPE_CHECKING:
     from ..studies.planning import Plan
@@ -93,8 +94,6 @@ def run(
 def _worked(
     study: "Study", on: str, only: str | None, run: str | None, device: str | None, *, quiet: bool
 ) -> "Summary":
-    from .live import Lines, LiveTable
-
     cells = study.cells(only).cells
     if quiet:
         return study.work(on=on, only=only, run=run, device=device)
@@ -164,13 +163,6 @@ def _show_plan(study: "Study", plan: "Plan", *, as_json: bool) -> None:
             f"time      about {duration(plan.seconds)} in one process, from the seconds of stored records{guess}"
         )
     say(f"memory    at most {plan.n_bytes / 2**30:.1f} GiB a process")
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _variant(variant: str) -> str:
