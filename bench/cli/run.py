@@ -76,8 +76,14 @@ def run(
         raise UserError(f"{target} is a file: the summary goes into a folder")
     summary = _worked(read, on, only, run, device, quiet=as_json)
     command = ["brodmann", "run", str(study), *(["--only", only] if only else [])]
-    paths = summary.write(target, command=shlex.join(command), vector=pdf)
-    receipt, notes = (None, list[str]()) if submit is None else summary.submit(submit)
+    from ..reports.study_report import write_study
+
+    paths = write_study(summary, target, command=shlex.join(command), vector=pdf)
+    receipt, notes = None, list[str]()
+    if submit is not None:
+        from ..leaderboard.submit import submit_study
+
+        receipt, notes = submit_study(summary, submit)
     if as_json:
         sent = {} if receipt is None else {"submission": {**receipt.__dict__, "notes": notes}}
         print_json(summary.as_json() | {"files": [str(path) for path in paths]} | sent)
