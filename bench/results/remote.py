@@ -1,8 +1,11 @@
 """A run in a store that fsspec reaches (``s3://BUCKET/FOLDER``), with a mirror here in which files have paths."""
 
+import os
 import re
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +17,9 @@ import numpy as np
 from ...errors import UserError, first_line
 from ...files import digest_of, home, parse_json, sha256_file, write_bytes
 from .record import Record
-from .run import Run
+from .run import WAIT_S, Run
 
+LEASE_S = 60.0
 _AT_ONCE = 64
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"}
 """Protocols whose objects appear whole or not at all."""
@@ -98,6 +102,32 @@ class RemoteRun(Run):
         except UserError as error:
             raise UserError(str(error).replace(str(self.folder), self.url)) from None
 
+    @contextmanager
+    def claim(self, name: str) -> Iterator[None]:
+        """As of any run, by an object that its holder writes anew every quarter of a minute.
+
+        One that is as it was for a minute is nobody's any more. Where the store cannot put an object on the condition
+        that there is none, nobody waits.
+        """
+        token, name = os.urandom(8).hex(), f".{name}.claim"
+        seen, since = b"", time.monotonic()
+        while not _created(self.url, name, token.encode()):
+            content = _content(self.url, name)
+            if content != seen:
+                seen, since = content, time.monotonic()
+            elif time.monotonic() - since > LEASE_S:
+                _remove(self.url, name)
+            time.sleep(WAIT_S)
+        done = threading.Event()
+        beating = threading.Thread(target=_beat, args=(self.url, name, token, done), daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
+            _remove(self.url, name)
+
     def fetch(self, path: Path) -> None:
         """Bring one file here, where the store has it."""
         with _said(self.url) as (files, root):
@@ -178,13 +208,49 @@ def _said(url: str) -> Iterator[tuple[Any, str]]:
 
 def _put(url: str, name: str, content: bytes) -> None:
     with _said(url) as (files, root):
-        protocol = files.protocol if isinstance(files.protocol, str) else files.protocol[0]
-        if protocol in _WHOLE:
+        if _is_whole(files):
             files.pipe_file(f"{root}/{name}", content)
             return
         files.makedirs(root, exist_ok=True)
         files.pipe_file(f"{root}/.{name}.partial", content)
         files.mv(f"{root}/.{name}.partial", f"{root}/{name}")
+
+
+def _created(url: str, name: str, content: bytes) -> bool:
+    """Put an object where there is none; False where there is one."""
+    with _said(url) as (files, root):
+        if not _is_whole(files):
+            files.makedirs(root, exist_ok=True)
+        try:
+            files.pipe_file(f"{root}/{name}", content, mode="create")
+        except FileExistsError:
+            return False
+        except (NotImplementedError, TypeError, ValueError):  # the store knows no condition
+            return True
+    return True
+
+
+def _content(url: str, name: str) -> bytes:
+    with _said(url) as (files, root), suppress(FileNotFoundError):
+        return bytes(files.cat_file(f"{root}/{name}"))
+    return b""
+
+
+def _remove(url: str, name: str) -> None:
+    with _said(url) as (files, root), suppress(FileNotFoundError):
+        files.rm_file(f"{root}/{name}")
+
+
+def _beat(url: str, name: str, token: str, done: threading.Event) -> None:
+    beats = 0
+    while not done.wait(LEASE_S / 4):
+        beats += 1
+        with suppress(UserError):  # the record itself will say that the store is gone
+            _put(url, name, f"{token}-{beats}".encode())
+
+
+def _is_whole(files: Any) -> bool:
+    return (files.protocol if isinstance(files.protocol, str) else files.protocol[0]) in _WHOLE
 
 
 @lru_cache(maxsize=256)

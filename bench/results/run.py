@@ -2,8 +2,11 @@
 
 import io
 import math
+import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,11 @@ from pydantic import ValidationError
 
 from ...errors import UserError
 from ...files import digest_of, read_json, sha256_file, write_bytes, write_json
+from ...places import is_still, locked
 from .field_types import reasons
 from .record import FORMAT, Record, ScoreRecord
+
+WAIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,26 @@ class Run:
         """The one line for a run that is not there."""
         name = self.place if "://" in self.place else self.folder.name
         return UserError(f"no run at {self.place}: make one with brodmann score MODEL BENCHMARK --run {name}")
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[None]:
+        """Work that two shall not do at once: it waits as long as somebody else holds what has that name.
+
+        It ends with the process that holds it, however that ends. Where the disk has no locks, nobody waits.
+        """
+        path = self.folder / f".{name}.claim"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        while (is_mine := locked(handle)) is False or not is_still(handle, path):
+            if is_mine is False:
+                time.sleep(WAIT_S)
+            os.close(handle)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(handle)
 
     def fetch(self, path: Path) -> None:
         """Bring a file of the run up to date, which one in a folder always is."""

@@ -14,7 +14,17 @@ from ....errors import UserError, first_line
 from ..cells import Batch, Event, Job
 from .base import executor
 from .dask_cluster import connected
-from .messages import batch_json, batch_of, check_greeting, event_json, event_of, greeting, job_of, remaining
+from .messages import (
+    alone,
+    batch_json,
+    batch_of,
+    check_greeting,
+    event_json,
+    event_of,
+    greeting,
+    job_of,
+    remaining,
+)
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -165,7 +175,7 @@ def work_batch(
         batch, failed = remaining(batch_of(content), [event_of(one) for _, one in client.get_events(topic)])
         for event in failed:
             tell(event)
-        for event in do(batch, job_of(job)) if batch.cells else ():
+        for event in alone(do(batch, job_of(job)), job_of(job)) if batch.cells else ():
             if not event.has_ended and client.get_events(study):
                 return made
             tell(event)

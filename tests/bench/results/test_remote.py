@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,13 +67,18 @@ def without_file(record):
     return {name: value for name, value in record.items() if name != "file"}
 
 
-@pytest.fixture(params=["s3", "memory", "local"])
-def url(request, tmp_path):
-    """A folder in stores of three kinds, none of which has been used."""
+def named_store(request, tmp_path):
+    """The URL of a folder that has not been used."""
     if request.param == "s3":
         request.getfixturevalue("server")
         return f"s3://bucket/{tmp_path.name}"
     return f"memory://{tmp_path.name}" if request.param == "memory" else f"local://{tmp_path}/store"
+
+
+@pytest.fixture(params=["s3", "memory", "local"])
+def url(request, tmp_path):
+    """A folder in stores of three kinds."""
+    return named_store(request, tmp_path)
 
 
 def test_what_is_kept_is_found_by_another_machine(url, record):
@@ -89,7 +96,8 @@ def test_what_is_kept_is_found_by_another_machine(url, record):
     assert without_file(again) == without_file(record)
 
 
-def test_a_score_is_computed_once_whoever_asks(url, record, brodmann_home):
+def test_a_score_is_computed_once_whoever_asks(server, brodmann_home, tmp_path):
+    url = f"s3://bucket/{tmp_path.name}"
     words = {"run": url, "n_bootstraps": 20, "n_permutations": 19, "beyond": ()}
     assert not brodmann.score("pixels", "simulated-cortex.V1-ridge", **words).attrs["cached"]
     shutil.rmtree(open_run(url).folder)
@@ -205,3 +213,43 @@ def test_a_url_that_is_none_is_one_line(url, line):
 def test_a_url_of_a_file_is_its_folder(tmp_path):
     assert open_run(f"file://{tmp_path}") == Run(tmp_path)
     assert open_run(Run(tmp_path)) == Run(tmp_path)
+
+
+@pytest.fixture(params=["folder", "s3", "memory", "local"])
+def claimed(request, tmp_path):
+    """A run in a folder or in a store, in which work is claimed."""
+    return Run(tmp_path / "run") if request.param == "folder" else open_run(named_store(request, tmp_path))
+
+
+def test_who_claims_what_is_claimed_waits_until_it_is_free(claimed, monkeypatch):
+    order, waits = [], threading.Event()
+    sleep = time.sleep
+
+    def waiting(seconds):
+        waits.set()
+        sleep(0.01)
+
+    monkeypatch.setattr("brodmann.bench.results.run.time.sleep", waiting)
+
+    def other():
+        with claimed.claim("cell"):
+            order.append("the other")
+
+    thread = threading.Thread(target=other)
+    with claimed.claim("cell"), claimed.claim("another cell"):
+        thread.start()
+        assert waits.wait(20)
+        order.append("free")
+    thread.join(20)
+    assert order == ["free", "the other"]
+    assert list(claimed.folder.glob(".*claim")) == []
+
+
+def test_what_a_lost_machine_claimed_is_free_after_a_while(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "LEASE_S", 0.2)
+    monkeypatch.setattr(remote, "WAIT_S", 0.01)
+    run = open_run(f"s3://bucket/{tmp_path.name}")
+    remote._put(run.url, ".cell.claim", b"of a machine that is gone")
+    with run.claim("cell"):
+        assert remote._content(run.url, ".cell.claim") != b"of a machine that is gone"
+    assert remote._content(run.url, ".cell.claim") == b""
