@@ -96,7 +96,7 @@ def score_key(
     options = options or ScoringOptions()
     digest = benchmark.dataset.digest if model is None else model.digest
     numerics = {} if model is None else dict(model.numerics)
-    shown = [BRAIN] if model is None else [model.identifier, numerics]
+    shown: list[object] = [BRAIN] if model is None else [model.identifier, numerics]
     shown += _apart(products_of(benchmark), numerics)
     metric, kinds = fingerprint(benchmark.metric), fingerprint(type(benchmark.metric), type(model))
     modules = {*code_of_score(benchmark, model), *(module for one in nuisance for module in one.modules)}

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...analysis.encoding.cross_validation import Indices
-from ...analysis.encoding.nested_ridge import Fit, NestedRidge, Targets, products_device
+from ...analysis.encoding.nested_ridge import Fit, Targets, products_device
 from . import uncertainty
 from .base import Floats, Layers, ScoringOptions
+from .kept_fits import KeptRidge
 from .sampling import Sampling
 
 PERMUTED_ENTRIES = 1 << 24
@@ -74,9 +75,9 @@ def permuted(
     folds: dict[int, tuple[Floats, Floats]] = {}
     for layer in dict.fromkeys(chosen):
         penalties = fits[chosen.index(layer)].penalties
-        engine = NestedRidge(layers[layer], sampling.folds, penalties, device)
+        engine = KeptRidge(layers[layer], sampling.folds, penalties, device, columns)
         for i in (i for i, name in enumerate(chosen) if name == layer):
-            found = engine.fit(sampling.folds[i], columns).prediction
+            found = engine.fit(i).prediction
             folds[i] = found.reshape(-1, len(orders), len(some)), responses[sampling.tests[i]]
     over = f", over {len(some)} of {targets.shape[1]} neuroids" if len(some) < targets.shape[1] else ""
     said = f"{what}, {len(orders)} times, penalties chosen anew{over}"

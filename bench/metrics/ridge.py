@@ -12,11 +12,9 @@ from ...analysis.encoding.nested_ridge import (
     ALPHAS,
     LOWER,
     Fit,
-    NestedRidge,
     Targets,
     products_devices,
     ridge_memory,
-    widened,
 )
 from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
@@ -30,6 +28,7 @@ from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
 from .interval_words import said_of
+from .kept_fits import KeptRidge
 from .neuroid_ceiling import neuroid_ceiling
 from .permuted import PERMUTED_ENTRIES, permuted
 from .recording import Recording
@@ -199,11 +198,12 @@ class Encoding:
         with counter(f"fitting {self.name}", len(layers) * len(folds)) as advance:
 
             def fitted(layer: str, device: str) -> list[Fit]:
-                engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
-                for one in folds:
-                    fits.append(engine.fit(one, columns[device]))
+                engine = KeptRidge(layers[layer], folds, self.alphas, device, columns[device])
+                fits = []
+                for i in range(len(folds)):
+                    fits.append(engine.fit(i))
                     advance(1)
-                return list(widened(fits, layers[layer], folds, columns[device], device))
+                return list(engine.widened(fits))
 
             for layer, fits in zip(layers, over(layers, fitted, list(columns)), strict=True):
                 for fold, one in enumerate(fits):

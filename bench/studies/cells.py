@@ -76,7 +76,9 @@ class Cell:
             raise UserError(
                 f"a cell has no {', '.join(sorted(unknown))}: is the other side of another version?"
             )
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+        lists: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
         return cls(**lists)
 
 

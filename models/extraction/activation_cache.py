@@ -22,7 +22,7 @@ Values = npt.NDArray[Any]
 """float32, or float16 where a reading asks for half precision."""
 Rows = npt.NDArray[np.intp]
 _CHUNK = 1 << 22
-_WRITERS = min(4, os.cpu_count() or 1)
+_WRITERS = min(8, os.cpu_count() or 1)
 _ABANDONED_S = 7 * 24 * 3600
 
 
@@ -65,6 +65,27 @@ def crc32_file(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             crc = zlib.crc32(chunk, crc)
     return f"{crc:08x}"
+
+
+class Held:
+    """An array in memory that is filled batch by batch.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Stimuli and units.
+    dtype : dtype
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
+        self.values: Values = np.empty(shape, dtype)
+
+    def write(self, rows: Rows, values: Values) -> None:
+        """The next batch."""
+        if _contiguous(rows):
+            self.values[int(rows[0]) : int(rows[0]) + len(rows)] = values
+        else:
+            self.values[rows] = values
 
 
 class Growing:
@@ -259,13 +280,16 @@ def all_hold(arrays: Mapping[str, Growing], rows: Rows) -> bool:
 
 
 def fill(
-    arrays: Mapping[str, Growing], batches: Iterable[tuple[Rows, Mapping[str, Values]]], *, overlap: bool
+    arrays: Mapping[str, Growing] | Mapping[str, Held],
+    batches: Iterable[tuple[Rows, Mapping[str, Values]]],
+    *,
+    overlap: bool,
 ) -> None:
-    """Write files batch by batch, the layers side by side.
+    """Write files, or arrays in memory, batch by batch, the layers side by side.
 
     Parameters
     ----------
-    arrays : mapping of str to Growing
+    arrays : mapping of str to Growing or Held
     batches : iterable of (rows, mapping of str to array)
     overlap : bool
         Compute the next batch meanwhile, as a graphics card can; processors would only take time from one another.

@@ -20,12 +20,14 @@ from .hooks import Intervention, Recording, Stop, record
 from .layer_names import LayerName, layer_name
 from .precision import own_dtype
 from .readout import Readout
+from .transfers import on_the_host
 
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
 
 Rows = npt.NDArray[np.intp]
 _REPEATED = 4  # passes of a batch, where random numbers were drawn
+_SUMS = "\0sums"
 _SHOWN_AGAIN = 4  # stimuli of the first batch
 
 
@@ -138,7 +140,28 @@ class Reading(Model):
         look: Look,
         known: Callable[[Rows], bool] = lambda _: False,
     ) -> Iterator[tuple[Rows, dict[str, npt.NDArray[Any]]]]:
-        """Rows and what each layer keeps of them, batch by batch, from the first that is not known."""
+        """Rows and what each layer keeps of them, batch by batch, from the first that is not known.
+
+        An array is good until the next batch but one is asked for.
+        """
+        found = self._read_batches(names, stimuli, context, look, known)
+        for rows, values in on_the_host(((rows, _with_sums(kept)) for rows, kept in found), self.device):
+            sums = values.pop(_SUMS)
+            for name, total in zip(names, sums, strict=True):
+                if not np.isfinite(total):
+                    self._check_finite(values[name], name, rows, stimuli)
+            yield rows, values
+            del values
+
+    def _read_batches(
+        self,
+        names: Sequence[str],
+        stimuli: "StimulusSet",
+        context: Context,
+        look: Look,
+        known: Callable[[Rows], bool] = lambda _: False,
+    ) -> Iterator[tuple[Rows, dict[str, Tensor]]]:
+        """The same as tensors (rows, units) where the network lies, not yet looked at for what is not finite."""
         plan = self._plan(stimuli, context)
         first = next((i for i, rows in enumerate(plan) if not known(rows)), len(plan))
         n_passes, steady = self.readout.passes, False
@@ -159,8 +182,11 @@ class Reading(Model):
                 drawn = before != steadiness.random_state(self.device)
                 self._check_steady(kept, batch, look, rows, stimuli, context, drawn=drawn)
             steady = True
-            yield rows, {name: self._numbers(kept[name], name, rows, stimuli) for name in names}
-            kept, found, batch = {}, {}, None  # before the next pass, which needs the room
+            numbers = self._numbers(kept, names)
+            kept, found = {}, {}
+            yield rows, numbers
+            numbers.clear()
+            batch = None  # before the next pass, which needs the room
 
     def _answer(
         self, names: Sequence[str], batch: Any, look: Look, rows: Rows, stimuli: "StimulusSet"
@@ -328,18 +354,21 @@ class Reading(Model):
     def _half(self) -> torch.dtype:
         return torch.float16 if self.device.type == "cuda" else torch.bfloat16
 
-    def _numbers(self, read: Tensor, name: str, rows: Rows, stimuli: "StimulusSet") -> npt.NDArray[Any]:
-        read = read.half() if self.readout.half else read.float()
-        if not bool(torch.isfinite(read.sum(dtype=torch.float32))):  # one sum is cheaper than looking at each
-            n_bad = int((~torch.isfinite(read)).sum())
-            if n_bad:
-                raise UserError(
-                    f"layer {name!r} of {self.identifier} gives {n_bad} values that are NaN or infinite"
-                    f"{' in half precision' if self.readout.half else ''} "
-                    f"(first stimulus: {_first_bad(read, rows, stimuli)!r})"
-                )
-        values: npt.NDArray[Any] = read.flatten(1).cpu().numpy()
-        return values
+    def _numbers(self, kept: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+        return {
+            name: (kept[name].half() if self.readout.half else kept[name].float()).flatten(1)
+            for name in names
+        }
+
+    def _check_finite(self, values: npt.NDArray[Any], name: str, rows: Rows, stimuli: "StimulusSet") -> None:
+        """Refuse values that are not finite; a sum of many that are may be infinite, too."""
+        bad = ~np.isfinite(values)
+        if bad.any():
+            stimulus = stimuli["stimulus_id"].iloc[int(rows[bad.any(axis=1).argmax()])]
+            raise UserError(
+                f"layer {name!r} of {self.identifier} gives {int(bad.sum())} values that are NaN or infinite"
+                f"{' in half precision' if self.readout.half else ''} (first stimulus: {stimulus!r})"
+            )
 
     @abstractmethod
     def _plan(self, stimuli: "StimulusSet", context: Context) -> list[Rows]:
@@ -380,6 +409,6 @@ def described(meant: LayerName, n_calls: int, places: Sequence[str], varies: str
     return said
 
 
-def _first_bad(read: Tensor, rows: Rows, stimuli: "StimulusSet") -> object:
-    bad = (~torch.isfinite(read)).flatten(1).any(dim=1).cpu().numpy()
-    return stimuli["stimulus_id"].iloc[int(rows[bad.argmax()])]
+def _with_sums(kept: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Beside the layers the sum of each, which is finite where all is: one look a batch, when it has arrived."""
+    return {**kept, _SUMS: torch.stack([one.sum(dtype=torch.float32) for one in kept.values()])}

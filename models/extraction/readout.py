@@ -1,14 +1,13 @@
 """How a layer's output becomes numbers that are kept: pooled over space, projected to fewer, in half precision."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...errors import UserError
+from .projection import sparse_matrix
 
 Pool = Literal["none", "mean", "max"]
 
@@ -32,6 +31,9 @@ class Readout:
     passes : int
         A network whose answer to a stimulus is random, or depends on the batch, is refused with 1; with more, this
         many passes are averaged, their random numbers seeded.
+    channels_last : bool
+        Give pictures to the network with the channels last in memory, which graphics cards run faster in half
+        precision; sums are then taken in another order.
     """
 
     pool: Pool = "none"
@@ -39,6 +41,7 @@ class Readout:
     seed: int = 0
     half: bool = False
     passes: int = 1
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read."""
@@ -68,7 +71,7 @@ class Readout:
         n_units = output.flatten(1).shape[1]
         if self.project is None or n_units <= self.project:
             return output
-        matrix = _sparse_matrix(n_units, self.project, self.seed, output.device)
+        matrix = sparse_matrix(n_units, self.project, self.seed, output.device)
         return (matrix @ output.flatten(1).float().T).T
 
     def describe(self) -> str:
@@ -79,21 +82,9 @@ class Readout:
             if self.project is None
             else f"at most {self.project} sparse random projections (seed {self.seed})",
             "half precision" if self.half else "",
+            "channels last" if self.channels_last else "",
         ]
         return ", ".join(filter(None, parts))
 
 
 EVERYTHING = Readout()
-
-
-@lru_cache(maxsize=64)
-def _sparse_matrix(n_units: int, n_kept: int, seed: int, device: torch.device) -> Tensor:
-    from sklearn.random_projection import SparseRandomProjection
-
-    fitted = SparseRandomProjection(n_kept, random_state=seed).fit(np.zeros((1, n_units), np.float32))
-    entries = fitted.components_.tocoo()
-    places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
-    values = torch.from_numpy(entries.data.astype(np.float32))
-    return torch.sparse_coo_tensor(
-        places, values, entries.shape, device=device, check_invariants=True
-    ).coalesce()

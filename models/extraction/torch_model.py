@@ -368,18 +368,17 @@ class Network(Reading):
                 plan = digest_of(reader.batch_size, len(stimuli))
                 with activation_cache.writing(on_disk, by_key, plan=plan, dtype=self.readout.dtype) as arrays:
                     growing = {name: arrays[keys[name]] for name in missing}
-                    held = partial(activation_cache.all_hold, growing)
-                    batches = reader._passes(missing, stimuli, context, look, held)
+                    known_already = partial(activation_cache.all_hold, growing)
+                    batches = reader._passes(missing, stimuli, context, look, known_already)
                     activation_cache.fill(growing, batches, overlap=self.overlaps)
                 values |= {
                     name: np.load(activation_cache.path_of(keys[name]), mmap_mode="r") for name in missing
                 }
             else:
-                fresh = {name: np.empty(sizes[name], self.readout.dtype) for name in missing}
-                for rows, batch in reader._passes(missing, stimuli, context, look):
-                    for name, read in batch.items():
-                        fresh[name][rows] = read
-                values |= fresh
+                held = {name: activation_cache.Held(sizes[name], self.readout.dtype) for name in missing}
+                batches = reader._passes(missing, stimuli, context, look)
+                activation_cache.fill(held, batches, overlap=self.overlaps)
+                values |= {name: one.values for name, one in held.items()}
         self._said.update({name: notes[name]["said"] for name in names})
         return {name: labeled(values[name], notes[name], stimuli) for name in names}
 

@@ -168,7 +168,10 @@ class VisionModel(Network):
         return batch[torch.from_numpy(places).to(batch.device)], places
 
     def _forward(self, batch: Tensor) -> Any:
-        return call_by_name(self.module, {"pixel_values": batch.to(own_dtype(self.module))})
+        shown = batch.to(own_dtype(self.module))
+        if self.readout.channels_last:
+            shown = shown.contiguous(memory_format=torch.channels_last)
+        return call_by_name(self.module, {"pixel_values": shown})
 
     def _read(self, output: Tensor, batch: Tensor, layer: str) -> Tensor:
         if output.ndim < 2 or len(output) != len(batch):

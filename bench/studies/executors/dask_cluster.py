@@ -66,7 +66,7 @@ def _local(n: int) -> "Iterator[Any]":
     try:
         with dask.config.set({"distributed.nanny.pre-spawn-environ": threads}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Port 8787 is already in use", UserWarning)
-            with LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None) as cluster:
+            with LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
                 _restore(before)  # dask sets in this process what its workers shall have
                 yield cluster
     finally:

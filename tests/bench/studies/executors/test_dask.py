@@ -21,7 +21,9 @@ def work(batches, run, where):
 @pytest.fixture(scope="module")
 def cluster(world):
     """A scheduler and a worker that are there whoever comes."""
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as opened:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as opened:
         yield opened
 
 
