@@ -12,7 +12,6 @@ with the targets in single precision, in blocks, without keeping a prediction.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,17 +21,22 @@ import numpy.typing as npt
 from ...correlation import pearson
 from ...device import devices
 from ..masks import unmasked
-from .cross_validation import Fold, Indices, Split
+from .cross_validation import Fold, Indices
 from .dual_solver import KEPT_BYTES, LeaveOut, Predicted, PredictionMap, through_eigenvectors
-from .gram_eigen import Basis, DualFeatures, Features, prepare, through_gram
+from .fit import ALPHAS as ALPHAS
+from .fit import Fit as Fit
+from .gram_eigen import DualFeatures, Features, prepare, through_gram
+from .on_card.ridge import card_ridge
+from .on_card.targets import columns_on, reordered_on
 
 if TYPE_CHECKING:
     import torch
 
+    from .on_card.ridge import CardRidge
+    from .on_card.ridge import Targets as OnCard
+
 Floats = npt.NDArray[np.float64]
 
-ALPHAS: Floats = np.logspace(-5, 4.5, 20)
-"""The penalties tried, as multiples of the training set's mean eigenvalue."""
 LOWER: Floats = np.logspace(-13, -5.5, 16)
 """Penalties that are tried as well where many targets choose the lowest; 1e-13 is as good as none."""
 _TARGETS = 1024
@@ -46,36 +50,6 @@ _NO_SHRINKAGE, _HIDDEN = 1e-4, 0.1
 belongs to may go unseen."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A layer fitted on one training set.
-
-    Attributes
-    ----------
-    split : Split
-    features : Features
-    alpha : array of shape (n_targets,)
-        The chosen penalty of each target, relative to the mean eigenvalue.
-    prediction : array of shape (n_test, n_targets)
-    inner_score : array of shape (n_targets,)
-        Explained variance of the inner held-out rows at the chosen penalty, 1 - MSE / variance.
-    penalties : array of shape (n_alphas,)
-        Those that were tried.
-    """
-
-    split: Split
-    features: Features = field(repr=False)
-    alpha: Floats
-    prediction: Floats
-    inner_score: Floats
-    penalties: Floats = field(default_factory=lambda: ALPHAS, repr=False)
-
-    @cached_property
-    def basis(self) -> Basis:
-        """The training set, diagonalised: what intervals and p values are computed through."""
-        return self.features.diagonalize(self.split.train, self.split.test)
-
-
 class Targets:
     """Responses to predict, transposed and in single precision where the products run.
 
@@ -86,13 +60,58 @@ class Targets:
     """
 
     def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
+        self._given, self._device = values, device
+
+    @cached_property
+    def values(self) -> Floats:
+        """As they were given, in double precision."""
+        return np.asarray(self._given, np.float64)
+
+    @cached_property
+    def mean(self) -> Floats:
+        """Of each target."""
+        mean: Floats = self.values.mean(axis=0)
+        return mean
+
+    @cached_property
+    def columns(self) -> torch.Tensor:
+        """Less their mean, ``(n_targets, n_stimuli)``."""
         import torch
 
-        self.values: Floats = np.asarray(values, np.float64)
-        self.mean = self.values.mean(axis=0)
         centered = np.empty(self.values.shape[::-1], np.float32)
         np.subtract(self.values.T, self.mean[:, None], out=centered, casting="same_kind")
-        self.columns = torch.from_numpy(centered).to(device)
+        return torch.from_numpy(centered).to(self._device)
+
+    @cached_property
+    def on_card(self) -> OnCard:
+        """For :mod:`.on_card`, a block at a time."""
+        return columns_on(self._given, self._device)
+
+
+class Reordered(Targets):
+    """The same targets in many orders of the stimuli: column ``k n_targets + j`` is target j in order k.
+
+    Parameters
+    ----------
+    values : array of shape (n_stimuli, n_targets)
+    orders : array of int of shape (n_orders, n_stimuli)
+    device : str
+    """
+
+    def __init__(self, values: Floats, orders: Indices, device: str = "cpu") -> None:
+        super().__init__(values, device)
+        self._orders = orders
+
+    @cached_property
+    def values(self) -> Floats:
+        """One order beside the other, ``(n_stimuli, n_orders n_targets)``."""
+        given = np.asarray(self._given, np.float64)
+        return given[self._orders].transpose(1, 0, 2).reshape(len(given), -1)
+
+    @cached_property
+    def on_card(self) -> OnCard:
+        """Put in order there, a block at a time."""
+        return reordered_on(self._given, self._orders, self._device)
 
 
 class NestedRidge:
@@ -116,6 +135,9 @@ class NestedRidge:
         alphas: Floats = ALPHAS,
         device: str = "cpu",
     ) -> None:
+        self._card: CardRidge | None = card_ridge(features, folds, alphas, device)
+        if self._card is not None:
+            return
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._folds = folds
         self._leave_out: LeaveOut | None = None
@@ -136,6 +158,8 @@ class NestedRidge:
         """
         import torch
 
+        if self._card is not None:
+            return self._card.fit(fold, targets.on_card)
         columns = targets.columns
         n_targets, n_alphas = len(columns), len(self._alphas)
         blocks = [slice(start, start + _TARGETS) for start in range(0, n_targets, _TARGETS)]
