@@ -69,6 +69,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "cross_validation": ("test_cross_validation",),
         "delay_profile": ("test_delay_profile",),
         "dual_solver": _RIDGE,
+        "shared_residuals": _RIDGE,
         "encoding_model": ("test_estimators",),
         "estimators": ("test_estimators",),
         "fit": _RIDGE,
