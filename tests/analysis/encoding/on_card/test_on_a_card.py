@@ -8,7 +8,18 @@ SCRIPT = Path(__file__).parents[3] / "performance" / "on_a_card.sh"
 
 
 def test_a_row_that_fails_stops_no_other_and_everything_is_written(tmp_path):
-    command = ["sh", SCRIPT, tmp_path / "out", "--small", "--device", "cpu", "--rows", "vision", "draws", "extraction"]
+    command = [
+        "sh",
+        SCRIPT,
+        tmp_path / "out",
+        "--small",
+        "--device",
+        "cpu",
+        "--rows",
+        "vision",
+        "draws",
+        "extraction",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "on_a_card.json").read_text())
