@@ -161,18 +161,16 @@ class TopoLoss:
         network : Module
             Where it will stay.
         """
-        parts = []
+        parts: list[tuple[nn.Module, Tensor, Tensor]] = []
         for module in self._modules(network).values():
             weights = incoming_weights(module).detach()
             topographic_loss(weights, factor=self.factor)  # refuses what cannot be blurred
-            parts.append(
-                (module, *(_blur_at(side, self.factor, weights) for side in grid_shape(len(weights))))
-            )
+            rows, columns = (_blur_at(side, self.factor, weights) for side in grid_shape(len(weights)))
+            parts.append((module, rows, columns))
 
         def loss() -> Tensor:
-            return torch.stack(
-                [_roughness(incoming_weights(module), *blur) for module, *blur in parts]
-            ).mean()
+            parted = [_roughness(incoming_weights(module), rows, columns) for module, rows, columns in parts]
+            return torch.stack(parted).mean()
 
         return loss
 

@@ -337,7 +337,8 @@ def _cholesky(matrices: Tensor) -> Tensor:
     import torch
 
     if matrices.shape[1] <= _BATCHED:
-        return torch.linalg.cholesky(matrices)
+        factors: Tensor = torch.linalg.cholesky(matrices)
+        return factors
     found = torch.empty_like(matrices)
     for out, one in zip(found, matrices, strict=True):
         out.copy_(torch.linalg.cholesky(one))
@@ -349,7 +350,8 @@ def _solve(factor: Tensor, right: Tensor) -> Tensor:
     import torch
 
     half = torch.linalg.solve_triangular(factor, right, upper=False)
-    return torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+    solved: Tensor = torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+    return solved
 
 
 def _inverse_of(factor: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from servers import SECRET, s3_server
 
 import brodmann
 from brodmann.bench.leaderboard.submission.build import gathered
@@ -16,26 +17,12 @@ from brodmann.bench.results import remote
 from brodmann.bench.results.store import Run, arrays_of, open_run
 from brodmann.errors import UserError
 
-SECRET = "a-secret-that-nobody-writes-down"
-
 
 @pytest.fixture(scope="module")
 def server():
     """A server of S3 with one bucket, and this process's way to it."""
-    pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    opened = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    opened.start()
-    host, port = opened.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        files().mkdir("bucket")
-        yield f"http://{host}:{port}"
-    opened.stop()
+    with s3_server() as address:
+        yield address
 
 
 def files():
