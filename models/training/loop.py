@@ -108,10 +108,13 @@ def train(
     network.train()
     for step in track(range(begun, recipe.steps), f"training {recipe.identifier}"):
         strength = topographic.strength(step / recipe.steps)
-        # a number would be compiled into the graph, and the graph anew for the next one
-        loss, total = losses(
-            torch.tensor(strength, device=where) if compiled else strength, *task.batch(step)
-        )
+        if (
+            compiled
+        ):  # a number or a layout in memory would be part of the graph, which the next would need anew
+            shown, right = (one.contiguous() for one in task.batch(step))
+            loss, total = losses(torch.tensor(strength, device=where), shown, right)
+        else:
+            loss, total = losses(strength, *task.batch(step))
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, recipe.steps)
         optimizer.zero_grad(set_to_none=True)
