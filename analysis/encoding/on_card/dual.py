@@ -349,7 +349,8 @@ def _solve(factor: Tensor, right: Tensor) -> Tensor:
     import torch
 
     half = torch.linalg.solve_triangular(factor, right, upper=False)
-    return torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+    found: Tensor = torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+    return found
 
 
 def _inverse_of(factor: Tensor) -> Tensor:
@@ -357,5 +358,5 @@ def _inverse_of(factor: Tensor) -> Tensor:
     import torch
 
     one = torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device).expand_as(factor)
-    half = torch.linalg.solve_triangular(factor, one, upper=False)
+    half: Tensor = torch.linalg.solve_triangular(factor, one, upper=False)
     return torch.bmm(half.transpose(1, 2), half)
