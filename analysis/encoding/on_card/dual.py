@@ -350,8 +350,8 @@ def _solve(factor: Tensor, right: Tensor) -> Tensor:
     import torch
 
     half = torch.linalg.solve_triangular(factor, right, upper=False)
-    solved: Tensor = torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
-    return solved
+    found: Tensor = torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+    return found
 
 
 def _inverse_of(factor: Tensor) -> Tensor:
@@ -359,5 +359,5 @@ def _inverse_of(factor: Tensor) -> Tensor:
     import torch
 
     one = torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device).expand_as(factor)
-    half = torch.linalg.solve_triangular(factor, one, upper=False)
+    half: Tensor = torch.linalg.solve_triangular(factor, one, upper=False)
     return torch.bmm(half.transpose(1, 2), half)

@@ -1,7 +1,9 @@
 """The script that is carried to a card runs here, in small."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[3] / "performance" / "on_a_card.sh"
@@ -20,7 +22,8 @@ def test_a_row_that_fails_stops_no_other_and_everything_is_written(tmp_path):
         "draws",
         "extraction",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    python = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=python)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "on_a_card.json").read_text())
     assert list(found["rows"]) == ["vision", "draws", "extraction"]
