@@ -19,7 +19,7 @@ from ...files import digest_of, home, parse_json, sha256_file, write_bytes
 from .record import Record
 from .run import WAIT_S, Run
 
-LEASE_S = 60.0
+LEASE_S = 30.0
 _AT_ONCE = 64
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"}
 """Protocols whose objects appear whole or not at all."""
@@ -104,9 +104,9 @@ class RemoteRun(Run):
 
     @contextmanager
     def claim(self, name: str) -> Iterator[None]:
-        """As of any run, by an object that its holder writes anew every quarter of a minute.
+        """As of any run, by an object that its holder writes anew again and again.
 
-        One that is as it was for a minute is nobody's any more. Where the store cannot put an object on the condition
+        One that stays as it was for half a minute is nobody's any more. Where the store cannot put an object on the condition
         that there is none, nobody waits.
         """
         token, name = os.urandom(8).hex(), f".{name}.claim"
