@@ -161,17 +161,17 @@ class TopoLoss:
         network : Module
             Where it will stay.
         """
-        parts = []
+        parts: list[tuple[nn.Module, Tensor, Tensor]] = []
         for module in self._modules(network).values():
             weights = incoming_weights(module).detach()
             topographic_loss(weights, factor=self.factor)  # refuses what cannot be blurred
-            parts.append(
-                (module, *(_blur_at(side, self.factor, weights) for side in grid_shape(len(weights))))
-            )
+            rows, columns = grid_shape(len(weights))
+            down, across = _blur_at(rows, self.factor, weights), _blur_at(columns, self.factor, weights)
+            parts.append((module, down, across))
 
         def loss() -> Tensor:
             return torch.stack(
-                [_roughness(incoming_weights(module), *blur) for module, *blur in parts]
+                [_roughness(incoming_weights(module), down, across) for module, down, across in parts]
             ).mean()
 
         return loss
