@@ -64,7 +64,7 @@ class KeptRidge:
         digest = blake2b(self._device.encode())
         for one in (self._alphas, self._targets.values, *rows):
             digest.update(one.nbytes.to_bytes(8, "little"))
-            digest.update(_bytes(one))
+            digest.update(_bytes(one).data)
         return digest.hexdigest()
 
 
