@@ -31,7 +31,7 @@ def score(
     benchmark: Benchmark | str,
     layers: Sequence[str] | None = None,
     *,
-    run: str | Path | None = None,
+    run: str | Path | Run | None = None,
     seed: int = 0,
     n_bootstraps: int = 1000,
     n_permutations: int = 1000,
@@ -52,8 +52,9 @@ def score(
     layers : sequence of str, optional
         Layers to compare; the model's own choice by default. Among several, the layer of the headline is
         chosen on training stimuli.
-    run : str or Path, optional
-        The run (a folder, or a name under ``$BRODMANN_HOME/results``) that keeps the record.
+    run : str, Path or Run, optional
+        The run (a folder, a name under ``$BRODMANN_HOME/results``, or a store's URL such as ``s3://BUCKET/FOLDER``)
+        that keeps the record.
     seed : int
         Of every random draw.
     n_bootstraps, n_permutations : int
@@ -318,7 +319,7 @@ def _keep(store: Run, asked: Question, metric_result: MetricResult, began: float
     store.keep(known, _arrays(benchmark, metric_result))
     record = asked.stored(store)
     if record is None:
-        raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
+        raise UserError(f"the record could not be read back from {store.place}: is its disk damaged?")
     return record
 
 

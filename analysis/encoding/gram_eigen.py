@@ -173,7 +173,7 @@ class PrimalFeatures:
     @property
     def n_bytes(self) -> int:
         """Of what is kept."""
-        return self.features.nbytes + self._product.nbytes
+        return int(self.features.nbytes + self._product.nbytes)
 
     def product(self, train: Indices) -> Floats:
         """X'X of the centred training rows."""

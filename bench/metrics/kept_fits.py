@@ -46,7 +46,9 @@ class KeptRidge:
         return self._once("widened", made, lambda lower: sum(map(_bytes_of, lower)))
 
     def _once(self, what: object, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        if not isinstance(self._features, Shelved):
+        if (
+            not isinstance(self._features, Shelved) or self._device != "cpu"
+        ):  # what lies on a card would fill it
             return make()
         return once(self._features, (what, self._about), make, size)
 
@@ -62,7 +64,7 @@ class KeptRidge:
         digest = blake2b(self._device.encode())
         for one in (self._alphas, self._targets.values, *rows):
             digest.update(one.nbytes.to_bytes(8, "little"))
-            digest.update(_bytes(one))
+            digest.update(_bytes(one).data)
         return digest.hexdigest()
 
 

@@ -41,7 +41,7 @@ class CardBus:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._device, self._stream = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def buffer(self, n_bytes: int) -> Tensor:
         """Pinned memory."""
@@ -54,7 +54,7 @@ class CardBus:
             for values, place in pairs:
                 place.copy_(values, non_blocking=True)
                 values.record_stream(self._stream)  # its memory is not given away before
-        event = torch.cuda.Event()
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(self._stream)
         return event.synchronize
 

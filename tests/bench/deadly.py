@@ -52,6 +52,18 @@ def second():
     return made("second", 2)
 
 
+def third():
+    return made("third", 3)
+
+
+def fourth():
+    return made("fourth", 4)
+
+
+def fifth():
+    return made("fifth", 5)
+
+
 def wrong():
     raise RuntimeError("this network cannot be made")
 '''

@@ -1,6 +1,5 @@
 """Workers of dask.distributed, on this machine or on many."""
 
-import os
 import threading
 import time
 import uuid
@@ -15,7 +14,17 @@ from ....errors import UserError, first_line
 from ..cells import Batch, Event, Job
 from .base import executor
 from .dask_cluster import connected
-from .messages import batch_json, batch_of, check_greeting, event_json, event_of, greeting, job_of, remaining
+from .messages import (
+    alone,
+    batch_json,
+    batch_of,
+    check_greeting,
+    event_json,
+    event_of,
+    greeting,
+    job_of,
+    remaining,
+)
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -122,7 +131,7 @@ def _worked(batches: list[Batch], job: Job, client: "Client") -> Iterator[Event]
             number, message = study.told.get()
             if isinstance(message, dict):
                 for event in study.hear(number, message):
-                    _check_seen(event)
+                    _check_seen(event, job)
                     yield event
             elif message is study.futures.get(number):
                 yield from study.end(number, message)
@@ -163,13 +172,10 @@ def work_batch(
         client.log_event(topic, made[-1])  # it returns when the scheduler has it: a kill now loses nothing
 
     with _WORKING:
-        told = job_of(job)
-        if told.home is not None:
-            os.environ["BRODMANN_HOME"] = told.home
         batch, failed = remaining(batch_of(content), [event_of(one) for _, one in client.get_events(topic)])
         for event in failed:
             tell(event)
-        for event in do(batch, told) if batch.cells else ():
+        for event in alone(do(batch, job_of(job)), job_of(job)) if batch.cells else ():
             if not event.has_ended and client.get_events(study):
                 return made
             tell(event)
@@ -203,13 +209,12 @@ def _reachable(job: Job) -> Job:
     """The job with its run as an absolute folder, where it is a folder: workers stand elsewhere."""
     from ...results.store import open_run
 
-    folder = getattr(open_run(job.run), "folder", None)
-    return replace(job, run=str(Path(folder).absolute())) if isinstance(folder, Path) else job
+    return job if "://" in job.run else replace(job, run=str(open_run(job.run).folder.absolute()))
 
 
-def _check_seen(event: Event) -> None:
+def _check_seen(event: Event, job: Job) -> None:
     """A record that a worker wrote must be seen from here; shared disks may take seconds."""
-    if event.state != "scored" or "://" in event.record:
+    if event.state != "scored" or "://" in job.run:
         return
     until = time.monotonic() + _SEEN_S
     while not Path(event.record).exists():

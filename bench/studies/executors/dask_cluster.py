@@ -1,6 +1,7 @@
 """Clusters of dask: one that is there, by its address; workers on this machine; jobs of a queue; Kubernetes."""
 
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_S = 30
-_NO_SETTINGS = "give cores and memory of a job in ~/.config/dask/jobqueue.yaml, see docs/cluster.md"
+_SETTINGS = "~/.config/dask/jobqueue.yaml, see docs/cluster.md"
 
 
 @contextmanager
@@ -84,11 +85,18 @@ def _queue(kind: str, name: str) -> "Callable[[int], Any]":
     @contextmanager
     def cluster(n: int) -> Iterator[Any]:
         made = _class("dask_jobqueue", "dask-jobqueue", kind, name)
-        try:
-            opened = made()
-        except ValueError as error:  # it says which setting is missing
-            raise UserError(f"--on dask:{name}: {first_line(error)}; {_NO_SETTINGS}") from None
-        with opened:
+        import dask
+
+        absent = [
+            one for one in ("cores", "memory") if dask.config.get(f"jobqueue.{name}.{one}", None) is None
+        ]
+        if absent:
+            raise UserError(f"--on dask:{name}: no {' and '.join(absent)} in jobqueue.{name} of {_SETTINGS}")
+        if shutil.which(made.job_cls.submit_command) is None:
+            raise UserError(
+                f"--on dask:{name}: there is no {made.job_cls.submit_command} here, which submits jobs"
+            )
+        with made() as opened:
             opened.adapt(minimum_jobs=n, maximum_jobs=n)
             yield opened
 

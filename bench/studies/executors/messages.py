@@ -1,12 +1,14 @@
 """What parent and workers write to each other, and what is left to do of a batch whose worker was lost."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
 from ....errors import UserError
 from ....source_digest import whole_digest
+from ...results.store import open_run
 from ..cells import Batch, Cell, Event, Job
 
 MOST_LOSSES = 2
@@ -56,6 +58,18 @@ def event_json(event: Event) -> dict[str, Any]:
 def event_of(content: Mapping[str, Any]) -> Event:
     """An event from what :func:`event_json` gave."""
     return Event(**{**content, "cell": Cell.from_json(content["cell"])})
+
+
+def alone(events: Iterable[Event], job: Job) -> Iterator[Event]:
+    """The events of a batch, none of whose cells begins while another study does the same one into the same run."""
+    run = open_run(job.run)
+    with ExitStack() as held:
+        for event in events:
+            if event.has_ended:
+                held.close()
+            else:
+                held.enter_context(run.claim(event.cell.identifier))
+            yield event
 
 
 def remaining(batch: Batch, told: Iterable[Event]) -> tuple[Batch, list[Event]]:

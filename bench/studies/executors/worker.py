@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ....errors import UserError
-from .messages import batch_of, check_greeting, event_json, job_of
+from .messages import alone, batch_of, check_greeting, event_json, job_of
 
 WHERE = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -33,16 +33,15 @@ def main() -> None:
     first = asked.get()
     try:
         check_greeting(first["greeting"], WHERE)
-    except UserError as error:
-        tell(refused=str(error))
-        return
-    from ..work import do
+        from ..work import do
 
-    job = job_of(first["job"])
-    while "batch" in (message := asked.get()):
-        for event in do(batch_of(message["batch"]), job):
-            tell(event=event_json(event))
-        tell(done=True)
+        job = job_of(first["job"])
+        while "batch" in (message := asked.get()):
+            for event in alone(do(batch_of(message["batch"]), job), job):
+                tell(event=event_json(event))
+            tell(done=True)
+    except UserError as error:  # another brodmann, or a store that does not answer: no cell's own fault
+        tell(refused=str(error))
 
 
 def _listen(asked: "SimpleQueue[dict[str, Any]]") -> None:

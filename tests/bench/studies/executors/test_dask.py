@@ -103,12 +103,12 @@ def test_workers_with_threads_of_dask_are_refused(world, tmp_path, cluster, monk
 def test_a_record_that_is_not_seen_from_here_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(dask, "_SEEN_S", 0.0)
     cell = Cell("pixels", "a")
-    dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path)))
-    dask._check_seen(Event(cell, "scored", "there:1", record="s3://bucket/run/a.json"))
+    dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path)), Job("run"))
+    dask._check_seen(Event(cell, "scored", "there:1", record="/nowhere/a.json"), Job("s3://bucket/run"))
     with pytest.raises(
         UserError, match="there:1 wrote .*, which is not seen from here: give a run on a disk"
     ):
-        dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path / "a.json")))
+        dask._check_seen(Event(cell, "scored", "there:1", record=str(tmp_path / "a.json")), Job("run"))
 
 
 @pytest.mark.parametrize(
