@@ -148,7 +148,10 @@ def train(
     out: Annotated[Path, typer.Option(help="The networks go into folders here.")] = Path("brodmann-trained"),
     compiled: Annotated[
         bool | None,
-        typer.Option("--compile/--no-compile", help="Through torch.compile; on a graphics card by default."),
+        typer.Option(
+            "--compile/--no-compile",
+            help="Through torch.compile; on a graphics card from 8000 steps on by default.",
+        ),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Write weights in half precision.")] = False,
     alone: Annotated[bool, typer.Option("--alone", help="Only the network of this tau, no twin.")] = False,

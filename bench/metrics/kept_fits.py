@@ -46,7 +46,9 @@ class KeptRidge:
         return self._once("widened", made, lambda lower: sum(map(_bytes_of, lower)))
 
     def _once(self, what: object, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        if not isinstance(self._features, Shelved):
+        if (
+            not isinstance(self._features, Shelved) or self._device != "cpu"
+        ):  # what lies on a card would fill it
             return make()
         return once(self._features, (what, self._about), make, size)
 
@@ -59,16 +61,15 @@ class KeptRidge:
         """A digest of all that fits depend on beside the features."""
         splits = [split for fold in self._folds for split in (fold.split, *fold.parts())]
         rows = [part for split in splits for part in (split.train, split.test)]
-        said = self._device.encode(), *(_bytes(one) for one in (self._alphas, self._targets.values, *rows))
-        digest = blake2b()
-        for one in said:
-            digest.update(len(one).to_bytes(8, "little"))
-            digest.update(one)
+        digest = blake2b(self._device.encode())
+        for one in (self._alphas, self._targets.values, *rows):
+            digest.update(one.nbytes.to_bytes(8, "little"))
+            digest.update(_bytes(one))
         return digest.hexdigest()
 
 
-def _bytes(values: npt.NDArray[Any]) -> memoryview:
-    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
 
 
 def _bytes_of(fit: Fit) -> int:

@@ -211,7 +211,7 @@ class Encoding:
                     if fold not in best or score > best[fold][0]:
                         best[fold] = score, layer, one
                 if quality is None:
-                    r = pooled.r([fit.prediction for fit in fits])
+                    r = pooled.r_of(fits)
                     curve[layer] = float(np.mean([np.median(r[one]) for one in recorded.members]))
                     if units is not None:
                         units[layer] = r
@@ -269,7 +269,8 @@ class _Fitted:
         """Of every neuroid that is kept."""
         targets = _of(self.recorded.mean, self.kept)
         pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
-        return pooled.r([_of(one.prediction, self.kept) for one in self.fits])
+        everyone = len(self.kept) == len(self.fits[0].alpha)
+        return pooled.r_of([one if everyone else one.only(self.kept) for one in self.fits])
 
     @cached_property
     def subset(self) -> npt.NDArray[np.intp]:
@@ -332,7 +333,7 @@ class _Fitted:
         )
         some = headline.only(null.neuroids)
         pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
-        drawn = some.raw(pooled.r_of_draws(null.folds))
+        drawn = some.raw(null.r(pooled))
         return p_value(float(some.raw(self.r[null.neuroids])), np.asarray(drawn)), null.said
 
 

@@ -64,7 +64,7 @@ def expanded(study: "Study") -> Expansion:
     for one in study.exclude:
         if not any(_matches(*pair, one) for pair in wanted):
             raise UserError(f"exclude {one!r} matches nothing of this study")
-    cells = []
+    cells: list[Cell] = []
     for model, name in kept:
         why = _misfit(model, cards[name])
         if why and wanted[model, name]:

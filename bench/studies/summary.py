@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
 from ...files import write_bytes
-from ..results.record import cells, public
-from ..results.store import Record, arrays_of, open_run
+from ..results.record import Record, cells, public
+from ..results.store import arrays_of, open_run
 from .cells import Event
 from .expansion import LeftOut
 

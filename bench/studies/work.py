@@ -12,7 +12,7 @@ from ...analysis.shelf import Shelf
 from ...errors import UserError, first_line
 from ...memory import NotEnoughMemory, available_bytes
 from ..score_key import BRAIN
-from .cells import Batch, Cell, Event, Job
+from .cells import Batch, Cell, Event, Job, State
 
 if TYPE_CHECKING:
     from ...models import Model
@@ -63,7 +63,7 @@ def _events(batch: Batch, job: Job) -> Iterator[Event]:
                 yield Event(cell, "failed", where, time.perf_counter() - began, error=line)
             else:
                 seconds = time.perf_counter() - began
-                state = "stored" if record["cached"] else "scored"
+                state: State = "stored" if record["cached"] else "scored"
                 yield Event(cell, state, where, seconds, str(record["file"]), score=record["score"])
     finally:
         desk.shelf.clear()

@@ -153,13 +153,32 @@ class Reading(Model):
             yield rows, values
             del values
 
+    def _finite_batches(
+        self,
+        names: Sequence[str],
+        stimuli: "StimulusSet",
+        context: Context,
+        look: Look,
+        first: int,
+    ) -> Iterator[tuple[Rows, dict[str, Tensor]]]:
+        """The same as tensors where the network lies, from a batch on."""
+        done = iter(range(first))
+        for rows, kept in self._read_batches(
+            names, stimuli, context, look, lambda _: next(done, None) is not None
+        ):
+            sums = _with_sums(kept)[_SUMS]
+            if not bool(torch.isfinite(sums).all()):
+                for name, values in kept.items():
+                    self._check_finite(values.cpu().numpy(), name, rows, stimuli)
+            yield rows, dict(kept)
+
     def _read_batches(
         self,
         names: Sequence[str],
         stimuli: "StimulusSet",
         context: Context,
         look: Look,
-        known: Callable[[Rows], bool] = lambda _: False,
+        known: Callable[[Rows], bool],
     ) -> Iterator[tuple[Rows, dict[str, Tensor]]]:
         """The same as tensors (rows, units) where the network lies, not yet looked at for what is not finite."""
         plan = self._plan(stimuli, context)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from ...fingerprint import Fingerprint, package_version
 from ..model import Context, checked_context, describe_layers
 from ..sheet import Sheet, grid_sheet
 from . import activation_cache, precision
+from .gram_readout import free_bytes, gram_matrices
 from .hooks import Intervention, alone, every_output, forward_order
 from .labels import labeled
 from .layer_names import INPUT, check_layers, check_modules
@@ -381,6 +383,50 @@ class Network(Reading):
                 values |= {name: one.values for name, one in held.items()}
         self._said.update({name: notes[name]["said"] for name in names})
         return {name: labeled(values[name], notes[name], stimuli) for name in names}
+
+    def gram(
+        self,
+        stimuli: "StimulusSet",
+        layers: Sequence[str] | None = None,
+        *,
+        context: Context = "none",
+        readout: Readout | None = None,
+        held_bytes: int | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Each layer's inner products of stimuli, of units less their mean, without storing the layer.
+
+        Parameters
+        ----------
+        stimuli, layers, context, readout
+            As :meth:`extract` takes them.
+        held_bytes : int, optional
+            For stimuli that are held while others pass by; half of what is free where the network lies by default.
+            The network runs once for as many stimuli as fit, and then again from the next one on.
+
+        Returns
+        -------
+        dict of str to array of shape (n_stimuli, n_stimuli)
+
+        Raises
+        ------
+        UserError
+            As :meth:`extract`, and for matrices that memory would not hold.
+        """
+        if readout is not None:
+            return self.with_readout(readout).gram(stimuli, layers, context=context, held_bytes=held_bytes)
+        context = checked_context(context, self.identifier)
+        names = self._asked(layers)
+        shapes, look = self._look(stimuli, names)
+        reader = self.replaced(batch_size=1) if look.varies else self
+        plan = reader._plan(stimuli, context)
+        sizes = {name: int(np.prod(shapes[name])) for name in names}
+        return gram_matrices(
+            lambda first: reader._finite_batches(names, stimuli, context, look, first),
+            plan,
+            sizes,
+            self.readout.dtype.itemsize,
+            free_bytes(self.device) if held_bytes is None else held_bytes,
+        )
 
     def _asked(self, layers: Sequence[str] | None) -> list[str]:
         names = list(self.layers) if layers is None else _names(layers)

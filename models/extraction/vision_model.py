@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...brain_data.stimuli import pictures
-from ...errors import UserError, first_line
+from ...errors import UserError
 from ..model import Context
 from ..sheet import Sheet
+from . import decoders
+from .decoding import Picture, Preprocess, decoded
 from .precision import own_dtype
 from .preprocessing import ImagePreprocessing
 from .readout import EVERYTHING, Readout
@@ -26,7 +29,6 @@ from .torch_model import Network
 if TYPE_CHECKING:
     from ...brain_data.stimulus_set import StimulusSet
 
-Preprocess = Callable[[Image.Image], Tensor]
 _AHEAD = 2
 _MOST_READERS = 8
 _LOADED_AGAIN = 8
@@ -109,36 +111,38 @@ class VisionModel(Network):
         absent = [one for one in ids if one not in paths]
         if absent:
             raise UserError(f"{len(absent)} stimuli have no picture in stimulus_paths (first: {absent[0]!r})")
-        one_by_one = self.readout.passes > 1  # so that random crops follow from the seed
-        readers = 1 if one_by_one else min(_MOST_READERS, os.cpu_count() or 2)
-        with ThreadPoolExecutor(readers) as pool:
+        with self._decoders(len(stimuli)) as submit:
             waiting: deque[tuple[npt.NDArray[np.intp], list[Future[Tensor]]]] = deque()
             for rows in self._plan(stimuli, context)[skip:]:
-                waiting.append((rows, [pool.submit(self._load, stimuli, int(row)) for row in rows]))
+                waiting.append((rows, [submit(self._picture(stimuli, int(row))) for row in rows]))
                 if len(waiting) > (_AHEAD if self.overlaps else 0):
                     yield self._ready(*waiting.popleft())
             while waiting:
                 yield self._ready(*waiting.popleft())
 
-    def _load(self, stimuli: "StimulusSet", row: int) -> Tensor:
-        stimulus, background = stimuli["stimulus_id"].iloc[row], pictures.background_of(stimuli, row)
+    @contextmanager
+    def _decoders(self, n_pictures: int) -> Iterator[Callable[[Picture], Future[Tensor]]]:
+        """What decodes pictures: processes beside a card that would wait for threads, else threads."""
+        workers = self._workers(n_pictures)
+        if workers is not None:
+            with workers:
+                yield workers.submit
+            return
+        one_by_one = self.readout.passes > 1  # so that random crops follow from the seed
+        readers = 1 if one_by_one else min(_MOST_READERS, os.cpu_count() or 2)
+        with ThreadPoolExecutor(readers) as pool:
+            yield lambda picture: pool.submit(decoded, picture, self.preprocess, self.identifier)
+
+    def _workers(self, n_pictures: int) -> decoders.Decoders | None:
+        if self.overlaps and decoders.are_worth(n_pictures, self.preprocess):
+            with suppress(EOFError):  # its code cannot be imported elsewhere
+                return decoders.Decoders(self.preprocess, self.identifier)
+        return None
+
+    def _picture(self, stimuli: "StimulusSet", row: int) -> Picture:
+        stimulus = stimuli["stimulus_id"].iloc[row]
         path = (stimuli.stimulus_paths or {})[stimulus]
-        with pictures.opened(path, f"stimulus {stimulus!r}", background) as picture:
-            try:
-                pixels = self.preprocess(picture)
-            except UserError:
-                raise
-            except Exception as error:  # a person's own callable
-                raise UserError(
-                    f"preprocess of {self.identifier} fails for stimulus {stimulus!r}: "
-                    f"{type(error).__name__}: {first_line(error)}"
-                ) from error
-        if not isinstance(pixels, Tensor) or pixels.ndim != 3:
-            shape = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
-            raise UserError(
-                f"preprocess of {self.identifier} must give a tensor (channels, height, width), not {shape}"
-            )
-        return pixels
+        return Picture(path, stimulus, pictures.background_of(stimuli, row))
 
     def _ready(
         self, rows: npt.NDArray[np.intp], loading: list[Future[Tensor]]
@@ -159,7 +163,8 @@ class VisionModel(Network):
         if isinstance(self.preprocess, ImagePreprocessing):
             return
         for row, shown in zip(rows[:_LOADED_AGAIN], batch, strict=False):
-            again = self._load(stimuli, int(row)).to(self.device)
+            again = decoded(self._picture(stimuli, int(row)), self.preprocess, self.identifier)
+            again = again.to(self.device)
             if not torch.allclose(again, shown, rtol=1e-4, atol=1e-6, equal_nan=True):
                 raise input_error(self.identifier, stimuli["stimulus_id"].iloc[int(row)])
 

@@ -68,10 +68,25 @@ def topographic_loss(weights: Tensor, shape: tuple[int, int] | None = None, fact
         raise UserError(f"{len(weights)} units do not fill a sheet of {rows} x {columns}")
     if not 1 <= factor <= min(rows, columns):
         raise UserError(f"a sheet of {rows} x {columns} cannot be downsampled by {factor:g}")
-    sheet = weights.reshape(rows, columns, -1)
-    down = _blur(rows, factor).to(weights) @ sheet.reshape(rows, -1)
-    blurred = _blur(columns, factor).to(weights) @ down.view_as(sheet)
+    return _roughness(weights, _blur_at(rows, factor, weights), _blur_at(columns, factor, weights))
+
+
+def _roughness(weights: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """The loss of weights on a sheet, with the matrices that blur its two axes."""
+    sheet = weights.reshape(len(down), len(across), -1)
+    once = down @ sheet.reshape(len(down), -1)
+    blurred = across @ once.view_as(sheet)
     return 1 - cosine_similarity(sheet, blurred, dim=2).mean()
+
+
+def _blur_at(length: int, factor: float, weights: Tensor) -> Tensor:
+    """The matrix of an axis where the weights lie, and in their precision."""
+    return _blur_on(length, factor, weights.dtype, weights.device)
+
+
+@lru_cache
+def _blur_on(length: int, factor: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return _blur(length, factor).to(device, dtype)
 
 
 @lru_cache
@@ -133,14 +148,44 @@ class TopoLoss:
 
     def per_layer(self, network: nn.Module) -> dict[str, Tensor]:
         """The loss of every layer, without tau."""
+        return {
+            name: topographic_loss(incoming_weights(module), factor=self.factor)
+            for name, module in self._modules(network).items()
+        }
+
+    def of(self, network: nn.Module) -> Callable[[], Tensor]:
+        """The mean over layers, without tau, as a function that holds all it needs and can be compiled.
+
+        Parameters
+        ----------
+        network : Module
+            Where it will stay.
+        """
+        parts = []
+        for module in self._modules(network).values():
+            weights = incoming_weights(module).detach()
+            topographic_loss(weights, factor=self.factor)  # refuses what cannot be blurred
+            parts.append(
+                (module, *(_blur_at(side, self.factor, weights) for side in grid_shape(len(weights))))
+            )
+
+        def loss() -> Tensor:
+            return torch.stack(
+                [_roughness(incoming_weights(module), *blur) for module, *blur in parts]
+            ).mean()
+
+        return loss
+
+    def strength(self, progress: float) -> float:
+        """Tau after a share of the training."""
+        return self.tau * (1.0 if self.schedule is None else self.schedule(progress))
+
+    def _modules(self, network: nn.Module) -> dict[str, nn.Module]:
         modules = dict(network.named_modules())
         missing = next((name for name in self.layers if name not in modules), None)
         if missing is not None:
             raise unknown("layer", missing, modules)
-        return {
-            name: topographic_loss(incoming_weights(modules[name]), factor=self.factor)
-            for name in self.layers
-        }
+        return {name: modules[name] for name in self.layers}
 
     def __call__(self, network: nn.Module, progress: float = 0.0) -> Tensor:
         """Tau times the mean over layers.
@@ -151,9 +196,8 @@ class TopoLoss:
         progress : float
             Share of the training that is done, for the schedule.
         """
-        strength = self.tau * (1.0 if self.schedule is None else self.schedule(progress))
         losses: Iterable[Tensor] = self.per_layer(network).values()
-        return strength * torch.stack(list(losses)).mean()
+        return self.strength(progress) * torch.stack(list(losses)).mean()
 
 
 def linear_warm_up(progress: float) -> float:

@@ -17,11 +17,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...device import device_of
+from ...device import card_name, device_of
 from ...errors import UserError
 from ...files import write_bytes, write_json
 from ...progress import track
-from ..topography.topoloss import incoming_weights, neighbor_similarity
+from ..topography.topoloss import TopoLoss, incoming_weights, neighbor_similarity
 from .images import LabeledImages
 from .recipe import CARD, CHECKPOINT, LOG, TOKENIZER, WEIGHTS, Card, Recipe
 from .texts import Corpus
@@ -32,12 +32,24 @@ _SHIFT = 2
 Data = LabeledImages | Corpus
 
 
+Losses = Callable[..., tuple[Tensor, Tensor]]
+"""(strength of the topographic loss, what is shown, what is right) -> the task's loss, and the whole."""
+_WORTH_COMPILING = 8_000
+_SHARE = 2
+"""Data lie on a card where they take at most this part of its free memory."""
+
+
 @dataclass(frozen=True)
 class _Task:
-    """How a batch is drawn and what the loss on it is."""
+    """How a batch is drawn, which lies where the network is, and what the loss on it is."""
 
-    loss: Callable[[nn.Module, int], Tensor]
+    batch: Callable[[int], tuple[Tensor, Tensor]]
+    error: Callable[[nn.Module, Tensor, Tensor], Tensor]
     test: Callable[[nn.Module], dict[str, float]]
+
+    def loss(self, network: nn.Module, step: int) -> Tensor:
+        """The loss on the batch of a step."""
+        return self.error(network, *self.batch(step))
 
 
 def train(
@@ -61,9 +73,11 @@ def train(
     data : LabelledImages or Corpus
     folder : Path
     device : str, optional
-        A graphics card by default where there is one; there in mixed precision (bfloat16).
+        As :func:`~brodmann.device.devices` takes it. On a graphics card in mixed precision (bfloat16), with the data
+        lying there where they fit.
     compiled : bool, optional
-        Run the network through ``torch.compile``; on a graphics card by default.
+        Run a step's losses, the topographic one among them, through ``torch.compile``; by default where it pays
+        (:func:`pays_to_compile`).
     half : bool
         Write the weights in half precision.
     checkpoint_s : float
@@ -86,14 +100,18 @@ def train(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
     )
     begun, log = _resume(folder, key, network, optimizer)
-    compiled = where.type == "cuda" if compiled is None else compiled
-    runs: Callable[..., Any] = torch.compile(network) if compiled else network
+    compiled = pays_to_compile(where.type, recipe.steps - begun) if compiled is None else compiled
+    losses = _losses(recipe, network, task, topographic, where.type)
+    if compiled:
+        losses = torch.compile(losses)
     every, saved = max(1, recipe.steps // 40), time.monotonic()
     network.train()
     for step in track(range(begun, recipe.steps), f"training {recipe.identifier}"):
-        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-            loss = task.loss(runs, step)  # type: ignore[arg-type]
-        total = loss if recipe.tau == 0 else loss + topographic(network, step / recipe.steps)
+        strength = topographic.strength(step / recipe.steps)
+        # a number would be compiled into the graph, and the graph anew for the next one
+        loss, total = losses(
+            torch.tensor(strength, device=where) if compiled else strength, *task.batch(step)
+        )
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, recipe.steps)
         optimizer.zero_grad(set_to_none=True)
@@ -115,10 +133,52 @@ def train(
         key,
         data.classes if isinstance(data, LabeledImages) else (),
         task.test(network.eval()) | _last(log),
-        {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()},
+        _made_with(where, compiled),
     )
     _write(folder, card, network, log, data, half)
     return card
+
+
+def pays_to_compile(device: str, steps: int) -> bool:
+    """Whether ``torch.compile`` saves more time than it takes: on a graphics card, from 8000 steps on.
+
+    On one H200 compiling took 25 s, and a step of the standard twin 13 ms as it is. Half of that saved, 4000 steps
+    give the 25 s back; with fewer than twice as many it is not worth the risk.
+
+    Parameters
+    ----------
+    device : str
+        Its class, such as ``"cuda"``.
+    steps : int
+        Still to be made.
+    """
+    return device == "cuda" and steps >= _WORTH_COMPILING
+
+
+def _losses(recipe: Recipe, network: nn.Module, task: _Task, topographic: TopoLoss, device: str) -> Losses:
+    """Both losses of a step as one function, which can be compiled whole."""
+    roughness = topographic.of(network) if recipe.tau else None
+
+    def losses(strength: Tensor | float, shown: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss = task.error(network, shown, right)
+        return loss, loss if roughness is None else loss + strength * roughness()
+
+    return losses
+
+
+def _made_with(where: torch.device, compiled: bool) -> dict[str, Any]:
+    """What else the bytes of the weights depend on."""
+    card = card_name(str(where))
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "device": where.type,
+        **({"card": card} if card else {}),
+        "autocast": "bfloat16" if where.type == "cuda" else "none",
+        "compile": compiled,
+    }
 
 
 def _finished(folder: Path, recipe: Recipe, data: Data, key: str) -> Card | None:
@@ -241,6 +301,21 @@ def _task(recipe: Recipe, data: Data, where: torch.device) -> _Task:
     raise UserError(f"a {recipe.modality} network cannot be trained on {type(data).__name__}")
 
 
+def resident(tensors: list[Tensor], where: torch.device) -> list[Tensor]:
+    """The data of a training on the card where it runs, where they fit there; else as they are.
+
+    Parameters
+    ----------
+    tensors : list of tensor
+    where : torch.device
+    """
+    if where.type != "cuda":
+        return tensors
+    free = torch.cuda.mem_get_info(where)[0]
+    fit = sum(one.nbytes for one in tensors) <= free // _SHARE
+    return [one.to(where) for one in tensors] if fit else tensors
+
+
 def normalized(pixels: Tensor) -> Tensor:
     """Bytes (batch, size, size, 3) -> what the network reads, (batch, 3, size, size)."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
@@ -250,23 +325,26 @@ def _classification(recipe: Recipe, data: LabeledImages, where: torch.device) ->
     train, test = np.flatnonzero(~data.held_out), np.flatnonzero(data.held_out)
     if len(train) < 2 or len(test) == 0:
         raise UserError(f"{len(train)} pictures to train and {len(test)} to test on are too few")
-    pixels, labels = torch.from_numpy(data.pixels), torch.from_numpy(data.labels)
+    pixels, labels = resident([torch.from_numpy(data.pixels), torch.from_numpy(data.labels)], where)
 
-    def loss(network: nn.Module, step: int) -> Tensor:
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         generator = np.random.default_rng([recipe.seed, step])
-        rows = torch.from_numpy(train[generator.integers(0, len(train), recipe.batch)])
+        rows = torch.from_numpy(train[generator.integers(0, len(train), recipe.batch)]).to(pixels.device)
         shown = normalized(pixels[rows])
         down, right = (int(one) for one in generator.integers(-_SHIFT, _SHIFT + 1, 2))
         shifted = torch.roll(shown, (down, right), (2, 3)).to(where, non_blocking=True)
-        return F.cross_entropy(network(shifted), labels[rows].to(where))
+        return shifted, labels[rows].to(where)
+
+    def error(network: nn.Module, shown: Tensor, right: Tensor) -> Tensor:
+        return F.cross_entropy(network(shown), right)
 
     @torch.inference_mode()
     def score(network: nn.Module) -> dict[str, float]:
         right = np.zeros(len(data.classes))
         for start in range(0, len(test), 256):
-            rows = torch.from_numpy(test[start : start + 256])
-            guesses = network(normalized(pixels[rows]).to(where)).argmax(1).cpu()
-            hits = labels[rows][guesses == labels[rows]].numpy()
+            rows = torch.from_numpy(test[start : start + 256]).to(pixels.device)
+            guesses = network(normalized(pixels[rows]).to(where)).argmax(1).to(labels.device)
+            hits = labels[rows][guesses == labels[rows]].cpu().numpy()
             right += np.bincount(hits, minlength=len(right))
         shown = np.bincount(data.labels[test], minlength=len(right))
         by_class = {
@@ -274,25 +352,28 @@ def _classification(recipe: Recipe, data: LabeledImages, where: torch.device) ->
         }
         return {"accuracy": float(right.sum() / len(test)), "n_test": float(len(test)), **by_class}
 
-    return _Task(loss, score)
+    return _Task(batch, error, score)
 
 
 def _next_token(recipe: Recipe, data: Corpus, where: torch.device) -> _Task:
-    train, test = torch.from_numpy(data.train), torch.from_numpy(data.held_out)
+    train, test = resident([torch.from_numpy(data.train), torch.from_numpy(data.held_out)], where)
     length = recipe.size
     if len(train) <= length + 1 or len(test) <= length + 1:
         raise UserError(f"{len(train)} and {len(test)} tokens are too few for texts of {length}")
-    places = torch.arange(length + 1)
+    places = torch.arange(length + 1, device=train.device)
 
-    def loss(network: nn.Module, step: int) -> Tensor:
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         generator = np.random.default_rng([recipe.seed, step])
         starts = torch.from_numpy(generator.integers(0, len(train) - length - 1, recipe.batch))
-        tokens = train[starts[:, None] + places].to(where, non_blocking=True)
-        return F.cross_entropy(network(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+        tokens = train[starts.to(train.device)[:, None] + places].to(where, non_blocking=True)
+        return tokens[:, :-1], tokens[:, 1:]
+
+    def error(network: nn.Module, shown: Tensor, right: Tensor) -> Tensor:
+        return F.cross_entropy(network(shown).flatten(0, 1), right.flatten())
 
     @torch.inference_mode()
     def score(network: nn.Module) -> dict[str, float]:
-        starts = torch.arange(0, len(test) - length - 1, length)
+        starts = torch.arange(0, len(test) - length - 1, length, device=test.device)
         total = 0.0
         for first in range(0, len(starts), 64):
             some = starts[first : first + 64]
@@ -303,7 +384,7 @@ def _next_token(recipe: Recipe, data: Corpus, where: torch.device) -> _Task:
         bits = total / np.log(2) / (data.n_bytes * n_tokens / len(test))
         return {"loss": total / n_tokens, "bits_per_byte": float(bits), "n_test": float(n_tokens)}
 
-    return _Task(loss, score)
+    return _Task(batch, error, score)
 
 
 def evaluate(recipe: Recipe, data: Data, network: nn.Module) -> dict[str, float]:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+_INVERSES_BYTES = 4 << 30
+"""Of inverses that are worked on at once."""
+_BATCHED = 512
+"""Rows up to which many matrices are factorised at once."""
 WELL_CONDITIONED = 100.0
 """Condition number below which single precision keeps six digits of an inverse."""
 DWARFED = 10.0
@@ -92,16 +96,38 @@ class DualLayer:
     def prepare(self, folds: Sequence[Fold], *, keep: bool) -> list[DualFold]:
         """See :class:`.prepared.Layer`."""
         made = [self._fold(fold) for fold in folds]
+        kept: dict[int, Tensor] = {}
         self._kept = []
-        for node in range(len(self._nodes.penalties)):
-            inverse = self._inverse(node)
+        for nodes in self._together():
+            inverses = self._inverses(nodes)
             for one in made:
-                one.add(node, inverse)
-            if keep and node in self._missed:
-                self._kept.append(self._products.left(inverse))
+                one.add(nodes, inverses)
+            for node, inverse in zip(nodes, inverses, strict=True):
+                if keep and node in self._missed:
+                    kept[int(node)] = self._products.left(inverse)
+            del inverses
+        self._kept = [kept[int(node)] for node in self._missed] if keep else []
         for one in made:
             one.close()
         return made
+
+    def _together(self) -> list[Indices]:
+        """Nodes whose inverses are made and used at once, all of one precision: as many as take little memory."""
+        most = max(1, _INVERSES_BYTES // (8 * len(self._gram) ** 2))
+        return [
+            nodes[start : start + most]
+            for nodes in (np.flatnonzero(self._single), np.flatnonzero(~self._single))
+            for start in range(0, len(nodes), most)
+        ]
+
+    def _inverses(self, nodes: Indices) -> Tensor:
+        first = self._inverse(int(nodes[0]))
+        found = first.new_empty(len(nodes), *first.shape)
+        found[0] = first
+        del first
+        for out, node in zip(found[1:], nodes[1:], strict=True):
+            out.copy_(self._inverse(int(node)))
+        return found
 
     def _fold(self, fold: Fold) -> DualFold:
         splits = [fold.split, *fold.parts()]
@@ -143,7 +169,8 @@ class DualLayer:
 
     def solving_bytes(self) -> int:
         """The Gram matrix, and what an inverse is made from."""
-        return 8 * 5 * len(self._gram) ** 2
+        square = 8 * len(self._gram) ** 2
+        return 5 * square + max(square, _INVERSES_BYTES)
 
     def kept_bytes(self) -> int:
         """All inverses."""
@@ -188,38 +215,57 @@ class DualFold:
         self._inner = [
             _Inner(split, one, train, device) for split, one in zip(splits[1:], mixing[1:], strict=True)
         ]
-        self._far: list[Tensor] = []
+        self._far: dict[int, Tensor] = {}
 
-    def add(self, node: int, inverse: Tensor) -> None:
-        """One node; the inner splits only where penalties are compared by it."""
+    def add(self, nodes: Indices, inverses: Tensor) -> None:
+        """Some nodes; the inner splits only where penalties are compared by them.
+
+        Parameters
+        ----------
+        nodes : array of int
+        inverses : tensor of shape (n_nodes, n_stimuli, n_stimuli)
+        """
         import torch
 
-        across = inverse[self._out]
-        factor = torch.linalg.cholesky(across[:, self._out])
-        across = across[:, self.train]
-        solved = torch.cholesky_solve(across, factor)
-        to_test = (-solved[self._asked] - 1 / len(self.train)).float()
-        self.maps.view(len(self.maps), -1).addr_(self._mixing[:, node], to_test.flatten())
-        if node >= len(self._limits):
+        across = inverses[:, self._out]
+        factor = _cholesky(across[:, :, self._out])
+        across = across[:, :, self.train]
+        solved = _solve(factor, across)
+        to_test = (-solved[:, self._asked] - 1 / len(self.train)).float()
+        self.maps.view(len(self.maps), -1).addmm_(
+            self._mixing[:, index(nodes, self.maps.device)], to_test.flatten(1)
+        )
+        compared = nodes < len(self._limits)
+        if not compared.any():
             return
-        far = []
-        for one in self._inner:
-            held, place = one.held, one.place
-            coupled = solved[:, place].T
-            without = inverse[held][:, held].addmm_(coupled, across[:, place], alpha=-1)
-            missed = torch.cholesky_inverse(torch.linalg.cholesky(without))
-            safe = self._limits[node] > 0 and float(missed.diagonal().max()) <= self._limits[node]
-            missed = missed[one.asked]
-            if not safe:
-                to_held = inverse[held][:, self.train[one.fitted]].addmm_(
-                    coupled, across[:, one.fitted], alpha=-1
-                )
-                one.maps[node] = self._products.left(-(missed @ to_held) - 1 / len(one.fitted))
-                missed = torch.zeros_like(missed)
-            one.near.append(self._products.left(missed))
-            far.append((missed @ coupled).neg_())
-        if self._limits[node] > 0:
-            self._far.append(self._products.left(torch.cat(far)))
+        places = index(np.flatnonzero(compared), self.maps.device)
+        nodes, inverses, across, solved = nodes[compared], inverses[places], across[places], solved[places]
+        far = [self._add_inner(one, nodes, inverses, across, solved) for one in self._inner]
+        served = self._limits[nodes] > 0
+        for node, matrix in zip(nodes[served], torch.cat(far, dim=1)[torch.from_numpy(served)], strict=True):
+            self._far[int(node)] = self._products.left(matrix)
+
+    def _add_inner(
+        self, one: _Inner, nodes: Indices, inverses: Tensor, across: Tensor, solved: Tensor
+    ) -> Tensor:
+        """What takes A Y of the outer rows from what is missed of the inner ones."""
+        import torch
+
+        held, place = one.held, one.place
+        coupled = solved[:, :, place].transpose(1, 2)
+        without = inverses[:, held][:, :, held].baddbmm_(coupled, across[:, :, place], alpha=-1)
+        missed = _inverse_of(_cholesky(without))
+        open_variance = missed.diagonal(dim1=1, dim2=2).amax(dim=1).cpu().numpy()
+        safe = open_variance <= self._limits[nodes]
+        missed = missed[:, one.asked]
+        for i in np.flatnonzero(~safe):
+            fitted = self.train[one.fitted]
+            to_held = inverses[i, held][:, fitted].addmm_(coupled[i], across[i][:, one.fitted], alpha=-1)
+            one.maps[int(nodes[i])] = self._products.left(-(missed[i] @ to_held) - 1 / len(fitted))
+        missed *= torch.from_numpy(safe).to(missed.device)[:, None, None]
+        for node, matrix in zip(nodes, missed, strict=True):
+            one.near[int(node)] = self._products.left(matrix)
+        return torch.bmm(missed, coupled).neg_()
 
     def close(self) -> None:
         """All nodes beside each other."""
@@ -229,8 +275,8 @@ class DualFold:
         for one in self._inner:
             one.close(shared, len(self._limits))
         self.parts = [one.part for one in self._inner]
-        self._all_far = torch.stack(self._far) if self._far else None
-        self._far = []
+        self._all_far = torch.stack([self._far[int(node)] for node in shared]) if len(shared) else None
+        self._far = {}
 
     def at_nodes(self, shared: Tensor, targets: Tensor) -> Iterator[Tensor]:
         """What every inner split misses the targets by or, where its own maps are used, what they predict."""
@@ -268,7 +314,7 @@ class _Inner:
             index(np.searchsorted(*one), device) for one in ((train, held), (held, split.test))
         )
         self.fitted = index(np.searchsorted(train, split.train), device)
-        self.near: list[Tensor] = []
+        self.near: dict[int, Tensor] = {}
         self.maps: dict[int, Tensor] = {}
 
     def close(self, shared: Indices, n_nodes: int) -> None:
@@ -277,10 +323,39 @@ class _Inner:
 
         order = [*shared, *np.setdiff1d(np.arange(n_nodes), shared)]
         self.rows = {order.index(node): one for node, one in self.maps.items()}
-        kept = [one for node, one in enumerate(self.near) if node in shared]
-        self.near, self.all_near = [], torch.stack(kept) if kept else None
+        kept = [self.near[int(node)] for node in shared]
+        self.near, self.all_near = {}, torch.stack(kept) if kept else None
         # what is missed at the nodes adds up to what is missed, but for what the weights are not one together
         weights = self._weights[:, order] * np.where(np.isin(np.arange(n_nodes), list(self.rows)), -1, 1)
         missed = np.setdiff1d(np.arange(n_nodes), list(self.rows))
         rest = 1 - weights[:, missed].sum(axis=1)
         self.part = Part.of(self._split, np.column_stack([weights, rest]), self._device)
+
+
+def _cholesky(matrices: Tensor) -> Tensor:
+    """Of small matrices at once, of large ones each by itself, which is faster."""
+    import torch
+
+    if matrices.shape[1] <= _BATCHED:
+        return torch.linalg.cholesky(matrices)
+    found = torch.empty_like(matrices)
+    for out, one in zip(found, matrices, strict=True):
+        out.copy_(torch.linalg.cholesky(one))
+    return found
+
+
+def _solve(factor: Tensor, right: Tensor) -> Tensor:
+    """(L L')^-1 times the right-hand side."""
+    import torch
+
+    half = torch.linalg.solve_triangular(factor, right, upper=False)
+    return torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)
+
+
+def _inverse_of(factor: Tensor) -> Tensor:
+    """(L L')^-1."""
+    import torch
+
+    one = torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device).expand_as(factor)
+    half = torch.linalg.solve_triangular(factor, one, upper=False)
+    return torch.bmm(half.transpose(1, 2), half)

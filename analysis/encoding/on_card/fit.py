@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..cross_validation import Indices, Split
+from ..fit import Fit
 from ..gram_eigen import Features
-from ..nested_ridge import Fit
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Floats = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ class CardFit(Fit):
         The mean of the training targets, in double precision.
     """
 
+    _device: torch.device
     held_out: Tensor
     offset: Tensor
 
@@ -41,6 +43,7 @@ class CardFit(Fit):
         offset: Tensor,
         inner_score: Floats,
         penalties: Floats,
+        device: torch.device,
     ) -> None:
         given = {
             "split": split,
@@ -50,15 +53,21 @@ class CardFit(Fit):
             "offset": offset,
             "inner_score": inner_score,
             "penalties": penalties,
+            "_device": device,
         }
         for name, value in given.items():
             object.__setattr__(self, name, value)
 
     @cached_property
-    def prediction(self) -> Floats:  # type: ignore[override]
+    def prediction(self) -> Floats:
         """Of the held-out rows, ``(n_test, n_targets)``."""
         whole: Floats = self.held_out.cpu().double().add_(self.offset.cpu()).numpy()
         return whole
+
+    @property
+    def where(self) -> torch.device:
+        """The card."""
+        return self._device
 
     def only(self, chosen: Indices) -> CardFit:
         """The same fit for some of its targets."""
@@ -73,4 +82,5 @@ class CardFit(Fit):
             self.offset[some.to(self.offset.device)],
             self.inner_score[chosen],
             self.penalties,
+            self._device,
         )

@@ -36,8 +36,7 @@ class Part:
     @classmethod
     def of(cls, split: Split, mixing: Floats, device: torch.device) -> Part:
         """On a device."""
-        rows = (index(one, device) for one in (split.train, split.test))
-        return cls(*rows, single(mixing, device))
+        return cls(index(split.train, device), index(split.test, device), single(mixing, device))
 
 
 class PreparedFold(Protocol):
@@ -45,7 +44,10 @@ class PreparedFold(Protocol):
 
     split: Split
     train: Tensor
-    parts: Sequence[Part]
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The inner splits."""
 
     def at_nodes(self, shared: Tensor, targets: Tensor) -> Iterator[Tensor]:
         """For each inner split, of every node what `mixing` is for, ``(n_nodes, n_test, n_targets)``."""

@@ -91,7 +91,8 @@ class PrimalLayer:
 
     def solving_bytes(self) -> int:
         """Rows twice, and squares of features."""
-        return 8 * 3 * (self._rows.numel() + self._n_features**2)
+        n_rows, n_columns = self._rows.shape
+        return int(8 * 3 * n_columns * (n_rows + n_columns))
 
     def kept_bytes(self) -> int:
         """None."""
@@ -101,7 +102,7 @@ class PrimalLayer:
         """Maps and reductions of every split."""
         entry, k = self._products.entry_bytes, self._rows.shape[1]
         inner = sum(entry * (len(one.train) + self.n_compared * len(one.test)) for one in fold.inner)
-        return k * (inner + 4 * len(self._alphas) * len(fold.split.test) + entry * len(fold.split.train))
+        return int(k) * (inner + 4 * len(self._alphas) * len(fold.split.test) + entry * len(fold.split.train))
 
     def target_bytes(self, folds: Sequence[Fold]) -> int:
         """Predictions of an inner split at every penalty, and operands."""

@@ -130,9 +130,9 @@ def _of_bfloat16(left: Tensor, right: Tensor, out: Tensor, *, add: bool) -> Tens
     whole = torch.float32
     if add:
         plus = torch.addmm if left.dim() == 2 else torch.baddbmm
-        return plus(out, left, right, out_dtype=whole, out=out)  # type: ignore[call-overload, no-any-return]
+        return plus(out, left, right, out_dtype=whole, out=out)
     times = torch.mm if left.dim() == 2 else torch.bmm
-    return times(left, right, out_dtype=whole, out=out)  # type: ignore[call-overload, no-any-return]
+    return times(left, right, out_dtype=whole, out=out)
 
 
 def products(device: torch.device, *, tf32: bool = False) -> Products:

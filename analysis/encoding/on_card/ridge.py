@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..cross_validation import Fold, Indices
+from ..fit import ALPHAS
 from ..gram_eigen import DualFeatures, Features, PrimalFeatures, check_finite
 from .dual import DualLayer
 from .features import CardColumns, CardGram
@@ -74,6 +75,15 @@ class CardRidge:
         with self.products.in_force():
             self._layer, self._features = _layer(features, sets, self._alphas, device, self.products)
         self._ready: tuple[tuple[int, ...], Sequence[PreparedFold]] | None = None
+
+        self._made: tuple[Targets, dict[int, CardFit]] | None = None
+
+    def fit(self, fold: Fold, targets: Targets) -> CardFit:
+        """One of the folds; those of the same targets are made together when the first is asked for."""
+        if self._made is None or self._made[0] is not targets:
+            made = zip(self._folds, self.fits(self._folds, targets), strict=True)
+            self._made = targets, {id(one): fit for one, fit in made}
+        return self._made[1][id(fold)]
 
     def fits(self, folds: Sequence[Fold], targets: Targets) -> Iterator[CardFit]:
         """One fit a fold, in order, made together: products that folds share are made once.
@@ -155,7 +165,8 @@ class CardRidge:
 
     def _fit(self, fold: Fold, result: _Result) -> CardFit:
         alpha, score = self._alphas[result.chosen.cpu().numpy()], result.score.cpu().numpy()
-        return CardFit(fold.split, self._features, alpha, result.held_out, result.offset, score, self._alphas)
+        found = result.held_out, result.offset
+        return CardFit(fold.split, self._features, alpha, *found, score, self._alphas, self._device)
 
     def _block(self, folds: Sequence[Fold], n_targets: int) -> tuple[int, int]:
         """Targets at once, and the bytes of one."""
@@ -164,6 +175,24 @@ class CardRidge:
         one = self._layer.target_bytes(folds) + 4 * (len(self._alphas) * tested + 3 * n_stimuli)
         size = int(free_bytes(self._device) * (1 - _FOR_FOLDS) // one)
         return max(1, min(size, _LARGEST_BLOCK, n_targets)), one
+
+
+def card_ridge(
+    features: npt.ArrayLike | Features, folds: Sequence[Fold], alphas: Floats, device: str
+) -> CardRidge | None:
+    """The engine, where there is a card and every penalty leaves an inverse its digits."""
+    import torch
+
+    where = torch.device(device)
+    # lower penalties than those of the usual grid are taken from eigenvectors
+    if not serves(where) or (np.asarray(alphas) < ALPHAS[0]).any():
+        return None
+    return CardRidge(features, folds, alphas, where)
+
+
+def serves(device: torch.device) -> bool:
+    """Whether a device is a card with double precision."""
+    return device.type == "cuda"
 
 
 class _Result:

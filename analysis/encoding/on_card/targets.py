@@ -33,11 +33,12 @@ class Columns:
     Attributes
     ----------
     shape : (int, int)
+    device : torch.device
     """
 
     def __init__(self, values: npt.ArrayLike, device: torch.device, *, resident: bool | None = None) -> None:
-        self._values, self._device = sendable(values), device
-        self.shape: tuple[int, int] = self._values.shape
+        self._values, self.device = sendable(values), device
+        self.shape = (self._values.shape[0], self._values.shape[1])
         self._way = lane(device)
         self._whole: tuple[Tensor, Tensor] | None = None
         n_bytes = 4 * self._values.size
@@ -55,8 +56,8 @@ class Columns:
         import torch
 
         n = columns.stop - columns.start
-        centered = torch.empty(len(self._values), n, device=self._device)
-        mean = torch.empty(n, dtype=torch.float64, device=self._device)
+        centered = torch.empty(len(self._values), n, device=self.device)
+        mean = torch.empty(n, dtype=torch.float64, device=self.device)
         start = 0
         for part in sent(column_blocks(self._values, columns), self._way):
             double, place = part.double(), slice(start, start + part.shape[1])
@@ -64,6 +65,20 @@ class Columns:
             centered[:, place] = double.sub_(mean[place])
             start = place.stop
         return centered, mean
+
+
+def columns_on(values: npt.ArrayLike, device: str) -> Columns:
+    """Targets on a device that is called as torch calls it."""
+    import torch
+
+    return Columns(values, torch.device(device))
+
+
+def reordered_on(values: npt.ArrayLike, orders: Indices, device: str) -> Reordered:
+    """Targets in many orders on a device that is called as torch calls it."""
+    import torch
+
+    return Reordered(values, orders, torch.device(device))
 
 
 class Reordered:

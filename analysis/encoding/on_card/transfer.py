@@ -60,7 +60,7 @@ class CudaLane:
     def __init__(self, device: torch.device) -> None:
         import torch
 
-        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._device, self._stream = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def buffer(self, n_bytes: int) -> Tensor:
         """Pinned memory."""

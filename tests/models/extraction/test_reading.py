@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from brodmann.errors import UserError
 from brodmann.models import ImagePreprocessing, LanguageModel, VisionModel
+from brodmann.models.extraction.decoding import decoded
 from brodmann.models.extraction.readout import Readout
 from brodmann.models.interventions.lesions import Lesion, lesioned
 
@@ -25,7 +26,9 @@ def vision(module, layers=None, **options):
 
 
 def shown(pictures):
-    return torch.stack([vision(nn.Flatten())._load(pictures, row) for row in range(len(pictures))])
+    return torch.stack(
+        [decoded(vision(nn.Flatten())._picture(pictures, row), SMALL, "net") for row in range(len(pictures))]
+    )
 
 
 class Overwriting(nn.Module):

@@ -409,3 +409,63 @@ def test_the_twins_that_come_with_brodmann_do_what_their_cards_say(name, accurac
         assert card.recipe.key(text.digest) == card.data
         found = evaluate(card.recipe, text, model.module)
         assert found["loss"] == pytest.approx(card.results["loss"], abs=loss)
+
+
+def test_compiling_is_chosen_by_the_length_of_the_run():
+    assert loop.pays_to_compile("cuda", 8_000)
+    assert not loop.pays_to_compile("cuda", 7_999)
+    assert not loop.pays_to_compile("cpu", 10**6)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "decay"])
+def test_a_step_that_is_compiled_whole_is_the_step_as_it_is(images, tmp_path, monkeypatch, schedule):
+    """The graph, run as it was traced: one graph for all steps, with the topographic loss and its strength in it."""
+    recipe = tiny(tau=2.0, schedule=schedule)
+    graphs = []
+
+    def traced(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda one: compiler(one, backend=traced, fullgraph=True))
+    torch.compiler.reset()
+    card = train(recipe, images, tmp_path / "compiled", compiled=True)
+    assert len(graphs) == 1
+    assert "cosine_similarity" in str(graphs[0].graph)
+    plain = train(recipe, images, tmp_path / "plain")
+    assert card.made_with["compile"] is True
+    assert plain.made_with["compile"] is False
+    for name, value in plain.results.items():
+        assert card.results[name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_the_card_says_what_weights_were_made_on(images, tmp_path):
+    made_with = train(tiny(), images, tmp_path).made_with
+    assert (made_with["device"], made_with["autocast"], made_with["compile"]) == ("cpu", "none", False)
+    assert "card" not in made_with
+
+
+def test_data_lie_where_a_card_has_room(monkeypatch):
+    """A tensor of no memory stands for the card's."""
+    data, where = [torch.zeros(10, dtype=torch.uint8), torch.zeros(5)], torch.device("cuda")
+    assert loop.resident(data, torch.device("cpu")) is data
+    moved = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda one, to: moved.append((one, to)) or one)
+    for free, n_moved in ((59, 0), (60, 2)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**9))
+        moved.clear()
+        loop.resident(data, where)
+        assert len(moved) == n_moved
+        assert all(to == where for _, to in moved)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:7", "mps"])
+def test_a_device_that_is_not_there_is_one_line_before_anything_is_written(
+    images, tmp_path, name, monkeypatch
+):
+    monkeypatch.setattr("brodmann.device._n_cards", lambda: 1)
+    monkeypatch.setattr("brodmann.device._has_mps", lambda: False)
+    with pytest.raises(UserError, match=f"device '{name}' cannot be used here"):
+        train(tiny(), images, tmp_path / "none", device=name)
+    assert not (tmp_path / "none").exists()
