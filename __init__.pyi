@@ -1,5 +1,6 @@
 from . import analysis as analysis, bench as bench, brain_data as brain_data, models as models
 from .bench import (
+    Study as Study,
     compare as compare,
     list_benchmarks as list_benchmarks,
     load_benchmark as load_benchmark,

@@ -3,12 +3,24 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TypeVar
 
 from .errors import printable
 
 T = TypeVar("T")
+_SILENT = ContextVar("_SILENT", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """No bars inside the block, where something else is drawn on the terminal."""
+    before = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(before)
 
 
 def track(
@@ -44,7 +56,7 @@ def counter(description: str, total: float | None) -> Iterator[Callable[[float],
     description, total
         As :func:`track` takes them.
     """
-    if not sys.stderr.isatty():
+    if _SILENT.get() or not sys.stderr.isatty():
         yield lambda _steps: None
         return
     from rich.console import Console

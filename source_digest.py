@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from .files import digest_of
+from .files import digest_of, sha256_file
 
 PACKAGE = Path(__file__).parent
+_ROOMS = frozenset({"brain_data", "models", "analysis", "bench"})
 WITHOUT_NUMBERS = frozenset(
     {
         "errors",  # what a mistake says
@@ -51,6 +52,20 @@ def code_digest(modules: Iterable[str], root: Path = PACKAGE) -> str:
         The package's folder.
     """
     return digest_of(*([name, _code(*_stamped(name, root))] for name in sorted(imported_by(modules, root))))
+
+
+def whole_digest(root: Path = PACKAGE) -> str:
+    """sha256 over every file of code and of tables of this package: by it two machines see that theirs is the same.
+
+    Parameters
+    ----------
+    root : Path
+        The package's folder; what lies beside its rooms (tests, documentation) is left out.
+    """
+    rooms = [path for path in root.iterdir() if path.name in _ROOMS]
+    files = [*root.glob("*.py"), *(path for room in rooms for path in room.rglob("*"))]
+    kept = sorted(path for path in files if path.suffix in (".py", ".toml"))
+    return digest_of(*([path.relative_to(root).as_posix(), sha256_file(path)] for path in kept))
 
 
 def imported_by(modules: Iterable[str], root: Path = PACKAGE) -> frozenset[str]:

@@ -23,3 +23,4 @@ from .reports.panel import Panel as Panel, panels as panels
 from .reports.variance_figure import variance_partition_figure as variance_partition_figure
 from .results.store import Run as Run, arrays_of as arrays_of, open_run as open_run, record_of as record_of
 from .scoring import score as score
+from .studies.study import Study as Study

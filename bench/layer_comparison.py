@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..analysis.shelf import Shelf, on_shelf
+from ..brain_data.dataset import stimuli_digest
 from ..brain_data.text_columns import text_column
 from ..errors import UserError
 from ..memory import require
@@ -33,6 +35,7 @@ def compare_layers(
     names: Sequence[str],
     options: ScoringOptions,
     nuisance: Spaces | None = None,
+    shelf: Shelf | None = None,
 ) -> MetricResult:
     """Show a model the benchmark's stimuli and have the metric compare its layers with the recording.
 
@@ -42,6 +45,8 @@ def compare_layers(
         What is compared, and how sure to be.
     nuisance : mapping of str to callable, optional
         Beyond which the model's layers are looked at, too.
+    shelf : Shelf, optional
+        Keeps activations, and what is made of them, for the next benchmark.
 
     Raises
     ------
@@ -50,25 +55,17 @@ def compare_layers(
     """
     if reads_surprisal(benchmark):
         return _compare_surprisal(model, benchmark, options)
-    recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
-    sizes = model.sizes(benchmark.dataset.stimuli, names)
-    if recorded.series is not None:
-        sizes = {name: size * len(recorded.series.delays) for name, size in sizes.items()}
-    takes = {name: benchmark.metric.memory(recorded, size) for name, size in sizes.items()}
-    largest = max(takes, key=takes.__getitem__)
-    needed = takes[largest]
-    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
-        needed += 4 * n_stimuli * sum(sizes.values())
-    if nuisance:  # a Gram matrix a layer, that of the nuisance spaces, and those of a mixture
-        needed += 8 * n_stimuli**2 * (len(names) + 4)
+    recorded = benchmark.recording
+    sizes, needed = memory_needed(model, benchmark, names, beyond=bool(nuisance))
+    largest = max(sizes, key=sizes.__getitem__)
     fewer = "take --project 1000, or fewer --layers"
     require(
         needed,
         f"{benchmark.identifier} with layer {largest!r} ({sizes[largest]:,} units)",
         remedy=f"pool over space (--pool mean), {fewer}" if model.modality == "vision" else fewer,
     )
-    activations = _shown(model, benchmark, names)
-    features = {name: _rows_of(activations[name], benchmark) for name in names}
+    activations = _shown(model, benchmark, names, shelf)
+    features = {name: on_shelf(_rows_of(activations[name], benchmark), shelf) for name in names}
     metric: Any = benchmark.metric  # one that has a notion of nuisance spaces, which was asked before
     spaces = {name: make() for name, make in (nuisance or {}).items()}
     jointly = hasattr(metric, "beside")
@@ -96,6 +93,32 @@ def compare_layers(
         left_out={**found.left_out, **shown},
         methods={**found.methods, **found.added.said, **read, **said},
     )
+
+
+def memory_needed(
+    model: "Model", benchmark: "Benchmark", names: Sequence[str], *, beyond: bool = False
+) -> tuple[dict[str, int], int]:
+    """Units of each layer as the metric sees them, and the bytes that comparing them takes.
+
+    Parameters
+    ----------
+    model, benchmark, names
+        As for :func:`compare_layers`.
+    beyond : bool
+        Whether there are nuisance spaces.
+    """
+    recorded, n_stimuli = benchmark.recording, len(benchmark.dataset.stimuli)
+    if reads_surprisal(benchmark):
+        return {SURPRISAL: 1}, benchmark.metric.memory(recorded, 1)
+    sizes = model.sizes(benchmark.dataset.stimuli, names)
+    if recorded.series is not None:
+        sizes = {name: size * len(recorded.series.delays) for name, size in sizes.items()}
+    needed = max(benchmark.metric.memory(recorded, size) for size in sizes.values())
+    if not getattr(model, "cache", True):  # without the cache every layer is held in memory
+        needed += 4 * n_stimuli * sum(sizes.values())
+    if beyond:  # a Gram matrix a layer, that of the nuisance spaces, and those of a mixture
+        needed += 8 * n_stimuli**2 * (len(names) + 4)
+    return sizes, needed
 
 
 def reads_surprisal(benchmark: "Benchmark") -> bool:
@@ -145,7 +168,9 @@ def _rows_of(activations: Any, benchmark: "Benchmark") -> npt.ArrayLike:
     return series.regressors(_in_order(activations, series.words["stimulus_id"].to_numpy(object)))
 
 
-def _shown(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict[str, Any]:
+def _shown(
+    model: "Model", benchmark: "Benchmark", names: Sequence[str], shelf: Shelf | None = None
+) -> dict[str, Any]:
     stimuli, recorded = benchmark.dataset.stimuli, benchmark.recording
     if recorded.series is not None:
         stimuli = stimuli[stimuli["story"].astype(str).isin([one.name for one in recorded.series.stories])]
@@ -153,7 +178,18 @@ def _shown(model: "Model", benchmark: "Benchmark", names: Sequence[str]) -> dict
         # shown in the recording's order, so that a layer larger than memory need not be sorted in memory
         rows = pd.Index(stimuli["stimulus_id"]).get_indexer(pd.Index(recorded.stimulus_ids))
         stimuli = stimuli.iloc[rows]
-    return dict(model.extract(stimuli, names, context=benchmark.card.context))
+    context = benchmark.card.context
+    if shelf is None:
+        return dict(model.extract(stimuli, names, context=context))
+    key = "shown", id(model), tuple(names), context, stimuli_digest(stimuli)
+    # with the model itself, so that no other can come to have its number
+    made = shelf.once(key, lambda: (model, dict(model.extract(stimuli, names, context=context))), _held)
+    return made[1]
+
+
+def _held(shown: tuple["Model", dict[str, Any]]) -> int:
+    """Bytes of activations that are in memory."""
+    return sum(0 if isinstance(one.data, np.memmap) else one.nbytes for one in shown[1].values())
 
 
 def _in_order(activations: Any, stimulus_ids: npt.NDArray[np.object_]) -> npt.ArrayLike:

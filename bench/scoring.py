@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from ..analysis.shelf import Shelf
 from ..errors import UserError
 from ..source_digest import code_digest
 from .benchmark import Benchmark, benchmark_card, load_benchmark, make_benchmark, with_folds
 from .layer_comparison import SURPRISAL, compare_layers, reads_surprisal
 from .metrics.base import MetricResult, ScoringOptions
-from .nuisance_spaces import names_of_spaces, open_space
+from .nuisance_spaces import Nuisance, names_of_spaces, open_space
 from .results.as_score import Score, as_score, neuroid_arrays
 from .results.card import facts_of
 from .results.provenance import provenance
@@ -29,7 +31,7 @@ def score(
     benchmark: Benchmark | str,
     layers: Sequence[str] | None = None,
     *,
-    run: str | Path | None = None,
+    run: str | Path | Run | None = None,
     seed: int = 0,
     n_bootstraps: int = 1000,
     n_permutations: int = 1000,
@@ -50,8 +52,9 @@ def score(
     layers : sequence of str, optional
         Layers to compare; the model's own choice by default. Among several, the layer of the headline is
         chosen on training stimuli.
-    run : str or Path, optional
-        The run (a folder, or a name under ``$BRODMANN_HOME/results``) that keeps the record.
+    run : str, Path or Run, optional
+        The run (a folder, a name under ``$BRODMANN_HOME/results``, or a store's URL such as ``s3://BUCKET/FOLDER``)
+        that keeps the record.
     seed : int
         Of every random draw.
     n_bootstraps, n_permutations : int
@@ -78,6 +81,65 @@ def score(
         For unknown names, data that do not fit, or work that does not fit in memory.
     """
     began = time.perf_counter()
+    asked = question(
+        model,
+        benchmark,
+        layers,
+        seed=seed,
+        n_bootstraps=n_bootstraps,
+        n_permutations=n_permutations,
+        beyond=beyond,
+        folds=folds,
+    )
+    return answer(asked, open_run(run), began)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A score that is asked for, and the key that its record is kept by.
+
+    Attributes
+    ----------
+    benchmark : Benchmark
+    model : Model or None
+        None where the recording is decoded from itself.
+    layers : list of str
+    options : ScoringOptions
+    nuisance : list of Nuisance
+    key : Key
+    """
+
+    benchmark: Benchmark
+    model: "Model | None"
+    layers: list[str]
+    options: ScoringOptions
+    nuisance: list[Nuisance]
+    key: Key
+
+    def stored(self, store: Run) -> Record | None:
+        """The record in a run, or None."""
+        name = BRAIN if self.model is None else self.model.identifier
+        return store.find(name, self.benchmark.identifier, self.key.digest)
+
+
+def question(
+    model: "Model | str",
+    benchmark: Benchmark | str,
+    layers: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    n_bootstraps: int = 1000,
+    n_permutations: int = 1000,
+    beyond: Sequence[str] | None = None,
+    folds: int | str | None = None,
+) -> Question:
+    """What :func:`score` is asked, with everything loaded and nothing computed.
+
+    Raises
+    ------
+    UserError
+        For unknown names, and for a model and a benchmark that do not fit each other.
+    """
     if n_bootstraps < 0 or n_permutations < 0:
         raise UserError("the numbers of bootstraps and permutations must not be negative")
     if seed < 0:
@@ -87,7 +149,6 @@ def score(
     spaces = names_of_spaces(loaded, beyond, recording_alone=model == BRAIN)
     nuisance = [open_space(name, loaded) for name in spaces]
     options = ScoringOptions(seed, n_bootstraps, n_permutations, beyond=tuple(spaces))
-    store = open_run(run)
     opened, names = None, [BRAIN]
     if model != BRAIN:
         opened = _opened(model)
@@ -97,15 +158,30 @@ def score(
         else:
             names = _layer_names(opened, layers)
     key = score_key(loaded, opened, names, options, nuisance)
-    known = store.find(BRAIN if opened is None else opened.identifier, loaded.identifier, key.digest)
+    return Question(loaded, opened, names, options, nuisance, key)
+
+
+def answer(asked: Question, store: Run, began: float, shelf: Shelf | None = None) -> Score:
+    """The stored record, or what is computed now and stored.
+
+    Parameters
+    ----------
+    asked : Question
+    store : Run
+    began : float
+        ``time.perf_counter()`` when the work on it began.
+    shelf : Shelf, optional
+        Keeps what other questions may need again.
+    """
+    known = asked.stored(store)
     if known is not None:
         return as_score(known, cached=True)
-    if opened is None:
-        metric_result = _decode_recording(loaded, options)
+    if asked.model is None:
+        found = _decode_recording(asked.benchmark, asked.options)
     else:
-        makers = {one.name: one.features for one in nuisance}
-        metric_result = compare_layers(opened, loaded, names, options, makers)
-    return as_score(_keep(store, loaded, opened, key, metric_result, options, began), cached=False)
+        makers = {one.name: one.features for one in asked.nuisance}
+        found = compare_layers(asked.model, asked.benchmark, asked.layers, asked.options, makers, shelf)
+    return as_score(_keep(store, asked, found, began), cached=False)
 
 
 def _loaded(benchmark: Benchmark | str, folds: int | str | None) -> Benchmark:
@@ -200,15 +276,8 @@ def _decode_recording(benchmark: Benchmark, options: ScoringOptions) -> MetricRe
     return benchmark.metric.evaluate_recording(benchmark.recording, options)
 
 
-def _keep(
-    store: Run,
-    benchmark: Benchmark,
-    model: "Model | None",
-    key: Key,
-    metric_result: MetricResult,
-    options: ScoringOptions,
-    began: float,
-) -> Record:
+def _keep(store: Run, asked: Question, metric_result: MetricResult, began: float) -> Record:
+    benchmark, model, options, key = asked.benchmark, asked.model, asked.options, asked.key
     noise_ceiling, card, dataset = benchmark.noise_ceiling, benchmark.card, benchmark.dataset
     name = BRAIN if model is None else model.identifier
     known = {
@@ -248,9 +317,9 @@ def _keep(
         ),
     }
     store.keep(known, _arrays(benchmark, metric_result))
-    record = store.find(name, card.identifier, key.digest)
+    record = asked.stored(store)
     if record is None:
-        raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
+        raise UserError(f"the record could not be read back from {store.place}: is its disk damaged?")
     return record
 
 

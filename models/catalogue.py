@@ -68,10 +68,20 @@ class KnownModel:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A kind of model that is named ``scheme:ARGUMENT``: what it takes, and what makes the model of it."""
+    """A kind of model that is named ``scheme:ARGUMENT``: what it takes, and what makes the model of it.
+
+    Attributes
+    ----------
+    argument : str
+        For people: ``NAME``.
+    load : callable
+    names : callable or None
+        What there is behind the colon that matches a pattern; None where that cannot be listed.
+    """
 
     argument: str
     load: "Callable[[str], Model]"
+    names: Callable[[str], list[str]] | None = None
 
 
 MODELS: Registry[KnownModel] = Registry(
@@ -96,16 +106,17 @@ def loads(*cards: ModelCard) -> Callable[[Loads], Loads]:
     return add
 
 
-def scheme(name: str, argument: str) -> Callable[[FromName], FromName]:
+def scheme(
+    name: str, argument: str, *, names: Callable[[str], list[str]] | None = None
+) -> Callable[[FromName], FromName]:
     """A decorator for the function that makes a model of what stands behind ``name:``.
 
     Parameters
     ----------
-    name : str
-    argument : str
-        What it takes, for people: ``NAME``.
+    name, argument, names
+        See :class:`Scheme`.
     """
-    return SCHEMES.registering(name, lambda function: Scheme(argument, function))  # type: ignore[arg-type]
+    return SCHEMES.registering(name, lambda function: Scheme(argument, function, names))  # type: ignore[arg-type]
 
 
 def path_scheme(name: str, argument: str) -> Callable[[FromPath], FromPath]:

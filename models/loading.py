@@ -58,6 +58,57 @@ def load_model(name: str, *, readout: "Readout | None" = None) -> Model:
     return model.with_readout(readout)
 
 
+def load_view(
+    name: str,
+    *,
+    pool: str = "none",
+    project: int | None = None,
+    seed: int = 0,
+    half: bool = False,
+    passes: int = 1,
+    text: str | None = None,
+    batch_size: int | None = None,
+) -> Model:
+    """Load a model that is read in another manner than its own.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`load_model` takes it.
+    pool, project, seed, half, passes
+        Of its :class:`~brodmann.models.Readout`.
+    text : str, optional
+        How a text becomes one vector: ``last``, ``mean`` or ``word-end``.
+    batch_size : int, optional
+        Stimuli a forward pass.
+
+    Raises
+    ------
+    UserError
+        For a model that cannot be read so.
+    """
+    if (pool, project, half, passes) == ("none", None, False, 1):
+        model = load_model(name)
+    else:
+        from .extraction.readout import Readout
+
+        readout = Readout(pool, project, seed, half, passes)  # type: ignore[arg-type]  # it refuses other words
+        model = load_model(name, readout=readout)
+    if text is not None:
+        from .extraction.language_model import LanguageModel
+
+        if not isinstance(model, LanguageModel):
+            raise UserError(f"--text {text}: {name!r} is no network that reads text")
+        model = model.replaced(pooling=text)
+    if batch_size is not None:
+        from .extraction.torch_model import Network
+
+        if not isinstance(model, Network):
+            raise UserError(f"--batch-size {batch_size}: {name!r} is no network, which has none")
+        model = model.replaced(batch_size=batch_size)
+    return model
+
+
 def check_name(name: str) -> None:
     """Raise the UserError of a name that leads nowhere, before anything heavy is imported.
 

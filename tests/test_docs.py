@@ -44,6 +44,17 @@ def test_the_page_on_twins(tmp_path, monkeypatch):
     assert counts[1] < 0.3 * counts[0]
 
 
+def test_the_page_on_studies(tmp_path, monkeypatch):
+    names = run("studies.md", tmp_path, monkeypatch)
+    assert [one.cell.model for one in names["plan"].cells] == ["pixels"]
+    assert names["table"]["state"].tolist() in (["scored"], ["stored"])
+    from brodmann import Study
+
+    (text,) = re.findall(r"```toml\n(.*?)```", (DOCS / "studies.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "regions.toml").write_text(text)
+    assert len(Study.read(tmp_path / "regions.toml").cells().cells) == 3
+
+
 def test_the_page_on_sheets(tmp_path, monkeypatch):
     names = run("sheets.md", tmp_path, monkeypatch)
     assert names["model"].sheet("1").shape == (16, 16)
@@ -199,3 +210,9 @@ def test_the_page_on_series(tmp_path, monkeypatch):
     done = run_brodmann("data", "check", str(tmp_path / "told"))
     assert done.returncode == 0, done.stderr
     assert "series" in done.stdout
+
+
+def test_the_page_on_scale_says_what_the_rates_give():
+    from scale import table
+
+    assert f"<!-- scale -->\n{table()}\n<!-- end -->" in (DOCS / "scale.md").read_text()

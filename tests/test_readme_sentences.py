@@ -21,6 +21,14 @@ README = " ".join((TESTS.parent / "README.md").read_text().split())
 DRAWS = ScoringOptions(n_bootstraps=20, n_permutations=9)
 
 SENTENCES = {
+    "Scores of a study are those of `brodmann score`, to the digit": (
+        "bench/studies/test_study.py",
+        "cells_give_the_records_of_score_to_the_digit_and_under_the_same_key",
+    ),
+    "A score that fails stops no other": (
+        "bench/studies/test_study.py",
+        "a_failing_cell_stops_no_other_and_is_tried_again",
+    ),
     "checksums are verified": (
         "brain_data/test_catalogue.py",
         "a_file_with_another_checksum_is_refused_and_nothing_installed",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from .cross_validation import Indices, Split
 from .gram_eigen import DualFeatures, Features, Floats
@@ -114,6 +115,25 @@ class Predicted:
         return predicted
 
 
+def squared_errors(room: Tensor, weights: Tensor) -> tuple[Floats, Floats]:
+    """Squared error of every target at every penalty, (n_targets, n_alphas), and its squares, (n_targets,).
+
+    Parameters
+    ----------
+    room : tensor of shape (n_targets, rank + 1, n_test), single precision
+        What is predicted by every basis map, then the truth, both less the training mean.
+    weights : tensor of shape (n_alphas, rank + 1), double precision
+        How these make an error, up to its sign.
+    """
+    import torch
+
+    # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
+    sums = torch.bmm(room, room.transpose(1, 2)).double()
+    pairs = (weights[:, :, None] * weights[:, None, :]).flatten(1)
+    errors = sums.flatten(1) @ pairs.T
+    return errors.cpu().numpy(), sums[:, -1, -1].cpu().numpy()
+
+
 def through_eigenvectors(
     features: Features, split: Split, alphas: Floats, device: str, columns: Tensor | None = None
 ) -> PredictionMap | Predicted:
@@ -179,7 +199,8 @@ class LeaveOut:
         self._gram = torch.from_numpy(features.gram).to(device)
         b = self._nodes.penalties
         # where a penalty dwarfs the spectrum, a map is the small difference of large numbers
-        self._single = ((self._high + b) / (low + b) < _WELL_CONDITIONED) & (b < 10 * self._high)
+        self._dwarfing = b >= 10 * self._high
+        self._single = ((self._high + b) / (low + b) < _WELL_CONDITIONED) & ~self._dwarfing
         self._kept: dict[int, Tensor] = {}
 
     def _means(self, training_sets: Sequence[Indices]) -> Floats:
@@ -190,6 +211,21 @@ class LeaveOut:
     def n_nodes(self) -> int:
         """Penalties at which maps are made."""
         return len(self._nodes.penalties)
+
+    @property
+    def n_compared(self) -> int:
+        """How many of them, from the first, compare penalties."""
+        return self._nodes.n_compared
+
+    def dwarfing(self, node: int) -> bool:
+        """Whether a node's penalty is so far above the spectrum that residuals hide the predictions."""
+        return bool(self._dwarfing[node])
+
+    @property
+    def shrinking(self) -> npt.NDArray[np.bool_]:
+        """Of every node whether its penalty exceeds the spectrum."""
+        shrinking: npt.NDArray[np.bool_] = self._nodes.penalties > self._high
+        return shrinking
 
     @property
     def n_stimuli(self) -> int:
@@ -203,25 +239,27 @@ class LeaveOut:
 
         With targets ``(n_targets, n_stimuli)`` only what the maps say of them, which is kept instead.
         """
-        found = [_OfFold(outer, inner, columns) for outer, inner in folds]
-        for node in range(len(self._nodes.penalties)):
-            inverse = self._inverse(node)
+        found = [FoldMaps(outer, inner, columns) for outer, inner in folds]
+        for node in range(self.n_nodes):
+            inverse = self._kept[node] if node in self._kept else self.inverse(node)
+            if self.n_nodes * inverse.numel() * 8 <= KEPT_BYTES:
+                self._kept[node] = inverse
             for one in found:
-                one.add(inverse, compared=node < self._nodes.n_compared)
+                one.add(inverse, compared=node < self.n_compared)
             del inverse
-        return [one.maps(self._mixing) for one in found]
+        return [one.maps(self.mixing) for one in found]
 
-    def _mixing(self, split: Split, n_nodes: int) -> Tensor:
+    def mixing(self, split: Split, n_nodes: int) -> Tensor:
+        """How maps at the first nodes combine into those of one split at every penalty, ``(n_alphas, n_nodes)``."""
         import torch
 
         mean = float(self._means([split.train])[0])
         return torch.from_numpy(self._nodes.weights(self._alphas * mean, n_nodes)).to(self._device)
 
-    def _inverse(self, node: int) -> Tensor:
+    def inverse(self, node: int) -> Tensor:
+        """A at a node, ``(n_stimuli, n_stimuli)``."""
         import torch
 
-        if node in self._kept:
-            return self._kept[node]
         # the constant's own eigenvalue is zero; moved to the mean of the others it changes no prediction
         shifted = self._gram + self._gram.diagonal().mean() / len(self._gram)
         shifted.diagonal().add_(float(self._nodes.penalties[node]))
@@ -231,13 +269,10 @@ class LeaveOut:
         inverse = torch.cholesky_inverse(factor)
         del factor
         constant = inverse.sum(dim=1)
-        inverse.addr_(constant, constant, alpha=-1 / float(constant.sum()))
-        if len(self._nodes.penalties) * inverse.numel() * 8 <= KEPT_BYTES:
-            self._kept[node] = inverse
-        return inverse
+        return inverse.addr_(constant, constant, alpha=-1 / float(constant.sum()))
 
 
-class _OfFold:
+class FoldMaps:
     """The maps of one fold, or what they say of some targets, node by node."""
 
     def __init__(self, outer: Split, inner: Sequence[Split], columns: Tensor | None) -> None:

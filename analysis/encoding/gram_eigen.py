@@ -8,7 +8,7 @@ many folds, penalties and targets there are.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from scipy.linalg import eigh, eigvalsh
 
 from ...errors import UserError
 from ..representation.gram import gram
+from ..shelf import once
 from .cross_validation import Indices
 
 Floats = npt.NDArray[np.float64]
@@ -86,7 +87,12 @@ class DualFeatures:
 
     def __init__(self, features: npt.ArrayLike) -> None:
         self.gram, self.n_features = gram(features), np.shape(features)[1]
-        _check_finite(np.diag(self.gram))
+        check_finite(np.diag(self.gram))
+
+    @property
+    def n_bytes(self) -> int:
+        """Of what is kept."""
+        return self.gram.nbytes
 
     def mean_eigenvalues(self, training_sets: Sequence[Indices]) -> Floats:
         """The mean of the min(n_train - 1, n_features) eigenvalues of every training set."""
@@ -161,8 +167,13 @@ class PrimalFeatures:
         whole = np.asarray(features, np.float64)
         self.n_features = whole.shape[1]
         self.features = whole - whole.mean(axis=0)
-        self._product = self.features.T @ self.features
-        _check_finite(np.diag(self._product))
+        self._product: Floats = self.features.T @ self.features
+        check_finite(np.diag(self._product))
+
+    @property
+    def n_bytes(self) -> int:
+        """Of what is kept."""
+        return int(self.features.nbytes + self._product.nbytes)
 
     def product(self, train: Indices) -> Floats:
         """X'X of the centred training rows."""
@@ -181,7 +192,7 @@ class PrimalFeatures:
         return Basis(values, x_test @ vectors, x_train, vectors, mean_value)
 
 
-def _check_finite(squares: Floats) -> None:
+def check_finite(squares: Floats) -> None:
     """Sums of squares show what single features would, and are few."""
     if not np.isfinite(squares).all():
         raise UserError(
@@ -192,8 +203,13 @@ def _check_finite(squares: Floats) -> None:
 _NOTHING = 10 * np.finfo(np.float64).eps
 
 
+def positive(values: Floats) -> npt.NDArray[np.bool_]:
+    """Which of sorted eigenvalues are not zero."""
+    return values > max(float(values[-1]), 0.0) * len(values) * _NOTHING
+
+
 def _positive(values: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-    keep = values > max(float(values[-1]), 0.0) * len(values) * _NOTHING
+    keep = positive(values)
     return values[keep], vectors[:, keep]
 
 
@@ -210,5 +226,9 @@ def prepare(features: npt.ArrayLike | Features) -> DualFeatures | PrimalFeatures
     """Choose the cheaper of the two forms for features of shape (n_stimuli, n_features); what is prepared stays."""
     if isinstance(features, (DualFeatures, PrimalFeatures)):
         return features
-    values = np.asarray(features)
+    given: Any = features
+    return once(given, "prepared", lambda: _prepared(np.asarray(given)), lambda made: made.n_bytes)
+
+
+def _prepared(values: npt.NDArray[Any]) -> DualFeatures | PrimalFeatures:
     return DualFeatures(values) if through_gram(*values.shape) else PrimalFeatures(values)

@@ -12,7 +12,6 @@ with the targets in single precision, in blocks, without keeping a prediction.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,17 +21,23 @@ import numpy.typing as npt
 from ...correlation import pearson
 from ...device import devices
 from ..masks import unmasked
-from .cross_validation import Fold, Indices, Split
-from .dual_solver import KEPT_BYTES, LeaveOut, Predicted, PredictionMap, through_eigenvectors
-from .gram_eigen import Basis, DualFeatures, Features, prepare, through_gram
+from .cross_validation import Fold, Indices
+from .dual_solver import KEPT_BYTES, LeaveOut, Predicted, PredictionMap, squared_errors, through_eigenvectors
+from .fit import ALPHAS as ALPHAS
+from .fit import Fit as Fit
+from .gram_eigen import DualFeatures, Features, prepare, through_gram
+from .on_card.ridge import card_ridge
+from .on_card.targets import columns_on, reordered_on
+from .shared_residuals import SharedResiduals, n_products
 
 if TYPE_CHECKING:
     import torch
 
+    from .on_card.ridge import CardRidge
+    from .on_card.ridge import Targets as OnCard
+
 Floats = npt.NDArray[np.float64]
 
-ALPHAS: Floats = np.logspace(-5, 4.5, 20)
-"""The penalties tried, as multiples of the training set's mean eigenvalue."""
 LOWER: Floats = np.logspace(-13, -5.5, 16)
 """Penalties that are tried as well where many targets choose the lowest; 1e-13 is as good as none."""
 _TARGETS = 1024
@@ -46,36 +51,6 @@ _NO_SHRINKAGE, _HIDDEN = 1e-4, 0.1
 belongs to may go unseen."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A layer fitted on one training set.
-
-    Attributes
-    ----------
-    split : Split
-    features : Features
-    alpha : array of shape (n_targets,)
-        The chosen penalty of each target, relative to the mean eigenvalue.
-    prediction : array of shape (n_test, n_targets)
-    inner_score : array of shape (n_targets,)
-        Explained variance of the inner held-out rows at the chosen penalty, 1 - MSE / variance.
-    penalties : array of shape (n_alphas,)
-        Those that were tried.
-    """
-
-    split: Split
-    features: Features = field(repr=False)
-    alpha: Floats
-    prediction: Floats
-    inner_score: Floats
-    penalties: Floats = field(default_factory=lambda: ALPHAS, repr=False)
-
-    @cached_property
-    def basis(self) -> Basis:
-        """The training set, diagonalised: what intervals and p values are computed through."""
-        return self.features.diagonalize(self.split.train, self.split.test)
-
-
 class Targets:
     """Responses to predict, transposed and in single precision where the products run.
 
@@ -86,13 +61,58 @@ class Targets:
     """
 
     def __init__(self, values: npt.ArrayLike, device: str = "cpu") -> None:
+        self._given, self._device = values, device
+
+    @cached_property
+    def values(self) -> Floats:
+        """As they were given, in double precision."""
+        return np.asarray(self._given, np.float64)
+
+    @cached_property
+    def mean(self) -> Floats:
+        """Of each target."""
+        mean: Floats = self.values.mean(axis=0)
+        return mean
+
+    @cached_property
+    def columns(self) -> torch.Tensor:
+        """Less their mean, ``(n_targets, n_stimuli)``."""
         import torch
 
-        self.values: Floats = np.asarray(values, np.float64)
-        self.mean = self.values.mean(axis=0)
         centered = np.empty(self.values.shape[::-1], np.float32)
         np.subtract(self.values.T, self.mean[:, None], out=centered, casting="same_kind")
-        self.columns = torch.from_numpy(centered).to(device)
+        return torch.from_numpy(centered).to(self._device)
+
+    @cached_property
+    def on_card(self) -> OnCard:
+        """For :mod:`.on_card`, a block at a time."""
+        return columns_on(self._given, self._device)
+
+
+class Reordered(Targets):
+    """The same targets in many orders of the stimuli: column ``k n_targets + j`` is target j in order k.
+
+    Parameters
+    ----------
+    values : array of shape (n_stimuli, n_targets)
+    orders : array of int of shape (n_orders, n_stimuli)
+    device : str
+    """
+
+    def __init__(self, values: Floats, orders: Indices, device: str = "cpu") -> None:
+        super().__init__(values, device)
+        self._orders = orders
+
+    @cached_property
+    def values(self) -> Floats:
+        """One order beside the other, ``(n_stimuli, n_orders n_targets)``."""
+        given = np.asarray(self._given, np.float64)
+        return given[self._orders].transpose(1, 0, 2).reshape(len(given), -1)
+
+    @cached_property
+    def on_card(self) -> OnCard:
+        """Put in order there, a block at a time."""
+        return reordered_on(self._given, self._orders, self._device)
 
 
 class NestedRidge:
@@ -116,10 +136,14 @@ class NestedRidge:
         alphas: Floats = ALPHAS,
         device: str = "cpu",
     ) -> None:
+        self._card: CardRidge | None = card_ridge(features, folds, alphas, device)
+        if self._card is not None:
+            return
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
         self._folds = folds
         self._leave_out: LeaveOut | None = None
         self._streamed: tuple[torch.Tensor, Sequence[Sequence[PredictionMap | Predicted]]] | None = None
+        self._errors: tuple[torch.Tensor, list[tuple[Floats, Floats]]] | None = None
         # inverses at penalties far below the spectrum lose digits: those are taken from eigenvectors
         if isinstance(self._features, DualFeatures) and (self._alphas >= ALPHAS[0]).all():
             sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
@@ -134,12 +158,31 @@ class NestedRidge:
             One of those that the features were prepared for.
         targets : Targets
         """
+        if self._card is not None:
+            return self._card.fit(fold, targets.on_card)
+        outer, errors, variance = self._compared(fold, targets.columns)
+        blocks = _blocks(targets.columns)
+        chosen = errors.argmin(axis=1)
+        score = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
+        prediction = np.empty((len(fold.split.test), len(chosen)))
+        for block in blocks:
+            prediction[:, block] = _predict(outer, targets.columns, block, chosen[block])
+        alphas, whole = self._alphas, prediction + targets.mean
+        return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
+
+    def _compared(
+        self, fold: Fold, columns: torch.Tensor
+    ) -> tuple[PredictionMap | Predicted, Floats, Floats]:
+        """The map of the outer split; squared errors of the inner rows at every penalty, and their squares."""
         import torch
 
-        columns = targets.columns
-        n_targets, n_alphas = len(columns), len(self._alphas)
-        blocks = [slice(start, start + _TARGETS) for start in range(0, n_targets, _TARGETS)]
-        errors, variance = np.zeros((n_targets, n_alphas)), np.zeros(n_targets)
+        which = next((i for i, one in enumerate(self._folds) if one is fold), None)
+        if self._shared is not None and which is not None:
+            if self._errors is None or self._errors[0] is not columns:
+                self._errors = columns, self._shared.errors(columns)
+            return self._shared.outer[which], *self._errors[1][which]
+        n_targets, blocks = len(columns), _blocks(columns)
+        errors, variance = np.zeros((n_targets, len(self._alphas))), np.zeros(n_targets)
         parts = self._maps(fold, columns)
         outer = next(parts)
         workspace = torch.empty(0, device=self._device)
@@ -151,13 +194,23 @@ class NestedRidge:
                 more, spread = _errors(part, columns, block, workspace)
                 errors[block] += more
                 variance[block] += spread
-        chosen = errors.argmin(axis=1)
-        score = 1 - errors.min(axis=1) / np.maximum(variance, 1e-300)
-        prediction = np.empty((len(fold.split.test), n_targets))
-        for block in blocks:
-            prediction[:, block] = _predict(outer, columns, block, chosen[block])
-        alphas, whole = self._alphas, prediction + targets.mean
-        return Fit(fold.split, self._features, alphas[chosen], whole, score, alphas)
+        return outer, errors, variance
+
+    @cached_property
+    def _shared(self) -> SharedResiduals | None:
+        """Where that is fewer products, fits in memory, and loses no digits."""
+        if self._leave_out is None:
+            return None
+        shared, own = n_products(self._leave_out.n_stimuli, self._folds)
+        kept = (
+            4
+            * self._leave_out.n_nodes
+            * (shared + sum(len(one.split.test) * len(one.split.train) for one in self._folds))
+        )
+        if shared > own or kept > STREAMED:
+            return None
+        residuals = SharedResiduals(self._leave_out, self._folds)
+        return residuals if residuals.accurate else None
 
     def _maps(self, fold: Fold, columns: torch.Tensor) -> Iterator[PredictionMap | Predicted]:
         """The map of the outer split, then of the inner ones; or what they say of the targets, if that is less."""
@@ -190,6 +243,10 @@ def maps_bytes(n_maps: int, n_rows: int, n_columns: int) -> int:
     return 4 * n_maps * n_rows * n_columns
 
 
+def _blocks(columns: torch.Tensor) -> list[slice]:
+    return [slice(start, start + _TARGETS) for start in range(0, len(columns), _TARGETS)]
+
+
 def _errors(
     part: PredictionMap | Predicted, columns: torch.Tensor, block: slice, workspace: torch.Tensor
 ) -> tuple[Floats, Floats]:
@@ -201,11 +258,8 @@ def _errors(
     room = workspace[: len(truth) * (rank + 1) * n_test].view(len(truth), rank + 1, n_test)
     mean = part.each(columns, block, room[:, :rank])
     torch.sub(truth[:, part.test], mean, out=room[:, rank])
-    # every sum over held-out rows at once: of two basis predictions, of one and the truth, of the truth
-    sums = torch.bmm(room, room.transpose(1, 2)).double()
     weights = torch.cat([part.weights, part.weights.new_full((len(part.weights), 1), -1.0)], dim=1)
-    errors = ((weights @ sums) * weights).sum(dim=2)
-    return errors.cpu().numpy(), sums[:, rank, rank].cpu().numpy()
+    return squared_errors(room, weights)
 
 
 def _predict(

@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .cross_validation import Indices, Split
-from .nested_ridge import Fit
+from .fit import Fit
+from .on_card.fit import CardFit
+from .on_card.pooled import sums
+from .on_card.targets import Columns, Reordered
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +49,8 @@ class PooledFolds:
 
     def __init__(self, tests: Sequence[Indices], targets: Floats, weights: Floats | None = None) -> None:
         self.weights = np.ones(len(targets)) if weights is None else weights
-        self.tests = tests
+        self.tests, self._targets = tests, targets
+        self._there: Columns | None = None
         self.truth = [targets[test] for test in tests]
 
     def r(self, predictions: Sequence[Floats], rows: npt.NDArray[np.bool_] | None = None) -> Floats:
@@ -60,6 +64,21 @@ class PooledFolds:
             Which count.
         """
         return ratio(*self._sums(predictions, rows))
+
+    def r_of(self, fits: Sequence[HeldOutRows]) -> Floats:
+        """R of each target, computed where the predictions are.
+
+        Parameters
+        ----------
+        fits : sequence
+            One a fold.
+        """
+        on_card = [one for one in fits if isinstance(one, CardFit)]
+        if len(on_card) < len(fits):
+            return self.r([one.prediction for one in fits])
+        if self._there is None or self._there.device != on_card[0].where:
+            self._there = Columns(self._targets, on_card[0].where)
+        return ratio(*sums(on_card, self._there, self.weights))
 
     def r2(self, predictions: Sequence[Floats], rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """1 - SSE / SST of each target, both centred within folds; negative where errors exceed the variance.
@@ -116,6 +135,24 @@ class PooledFolds:
     def r2_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> Floats:
         """R2 of many drawn predictions and truths; as :meth:`r_of_draws`."""
         return explained(*self._sums_of_draws(folds))
+
+    def r_of_orders(self, fits: Sequence[Fit], targets: Floats, orders: Indices) -> Floats:
+        """R of predictions of targets in many orders of the stimuli, ``(n_orders, n_targets)``; where they are.
+
+        Parameters
+        ----------
+        fits : sequence of Fit
+            One a fold; target j in order k is its column ``k n_targets + j``.
+        targets : array of shape (n_stimuli, n_targets)
+        orders : array of int of shape (n_orders, n_stimuli)
+        """
+        on_card = [one for one in fits if isinstance(one, CardFit)]
+        shape = len(orders), targets.shape[1]
+        if len(on_card) == len(fits):
+            there = Reordered(targets, orders, on_card[0].where)
+            return ratio(*sums(on_card, there, self.weights)).reshape(shape)
+        pairs = [(one.prediction.reshape(-1, *shape), targets[orders[:, one.split.test].T]) for one in fits]
+        return self.r_of_draws(pairs)
 
     def _sums_of_draws(self, folds: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
         products, squares, sizes = np.zeros((3, *folds[0][0].shape[1:]))

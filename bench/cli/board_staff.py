@@ -1,7 +1,6 @@
 """The commands of whoever runs a board: what a benchmark is, and what may be amended."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,7 @@ Board = Annotated[str | None, typer.Option("--board", help=BOARD)]
 Reason = Annotated[str, typer.Option(help="Kept in the history.")]
 As = Annotated[str | None, typer.Option("--as", help="In whose name; the name of the account by default.")]
 Run = Annotated[
-    Path | None, typer.Option("--from", help="A run of one's own with a score on it, instead of the data.")
+    str | None, typer.Option("--from", help="A run of one's own with a score on it, instead of the data.")
 ]
 Place = Annotated[str, typer.Option(help="The regions that it lies in, the largest first, e.g. IT/hIT.")]
 Bound = Annotated[float | None, typer.Option(help="The best raw value that the data allow.")]
@@ -199,7 +198,7 @@ def declare_all(board: str | None, benchmarks: list[str]) -> None:
 def _declare(
     benchmarks: list[str],
     board: str | None,
-    run: Path | None,
+    run: str | None,
     place: str,
     bound: float | None,
     who: str | None,
@@ -228,7 +227,7 @@ def _declare(
         say(f"declared  {one['benchmark']} version {one['version']} ({one['scale']}): {state}")
 
 
-def _found(name: str, run: Path | None) -> Any:
+def _found(name: str, run: str | None) -> Any:
     from ..leaderboard.storage.declaration import declaration_of, declaration_of_record
 
     if run is None:

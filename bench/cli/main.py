@@ -35,6 +35,7 @@ from .models import lesion, models, train, twins
 from .plugins import export_benchmark
 from .probe import probe
 from .registries import list_things
+from .run import run as run_study
 
 _INTERRUPTED = 130
 
@@ -67,6 +68,7 @@ app.command()(computes(dimensions))
 app.command()(compare)
 app.command()(computes(probe))
 app.command("export-map")(export_map)
+app.command("run")(run_study)
 app.command("list")(list_things)
 benchmarks.command("export")(export_benchmark)
 app.command()(submit)
@@ -219,26 +221,13 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    if pool != "none" or project is not None or half or allow_stochastic or text is not None or batch_size:
+    manner = {"pool": pool, "project": project, "half": half, "text": text, "batch_size": batch_size}
+    if allow_stochastic or any(value not in (None, "none", False) for value in manner.values()):
         check_names(model, benchmark)
-        from ...models import Readout, load_model
         from ...models.extraction.steadiness import PASSES
+        from ...models.loading import load_view
 
-        passes = PASSES if allow_stochastic else 1
-        readout = Readout(pool, project, seed, half, passes)  # type: ignore[arg-type]  # it refuses other words
-        opened = load_model(model, readout=None if readout == Readout(seed=seed) else readout)
-    if text is not None:
-        from ...models import LanguageModel
-
-        if not isinstance(opened, LanguageModel):
-            raise UserError(f"--text {text}: {model!r} is no network that reads text")
-        opened = opened.replaced(pooling=text)
-    if batch_size is not None:
-        from ...models.extraction.torch_model import Network
-
-        if not isinstance(opened, Network):
-            raise UserError(f"--batch-size {batch_size}: {model!r} is no network, which has none")
-        opened = opened.replaced(batch_size=batch_size)
+        opened = load_view(model, seed=seed, passes=PASSES if allow_stochastic else 1, **manner)  # type: ignore[arg-type]
     if over_time:
         from .over_time import show
 

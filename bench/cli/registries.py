@@ -27,6 +27,7 @@ KINDS = {
     "descriptions": "analysis.interpretability.descriptions.base:FAMILIES",
     "properties": "brain_data.probing.base:PROPERTIES",
     "panels": "bench.reports.panel:PANELS",
+    "executors": "bench.studies.executors.base:EXECUTORS",
 }
 """Kind -> its registry, or the function that gives the cards of its catalogue, in this package."""
 _SAYS = ("sentence", "description", "title", "kind")

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...analysis.encoding.cross_validation import Indices
-from ...analysis.encoding.nested_ridge import Fit, NestedRidge, Targets, products_device
+from ...analysis.encoding.nested_ridge import Fit, Reordered, products_device
+from ...analysis.encoding.pooled import PooledFolds
 from . import uncertainty
 from .base import Floats, Layers, ScoringOptions
+from .kept_fits import KeptRidge
 from .sampling import Sampling
 
 PERMUTED_ENTRIES = 1 << 24
@@ -24,17 +27,35 @@ class Permuted:
     ----------
     neuroids : array of int
         Those that are tested.
-    folds : list of (array, array)
-        Predictions and responses of each fold's held-out stimuli, ``(n_test, n_orders, n_neuroids)``.
-    n_orders : int
+    orders : array of shape (n_orders, n_stimuli)
     said : dict
         For the methods of a record.
     """
 
     neuroids: Indices
-    folds: list[tuple[Floats, Floats]]
-    n_orders: int
+    orders: Indices
     said: dict[str, object]
+    _fits: Sequence[Fit]
+    _responses: Floats
+
+    @property
+    def n_orders(self) -> int:
+        """How many orders."""
+        return len(self.orders)
+
+    @cached_property
+    def folds(self) -> list[tuple[Floats, Floats]]:
+        """Predictions and responses of each fold's held-out stimuli, ``(n_test, n_orders, n_neuroids)``."""
+        shape = self.n_orders, len(self.neuroids)
+        tests = [one.split.test for one in self._fits]
+        truths = [self._responses[self.orders[:, test].T] for test in tests]
+        return [
+            (one.prediction.reshape(-1, *shape), truth) for one, truth in zip(self._fits, truths, strict=True)
+        ]
+
+    def r(self, pooled: PooledFolds) -> Floats:
+        """Pearson's r in every order, pooled over folds, ``(n_orders, n_neuroids)``."""
+        return pooled.r_of_orders(self._fits, self._responses, self.orders)
 
 
 def permuted(
@@ -67,18 +88,17 @@ def permuted(
     orders, what, smallest = sampling.orders(options.n_permutations, options.seed + 2)
     most = min(PERMUTED_ENTRIES // (len(targets) * len(orders)), uncertainty.MOST_TESTED)
     some = uncertainty.subsample_targets(members, options.seed, most)
-    responses = targets[:, some][orders].transpose(1, 0, 2)
+    responses = targets[:, some]
     device = products_device()
-    fitted = responses if training is None else training[:, some][orders].transpose(1, 0, 2)
-    columns = Targets(fitted.reshape(len(targets), -1), device)
-    folds: dict[int, tuple[Floats, Floats]] = {}
+    columns = Reordered(responses if training is None else training[:, some], orders, device)
+    fitted: dict[int, Fit] = {}
     for layer in dict.fromkeys(chosen):
         penalties = fits[chosen.index(layer)].penalties
-        engine = NestedRidge(layers[layer], sampling.folds, penalties, device)
-        for i in (i for i, name in enumerate(chosen) if name == layer):
-            found = engine.fit(sampling.folds[i], columns).prediction
-            folds[i] = found.reshape(-1, len(orders), len(some)), responses[sampling.tests[i]]
+        ours = [i for i, name in enumerate(chosen) if name == layer]
+        folds = [sampling.folds[i] for i in ours]
+        engine = KeptRidge(layers[layer], folds, penalties, device, columns)
+        fitted |= {i: engine.fit(at) for at, i in enumerate(ours)}
     over = f", over {len(some)} of {targets.shape[1]} neuroids" if len(some) < targets.shape[1] else ""
     said = f"{what}, {len(orders)} times, penalties chosen anew{over}"
-    by_fold = [folds[i] for i in range(len(folds))]
-    return Permuted(some, by_fold, len(orders), {"p": said, "smallest_p": smallest})
+    by_fold = [fitted[i] for i in range(len(fitted))]
+    return Permuted(some, orders, {"p": said, "smallest_p": smallest}, by_fold, responses)

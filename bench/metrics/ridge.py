@@ -12,11 +12,9 @@ from ...analysis.encoding.nested_ridge import (
     ALPHAS,
     LOWER,
     Fit,
-    NestedRidge,
     Targets,
     products_devices,
     ridge_memory,
-    widened,
 )
 from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
@@ -30,6 +28,7 @@ from .base import Beyond, Ceiling, Floats, Layers, MetricResult, ScoringOptions
 from .beyond import Comparison
 from .headline import Headline
 from .interval_words import said_of
+from .kept_fits import KeptRidge
 from .neuroid_ceiling import neuroid_ceiling
 from .permuted import PERMUTED_ENTRIES, permuted
 from .recording import Recording
@@ -199,11 +198,12 @@ class Encoding:
         with counter(f"fitting {self.name}", len(layers) * len(folds)) as advance:
 
             def fitted(layer: str, device: str) -> list[Fit]:
-                engine, fits = NestedRidge(layers[layer], folds, self.alphas, device), []
-                for one in folds:
-                    fits.append(engine.fit(one, columns[device]))
+                engine = KeptRidge(layers[layer], folds, self.alphas, device, columns[device])
+                fits = []
+                for i in range(len(folds)):
+                    fits.append(engine.fit(i))
                     advance(1)
-                return list(widened(fits, layers[layer], folds, columns[device], device))
+                return list(engine.widened(fits))
 
             for layer, fits in zip(layers, over(layers, fitted, list(columns)), strict=True):
                 for fold, one in enumerate(fits):
@@ -211,7 +211,7 @@ class Encoding:
                     if fold not in best or score > best[fold][0]:
                         best[fold] = score, layer, one
                 if quality is None:
-                    r = pooled.r([fit.prediction for fit in fits])
+                    r = pooled.r_of(fits)
                     curve[layer] = float(np.mean([np.median(r[one]) for one in recorded.members]))
                     if units is not None:
                         units[layer] = r
@@ -269,7 +269,8 @@ class _Fitted:
         """Of every neuroid that is kept."""
         targets = _of(self.recorded.mean, self.kept)
         pooled = PooledFolds(self.sampling.tests, targets, self.headline.weights)
-        return pooled.r([_of(one.prediction, self.kept) for one in self.fits])
+        everyone = len(self.kept) == len(self.fits[0].alpha)
+        return pooled.r_of([one if everyone else one.only(self.kept) for one in self.fits])
 
     @cached_property
     def subset(self) -> npt.NDArray[np.intp]:
@@ -332,7 +333,7 @@ class _Fitted:
         )
         some = headline.only(null.neuroids)
         pooled = PooledFolds(self.sampling.tests, targets[:, null.neuroids], headline.weights)
-        drawn = some.raw(pooled.r_of_draws(null.folds))
+        drawn = some.raw(null.r(pooled))
         return p_value(float(some.raw(self.r[null.neuroids])), np.asarray(drawn)), null.said
 
 

@@ -1,6 +1,6 @@
 """RSA: whether a layer tells the same stimuli apart as the brain does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...analysis.encoding.cross_validation import Indices, Splitter
 from ...analysis.representation.rdm import correlation_rdm, crossnobis_rdm, has_noise, pairs
 from ...analysis.representation.rdm_comparison import bootstrap_correlations, centered, standardized
+from ...analysis.shelf import once
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, bootstrap_weights, p_value
 from ...brain_data.noise_ceiling import rdm_ceiling
@@ -108,7 +109,9 @@ class Similarity:
             raise UserError(f"{recorded.name}: rsa needs at least 8 stimuli, not {recorded.n_stimuli}")
         brain = np.array([self._prepared(rdm) for rdm in rdms])
         model = {
-            layer: self._prepared(correlation_rdm(seen[layer]()), _rounding(layers[layer]))
+            layer: self._prepared(
+                _rdm_of(layers[layer], seen[layer], rows if again else None), _rounding(layers[layer])
+            )
             for layer in track(list(layers), "comparing RDMs")
         }
         everything = np.arange(recorded.n_stimuli)
@@ -153,7 +156,7 @@ class Similarity:
             | methods,
             replicates=found,
             arrays={"layer_units": np.array(list(by_layer.values()), np.float32)}
-            | _rdms(seen[layer](), rdms, recorded),
+            | _rdms(_rdm_of(layers[layer], seen[layer], rows if again else None), rdms, recorded),
         )
 
     def _normalization(self, ceiling: Ceiling) -> Normalization:
@@ -367,7 +370,8 @@ class _Compared:
         for layer, rows in self.parts:
             within = self.metric._vectors(self.brain[:, rows][:, :, rows]).mean(axis=0)
             for i, order in enumerate(orders):
-                model = self.model[layer][np.ix_(order[rows], order[rows])]
+                # of whole rows first: a column is then taken from what the cache holds
+                model = self.model[layer][order[rows]].take(order[rows], axis=1, mode="clip")
                 null[i] += self.metric._with_vectors(within, model) / len(self.parts)
         return p_value(observed, null), {"p": f"{what} {len(orders)} times", "smallest_p": smallest}
 
@@ -463,13 +467,19 @@ def _rounding(features: npt.ArrayLike) -> float:
     return 2e-6 if np.asarray(features).dtype in (np.float32, np.float16) else 1e-9
 
 
-def _rdms(features: npt.ArrayLike, brain: Floats, recorded: Recording) -> dict[str, npt.NDArray[Any]]:
+def _rdm_of(features: npt.ArrayLike, seen: Callable[[], npt.ArrayLike], rows: Indices | None) -> Floats:
+    """A layer's RDM of the stimuli that are seen."""
+    what = "rdm", None if rows is None else rows.tobytes()
+    return once(features, what, lambda: correlation_rdm(seen()), lambda made: made.nbytes)
+
+
+def _rdms(model: Floats, brain: Floats, recorded: Recording) -> dict[str, npt.NDArray[Any]]:
     """The RDMs of the model and of the brain (mean over subjects), as pairs, for figures; none for many stimuli."""
     if recorded.n_stimuli > _MOST_DRAWN:
         return {}
     category = recorded.columns.get("category")
     return {
-        "model_rdm": pairs(correlation_rdm(features)).astype(np.float32),
+        "model_rdm": pairs(model).astype(np.float32),
         "brain_rdm": pairs(brain.mean(axis=0)).astype(np.float32),
         "stimulus_id": np.asarray(recorded.stimulus_ids, str),
         "category": np.full(recorded.n_stimuli, "") if category is None else np.asarray(category, str),

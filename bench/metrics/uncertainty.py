@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,9 +66,4 @@ def subsample_targets(members: Sequence[Indices], seed: int, most: int = MOST_TE
 
 def select_targets(fit: Fit, chosen: Indices) -> Fit:
     """The same fit for some of its targets."""
-    return replace(
-        fit,
-        alpha=fit.alpha[chosen],
-        prediction=fit.prediction[:, chosen],
-        inner_score=fit.inner_score[chosen],
-    )
+    return fit.only(chosen)

@@ -115,6 +115,7 @@ def score_over_time(
     )
     store = open_run(run)
     path = _path(store, model.identifier, opened_benchmark.identifier, key)
+    store.fetch(path)
     known = _known(path, key)
     if known is not None:
         return known
@@ -164,6 +165,7 @@ def score_over_time(
     result = OverTime(**fixed, **found, methods=said, file=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     result.save(path)
+    store.send(path)
     return result
 
 

@@ -108,13 +108,10 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
     for given in runs:
         if hasattr(given, "attrs"):
             continue
-        run = given if isinstance(given, Run) else open_run(given)
-        if not run.folder.is_dir():
-            raise UserError(
-                f"no run at {run.folder}: make one with brodmann score MODEL BENCHMARK --run NAME"
-            )
+        run = open_run(given)
+        folder = run.opened()
         found, failed = 0, list[tuple[str, UserError]]()
-        for path in sorted(run.folder.glob("*.json")):
+        for path in sorted(folder.glob("*.json")):
             try:
                 if path.with_suffix(".npz").exists():
                     record, arrays = _sound(run, path)
@@ -135,13 +132,13 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
                 found += 1
             except UserError as error:
                 failed.append((path.name, error))
-        for path in sorted(run.folder.glob(f"*{_PARTITION}")):
+        for path in sorted(folder.glob(f"*{_PARTITION}")):
             try:
                 partitions[path.name.removesuffix(_PARTITION)] = VariancePartition.load(path)
                 found += 1
             except UserError as error:
                 failed.append((path.name, error))
-        for path in sorted(run.folder.glob(f"*{OVER_TIME}")):
+        for path in sorted(folder.glob(f"*{OVER_TIME}")):
             try:
                 one, time = OverTime.load(path), path.stat().st_mtime
                 at = one.model, one.benchmark, one.windows.tobytes()
@@ -151,7 +148,7 @@ def compare(runs: "Sequence[str | Path | Run | Score]") -> Comparison:
             except UserError as error:
                 failed.append((path.name, error))
         if not found:
-            empty = UserError(f"{run.folder} holds no results: score or analyze a model into it first")
+            empty = UserError(f"{run.place} holds no results: score or analyze a model into it first")
             raise failed[0][1] if failed else empty
         notes += [f"{name} is left out: {error}" for name, error in failed]
     kept = [(record, arrays) for _, (_, record, arrays) in sorted(newest.items(), key=itemgetter(0))]

@@ -53,7 +53,16 @@ class Cell:
     @property
     def reading(self) -> tuple[object, ...]:
         """Cells that are alike in it show one and the same model view to the stimuli."""
-        return self.model, self.pool, self.project, self.half, self.text, self.seed, self.batch_size
+        seed = self.seed if self.pool != "none" or self.project is not None or self.half else None
+        return self.model, self.pool, self.project, self.half, self.text, seed, self.batch_size
+
+    @property
+    def variant(self) -> str:
+        """In what it differs from a plain score, as part of a name: ``pool=mean+seed=1``."""
+        options = {"pool": self.pool, "project": self.project, "half": self.half, "text": self.text}
+        told = {name: value for name, value in options.items() if value not in (None, "none", False)}
+        told |= {"seed": self.seed} if self.seed else {}
+        return "+".join(f"{name}={value}" for name, value in told.items())
 
     def as_json(self) -> dict[str, Any]:
         """For a message to another machine, see :meth:`from_json`."""
@@ -64,8 +73,12 @@ class Cell:
         """A cell from what :meth:`as_json` gave."""
         unknown = set(content) - {one.name for one in fields(cls)}
         if unknown:
-            raise UserError(f"a cell has no {', '.join(sorted(unknown))}: is the other side of another version?")
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+            raise UserError(
+                f"a cell has no {', '.join(sorted(unknown))}: is the other side of another version?"
+            )
+        lists: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
         return cls(**lists)
 
 
@@ -96,11 +109,14 @@ class Job:
         Where a worker computes; the first that is there where None.
     home : str or None
         ``BRODMANN_HOME`` of the workers; their own where None.
+    study : str
+        Differs between two studies, even of one name: what a worker keeps for the next batch is of one study.
     """
 
     run: str
     device: str | None = None
     home: str | None = None
+    study: str = ""
 
 
 @dataclass(frozen=True)

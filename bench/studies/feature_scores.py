@@ -318,7 +318,7 @@ def _scored(
         FeatureModel(reading, [name]),
         benchmark,
         [name],
-        run=store.folder,
+        run=store,
         seed=design.seed,
         n_bootstraps=design.n_bootstraps,
         n_permutations=design.n_permutations if name in (FEATURES, NEURONS) else 0,
@@ -500,7 +500,7 @@ def _kept(
     store.keep(known, arrays)
     found = store.find(record["model"], record["benchmark"], record["key"])
     if found is None:
-        raise UserError(f"the record could not be read back from {store.folder}: is its disk damaged?")
+        raise UserError(f"the record could not be read back from {store.place}: is its disk damaged?")
     return found
 
 

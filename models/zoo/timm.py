@@ -9,7 +9,16 @@ if TYPE_CHECKING:
     from ..model import Model
 
 
-@scheme("timm", "NAME")
+def _names(pattern: str) -> list[str]:
+    """Those that have weights, none where timm is not installed."""
+    try:
+        import timm
+    except (ImportError, RuntimeError):
+        return []
+    return list(timm.list_models(pattern, pretrained=True))
+
+
+@scheme("timm", "NAME", names=_names)
 def load_timm(name: str) -> "Model":
     """A network by timm's name for it."""
     from ..extraction.vision_model import VisionModel

@@ -1,5 +1,6 @@
 """Pretrained networks of torchvision."""
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ...errors import missing_extra, unknown
@@ -9,7 +10,16 @@ if TYPE_CHECKING:
     from ..model import Model
 
 
-@scheme("torchvision", "NAME")
+def _names(pattern: str) -> list[str]:
+    """None where torchvision is not installed."""
+    try:
+        import torchvision
+    except (ImportError, RuntimeError):
+        return []
+    return [name for name in torchvision.models.list_models() if fnmatchcase(name, pattern)]
+
+
+@scheme("torchvision", "NAME", names=_names)
 def load_torchvision(name: str) -> "Model":
     """A network by torchvision's name for it."""
     from ..extraction.vision_model import VisionModel

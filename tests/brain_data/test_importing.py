@@ -139,7 +139,10 @@ def test_a_series_keeps_its_time_its_gaps_and_what_is_beside_it() -> None:
     assert "good        36 of 40 samples" in text
 
 
-def test_a_recording_larger_than_memory_is_written_a_block_at_a_time() -> None:
+def test_a_recording_larger_than_memory_is_written_a_block_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRODMANN_HOME", str(tmp_path))  # half a gigabyte, let go with the test
     n_bytes_at_once = 0
 
     def made(rows: slice, neuroids: slice) -> np.ndarray:

@@ -48,7 +48,20 @@ def gathered(
     UserError
         Where nothing can be submitted.
     """
-    found = compare(list(runs))
+    return document_of(compare(list(runs)), cards=cards, title=title)
+
+
+def document_of(
+    found: Comparison, *, cards: Path | None = None, title: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """The same of what was read already.
+
+    Parameters
+    ----------
+    found : Comparison
+    cards, title
+        See :func:`gathered`.
+    """
     if not found.records:
         raise UserError(
             "there are no scores to submit: make some with brodmann score MODEL BENCHMARK --run NAME"

@@ -33,7 +33,10 @@ class Executor:
 
 
 EXECUTORS: Registry[Executor] = Registry(
-    "executor", "brodmann.bench.studies.executors", "brodmann.executors", hint="brodmann list executors shows them"
+    "executor",
+    "brodmann.bench.studies.executors",
+    "brodmann.executors",
+    hint="brodmann list executors shows them",
 )
 
 
