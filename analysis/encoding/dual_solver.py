@@ -52,7 +52,9 @@ class PredictionMap:
 
     def reduced(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Training targets, ``(n_targets, n_stimuli)`` -> ``(n_targets, n_reduced)``; and their means."""
-        rows = columns[:, self.train]
+        import torch
+
+        rows = columns.index_select(1, torch.from_numpy(self.train).to(columns.device))
         mean = rows.mean(dim=1, keepdim=True)
         for factor in self.reduction:
             rows = rows @ factor
@@ -190,7 +192,7 @@ class LeaveOut:
     ) -> None:
         import torch
 
-        self._alphas, self._device = alphas, device
+        self._alphas, self.device = alphas, device
         low, self._high = features.spectrum()
         self._features = features
         means = self._means(training_sets)
@@ -254,7 +256,7 @@ class LeaveOut:
         import torch
 
         mean = float(self._means([split.train])[0])
-        return torch.from_numpy(self._nodes.weights(self._alphas * mean, n_nodes)).to(self._device)
+        return torch.from_numpy(self._nodes.weights(self._alphas * mean, n_nodes)).to(self.device)
 
     def inverse(self, node: int) -> Tensor:
         """A at a node, ``(n_stimuli, n_stimuli)``."""

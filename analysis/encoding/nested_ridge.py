@@ -28,7 +28,7 @@ from .fit import Fit as Fit
 from .gram_eigen import DualFeatures, Features, prepare, through_gram
 from .on_card.ridge import card_ridge
 from .on_card.targets import columns_on, reordered_on
-from .shared_residuals import SharedResiduals, n_products
+from .shared_residuals import TARGETS, SharedResiduals, n_products
 
 if TYPE_CHECKING:
     import torch
@@ -198,16 +198,15 @@ class NestedRidge:
 
     @cached_property
     def _shared(self) -> SharedResiduals | None:
-        """Where that is fewer products, fits in memory, and loses no digits."""
+        """Where that is far fewer products, holds no more than kept inverses and maps would, and loses no digits."""
         if self._leave_out is None:
             return None
-        shared, own = n_products(self._leave_out.n_stimuli, self._folds)
-        kept = (
-            4
-            * self._leave_out.n_nodes
-            * (shared + sum(len(one.split.test) * len(one.split.train) for one in self._folds))
-        )
-        if shared > own or kept > STREAMED:
+        n = self._leave_out.n_stimuli
+        shared, own = n_products(n, self._folds)
+        outer = sum(len(one.split.test) * len(one.split.train) for one in self._folds)
+        held = self._leave_out.n_compared * (shared + n * TARGETS) + self._leave_out.n_nodes * outer
+        inverses = 8 * len(self._alphas) * n**2
+        if 1.5 * shared > own or 4 * held > min(STREAMED, 1.5 * inverses) or inverses > KEPT_BYTES:
             return None
         residuals = SharedResiduals(self._leave_out, self._folds)
         return residuals if residuals.accurate else None
@@ -257,7 +256,7 @@ def _errors(
     rank, n_test = part.weights.shape[1], len(part.test)
     room = workspace[: len(truth) * (rank + 1) * n_test].view(len(truth), rank + 1, n_test)
     mean = part.each(columns, block, room[:, :rank])
-    torch.sub(truth[:, part.test], mean, out=room[:, rank])
+    torch.sub(truth.index_select(1, torch.from_numpy(part.test).to(truth.device)), mean, out=room[:, rank])
     weights = torch.cat([part.weights, part.weights.new_full((len(part.weights), 1), -1.0)], dim=1)
     return squared_errors(room, weights)
 

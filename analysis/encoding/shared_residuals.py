@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _AMPLIFIED = 100.0
 """Largest factor by which the error that single precision makes in A Y may grow in a residual."""
-_TARGETS = 512
+TARGETS = 512
 """Targets of a block."""
 
 
@@ -67,6 +67,7 @@ class SharedResiduals:
     def __init__(self, leave_out: LeaveOut, folds: Sequence[Fold]) -> None:
         self._inverses: list[Tensor | None] = []
         self._folds = [[_part(leave_out, split) for split in fold.parts()] for fold in folds]
+        self._fitted = _averages([part.split for parts in self._folds for part in parts], leave_out)
         self.outer: list[PredictionMap] = []
         outer = [FoldMaps(fold.split, (), None) for fold in folds]
         self.accurate = all(self._add(leave_out, node, outer) for node in range(leave_out.n_nodes))
@@ -105,7 +106,7 @@ class SharedResiduals:
         ----------
         columns : tensor of shape (n_targets, n_stimuli)
         """
-        blocks = [self._of_block(columns[i : i + _TARGETS].T) for i in range(0, len(columns), _TARGETS)]
+        blocks = [self._of_block(columns[i : i + TARGETS].T) for i in range(0, len(columns), TARGETS)]
         return [
             (np.concatenate([one[0] for one in fold]), np.concatenate([one[1] for one in fold]))
             for fold in zip(*blocks, strict=True)
@@ -115,7 +116,8 @@ class SharedResiduals:
         """The same of some targets, ``(n_stimuli, n_targets)``."""
         rows = rows.contiguous()
         products = [None if inverse is None else inverse @ rows for inverse in self._inverses]
-        return [_sum([_errors(part, rows, products) for part in parts]) for parts in self._folds]
+        means = iter(self._fitted @ rows)
+        return [_sum([_errors(part, rows, next(means), products) for part in parts]) for parts in self._folds]
 
 
 def _part(leave_out: LeaveOut, split: Split) -> _Part:
@@ -130,26 +132,34 @@ def _part(leave_out: LeaveOut, split: Split) -> _Part:
     return _Part(split, left_out, [], as_predicted, torch.cat([weights * sign, of_truth], dim=1))
 
 
+def _averages(splits: Sequence[Split], leave_out: LeaveOut) -> Tensor:
+    """What takes targets to their means over each split's training rows."""
+    import torch
+
+    averages = np.zeros((len(splits), leave_out.n_stimuli), np.float32)
+    for row, split in zip(averages, splits, strict=True):
+        row[split.train] = 1 / len(split.train)
+    return torch.from_numpy(averages).to(leave_out.device)
+
+
 def _sum(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return np.sum([one[0] for one in parts], axis=0), np.sum([one[1] for one in parts], axis=0)
 
 
-def _errors(part: _Part, rows: Tensor, products: Sequence[Tensor | None]) -> tuple[Floats, Floats]:
+def _errors(
+    part: _Part, rows: Tensor, mean: Tensor, products: Sequence[Tensor | None]
+) -> tuple[Floats, Floats]:
     """Of one inner split."""
     import torch
 
     train, test, left_out = (
         torch.from_numpy(one).to(rows.device) for one in (part.split.train, part.split.test, part.left_out)
     )
-    fitted = rows.index_select(0, train)
-    truth = (rows.index_select(0, test) - fitted.mean(dim=0)).T
-    room = rows.new_empty(len(truth), len(products) + 1, len(test))
+    room = rows.new_empty(len(mean), len(products) + 1, len(test))
+    room[:, -1] = (rows.index_select(0, test) - mean).T
     for node, (product, to_test) in enumerate(zip(products, part.maps, strict=True)):
-        if product is None:
-            torch.mm(fitted.T, to_test.T, out=room[:, node])
-            continue
-        torch.mm(product.index_select(0, left_out).T, to_test.T, out=room[:, node])
-        if part.as_predicted[node]:
-            torch.sub(truth, room[:, node], out=room[:, node])
-    room[:, -1] = truth
+        source = rows.index_select(0, train) if product is None else product.index_select(0, left_out)
+        torch.mm(source.T, to_test.T, out=room[:, node])
+        if product is not None and part.as_predicted[node]:
+            torch.sub(room[:, -1], room[:, node], out=room[:, node])
     return squared_errors(room, part.weights)

@@ -93,8 +93,6 @@ class LiveTable(Lines):
     def _table(self) -> "Table":
         from rich.table import Table
 
-        from .run import duration
-
         counts = Counter(one.state for one in self.ended)
         told = [f"{len(self.ended)} of {len(self.cells)} done"]
         told += [f"{counts[state]} {state}" for state in ("stored", "failed") if counts[state]]
@@ -121,3 +119,10 @@ def ended_line(event: Event) -> str:
 def _name(cell: Cell) -> str:
     variant = f" ({cell.variant})" if cell.variant else ""
     return f"{cell.model} on {cell.benchmark}{variant}"
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ import typer
 
 from ...errors import UserError
 from .common import Json, print_json, say
+from .live import Lines, LiveTable, duration
 
 if TYPE_CHECKING:
     from ..studies.planning import Plan
@@ -75,8 +76,14 @@ def run(
         raise UserError(f"{target} is a file: the summary goes into a folder")
     summary = _worked(read, on, only, run, device, quiet=as_json)
     command = ["brodmann", "run", str(study), *(["--only", only] if only else [])]
-    paths = summary.write(target, command=shlex.join(command), vector=pdf)
-    receipt, notes = (None, list[str]()) if submit is None else summary.submit(submit)
+    from ..reports.study_report import write_study
+
+    paths = write_study(summary, target, command=shlex.join(command), vector=pdf)
+    receipt, notes = None, list[str]()
+    if submit is not None:
+        from ..leaderboard.submit import submit_study
+
+        receipt, notes = submit_study(summary, submit)
     if as_json:
         sent = {} if receipt is None else {"submission": {**receipt.__dict__, "notes": notes}}
         print_json(summary.as_json() | {"files": [str(path) for path in paths]} | sent)
@@ -93,8 +100,6 @@ def run(
 def _worked(
     study: "Study", on: str, only: str | None, run: str | None, device: str | None, *, quiet: bool
 ) -> "Summary":
-    from .live import Lines, LiveTable
-
     cells = study.cells(only).cells
     if quiet:
         return study.work(on=on, only=only, run=run, device=device)
@@ -164,13 +169,6 @@ def _show_plan(study: "Study", plan: "Plan", *, as_json: bool) -> None:
             f"time      about {duration(plan.seconds)} in one process, from the seconds of stored records{guess}"
         )
     say(f"memory    at most {plan.n_bytes / 2**30:.1f} GiB a process")
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _variant(variant: str) -> str:

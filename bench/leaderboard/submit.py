@@ -15,14 +15,16 @@ from urllib.parse import urlsplit
 
 from ...errors import UserError
 from ...files import parse_json
+from ..reports.study_report import study_comparison
 from ..results.field_types import IDENTIFIER, plain
 from .storage.board import Receipt
 from .storage.database import close_board, default_board, open_board
-from .submission.build import gathered
+from .submission.build import document_of, gathered
 from .submission.schema import digest_of_document, parse_submission
 
 if TYPE_CHECKING:
     from ..results.as_score import Score
+    from ..studies.summary import Summary
 
 TOKEN = "BRODMANN_TOKEN"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -67,6 +69,26 @@ def submit(
     several = [runs] if isinstance(runs, (str, Path)) or hasattr(runs, "attrs") else list(runs)
     document, _ = gathered(several, cards=cards, title=title)  # type: ignore[arg-type]  # compare takes scores, too
     return send(renamed(document, rename or {}), leaderboard, who=who)
+
+
+def submit_study(
+    summary: "Summary", leaderboard: str | Path | None = None, *, who: str | None = None
+) -> tuple[Receipt, list[str]]:
+    """Submit all scores of a study at once; what the leaderboard answered, and what was left out.
+
+    Parameters
+    ----------
+    summary : Summary
+    leaderboard, who
+        As of :func:`submit`.
+
+    Raises
+    ------
+    UserError
+        Where there is nothing to submit, and for what the leaderboard answered.
+    """
+    document, notes = document_of(study_comparison(summary), title=summary.name)
+    return send(renamed(document, {}), leaderboard, who=who), notes
 
 
 def send(

@@ -106,8 +106,8 @@ class RemoteRun(Run):
     def claim(self, name: str) -> Iterator[None]:
         """As of any run, by an object that its holder writes anew again and again.
 
-        One that stays as it was for half a minute is nobody's any more. Where the store cannot put an object on the condition
-        that there is none, nobody waits.
+        One that stays as it was for half a minute is nobody's any more. Where the store cannot put an object on the
+        condition that there is none, nobody waits.
         """
         token, name = os.urandom(8).hex(), f".{name}.claim"
         seen, since = b"", time.monotonic()

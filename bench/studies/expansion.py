@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from ...brain_data.catalogue import is_installed
 from ...errors import NotAvailableError, UserError, unknown
@@ -12,9 +12,7 @@ from ...models.loading import check_name
 from ..benchmark import BenchmarkCard, benchmark_card, list_benchmarks, with_folds
 from ..score_key import BRAIN
 from .cells import Cell
-
-if TYPE_CHECKING:
-    from .study import Study
+from .study_file import Entries
 
 T = TypeVar("T")
 _MOST = 100_000
@@ -44,7 +42,7 @@ class Expansion:
     left_out: list[LeftOut]
 
 
-def expanded(study: "Study") -> Expansion:
+def expanded(study: Entries) -> Expansion:
     """All cells of a study.
 
     Raises
@@ -173,7 +171,7 @@ def _of_scheme(model: str) -> str | None:
     return _KNOWS_MODALITY.get(model.partition(":")[0])
 
 
-def _cells(study: "Study", model: str, card: BenchmarkCard, left_out: list[LeftOut]) -> Iterator[Cell]:
+def _cells(study: Entries, model: str, card: BenchmarkCard, left_out: list[LeftOut]) -> Iterator[Cell]:
     folds = _by_glob(study.folds, card.identifier)
     if folds is not None:
         try:

@@ -1,16 +1,13 @@
 """A study as a person writes it, in TOML: which entries there are, and what each may hold."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import UserError, unknown
 from ...files import read_toml
-
-if TYPE_CHECKING:
-    from .study import Study
 
 _MOST_BYTES = 1 << 20
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
@@ -19,28 +16,101 @@ _POOLS = ("none", "mean", "max")
 _TEXTS = ("last", "mean", "word-end")
 
 
-def read_study(path: Path) -> "Study":
-    """A study from its file.
+@dataclass(frozen=True)
+class Entries:
+    """Models x benchmarks x options; a pattern such as ``simulated-cortex.*`` stands for all that match.
+
+    Attributes
+    ----------
+    models : sequence of str
+        As :func:`brodmann.load_model` takes them, or patterns of the catalogue, of ``timm:`` or ``torchvision:``.
+    benchmarks : sequence of str
+        Identifiers, or patterns of the declared ones.
+    pairs : sequence of (str, str)
+        Single models on single benchmarks, beside the product.
+    exclude : sequence of str
+        Patterns of models, of benchmarks, or ``MODEL on BENCHMARK``.
+    layers : mapping of str to sequence of str
+        Pattern of models -> layers; the first that matches counts, a model's own choice without one.
+    readouts : sequence of mapping
+        ``pool``, ``project``, ``half``, ``text``, as ``brodmann score`` takes them.
+    seeds : sequence of int
+    beyond, folds : mapping of str to sequence of str, or str
+        Pattern of benchmarks -> nuisance spaces, or folds; a benchmark's own without one.
+    bootstraps, permutations : int
+    batch_size : int, optional
+    name : str
+    run : str, optional
+        That keeps the records; the study's name by default.
+
+    Raises
+    ------
+    UserError
+        For an entry that holds something else.
+    """
+
+    models: Sequence[str] = ()
+    benchmarks: Sequence[str] = ()
+    pairs: Sequence[tuple[str, str]] = ()
+    exclude: Sequence[str] = ()
+    layers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    readouts: Sequence[Mapping[str, Any]] = ({},)
+    seeds: Sequence[int] = (0,)
+    beyond: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folds: Mapping[str, str] = field(default_factory=dict)
+    bootstraps: int = 1000
+    permutations: int = 1000
+    batch_size: int | None = None
+    name: str = "study"
+    run: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every entry, and bring it to one form."""
+        checked = {
+            "models": texts(self.models, "models"),
+            "benchmarks": texts(self.benchmarks, "benchmarks"),
+            "pairs": pairs(self.pairs),
+            "exclude": texts(self.exclude, "exclude"),
+            "layers": by_glob(self.layers, "layers"),
+            "readouts": readouts(self.readouts),
+            "seeds": numbers(self.seeds, "seeds"),
+            "beyond": by_glob(self.beyond, "beyond"),
+            "folds": _folds(self.folds),
+            "bootstraps": number(self.bootstraps, "bootstraps"),
+            "permutations": number(self.permutations, "permutations"),
+            "batch_size": None if self.batch_size is None else number(self.batch_size, "batch_size", least=1),
+            "name": checked_name(self.name, "name"),
+            "run": checked_name(self.name if self.run is None else self.run, "run"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if not (self.models and self.benchmarks) and not self.pairs:
+            raise UserError(
+                "a study needs models and benchmarks, or pairs: models = ['pixels'], benchmarks = [...]"
+            )
+
+
+def read_entries(path: Path) -> dict[str, Any]:
+    """The entries of a study's file, each of which is right by itself.
 
     Raises
     ------
     UserError
         For a file that is no study: which entry, what it holds, and what it may hold.
     """
-    from .study import Study
-
     if path.is_file() and path.stat().st_size > _MOST_BYTES:
         raise UserError(f"{path} is larger than a study is: it holds more than {_MOST_BYTES >> 20} MiB")
     content = read_toml(path)
-    known = {one.name for one in fields(Study)}
+    known = {one.name for one in fields(Entries)}
     for name in content:
         if name not in known:
             raise unknown(f"entry of {path}", name, known)
     content.setdefault("name", plain_name(path.stem) or "study")
     try:
-        return Study(**content)
+        Entries(**content)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    return content
 
 
 def plain_name(text: str) -> str:
@@ -127,3 +197,11 @@ def _check_readout(name: str, value: Any) -> None:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _folds(value: Any) -> dict[str, str]:
+    table = value if isinstance(value, Mapping) else {"*": value}
+    for glob, one in table.items():
+        if isinstance(one, bool) or not isinstance(one, (str, int)):
+            raise UserError(f"folds.{glob} must be a number or a word such as 'shuffled', not {one!r}")
+    return {str(glob): str(one) for glob, one in table.items()}

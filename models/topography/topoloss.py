@@ -165,14 +165,6 @@ class TopoLoss:
         for module in self._modules(network).values():
             weights = incoming_weights(module).detach()
             topographic_loss(weights, factor=self.factor)  # refuses what cannot be blurred
-<<<<<<< HEAD
-            rows, columns = (_blur_at(side, self.factor, weights) for side in grid_shape(len(weights)))
-            parts.append((module, rows, columns))
-
-        def loss() -> Tensor:
-            parted = [_roughness(incoming_weights(module), rows, columns) for module, rows, columns in parts]
-            return torch.stack(parted).mean()
-=======
             rows, columns = grid_shape(len(weights))
             down, across = _blur_at(rows, self.factor, weights), _blur_at(columns, self.factor, weights)
             parts.append((module, down, across))
@@ -181,7 +173,6 @@ class TopoLoss:
             return torch.stack(
                 [_roughness(incoming_weights(module), down, across) for module, down, across in parts]
             ).mean()
->>>>>>> h-reading
 
         return loss
 

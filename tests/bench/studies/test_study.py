@@ -14,6 +14,8 @@ import brodmann
 from brodmann import Study, UserError
 from brodmann.bench import arrays_of, open_run
 from brodmann.bench.cli.main import app
+from brodmann.bench.leaderboard.submit import submit_study
+from brodmann.bench.reports.study_report import study_comparison, write_study
 from brodmann.bench.scoring import score
 from brodmann.bench.studies import work
 from brodmann.bench.studies.cells import Cell, Job
@@ -319,14 +321,14 @@ def test_the_summary_has_a_row_a_cell_and_a_report(own, tmp_path):
         run=f"s{tmp_path.name}", **FEW,
     )  # fmt: skip
     done = study.work()
-    paths = done.write(tmp_path / "out", vector=False)
+    paths = write_study(done, tmp_path / "out", vector=False)
     table = pd.read_csv(paths[0])
     assert list(table["state"]) == ["scored", "scored", "failed", "failed"]
     assert list(table["variant"].fillna("")) == ["", "seed=1", "", "seed=1"]
     assert table["score"].notna().tolist() == [True, True, False, False]
     assert ["no weights" in str(one) for one in table["error"]] == [False, False, True, True]
     assert table["score"][0] == pytest.approx(done.records[0]["score"])
-    assert done.comparison().models == ["pixels", "pixels@seed=1"]
+    assert study_comparison(done).models == ["pixels", "pixels@seed=1"]
     report = (tmp_path / "out" / "report.html").read_text()
     assert "pixels@seed=1" in report
     assert "failed: fails() of mine.py failed" in report
@@ -336,10 +338,10 @@ def test_all_scores_are_submitted_at_once(home, tmp_path):
     from brodmann.bench.leaderboard.storage.database import close_board
 
     done = home.work()
-    receipt, _ = done.submit(tmp_path / "board.sqlite", who="ada")
+    receipt, _ = submit_study(done, tmp_path / "board.sqlite", who="ada")
     close_board()
     assert (receipt.new, receipt.duplicate) == (6, False)
-    again, _ = done.submit(tmp_path / "board.sqlite", who="ada")
+    again, _ = submit_study(done, tmp_path / "board.sqlite", who="ada")
     close_board()
     assert again.duplicate
 
