@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,12 @@ class CardFit(Fit):
         Predictions less `offset`, in single precision.
     offset : tensor of shape (n_targets,)
         The mean of the training targets, in double precision.
+    products : str
+        The name of those that it was made by, see :class:`.products.Products`.
     """
 
     _device: torch.device
+    products: str
     held_out: Tensor
     offset: Tensor
 
@@ -44,6 +48,7 @@ class CardFit(Fit):
         inner_score: Floats,
         penalties: Floats,
         device: torch.device,
+        products: str,
     ) -> None:
         given = {
             "split": split,
@@ -54,6 +59,7 @@ class CardFit(Fit):
             "inner_score": inner_score,
             "penalties": penalties,
             "_device": device,
+            "products": products,
         }
         for name, value in given.items():
             object.__setattr__(self, name, value)
@@ -83,4 +89,11 @@ class CardFit(Fit):
             self.inner_score[chosen],
             self.penalties,
             self._device,
+            self.products,
         )
+
+
+def products_of(fits: Sequence[Fit]) -> dict[str, object]:
+    """For the methods of a record, by which products a card made some fits; nothing where none did."""
+    names = sorted({one.products for one in fits if isinstance(one, CardFit)})
+    return {"products": " and ".join(names)} if names else {}

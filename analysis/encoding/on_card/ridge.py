@@ -166,7 +166,9 @@ class CardRidge:
     def _fit(self, fold: Fold, result: _Result) -> CardFit:
         alpha, score = self._alphas[result.chosen.cpu().numpy()], result.score.cpu().numpy()
         found = result.held_out, result.offset
-        return CardFit(fold.split, self._features, alpha, *found, score, self._alphas, self._device)
+        return CardFit(
+            fold.split, self._features, alpha, *found, score, self._alphas, self._device, self.products.name
+        )
 
     def _block(self, folds: Sequence[Fold], n_targets: int) -> tuple[int, int]:
         """Targets at once, and the bytes of one."""
