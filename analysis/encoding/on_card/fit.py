@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..cross_validation import Indices, Split
 from ..fit import Fit
-from ..gram_eigen import Features
+from .features import CardColumns, CardGram
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,7 @@ class CardFit(Fit):
         The name of those that it was made by, see :class:`.products.Products`.
     """
 
+    features: CardGram | CardColumns
     _device: torch.device
     products: str
     held_out: Tensor
@@ -41,7 +42,7 @@ class CardFit(Fit):
     def __init__(
         self,
         split: Split,
-        features: Features,
+        features: CardGram | CardColumns,
         alpha: Floats,
         held_out: Tensor,
         offset: Tensor,

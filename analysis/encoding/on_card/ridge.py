@@ -251,13 +251,16 @@ def _layer(
     alphas: Floats,
     device: torch.device,
     multiplied: Products,
-) -> tuple[Layer, Features]:
+) -> tuple[Layer, CardGram | CardColumns]:
     """The cheaper of the two forms, and what diagonalises it where that is asked for."""
     import torch
 
     if isinstance(features, DualFeatures):
         product = torch.from_numpy(np.array(features.gram)).to(device)
-        return DualLayer(product, features.n_features, training_sets, alphas, multiplied), features
+        n_features = features.n_features
+        return DualLayer(product, n_features, training_sets, alphas, multiplied), CardGram(
+            product, n_features
+        )
     given = features.features if isinstance(features, PrimalFeatures) else np.asarray(features)
     n_stimuli, n_features = given.shape
     if 2 * n_features < n_stimuli:

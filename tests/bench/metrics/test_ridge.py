@@ -11,7 +11,7 @@ from brodmann import UserError
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, nested_ridge
 from brodmann.analysis.encoding.on_card import ridge as on_card
 from brodmann.analysis.encoding.pooled import PooledFolds
-from brodmann.bench.metrics import ridge
+from brodmann.bench.metrics import kept_fits, ridge
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
@@ -260,12 +260,12 @@ def test_layers_are_split_over_cards_and_give_the_same_numbers(monkeypatch):
     metric = METRICS["ridge"].make(one, {})
     used = set()
 
-    class Seen(ridge.NestedRidge):
+    class Seen(kept_fits.NestedRidge):
         def __init__(self, features, folds, alphas, device):
             used.add(device)
             super().__init__(features, folds, alphas, device)
 
-    monkeypatch.setattr(ridge, "NestedRidge", Seen)
+    monkeypatch.setattr(kept_fits, "NestedRidge", Seen)
     found = []
     for cards in (["cpu"], ["cpu", "cpu:0"]):
         monkeypatch.setattr(ridge, "products_devices", lambda cards=cards: cards)
