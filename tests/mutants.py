@@ -150,6 +150,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "neuron_to_neuron": _REGRESSIONS,
         "normalization": ("test_normalization",),
         "nuisance": ("test_nuisance",),
+        "kept_fits": ("test_kept_fits",),
         "permuted": ("test_uncertainty",),
         "pls": _REGRESSIONS,
         "rdm": ("test_whole_comparison",),
