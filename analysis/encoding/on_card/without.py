@@ -109,7 +109,7 @@ class _Fitted:
         theirs = ours * self._basis.eigenvalues if self._basis.rotation is None else ours
         one = torch.eye(len(rows), dtype=ours.dtype, device=ours.device)
         step = max(1, _HATS_BYTES // (8 * len(rows) * (ours.shape[1] + 4 * len(rows))))
-        for shrunk in self._shrunk.split(step):
-            hats = (theirs * shrunk[:, None]) @ ours.T + 1 / self._n_train
+        for start in range(0, len(self._shrunk), step):
+            hats = (theirs * self._shrunk[start : start + step, None]) @ ours.T + 1 / self._n_train
             values, vectors = torch.linalg.eigh(one - (hats + hats.transpose(1, 2)) / 2)
             yield from (vectors / values.clamp(min=_LEAST).sqrt()[:, None]) @ vectors.transpose(1, 2)
