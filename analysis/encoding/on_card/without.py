@@ -35,9 +35,8 @@ def predictions_without(fit: CardFit, targets: Floats, groups: Indices) -> Itera
         Before anything is computed, where the card would not hold what it takes.
     """
     n_train, n_test, n_targets = len(fit.split.train), len(fit.split.test), len(fit.alpha)
-    squares = (
-        8 * n_train * (5 * n_train + n_test)
-    )  # a training set, its eigenvectors, and what they are made in
+    # a training set, its eigenvectors, and what they are made in
+    squares = 8 * n_train * (5 * n_train + n_test)
     kept = 8 * n_targets * (n_train + n_test) + _HATS_BYTES
     require_on(fit.where, squares + kept, "the training part of intervals")
     members = groups[fit.split.train]
