@@ -19,6 +19,10 @@ from .errors import UserError
 
 VARIABLE = "BRODMANN_DEVICE"
 """The environment variable that names the device where nobody else does."""
+PRODUCTS_VARIABLE = "BRODMANN_PRODUCTS"
+"""The environment variable that names how regressions on a card multiply; by default as fast as float32 is exact."""
+PRODUCTS = ("float32", "bf16x3", "tf32")
+"""Float32; bfloat16 three times, as exact as float32; TF32, of 10 bits, which no default takes."""
 _NAME = re.compile(r"cpu|mps|cuda(:(\d{1,3}|all))?")
 _NAMES = ("cpu", "cuda", "cuda:1", "cuda:all", "mps")
 _MEANT = {"gpu": "cuda", "nvidia": "cuda", "card": "cuda", "processor": "cpu", "metal": "mps", "apple": "mps"}
@@ -127,6 +131,20 @@ def over(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def products_asked() -> str | None:
+    """How a person asks regressions on a card to multiply, by ``$BRODMANN_PRODUCTS``: one of :data:`PRODUCTS`, or None.
+
+    Raises
+    ------
+    UserError
+        For another name.
+    """
+    name = os.environ.get(PRODUCTS_VARIABLE) or None
+    if name is not None and name not in PRODUCTS:
+        raise UserError(f"${PRODUCTS_VARIABLE}: {name[:40]!r} is not one of {', '.join(PRODUCTS)}")
+    return name
 
 
 def card_name(name: str) -> str:

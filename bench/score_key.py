@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ..analysis.encoding.nested_ridge import products_device
-from ..device import card_name
+from ..device import card_name, products_asked
 from ..files import digest_of
 from ..fingerprint import fingerprint
 from ..source_digest import code_digest, imported_by, module_name
@@ -62,8 +62,9 @@ def products_of(benchmark: "Benchmark") -> dict[str, str]:
 
     from ..models.extraction.network_digest import precision_of_products
 
-    where = torch.device(products_device())
-    return {"device": where.type, "matmul": precision_of_products(where)}
+    where, asked = torch.device(products_device()), products_asked()
+    said = {"device": where.type, "matmul": precision_of_products(where)}
+    return said | ({"products": asked} if asked and where.type == "cuda" else {})
 
 
 def numerics_of(benchmark: "Benchmark", model: "Model | None") -> dict[str, str]:

@@ -97,6 +97,7 @@ _TESTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ridge": ("test_ridge", "test_dispatch"),
         "targets": ("test_transfer",),
         "transfer": ("test_transfer",),
+        "without": ("test_card_without",),
     },
     "analysis/interpretability/lenses": {
         "class_lens": ("test_class_lens",),

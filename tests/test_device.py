@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brodmann import device
-from brodmann.device import card_name, device_of, devices, over, use
+from brodmann.device import card_name, device_of, devices, over, products_asked, use
 from brodmann.errors import UserError
 
 
@@ -88,6 +88,17 @@ def test_a_device_is_in_force_for_a_block_and_the_variable_for_a_process(cards, 
         devices()
     monkeypatch.setenv(device.VARIABLE, "")
     assert device_of() == "cuda"
+
+
+def test_products_are_asked_for_by_a_variable(monkeypatch):
+    monkeypatch.delenv(device.PRODUCTS_VARIABLE, raising=False)
+    assert products_asked() is None
+    for name in device.PRODUCTS:
+        monkeypatch.setenv(device.PRODUCTS_VARIABLE, name)
+        assert products_asked() == name
+    monkeypatch.setenv(device.PRODUCTS_VARIABLE, "fp16")
+    with pytest.raises(UserError, match=r"^\$BRODMANN_PRODUCTS: 'fp16' is not one of float32, bf16x3, tf32$"):
+        products_asked()
 
 
 def test_a_block_with_a_bad_name_is_not_entered(cards):

@@ -5,19 +5,22 @@ those of twenty penalties half a decade apart span far fewer dimensions than twe
 narrow, so predictions at a few penalties, combined linearly, are those at all of them.
 """
 
-from itertools import product
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import qr
 
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 TOLERANCE = 1e-4
 """Largest error of a shrinkage factor, as a share of the penalty's largest, where penalties are compared."""
 FINE = 3e-5
 """The same where held-out rows are predicted."""
 _GRID, _CANDIDATES = 200, 120
+_AT_ONCE, _WORST, _ROUNDING = 12, 8, 1e-6
+"""Moves that are looked at together, the targets by which, and what rounding may make of an error."""
 
 
 def shrinkage(eigenvalues: Floats, penalties: Floats) -> Floats:
@@ -76,21 +79,25 @@ class PenaltyInterpolation:
         return largest
 
     def _error(self, penalties: Floats, target: Floats) -> float:
-        inside = np.linalg.qr(self._shapes(penalties))[0]
-        return float(np.abs(inside @ (inside.T @ target) - target).max())
+        return _Inside(self._shapes(penalties), target).error
 
     def _moved(self, penalties: Floats, target: Floats) -> Floats:
         """The same number of penalties, each moved as long as that lowers the largest error."""
-        error, step = self._error(penalties, target), 1.6
-        while error >= TOLERANCE and step > 1.02:
-            before = error
-            for i, factor in product(range(len(penalties)), (step, 1 / step)):
-                moved = penalties.copy()
-                moved[i] *= factor
-                found = self._error(moved, target)
-                if found < error:
-                    error, penalties = found, moved
-            if error == before:
+        now, step = _Inside(self._shapes(penalties), target), 1.6
+        while now.error >= TOLERANCE and step > 1.02:
+            before, factors, move = now.error, (step, 1 / step), 0
+            while move < 2 * len(penalties):
+                some = np.arange(move, min(move + _AT_ONCE, 2 * len(penalties)))
+                moves = penalties[some // 2] * np.take(factors, some % 2)
+                move = int(some[-1]) + 1
+                for i in some[now.errors_at_least(some // 2, self._shapes(moves)) < now.error]:
+                    moved = penalties.copy()
+                    moved[i // 2] = moves[i - some[0]]
+                    found = _Inside(self._shapes(moved), target)
+                    if found.error < now.error:
+                        now, penalties, move = found, moved, int(i) + 1
+                        break
+            if now.error == before:
                 step = np.sqrt(step)
         return penalties
 
@@ -99,6 +106,59 @@ class PenaltyInterpolation:
         nodes = self.penalties[:n_nodes]
         mixing = np.linalg.lstsq(self._shapes(nodes), self._shapes(penalties), rcond=None)[0].T
         return mixing * self._largest(penalties)[:, None] / self._largest(nodes)
+
+
+class _Inside:
+    """What combinations of some shapes make of others.
+
+    Parameters
+    ----------
+    shapes : array of shape (n_eigenvalues, n_nodes)
+    target : array of shape (n_eigenvalues, n_wanted)
+    """
+
+    def __init__(self, shapes: Floats, target: Floats) -> None:
+        self._basis, self._corner = np.linalg.qr(shapes)
+        self._inside = self._basis.T @ target
+        self.missed: Floats = self._basis @ self._inside - target
+
+    @cached_property
+    def error(self) -> float:
+        """The largest."""
+        return float(np.abs(self.missed).max())
+
+    @cached_property
+    def _worst(self) -> tuple[Floats, Floats]:
+        """What is missed of the targets that are the farthest off, and what each shape alone gives them."""
+        worst = np.abs(self.missed).max(axis=0).argsort()[-_WORST:]
+        return self.missed[:, worst], self._own.T @ self._inside[:, worst]
+
+    @cached_property
+    def _own(self) -> Floats:
+        """In the basis Q R, what only one shape has: R'^-1 e_i over its length."""
+        own: Floats = np.linalg.inv(self._corner).T
+        own /= np.linalg.norm(own, axis=0)
+        return own
+
+    def errors_at_least(self, which: Indices, shapes: Floats) -> Floats:
+        """Less than the largest error with one of the shapes replaced, of each of several replacements alone.
+
+        That of the targets which are now the farthest off: what a replacement changes is of rank two.
+
+        Parameters
+        ----------
+        which : array of shape (n_moves,)
+        shapes : array of shape (n_eigenvalues, n_moves)
+        """
+        missed, alone = self._worst
+        own = self._own[:, which]
+        given, gone = self._basis.T @ shapes, self._basis @ own
+        new = shapes - self._basis @ (given - own * (own * given).sum(axis=0))
+        new /= np.linalg.norm(new, axis=0)
+        left = new.T @ missed - (new * gone).sum(axis=0)[:, None] * alone[which]
+        pairs = np.stack([gone.T, new.T], axis=2) @ np.stack([alone[which], left], axis=1)
+        errors: Floats = np.abs(missed - pairs).max(axis=(1, 2))
+        return errors * (1 - _ROUNDING)
 
 
 def span(eigenvalues: Floats, penalties: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from .fit import Fit
 from .on_card.fit import CardFit
 from .on_card.pooled import sums
 from .on_card.targets import Columns, Reordered
+from .on_card.without import predictions_without as without_on_card
 
 Floats = npt.NDArray[np.float64]
 
@@ -231,6 +232,9 @@ def predictions_without(fit: Fit, targets: Floats, groups: npt.NDArray[np.intp])
     groups : array of shape (n_stimuli,)
         The number of each row's group, from 0; every group is left out in turn.
     """
+    if isinstance(fit, CardFit):
+        yield from without_on_card(fit, targets, groups)
+        return
     basis, train = fit.basis, fit.split.train
     truth = targets[train]
     centered_truth = truth - truth.mean(axis=0)

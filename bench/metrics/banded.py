@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...analysis.encoding.on_card.fit import products_of
 from ...errors import UserError
 from .banded_joint import Joint
 from .base import Beyond, Ceiling, Layers, MetricResult, ScoringOptions, refuse_missing
@@ -106,6 +107,7 @@ class Banded:
             left_out=dict(recorded.n_left_out) | {why: count for why, count in left_out.items() if count},
             methods=self.sampling.describe()
             | {"layers": "chosen, and compared, by ridge on each alone", "weightings": len(work.weightings)}
+            | products_of([one for _, one in best])
             | headline.methods(work.r)
             | said_of(replicates, options)
             | how

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...analysis.encoding.cross_validation import Indices
 from ...analysis.encoding.nested_ridge import Fit
+from ...analysis.encoding.on_card.fit import products_of
 from ...analysis.encoding.pooled import each_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import p_value
@@ -175,6 +176,7 @@ class Decoding:
             }
             | ({"ceiling": ceiling.note} if ceiling.note else {})
             | sampling.describe()
+            | products_of(fitted.fits)
             | patterns.said(each)
             | said_of(replicates, options)
             | tested,

@@ -16,6 +16,7 @@ from ...analysis.encoding.nested_ridge import (
     products_devices,
     ridge_memory,
 )
+from ...analysis.encoding.on_card.fit import products_of
 from ...analysis.encoding.pooled import PooledFolds, each_without
 from ...analysis.statistics.replicates import Replicates
 from ...analysis.statistics.resampling import ENTRIES, p_value
@@ -221,7 +222,8 @@ class Encoding:
 
     def _methods(self, fits: Sequence[Fit]) -> dict[str, object]:
         tried = max((one.penalties for one in fits), key=len)
-        return self.sampling.describe() | {"penalties": tried.tolist()} | _penalties_chosen(fits)
+        said = self.sampling.describe() | {"penalties": tried.tolist()} | _penalties_chosen(fits)
+        return said | products_of(fits)
 
 
 def _penalties_chosen(fits: Sequence[Fit]) -> dict[str, object]:

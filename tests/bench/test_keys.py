@@ -143,6 +143,12 @@ def test_where_regressions_compute_stands_in_the_key_where_it_is_not_where_the_n
         assert digest(ridge, network, "cpu") != digest(ridge, network, "cuda")
         assert digest(rsa, network, "cpu") == digest(rsa, network, "cuda")
     assert keys._apart(keys.products_of(ridge), card.numerics) == []
+    before = digest(ridge, card, "cuda"), digest(ridge, card, "cpu")
+    monkeypatch.setenv("BRODMANN_PRODUCTS", "tf32")
+    assert digest(ridge, card, "cuda") != before[0]
+    assert keys.products_of(ridge)["products"] == "tf32"
+    assert digest(ridge, card, "cpu") == before[1]
+    monkeypatch.delenv("BRODMANN_PRODUCTS")
     monkeypatch.setattr(keys, "products_device", lambda: "cpu")
     said = {"device": "cpu", "matmul": "highest"}
     assert keys.products_of(ridge) == said

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from brodmann.brain_data.stimulus_set import StimulusSet
+from brodmann.device import card_name
 from brodmann.models import ImagePreprocessing, Readout, VisionModel
 from brodmann.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
 from brodmann.models.extraction import decoders
@@ -25,13 +26,14 @@ PREPROCESS = ImagePreprocessing(224, resize=256)
 SMALL = ImagePreprocessing(32, resize=36)
 
 
-def measure(device=None, n_images=None, batch=256):
+def measure(device=None, n_images=None, batch=256, *, small=None):
     """Every figure as a dictionary that JSON can write.
 
-    `n_images` for the pooled layers; as many as 32 GiB hold, at most that, for all of them in memory.
+    `n_images` for the pooled layers; as many as 32 GiB hold, at most that, for all of them in memory. `small` on a
+    processor by default.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    small = device == "cpu"
+    small = device == "cpu" if small is None else small
     n_images, batch = n_images or (48 if small else 16_384), 16 if small else batch
     preprocess = SMALL if small else PREPROCESS
     module = network(small).to(device)
@@ -42,7 +44,7 @@ def measure(device=None, n_images=None, batch=256):
         a_picture = 4 * sum(pooled.sizes(stimuli, readout=Readout()).values())
         n_whole = min(n_images, max(batch, int(32 * 2**30 // a_picture) // batch * batch))
         found = {
-            "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+            "device": card_name(device) or device,
             "layers": len(pooled.layers),
             "MiB a picture": round(a_picture / 2**20, 2),
             "forward images/s": forward_rate(module, shown),

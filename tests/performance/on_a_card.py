@@ -12,11 +12,13 @@ import traceback
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import brodmann
 from brodmann.analysis.encoding.cross_validation import Fold, Splitter
 from brodmann.analysis.encoding.fit import ALPHAS
 from brodmann.analysis.encoding.on_card.bootstrap import r_of_draws
@@ -34,6 +36,8 @@ GOALS = {"nsd": 5.0, "nsd_p4096": 5.0, "vision": 4.0}
 DRAWS = 1000
 NEUROIDS = 4
 """Whose responses are put in other orders, as for 9000 stimuli the metric does."""
+WHOLE_ORDERS = 2
+"""Orders of all neuroids that are fitted; as many as are drawn would take as long as so many fits."""
 
 
 class Card:
@@ -121,10 +125,17 @@ def himalaya(data, card, kind, batch):
     return pearson(predicted, y[test]), backend.to_numpy(model.best_alphas_) / mean
 
 
-def ridge_row(name, shape, card, small):
+def ridge_row(name, shape, card, decay=1.0):
     """Ours twice and the median of the two, himalaya once, one fold of five extrapolated."""
-    data = made(shape, card.device)
-    row = {"shape": shape, "folds": "5 x 5", "penalties": len(ALPHAS), "spectrum": "1/k", "goal": GOALS[name]}
+    data = made(shape, card.device, decay)
+    spectrum = "1/k" if decay else "white"
+    row = {
+        "shape": shape,
+        "folds": "5 x 5",
+        "penalties": len(ALPHAS),
+        "spectrum": spectrum,
+        "goal": GOALS[name],
+    }
     costs = []
     for _ in range(2):
         cost = {}
@@ -225,27 +236,51 @@ def products_each(engine, folds):
 
 
 def draws_row(shape, card, small):
-    """1000 orders of four neuroids (what the metric tests of 9000 stimuli), 1000 bootstraps of all, against the fit."""
+    """1000 orders of what the metric takes of 9000 stimuli, 1000 bootstraps of all, and all neuroids in some orders."""
     data = made(shape, card.device)
     _, y, folds = data
     n_draws = 20 if small else DRAWS
     rng = np.random.default_rng(0)
     orders = np.array([rng.permutation(len(y)) for _ in range(n_draws)])
     weights = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=n_draws).astype(float)
-    row, cost = {"shape": shape, "draws": n_draws, "goal": 1.0}, {}
+    row, cost = {"shape": shape, "goal": 1.0}, {}
     with card.clock(cost):
         engine, columns, fits, _ = ours(data, card)
     row["fit"] = dict(cost)
-    some = y[:, :NEUROIDS]
     with card.clock(cost):
-        moved = Reordered(some, orders, card.device)
-        null = ratio(*sums(list(engine.fits(folds, moved)), moved, np.ones(len(y))))
-    row["permutations"] = dict(cost) | {"largest_r": float(np.abs(null).max())}
+        null = r_of_orders(engine, y[:, :NEUROIDS], orders, folds, card)
+    work = f"{NEUROIDS} of {shape[2]} neuroids x {n_draws} orders, penalties chosen anew, as the metric tests them"
+    row["permutations"] = dict(cost) | {"work": work, "largest_r": float(np.abs(null).max())}
     with card.clock(cost):
         drawn = np.mean([r_of_draws(one, columns, weights[:, one.split.test]).mean() for one in fits])
-    row["bootstraps"] = dict(cost) | {"mean_r": float(drawn)}
+    row["bootstraps"] = dict(cost) | {
+        "work": f"{shape[2]} neuroids x {n_draws} draws of held-out rows",
+        "mean_r": float(drawn),
+    }
     row["ratio"] = (row["permutations"]["seconds"] + row["bootstraps"]["seconds"]) / row["fit"]["seconds"]
+    del fits
+    row["every_neuroid_permuted"] = whole_orders(engine, y, orders, folds, card)
     return row
+
+
+def r_of_orders(engine, values, orders, folds, card):
+    """The r of targets in other orders, pooled over folds, ``(n_orders n_targets,)``."""
+    moved = Reordered(values, orders, card.device)
+    return ratio(*sums(list(engine.fits(folds, moved)), moved, np.ones(len(values))))
+
+
+def whole_orders(engine, y, orders, folds, card):
+    """All neuroids, one order after the other in the memory of one; the rest of the orders extrapolated."""
+    cost, largest = {}, 0.0
+    with card.clock(cost):
+        for order in orders[:WHOLE_ORDERS]:
+            largest = max(largest, float(np.abs(r_of_orders(engine, y, order[None], folds, card)).max()))
+    work = f"{y.shape[1]} neuroids x {len(orders)} orders, {WHOLE_ORDERS} of them fitted, extrapolated"
+    return cost | {
+        "work": work,
+        "largest_r": largest,
+        "whole": cost["seconds"] / WHOLE_ORDERS * len(orders),
+    }
 
 
 def exact_row(card):
@@ -277,10 +312,10 @@ def exact_row(card):
 
 
 def extraction_row(card, small):
-    """Extraction, training: measured by functions of their own rooms, where they are."""
-    from brodmann.models.extraction import on_card
+    """Of the script beside this one."""
+    from card_extraction import measure
 
-    return on_card.measured(str(card.device), small=small)
+    return measure(str(card.device), small=small)
 
 
 def markdown(found):
@@ -301,17 +336,28 @@ def markdown(found):
             )
             peak = row["brodmann"].get("device_gib") or float("nan")
             ratio_of = row.get("ratio", float("nan"))
-            lines.append(
-                f"| {name} {row['shape']} | {seconds} | {peers} | {ratio_of:.2f} | {row['goal']:g} | {peak:.1f} |"
-            )
+            title = f"{name} {row['shape']}, {row['spectrum']}"
+            lines.append(f"| {title} | {seconds} | {peers} | {ratio_of:.2f} | {row['goal']:g} | {peak:.1f} |")
         elif "ratio" in row:
-            parts = ", ".join(
-                f"{part} {row[part]['seconds']:.2f}" for part in ("fit", "permutations", "bootstraps")
-            )
+            parts = [f"fit {row['fit']['seconds']:.2f}"]
+            parts += [
+                f"{row[one]['work']} {row[one]['seconds']:.2f}" for one in ("permutations", "bootstraps")
+            ]
             lines.append(
-                f"| {name} {row['shape']} | {parts} | | {row['ratio']:.2f} of the fit | {row['goal']:g} | |"
+                f"| {name} {row['shape']} | {', '.join(parts)} | | {row['ratio']:.2f} of the fit | {row['goal']:g} | |"
+            )
+            whole = row["every_neuroid_permuted"]
+            lines.append(
+                f"| {whole['work']} | {whole['whole']:.0f} | | {whole['whole'] / row['fit']['seconds']:.0f} of the fit "
+                f"| {row['goal']:g} | |"
             )
     return "\n".join([*lines, "", "```json", json.dumps(found, indent=1, default=str), "```", ""])
+
+
+def carried():
+    """The distributions that were installed from carried wheels: beside the link to the package."""
+    beside = Path(brodmann.__file__).parents[1]
+    return {one.name: one.version for one in distributions(path=[str(beside)])}
 
 
 def main():
@@ -327,11 +373,18 @@ def main():
     name = (
         torch.cuda.get_device_name(card.device) if card.cuda else platform.processor() or platform.machine()
     )
-    found = {"device": name, "torch": torch.__version__, "small": given.small, "rows": {}}
+    found = {
+        "device": name,
+        "torch": torch.__version__,
+        "carried": carried(),
+        "small": given.small,
+        "rows": {},
+    }
     ours(made(SMALL["vision"], card.device), card)  # CUDA and its libraries start here
     rows = {
         "exact": lambda: exact_row(card),
-        **{one: partial(ridge_row, one, shape, card, given.small) for one, shape in shapes.items()},
+        **{one: partial(ridge_row, one, shape, card) for one, shape in shapes.items()},
+        "vision_white": partial(ridge_row, "vision", shapes["vision"], card, 0.0),
         "draws": lambda: draws_row(shapes["nsd"], card, given.small),
         "extraction": lambda: extraction_row(card, given.small),
     }

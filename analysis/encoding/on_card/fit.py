@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from ..cross_validation import Indices, Split
 from ..fit import Fit
-from ..gram_eigen import Features
+from .features import CardColumns, CardGram
 
 if TYPE_CHECKING:
     import torch
@@ -28,22 +29,27 @@ class CardFit(Fit):
         Predictions less `offset`, in single precision.
     offset : tensor of shape (n_targets,)
         The mean of the training targets, in double precision.
+    products : str
+        The name of those that it was made by, see :class:`.products.Products`.
     """
 
+    features: CardGram | CardColumns
     _device: torch.device
+    products: str
     held_out: Tensor
     offset: Tensor
 
     def __init__(
         self,
         split: Split,
-        features: Features,
+        features: CardGram | CardColumns,
         alpha: Floats,
         held_out: Tensor,
         offset: Tensor,
         inner_score: Floats,
         penalties: Floats,
         device: torch.device,
+        products: str,
     ) -> None:
         given = {
             "split": split,
@@ -54,6 +60,7 @@ class CardFit(Fit):
             "inner_score": inner_score,
             "penalties": penalties,
             "_device": device,
+            "products": products,
         }
         for name, value in given.items():
             object.__setattr__(self, name, value)
@@ -83,4 +90,11 @@ class CardFit(Fit):
             self.inner_score[chosen],
             self.penalties,
             self._device,
+            self.products,
         )
+
+
+def products_of(fits: Sequence[Fit]) -> dict[str, object]:
+    """For the methods of a record, by which products a card made some fits; nothing where none did."""
+    names = sorted({one.products for one in fits if isinstance(one, CardFit)})
+    return {"products": " and ".join(names)} if names else {}

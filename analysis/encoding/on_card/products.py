@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from ....device import PRODUCTS_VARIABLE, products_asked
+from ....errors import UserError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -135,11 +138,21 @@ def _of_bfloat16(left: Tensor, right: Tensor, out: Tensor, *, add: bool) -> Tens
     return times(left, right, out_dtype=whole, out=out)
 
 
-def products(device: torch.device, *, tf32: bool = False) -> Products:
-    """The fastest products of a device that are as exact as float32; TF32 where it is asked for."""
-    if tf32:
-        return Products("tf32")
-    split = Products("bf16x3")
+def products(device: torch.device) -> Products:
+    """Those asked for (:func:`brodmann.device.products_asked`), else the fastest of a device as exact as float32.
+
+    Raises
+    ------
+    UserError
+        Where bf16x3 is asked for and the device or this build of torch has it not, or not as exact.
+    """
+    asked, split = products_asked(), Products("bf16x3")
+    if asked == split.name and not as_exact(split, device):
+        raise UserError(
+            f"${PRODUCTS_VARIABLE}: {device} has no bf16x3 products as exact as float32: use float32"
+        )
+    if asked is not None:
+        return Products(asked)
     return split if _has_tensor_cores(device) and as_exact(split, device) else Products()
 
 

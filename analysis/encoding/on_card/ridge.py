@@ -166,7 +166,9 @@ class CardRidge:
     def _fit(self, fold: Fold, result: _Result) -> CardFit:
         alpha, score = self._alphas[result.chosen.cpu().numpy()], result.score.cpu().numpy()
         found = result.held_out, result.offset
-        return CardFit(fold.split, self._features, alpha, *found, score, self._alphas, self._device)
+        return CardFit(
+            fold.split, self._features, alpha, *found, score, self._alphas, self._device, self.products.name
+        )
 
     def _block(self, folds: Sequence[Fold], n_targets: int) -> tuple[int, int]:
         """Targets at once, and the bytes of one."""
@@ -249,13 +251,16 @@ def _layer(
     alphas: Floats,
     device: torch.device,
     multiplied: Products,
-) -> tuple[Layer, Features]:
+) -> tuple[Layer, CardGram | CardColumns]:
     """The cheaper of the two forms, and what diagonalises it where that is asked for."""
     import torch
 
     if isinstance(features, DualFeatures):
         product = torch.from_numpy(np.array(features.gram)).to(device)
-        return DualLayer(product, features.n_features, training_sets, alphas, multiplied), features
+        n_features = features.n_features
+        return DualLayer(product, n_features, training_sets, alphas, multiplied), CardGram(
+            product, n_features
+        )
     given = features.features if isinstance(features, PrimalFeatures) else np.asarray(features)
     n_stimuli, n_features = given.shape
     if 2 * n_features < n_stimuli:

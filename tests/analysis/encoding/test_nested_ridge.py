@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
+from brodmann.analysis.encoding import penalty_grid
 from brodmann.analysis.encoding.cross_validation import Fold, Split, Splitter, nested_folds
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, NestedRidge, Targets, held_out_r, nested_ridge
 from brodmann.analysis.encoding.penalty_grid import FINE, TOLERANCE, PenaltyInterpolation, shrinkage
@@ -104,6 +105,23 @@ def test_nodes_span_every_penalty_within_the_tolerance():
             again = shrinkage(inside, nodes.penalties[:n_nodes]) @ nodes.weights(wanted, n_nodes).T
             assert (np.abs(again - exact) / exact.max(axis=0)).max() < 2 * tolerance
     assert PenaltyInterpolation(wanted, (0.1, 3.0)).n_compared < len(ALPHAS) / 2
+
+
+@pytest.mark.parametrize("n_worst", [100, 3])
+def test_what_a_moved_penalty_misses_is_bounded_without_a_factorization(n_worst, monkeypatch):
+    monkeypatch.setattr(penalty_grid, "_WORST", n_worst)
+    eigenvalues, nodes = np.geomspace(1e-4, 1, 200), np.geomspace(1e-3, 1e2, 9)
+    target, shapes = shrinkage(eigenvalues, ALPHAS), shrinkage(eigenvalues, nodes)
+    which = np.repeat(np.arange(9), 2)
+    moved = shrinkage(eigenvalues, nodes[which] * np.tile([1.6, 1 / 1.6], 9))
+    found = penalty_grid._Inside(shapes, target).errors_at_least(which, moved)
+    exact = []
+    for place, column in zip(which, moved.T, strict=True):
+        basis = np.linalg.qr(np.column_stack([np.delete(shapes, place, axis=1), column]))[0]
+        exact.append(np.abs(target - basis @ (basis.T @ target)).max())
+    assert (found < exact).all()
+    if n_worst == 100:
+        np.testing.assert_allclose(found, exact, rtol=2e-6)
 
 
 def test_shuffle_splits_that_leave_stimuli_out_of_both_sides():

@@ -8,6 +8,7 @@ import pytest
 
 import brodmann
 from brodmann import UserError
+from brodmann.analysis.encoding.on_card import ridge as on_card
 from brodmann.bench import ScoringOptions, make_benchmark
 from brodmann.bench.metrics.registries import METRICS
 from brodmann.brain_data import Dataset
@@ -154,6 +155,12 @@ def test_the_score_is_over_the_ceiling():
     expected = ridge.evaluate({"layer4": layer}, bench.recording, bench.noise_ceiling, NONE)
     assert found.value / found.raw == pytest.approx(expected.value / expected.raw)
     assert found.value > 1.1 * found.raw
+
+
+def test_a_record_says_by_which_products_a_card_chose_layers(monkeypatch):
+    bench, nuisance, layer = problem(n=60)
+    monkeypatch.setattr(on_card, "serves", lambda device: True)
+    assert result(bench, nuisance, layer, n_draws=2).methods["products"] == "float32"
 
 
 def test_delays_are_bands_of_their_own():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from brodmann import UserError
+from brodmann.analysis.encoding.on_card import ridge as on_card
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.decoding import _labels, decoding
 from brodmann.bench.metrics.identification import Patterns, pairs_of
@@ -154,6 +155,19 @@ def test_a_model_identifies_what_it_can_predict():
     assert good.p == pytest.approx(0.01)
     nothing = metric.evaluate({"noise": noise}, recorded, ceiling, QUICK)
     assert nothing.ci[0] < 0 < nothing.ci[1]
+
+
+def test_a_record_says_by_which_products_a_card_made_it(monkeypatch):
+    data = simulated_cortex(n_stimuli=60)
+    recorded = recording(data, "IT")
+    metric, layers = decoding(recorded), {"truth": data.truth["features"]["IT"]}
+    options = ScoringOptions(n_bootstraps=1, n_permutations=0)
+    here = metric.evaluate(layers, recorded, metric.ceiling(recorded), options)
+    assert "products" not in here.methods
+    monkeypatch.setattr(on_card, "serves", lambda device: True)
+    there = metric.evaluate(layers, recorded, metric.ceiling(recorded), options)
+    assert there.methods["products"] == "float32"
+    np.testing.assert_allclose([there.raw, *there.ci], [here.raw, *here.ci], atol=2e-3)
 
 
 def test_single_presentations_cannot_be_decoded_from_themselves():

@@ -9,8 +9,9 @@ from sklearn.linear_model import Ridge
 
 from brodmann import UserError
 from brodmann.analysis.encoding.nested_ridge import ALPHAS, nested_ridge
+from brodmann.analysis.encoding.on_card import ridge as on_card
 from brodmann.analysis.encoding.pooled import PooledFolds
-from brodmann.bench.metrics import ridge
+from brodmann.bench.metrics import kept_fits, ridge
 from brodmann.bench.metrics.base import ScoringOptions
 from brodmann.bench.metrics.recording import Recording
 from brodmann.bench.metrics.registries import METRICS
@@ -100,6 +101,19 @@ def test_a_record_says_which_penalties_were_chosen(scored):
     assert said["penalties_chosen"] == sorted(said["penalties_chosen"])
     assert said["penalties_chosen"][2] == pytest.approx(said["penalty_chosen"], rel=10)
     assert (said["folds"], said["inner_folds"], said["group"], said["n_groups"]) == (5, 5, "story", N_GROUPS)
+
+
+def test_a_record_says_by_which_products_a_card_made_it(scored, monkeypatch):
+    x, _, one, metric, result = scored
+    assert "products" not in result.methods
+    monkeypatch.setattr(on_card, "serves", lambda device: True)
+    options = ScoringOptions(n_bootstraps=1, n_permutations=0)
+    there = metric.evaluate({"x": x}, one, metric.ceiling(one), options)
+    assert there.methods["products"] == "float32"
+    assert there.value == pytest.approx(result.value, abs=1e-4)
+    monkeypatch.setenv("BRODMANN_PRODUCTS", "tf32")
+    options = ScoringOptions(n_bootstraps=0, n_permutations=0)
+    assert metric.evaluate({"x": x}, one, metric.ceiling(one), options).methods["products"] == "tf32"
 
 
 def test_a_layer_of_noise_is_not_chosen_and_stands_in_the_curve(scored):
@@ -246,12 +260,12 @@ def test_layers_are_split_over_cards_and_give_the_same_numbers(monkeypatch):
     metric = METRICS["ridge"].make(one, {})
     used = set()
 
-    class Seen(ridge.NestedRidge):
+    class Seen(kept_fits.NestedRidge):
         def __init__(self, features, folds, alphas, device):
             used.add(device)
             super().__init__(features, folds, alphas, device)
 
-    monkeypatch.setattr(ridge, "NestedRidge", Seen)
+    monkeypatch.setattr(kept_fits, "NestedRidge", Seen)
     found = []
     for cards in (["cpu"], ["cpu", "cpu:0"]):
         monkeypatch.setattr(ridge, "products_devices", lambda cards=cards: cards)

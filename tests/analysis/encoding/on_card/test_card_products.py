@@ -8,6 +8,8 @@ import torch
 
 from brodmann.analysis.encoding.on_card import products as module
 from brodmann.analysis.encoding.on_card.products import Products, as_exact, products, thirds
+from brodmann.device import PRODUCTS_VARIABLE
+from brodmann.errors import UserError
 
 CPU = torch.device("cpu")
 
@@ -56,7 +58,6 @@ def test_many_at_once_and_added(name):
 
 def test_which_products_a_device_gets(monkeypatch):
     assert products(CPU).name == "float32"
-    assert products(CPU, tf32=True).name == "tf32"
     monkeypatch.setattr(module, "_has_tensor_cores", lambda device: True)
     assert products(CPU).name == "bf16x3"
     monkeypatch.setattr(module, "_of_bfloat16", lambda left, right, out, add: out.zero_())
@@ -67,6 +68,21 @@ def test_which_products_a_device_gets(monkeypatch):
 
     monkeypatch.setattr(module, "_of_bfloat16", missing)
     assert products(CPU).name == "float32"
+
+
+@pytest.mark.parametrize("name", ["float32", "bf16x3", "tf32"])
+def test_products_that_are_asked_for(name, monkeypatch):
+    monkeypatch.setattr(module, "_has_tensor_cores", lambda device: name != "bf16x3")
+    assert products(CPU).name != name
+    monkeypatch.setenv(PRODUCTS_VARIABLE, name)
+    assert products(CPU).name == name
+
+
+def test_products_that_a_device_has_not(monkeypatch):
+    monkeypatch.setenv(PRODUCTS_VARIABLE, "bf16x3")
+    monkeypatch.setattr(module, "_of_bfloat16", lambda left, right, out, add: out.zero_())
+    with pytest.raises(UserError, match=r"^\$BRODMANN_PRODUCTS: cpu has no bf16x3 products .*: use float32$"):
+        products(CPU)
 
 
 def test_a_build_that_multiplies_in_half_is_noticed(monkeypatch):
