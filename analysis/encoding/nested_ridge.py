@@ -127,6 +127,8 @@ class NestedRidge:
         Penalties, relative to the mean eigenvalue of each training set.
     device : str
         Where the products run: ``"cpu"`` or ``"cuda"``.
+    keep : bool
+        Keep the maps of all folds for the next targets, where they are not large; a card keeps nothing.
     """
 
     def __init__(
@@ -135,12 +137,15 @@ class NestedRidge:
         folds: Sequence[Fold],
         alphas: Floats = ALPHAS,
         device: str = "cpu",
+        *,
+        keep: bool = False,
     ) -> None:
+        self.folds = folds
+        self._kept: dict[int, Sequence[PredictionMap | Predicted]] | None = {} if keep else None
         self._card: CardRidge | None = card_ridge(features, folds, alphas, device)
         if self._card is not None:
             return
         self._features, self._alphas, self._device = prepare(features), np.asarray(alphas), device
-        self._folds = folds
         self._leave_out: LeaveOut | None = None
         self._streamed: tuple[torch.Tensor, Sequence[Sequence[PredictionMap | Predicted]]] | None = None
         self._errors: tuple[torch.Tensor, list[tuple[Floats, Floats]]] | None = None
@@ -148,6 +153,26 @@ class NestedRidge:
         if isinstance(self._features, DualFeatures) and (self._alphas >= ALPHAS[0]).all():
             sets = [part.train for fold in folds for part in (fold.split, *fold.parts())]
             self._leave_out = LeaveOut(self._features, sets, self._alphas, device)
+
+    @property
+    def n_bytes(self) -> int:
+        """Most of what it keeps for the next targets, beside the features."""
+        if self._card is not None or self._leave_out is None:
+            return 0
+        inverses = 8 * self._leave_out.n_nodes * self._leave_out.n_stimuli**2
+        return min(inverses, KEPT_BYTES) + (0 if self._kept is None else min(self._maps_of_all, _TOGETHER))
+
+    @property
+    def _maps_of_all(self) -> int:
+        """Bytes of the maps of all folds."""
+        assert self._leave_out is not None
+        splits = [split for fold in self.folds for split in (fold.split, *fold.parts())]
+        return sum(maps_bytes(self._leave_out.n_nodes, len(one.test), len(one.train)) for one in splits)
+
+    def forget(self) -> None:
+        """Let go of what was found of the last targets."""
+        if self._card is None:
+            self._streamed = self._errors = None
 
     def fit(self, fold: Fold, targets: Targets) -> Fit:
         """Choose each target's penalty on the inner splits of the training rows, then predict the test rows.
@@ -176,7 +201,7 @@ class NestedRidge:
         """The map of the outer split; squared errors of the inner rows at every penalty, and their squares."""
         import torch
 
-        which = next((i for i, one in enumerate(self._folds) if one is fold), None)
+        which = next((i for i, one in enumerate(self.folds) if one is fold), None)
         if self._shared is not None and which is not None:
             if self._errors is None or self._errors[0] is not columns:
                 self._errors = columns, self._shared.errors(columns)
@@ -202,13 +227,13 @@ class NestedRidge:
         if self._leave_out is None:
             return None
         n = self._leave_out.n_stimuli
-        shared, own = n_products(n, self._folds)
-        outer = sum(len(one.split.test) * len(one.split.train) for one in self._folds)
+        shared, own = n_products(n, self.folds)
+        outer = sum(len(one.split.test) * len(one.split.train) for one in self.folds)
         held = self._leave_out.n_compared * (shared + n * TARGETS) + self._leave_out.n_nodes * outer
         inverses = 8 * len(self._alphas) * n**2
         if 1.5 * shared > own or 4 * held > min(STREAMED, 1.5 * inverses) or inverses > KEPT_BYTES:
             return None
-        residuals = SharedResiduals(self._leave_out, self._folds)
+        residuals = SharedResiduals(self._leave_out, self.folds)
         return residuals if residuals.accurate else None
 
     def _maps(self, fold: Fold, columns: torch.Tensor) -> Iterator[PredictionMap | Predicted]:
@@ -228,13 +253,18 @@ class NestedRidge:
         self, leave_out: LeaveOut, fold: Fold, asked: torch.Tensor | None
     ) -> Sequence[PredictionMap | Predicted]:
         """Of one fold; what is said of few targets is found for all folds at once, from one inverse each."""
-        n_values = leave_out.n_nodes * len(self._folds) * leave_out.n_stimuli
+        n_values = leave_out.n_nodes * len(self.folds) * leave_out.n_stimuli
+        if asked is None and self._kept is not None and self._maps_of_all <= _TOGETHER:
+            which = next(i for i, one in enumerate(self.folds) if one is fold)
+            if which not in self._kept:
+                self._kept[which] = leave_out.maps([(fold.split, fold.parts())])[0]
+            return self._kept[which]
         if asked is None or 4 * n_values * len(asked) > _TOGETHER:
             return leave_out.maps([(fold.split, fold.parts())], asked)[0]
         if self._streamed is None or self._streamed[0] is not asked:
-            pairs = [(one.split, one.parts()) for one in self._folds]
+            pairs = [(one.split, one.parts()) for one in self.folds]
             self._streamed = asked, leave_out.maps(pairs, asked)
-        return self._streamed[1][next(i for i, one in enumerate(self._folds) if one is fold)]
+        return self._streamed[1][next(i for i, one in enumerate(self.folds) if one is fold)]
 
 
 def maps_bytes(n_maps: int, n_rows: int, n_columns: int) -> int:

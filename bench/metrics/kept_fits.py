@@ -35,7 +35,7 @@ class KeptRidge:
 
     def fit(self, i: int) -> Fit:
         """Of one fold."""
-        return self._once(("fit", i), lambda: self._engine.fit(self._folds[i], self._targets), _bytes_of)
+        return self._once(("fit", i), lambda: self._fitted(i), _bytes_of)
 
     def widened(self, fits: Sequence[Fit]) -> Sequence[Fit]:
         """The fits of all folds, with lower penalties where targets ask for them."""
@@ -46,26 +46,51 @@ class KeptRidge:
         return self._once("widened", made, lambda lower: sum(map(_bytes_of, lower)))
 
     def _once(self, what: object, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        if (
-            not isinstance(self._features, Shelved) or self._device != "cpu"
-        ):  # what lies on a card would fill it
-            return make()
-        return once(self._features, (what, self._about), make, size)
+        return once(self._features, (what, self._about), make, size) if self._is_kept else make()
+
+    @property
+    def _is_kept(self) -> bool:
+        # what lies on a card would fill it
+        return isinstance(self._features, Shelved) and self._device == "cpu"
+
+    def _fitted(self, i: int) -> Fit:
+        fit = self._engine.fit(self._engine.folds[i], self._targets)
+        if i == len(self._folds) - 1:
+            self._engine.forget()
+        return fit
 
     @cached_property
     def _engine(self) -> NestedRidge:
-        return NestedRidge(self._features, self._folds, self._alphas, self._device)
+        """One for all targets on the same folds, whose maps are made once."""
+        kept = self._is_kept
+
+        def make() -> NestedRidge:
+            return NestedRidge(self._features, self._folds, self._alphas, self._device, keep=kept)
+
+        return (
+            once(self._features, ("engine", self._rows), make, lambda made: made.n_bytes) if kept else make()
+        )
+
+    @cached_property
+    def _rows(self) -> str:
+        """A digest of folds, penalties and device."""
+        splits = [split for fold in self._folds for split in (fold.split, *fold.parts())]
+        rows = [part for split in splits for part in (split.train, split.test)]
+        n_parts = [len(fold.parts()) for fold in self._folds]
+        return _digest(self._device.encode(), self._alphas, np.array(n_parts), *rows)
 
     @cached_property
     def _about(self) -> str:
         """A digest of all that fits depend on beside the features."""
-        splits = [split for fold in self._folds for split in (fold.split, *fold.parts())]
-        rows = [part for split in splits for part in (split.train, split.test)]
-        digest = blake2b(self._device.encode())
-        for one in (self._alphas, self._targets.values, *rows):
-            digest.update(one.nbytes.to_bytes(8, "little"))
-            digest.update(_bytes(one).data)
-        return digest.hexdigest()
+        return _digest(self._rows.encode(), self._targets.values)
+
+
+def _digest(start: bytes, *arrays: npt.NDArray[Any]) -> str:
+    digest = blake2b(start)
+    for one in arrays:
+        digest.update(one.nbytes.to_bytes(8, "little"))
+        digest.update(_bytes(one).data)
+    return digest.hexdigest()
 
 
 def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -28,9 +28,9 @@ def n_engines(monkeypatch):
     made = []
 
     class Counted(NestedRidge):
-        def __init__(self, *args):
+        def __init__(self, *args, **options):
             made.append(args)
-            super().__init__(*args)
+            super().__init__(*args, **options)
 
     monkeypatch.setattr(kept_fits, "NestedRidge", Counted)
     return lambda: len(made)
@@ -53,18 +53,26 @@ def test_the_same_question_is_answered_from_the_shelf_to_the_digit(made, n_engin
         np.testing.assert_array_equal(one.alpha, plain.alpha)
 
 
-def test_other_targets_folds_and_penalties_are_other_questions(made, n_engines):
+QUESTIONS = {
+    "other responses": (lambda y, folds: (y + np.eye(N, T) * 1e-6, folds), 1),
+    "responses in another order": (lambda y, folds: (y[:, ::-1], folds), 1),
+    "as many responses as need other maps": (lambda y, folds: (np.repeat(y, 9, axis=1), folds), 1),
+    "folds in another order": (lambda y, folds: (y, folds[::-1]), 2),
+    "other penalties": (lambda y, folds: (y, folds, ALPHAS[1:]), 2),
+}
+
+
+@pytest.mark.parametrize(("asked", "n_made"), QUESTIONS.values(), ids=QUESTIONS)
+def test_another_question_is_answered_anew_from_the_maps_of_its_folds(made, n_engines, asked, n_made):
     x, y, folds = made
     layer = on_shelf(x, Shelf(1 << 26))
     fits(layer, y, folds)
-    other = y.copy()
-    other[3, 2] += 1e-6
-    for n, asked in enumerate(
-        [(other, folds), (y, folds[::-1]), (y, folds, ALPHAS[1:]), (y[:, ::-1], folds)], 2
-    ):
-        found, expected = fits(layer, *asked), fits(x, *asked)
-        assert n_engines() == 2 * n - 1
-        np.testing.assert_array_equal(found[0].prediction, expected[0].prediction)
+    found = fits(layer, *asked(y, folds))
+    assert n_engines() == n_made
+    for one, alone in zip(found, fits(x, *asked(y, folds)), strict=True):
+        np.testing.assert_array_equal(one.prediction, alone.prediction)
+        np.testing.assert_array_equal(one.alpha, alone.alpha)
+        np.testing.assert_array_equal(one.split.test, alone.split.test)
 
 
 def test_what_does_not_fit_is_made_again(made, n_engines):

@@ -261,9 +261,9 @@ def test_layers_are_split_over_cards_and_give_the_same_numbers(monkeypatch):
     used = set()
 
     class Seen(kept_fits.NestedRidge):
-        def __init__(self, features, folds, alphas, device):
+        def __init__(self, features, folds, alphas, device, **options):
             used.add(device)
-            super().__init__(features, folds, alphas, device)
+            super().__init__(features, folds, alphas, device, **options)
 
     monkeypatch.setattr(kept_fits, "NestedRidge", Seen)
     found = []
