@@ -16,6 +16,7 @@ from .errors import UserError
 from .places import put_folder, temporary_place
 
 _CHUNK = 1 << 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TOO_DEEP, _DEEPEST = "it is nested too deeply", 64
 
 
@@ -234,6 +235,11 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [
         (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
     ]
+
+
+def no_formula(value: Any) -> Any:
+    """A cell of a table; a text that a spreadsheet would take for a formula stands behind an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def file_name(text: str) -> str:

@@ -158,7 +158,7 @@ def _made_elsewhere(make: Callable[[], object], what: str) -> Model:
         model = make()
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script's sys.exit() must not end its caller without a word
         raise UserError(f"{what} failed: {type(error).__name__}: {first_line(error)}") from error
     if isinstance(model, Model):
         return model
@@ -188,7 +188,7 @@ def _run(path: Path) -> ModuleType:
     sys.modules[unique] = module  # so that classes of the file can be looked up, e.g. for their source
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         del sys.modules[unique]
         raise UserError(
             f"{path} failed when it was run: {type(error).__name__}: {first_line(error)}"

@@ -2,11 +2,14 @@
 
 import inspect
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -17,7 +20,30 @@ SETTINGS: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "
 
 Pattern = Annotated[str, typer.Argument(help="Only names that match, e.g. 'simulated-*'.")]
 Name = Annotated[str, typer.Argument(help="As the list shows it.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")]
+
+
+def _json_alone(context: typer.Context, given: bool) -> bool:
+    """Until the command ends, what a model of one's own prints goes to standard error."""
+    if given:
+        context.with_resource(_answers_alone())
+    return given
+
+
+@contextmanager
+def _answers_alone() -> Iterator[None]:
+    before = _ANSWERS.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _ANSWERS.reset(before)
+
+
+_ANSWERS: ContextVar[TextIO | None] = ContextVar("_ANSWERS", default=None)
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on standard output and nothing else.", callback=_json_alone),
+]
 From = Annotated[
     Path | None, typer.Option("--from", help="The folder, or file, that holds them.", metavar="PATH")
 ]
@@ -96,4 +122,4 @@ def print_json(content: dict[str, Any]) -> None:
     """One JSON object; what is not finite becomes null."""
     from ..results.store import finite
 
-    print(json.dumps(finite(content), allow_nan=False))
+    print(json.dumps(finite(content), allow_nan=False), file=_ANSWERS.get())

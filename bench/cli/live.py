@@ -103,7 +103,7 @@ class LiveTable(Lines):
         grid.add_row(", ".join(told))
         for one in self.ended[-self._LAST :]:
             grid.add_row(printable(ended_line(one)))
-        for one in self.running.values():
+        for one in list(self.running.values()):  # drawn by a thread while events come
             grid.add_row(printable(f"running  {_name(one.cell)}  {one.where}"))
         return grid
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...device import use
 from ...errors import UserError
 from .common import Json, print_json, say
 from .live import Lines, LiveTable, duration
@@ -69,7 +70,8 @@ def run(
     read = Study.read(study)
     EXECUTORS[on.partition(":")[0]]  # before anything is looked at
     if dry_run:
-        _show_plan(read, read.plan(only=only, run=run), as_json=as_json)
+        with use(device):  # keys hold where a score is computed
+            _show_plan(read, read.plan(only=only, run=run), as_json=as_json)
         return
     target = folder or Path(f"{read.name}-study")
     if target.is_file():

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError
-from ...files import file_name, write_bytes
+from ...files import file_name, no_formula, write_bytes
 from ...progress import track
 from ..results.in_time import in_time
 from ..score_key import BRAIN
@@ -112,8 +112,8 @@ def write_report(
 
 
 def csv_of(table: pd.DataFrame) -> bytes:
-    """A table as CSV: numbers with 10 digits, so that a file is the same wherever it is made."""
-    return table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
+    """A table as CSV: numbers with 10 digits, so that a file is the same wherever it is made, and no formulas."""
+    return table.map(no_formula).to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
 
 
 def environment(package: str = __package__, folder: str = "templates") -> "Environment":

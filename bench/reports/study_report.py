@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from ...files import write_bytes
+from ...files import no_formula, write_bytes
 from ..results.record import Record
 from ..results.store import arrays_of
 from ..studies.summary import Summary
@@ -50,7 +50,7 @@ def write_study(
         ``study.csv``, then ``report.html``, then the rest.
     """
     stream = io.StringIO()
-    summary.table().to_csv(stream, index=False)
+    summary.table().map(no_formula).to_csv(stream, index=False)
     path = folder / "study.csv"
     write_bytes(path, stream.getvalue().encode())
     if not summary.records:

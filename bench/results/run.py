@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ...errors import UserError
-from ...files import digest_of, read_json, sha256_file, write_bytes, write_json
+from ...files import cannot_write, digest_of, read_json, sha256_file, write_bytes, write_json
 from ...places import is_still, locked
 from .field_types import reasons
 from .record import FORMAT, Record, ScoreRecord
@@ -99,18 +99,24 @@ class Run:
         It ends with the process that holds it, however that ends. Where the disk has no locks, nobody waits.
         """
         path = self.folder / f".{name}.claim"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        handle = self._opened_claim(path)
         while (is_mine := locked(handle)) is False or not is_still(handle, path):
             if is_mine is False:
                 time.sleep(WAIT_S)
             os.close(handle)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT)
+            handle = self._opened_claim(path)
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
             os.close(handle)
+
+    def _opened_claim(self, path: Path) -> int:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from None
 
     def fetch(self, path: Path) -> None:
         """Bring a file of the run up to date, which one in a folder always is."""

@@ -1,6 +1,6 @@
 """From patterns to cells: which models and benchmarks a study names, and what is left out, with the reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
@@ -62,6 +62,10 @@ def expanded(study: Entries) -> Expansion:
     for one in study.exclude:
         if not any(_matches(*pair, one) for pair in wanted):
             raise UserError(f"exclude {one!r} matches nothing of this study")
+    absent = [one.what for one in left_out]
+    _check_patterns("layers", study.layers, [*(model for model, _ in wanted), *absent])
+    for entry, table in (("beyond", study.beyond), ("folds", study.folds)):
+        _check_patterns(entry, table, [*(name for _, name in wanted), *absent])
     cells: list[Cell] = []
     for model, name in kept:
         why = _misfit(model, cards[name])
@@ -197,6 +201,13 @@ def _cells(study: Entries, model: str, card: BenchmarkCard, left_out: list[LeftO
                 batch_size=study.batch_size,
                 **readout,
             )
+
+
+def _check_patterns(entry: str, table: Mapping[str, object], names: Collection[str]) -> None:
+    """A misspelt pattern would score with other options than were asked for, without a word."""
+    for glob in table:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise unknown(f"name or pattern in {entry}", glob, names)
 
 
 def _by_glob(table: Mapping[str, T], name: str) -> T | None:

@@ -1,6 +1,7 @@
 """In which batches a study is worked through; what of it is stored, and what the rest takes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
@@ -8,7 +9,7 @@ from typing import Any, Literal
 from ...errors import UserError
 from ...memory import OVERHEAD
 from ..benchmark import benchmark_card
-from ..results.store import open_run
+from ..results.store import Run, open_run
 from .cells import Batch, Cell
 from .expansion import Expansion, LeftOut
 
@@ -145,7 +146,7 @@ class _Known:
 def _records(run: str | None) -> Iterable[Mapping[str, Any]]:
     """Those of a run that can be read."""
     store = open_run(run)
-    try:
-        yield from store.records()
-    except UserError:
-        return
+    with suppress(UserError):  # there is no run yet
+        for path in sorted(store.opened().glob("*.json")):
+            with suppress(UserError):  # one that is damaged is to do again
+                yield from Run.records_of(store, [path])  # of a store, it was brought here by opened

@@ -57,8 +57,8 @@ def _events(batch: Batch, job: Job) -> Iterator[Event]:
             except UserError as error:
                 line = " ".join(str(error).split())
                 yield Event(cell, "failed", where, time.perf_counter() - began, error=line)
-            # a stranger's network or metric may raise anything, and must not stop the cells of others
-            except Exception as error:
+            # a stranger's network or metric may raise anything, or exit, and must not stop the cells of others
+            except (Exception, SystemExit) as error:
                 line = f"{type(error).__name__}: {first_line(error)}"
                 yield Event(cell, "failed", where, time.perf_counter() - began, error=line)
             else:

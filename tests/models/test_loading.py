@@ -89,6 +89,9 @@ def wrong():
 
 def broken():
     raise KeyError("weights")
+
+def leaves():
+    raise SystemExit(0)
 """
 
 
@@ -112,6 +115,7 @@ def test_a_factory_of_ones_own(file):
         ("bare", "gives a bare torch module: wrap it in brodmann.models.VisionModel"),
         ("wrong", "must give a brodmann Model, not int"),
         ("broken", "broken\\(\\) of my_models.py failed: KeyError: 'weights'"),
+        ("leaves", "leaves\\(\\) of my_models.py failed: SystemExit: 0"),
     ],
 )
 def test_factories_that_go_wrong(file, factory, message):
@@ -146,10 +150,14 @@ def test_a_model_of_another_package_that_goes_wrong_is_one_line_that_names_it(
         load_model(name)
 
 
-def test_a_file_that_does_not_run(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("import nothing_of_that_name\n", "ModuleNotFoundError"), ("raise SystemExit\n", "SystemExit")],
+)
+def test_a_file_that_does_not_run(tmp_path, text, kind):
     path = tmp_path / "bad.py"
-    path.write_text("import nothing_of_that_name\n")
-    with pytest.raises(UserError, match="failed when it was run: ModuleNotFoundError"):
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"failed when it was run: {kind}"):
         load_model(f"{path}:make")
 
 

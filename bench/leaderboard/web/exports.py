@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ....files import no_formula
 from ...bibliography import joined
 from ...results.record import COLUMNS
 from ..storage.snapshot import BenchmarkEntry, ModelEntry, ScoreEntry, Snapshot
@@ -20,8 +21,6 @@ FILES = {
 """Name -> kind."""
 _EVERYONE = 10**9
 _OWN = ("ceiling", "ceiling_kind", "ceiling_lower", "ceiling_upper", "data_digest")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table_csv(table: Table) -> str:
@@ -47,7 +46,7 @@ def table_csv(table: Table) -> str:
             [
                 row.rank or "",
                 *(row.between or ("", "")),
-                *map(_safe, (model.name, model.family)),
+                *map(no_formula, (model.name, model.family)),
                 model.parameters or "",
                 _yes(model.topographic),
                 *cells,
@@ -149,13 +148,8 @@ def bibtex(benchmarks: Iterable[BenchmarkEntry], models: Sequence[ModelEntry] = 
     return text + "\n" if text else ""
 
 
-def _safe(value: Any) -> Any:
-    """A text that a spreadsheet does not take for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
 def _cell(value: Any) -> Any:
-    return _number(value) if isinstance(value, float) else _safe(value)
+    return _number(value) if isinstance(value, float) else no_formula(value)
 
 
 def _number(value: float | None) -> str:

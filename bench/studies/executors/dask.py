@@ -1,10 +1,11 @@
 """Workers of dask.distributed, on this machine or on many."""
 
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -171,7 +172,10 @@ def work_batch(
         made.append(event_json(event))
         client.log_event(topic, made[-1])  # it returns when the scheduler has it: a kill now loses nothing
 
-    with _WORKING:
+    with (
+        _WORKING,
+        redirect_stdout(sys.stderr),
+    ):  # a stranger's network may print; the parent's output stays clean
         batch, failed = remaining(batch_of(content), [event_of(one) for _, one in client.get_events(topic)])
         for event in failed:
             tell(event)

@@ -18,13 +18,17 @@ from brodmann.bench.leaderboard.submit import submit_study
 from brodmann.bench.reports.study_report import study_comparison, write_study
 from brodmann.bench.scoring import score
 from brodmann.bench.studies import work
-from brodmann.bench.studies.cells import Cell, Job
+from brodmann.bench.studies.cells import Cell, Event, Job
 from brodmann.bench.studies.planning import batches
+from brodmann.bench.studies.summary import Summary
 
 FEW = {"bootstraps": 20, "permutations": 9}
 FACTORIES = """
 def fails():
     raise RuntimeError("no weights\\nfor you")
+def exits():
+    print("as scripts do")
+    raise SystemExit(0)
 def waits():
     import time
     time.sleep(600)
@@ -161,6 +165,9 @@ def test_a_batch_is_of_one_reading_and_one_data_set():
         ("{X}readouts = [{pol = 'mean'}]", "unknown entry of a readout 'pol': did you mean 'pool'?"),
         ("{X}readouts = [{pool = 'median'}]", "pool must be one of none, mean, max, not 'median'"),
         ("{X}readouts = [{half = 1}]", "half must be true or false, not 1"),
+        ("{C}layers = {'pixls' = ['x']}", "unknown name or pattern in layers 'pixls': did you mean 'pixels'?"),
+        ("{C}beyond = {'x*' = ['word-rate']}", "unknown name or pattern in beyond 'x*'"),
+        ("{C}folds = {'my*' = 3}", "unknown name or pattern in folds 'my*'"),
         ("{X}folds = [1]", "folds.* must be a number or a word"),
         ("{X}run = '../../etc'", "run must be a plain name"),
         ("{X}name = '/tmp/x'", "name must be a plain name"),
@@ -385,11 +392,38 @@ def test_the_dry_run_scores_nothing(own, tmp_path, capsys):
     assert [one["status"] for one in plan["cells"]] == ["to do"]
 
 
+def test_what_a_model_prints_stands_not_in_the_json_and_its_exit_is_a_failed_cell(own, tmp_path, capsys):
+    path = write(tmp_path, (
+        f"models = ['{own[1]}:exits', 'pixels']\nbenchmarks = ['{bench(own, 'cka')}']\nbootstraps = 0\n"
+        f"permutations = 0\nrun = 'p{tmp_path.name}'\n"
+    ))  # fmt: skip
+    assert command(path, "--json", "--folder", tmp_path / "out", "--no-pdf") == 1
+    answer, beside = capsys.readouterr()
+    cells = json.loads(answer)["cells"]
+    assert [(one["state"], one["error"]) for one in cells] == [
+        ("failed", "exits() of mine.py failed: SystemExit: 0"),
+        ("scored", None),
+    ]
+    assert "as scripts do" in beside
+
+
+def test_no_text_of_the_tables_is_a_formula_of_a_spreadsheet(tmp_path):
+    cell = Cell("=HYPERLINK(1).py:f", "simulated-cortex.IT-cka")
+    failed = Event(cell, "failed", error="+1 is no model")
+    path, *_ = write_study(Summary("s", "r", [failed], []), tmp_path)
+    row = pd.read_csv(path).iloc[0]
+    assert (row["model"], row["error"]) == ("'=HYPERLINK(1).py:f", "'+1 is no model")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["nowhere.toml"], "cannot read nowhere.toml: No such file or directory"),
         (["{}", "--on", "oen"], "unknown executor 'oen': did you mean 'one'"),
+        (["{}", "--on", "one:5"], "--on one takes no :5: did you mean processes:5?"),
+        (["{}", "--dry-run", "--device", "gpu"], "device 'gpu' cannot be used here"),
+        (["{}", "--run", "{}/run"], "/run: Not a directory"),
+        (["{}", "--on", "processes:1", "--run", "{}/run"], "/run: Not a directory"),
         (["{}", "--only", "nothing"], "--only 'nothing' matches none of 1 scores of this study"),
         (["{}", "--folder", "{}"], "study.toml is a file: the summary goes into a folder"),
     ],
