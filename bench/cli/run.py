@@ -1,5 +1,6 @@
 """The command that works through a study."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -74,8 +75,7 @@ def run(
             _show_plan(read, read.plan(only=only, run=run), as_json=as_json)
         return
     target = folder or Path(f"{read.name}-study")
-    if target.is_file():
-        raise UserError(f"{target} is a file: the summary goes into a folder")
+    _check_folder(target)
     summary = _worked(read, on, only, run, device, quiet=as_json)
     command = ["brodmann", "run", str(study), *(["--only", only] if only else [])]
     from ..reports.study_report import write_study
@@ -97,6 +97,16 @@ def run(
             say(f"note      {note}")
     if summary.failed:
         raise typer.Exit(_FAILED)
+
+
+def _check_folder(folder: Path) -> None:
+    """A folder that cannot be written is said before the scores, and not after them."""
+    at = folder.absolute()
+    there = next(one for one in (at, *at.parents) if one.exists())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file: the summary goes into a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there} may not be written: give another place for the summary by --folder")
 
 
 def _worked(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ....errors import NotAvailableError, UserError, first_line, missing_extra, unknown
 from .processes import THREADS, n_processors, shared_out
@@ -38,6 +39,8 @@ def connected(argument: str) -> "Iterator[Client]":
         raise missing_extra("distributed", "cluster", why="--on dask") from None
     with ExitStack() as stack:
         if "://" in argument:
+            if not urlsplit(argument).netloc:
+                raise UserError(f"dask:{argument} names no scheduler: write dask:tcp://HOST:8786")
             where: Any = argument
         else:
             name, _, number = argument.partition(":")

@@ -425,6 +425,7 @@ def test_no_text_of_the_tables_is_a_formula_of_a_spreadsheet(tmp_path):
         (["{}", "--run", "{}/run"], "/run: Not a directory"),
         (["{}", "--on", "processes:1", "--run", "{}/run"], "/run: Not a directory"),
         (["{}", "--only", "nothing"], "--only 'nothing' matches none of 1 scores of this study"),
+        (["{}", "--folder", "{}/sub"], "study.toml is a file: the summary goes into a folder"),
         (["{}", "--folder", "{}"], "study.toml is a file: the summary goes into a folder"),
     ],
 )

@@ -116,6 +116,7 @@ def test_a_record_that_is_not_seen_from_here_is_one_line(tmp_path, monkeypatch):
     [
         ("tcp://127.0.0.1:9", "no scheduler of dask answers at tcp://127.0.0.1:9"),
         ("nonsense://a", "no scheduler of dask answers at nonsense://a"),
+        ("tcp://", "dask:tcp:// names no scheduler: write dask:tcp://HOST:8786"),
         ("slrum:2", "unknown cluster of dask 'slrum': did you mean 'slurm'"),
         ("local:none", "dask:local:none: how many workers"),
         ("slurm", "dask:slurm: how many workers"),
