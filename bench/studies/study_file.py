@@ -98,6 +98,8 @@ def read_entries(path: Path) -> dict[str, Any]:
     UserError
         For a file that is no study: which entry, what it holds, and what it may hold.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is no plain file: a study is a TOML file")
     if path.is_file() and path.stat().st_size > _MOST_BYTES:
         raise UserError(f"{path} is larger than a study is: it holds more than {_MOST_BYTES >> 20} MiB")
     content = read_toml(path)

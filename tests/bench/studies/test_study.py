@@ -185,6 +185,11 @@ def test_a_mistake_in_the_file_is_one_line(tmp_path, empty, text, said):
     assert "\n" not in str(caught.value)
 
 
+def test_what_never_ends_is_not_read():
+    with pytest.raises(UserError, match="/dev/zero is no plain file: a study is a TOML file"):
+        Study.read("/dev/zero")
+
+
 def test_a_study_of_too_many_cells_is_refused():
     with pytest.raises(UserError, match="at most 100,000 scores"):
         Study(models=["pixels"], benchmarks=["simulated-cortex.V1-ridge"], seeds=list(range(100_001))).cells()
