@@ -5,7 +5,7 @@ For centred features X and centred targets Y of a training set,
     B = argmin_B |Y - X B|^2 + alpha |B|^2.
 
 Predictions of held-out rows are linear in the training targets. The linear maps are made in double
-precision (:mod:`.held_out`), few of them serve all penalties (:mod:`.penalties`), and they are multiplied
+precision (:mod:`.dual_solver`), few of them serve all penalties (:mod:`.penalty_grid`), and they are multiplied
 with the targets in single precision, in blocks, without keeping a prediction.
 """
 
@@ -201,7 +201,7 @@ class NestedRidge:
         """The map of the outer split; squared errors of the inner rows at every penalty, and their squares."""
         import torch
 
-        which = next((i for i, one in enumerate(self.folds) if one is fold), None)
+        which = self._number(fold)
         if self._shared is not None and which is not None:
             if self._errors is None or self._errors[0] is not columns:
                 self._errors = columns, self._shared.errors(columns)
@@ -253,18 +253,20 @@ class NestedRidge:
         self, leave_out: LeaveOut, fold: Fold, asked: torch.Tensor | None
     ) -> Sequence[PredictionMap | Predicted]:
         """Of one fold; what is said of few targets is found for all folds at once, from one inverse each."""
-        n_values = leave_out.n_nodes * len(self.folds) * leave_out.n_stimuli
-        if asked is None and self._kept is not None and self._maps_of_all <= _TOGETHER:
-            which = next(i for i, one in enumerate(self.folds) if one is fold)
+        n_values, which = leave_out.n_nodes * len(self.folds) * leave_out.n_stimuli, self._number(fold)
+        if asked is None and which is not None and self._kept is not None and self._maps_of_all <= _TOGETHER:
             if which not in self._kept:
                 self._kept[which] = leave_out.maps([(fold.split, fold.parts())])[0]
             return self._kept[which]
-        if asked is None or 4 * n_values * len(asked) > _TOGETHER:
+        if asked is None or which is None or 4 * n_values * len(asked) > _TOGETHER:
             return leave_out.maps([(fold.split, fold.parts())], asked)[0]
         if self._streamed is None or self._streamed[0] is not asked:
             pairs = [(one.split, one.parts()) for one in self.folds]
             self._streamed = asked, leave_out.maps(pairs, asked)
-        return self._streamed[1][next(i for i, one in enumerate(self.folds) if one is fold)]
+        return self._streamed[1][which]
+
+    def _number(self, fold: Fold) -> int | None:
+        return next((i for i, one in enumerate(self.folds) if one is fold), None)
 
 
 def maps_bytes(n_maps: int, n_rows: int, n_columns: int) -> int:

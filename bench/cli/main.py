@@ -221,13 +221,19 @@ def score(
     from ..scoring import score as score_model
 
     opened: Any = model
-    manner = {"pool": pool, "project": project, "half": half, "text": text, "batch_size": batch_size}
+    manner: dict[str, Any] = {
+        "pool": pool,
+        "project": project,
+        "half": half,
+        "text": text,
+        "batch_size": batch_size,
+    }
     if allow_stochastic or any(value not in (None, "none", False) for value in manner.values()):
         check_names(model, benchmark)
         from ...models.extraction.steadiness import PASSES
         from ...models.loading import load_view
 
-        opened = load_view(model, seed=seed, passes=PASSES if allow_stochastic else 1, **manner)  # type: ignore[arg-type]
+        opened = load_view(model, seed=seed, passes=PASSES if allow_stochastic else 1, **manner)
     if over_time:
         from .over_time import show
 

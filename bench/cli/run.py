@@ -10,7 +10,7 @@ import typer
 
 from ...device import use
 from ...errors import UserError
-from .common import Json, print_json, say
+from .common import Device, Json, print_json, say
 from .live import Lines, LiveTable, duration
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(
     run: Annotated[
         str | None, typer.Option(help="The run that keeps the records; by default the study's.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = None,
+    device: Device = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where study.csv and the report go; by default NAME-study.")
     ] = None,

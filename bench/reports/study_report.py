@@ -1,6 +1,5 @@
 """The table and the report of a study."""
 
-import io
 from pathlib import Path
 
 from ...files import no_formula, write_bytes
@@ -49,10 +48,8 @@ def write_study(
     list of Path
         ``study.csv``, then ``report.html``, then the rest.
     """
-    stream = io.StringIO()
-    summary.table().map(no_formula).to_csv(stream, index=False)
     path = folder / "study.csv"
-    write_bytes(path, stream.getvalue().encode())
+    write_bytes(path, summary.table().map(no_formula).to_csv(index=False).encode())
     if not summary.records:
         return [path]
     title = f"Study {summary.name}"

@@ -89,12 +89,9 @@ class Batch:
     Attributes
     ----------
     cells : tuple of Cell
-    gigabytes : float
-        Most memory that it is expected to take.
     """
 
     cells: tuple[Cell, ...]
-    gigabytes: float = 0.0
 
 
 @dataclass(frozen=True)

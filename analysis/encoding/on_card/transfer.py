@@ -73,9 +73,8 @@ class CudaLane:
         import torch
 
         current = torch.cuda.current_stream(self._device)
-        with torch.cuda.stream(
-            self._stream
-        ):  # its memory belongs to this stream: nothing before has to end first
+        # its memory belongs to this stream: nothing before has to end first
+        with torch.cuda.stream(self._stream):
             there = staged.to(self._device, non_blocking=True)
             arrived = self._stream.record_event()
         current.wait_event(arrived)

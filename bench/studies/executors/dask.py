@@ -196,11 +196,7 @@ def _check_workers(client: "Client") -> None:
             "install the same version there"
         ) from None
     for where, code in found.items():
-        if code != greeting():
-            raise UserError(
-                f"the worker {where} has another brodmann than this one (the digests of the code differ): "
-                "install the same version on both"
-            )
+        check_greeting(code, where)
     for where, threads in client.nthreads().items():
         if threads > 1:
             raise UserError(

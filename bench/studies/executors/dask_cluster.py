@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -67,11 +66,12 @@ def _local(n: int) -> "Iterator[Any]":
     threads = {name: shares[name] for name in THREADS}
     before = dict(os.environ)
     try:
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": threads}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Port 8787 is already in use", UserWarning)
-            with LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
-                _restore(before)  # dask sets in this process what its workers shall have
-                yield cluster
+        with (
+            dask.config.set({"distributed.nanny.pre-spawn-environ": threads}),
+            LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        ):
+            _restore(before)  # dask sets in this process what its workers shall have
+            yield cluster
     finally:
         _restore(before)
 

@@ -39,12 +39,12 @@ def check_greeting(expected: str, where: str) -> None:
 
 def batch_json(batch: Batch) -> dict[str, Any]:
     """A batch as JSON."""
-    return {"cells": [cell.as_json() for cell in batch.cells], "gigabytes": batch.gigabytes}
+    return {"cells": [cell.as_json() for cell in batch.cells]}
 
 
 def batch_of(content: Mapping[str, Any]) -> Batch:
     """A batch from what :func:`batch_json` gave."""
-    return Batch(tuple(map(Cell.from_json, content["cells"])), content["gigabytes"])
+    return Batch(tuple(map(Cell.from_json, content["cells"])))
 
 
 def job_of(content: Mapping[str, Any]) -> Job:
@@ -106,4 +106,4 @@ def remaining(batch: Batch, told: Iterable[Event]) -> tuple[Batch, list[Event]]:
         for cell in left
         if begun[cell] >= MOST_LOSSES
     ]
-    return Batch(tuple(cell for cell in left if begun[cell] < MOST_LOSSES), batch.gigabytes), failed
+    return Batch(tuple(cell for cell in left if begun[cell] < MOST_LOSSES)), failed

@@ -122,8 +122,8 @@ def test_threads_and_memory_are_shared_out(monkeypatch):
 def test_what_is_left_of_a_batch():
     a, b, c = (Cell("m", name) for name in "abc")
     told = [Event(a, "running", "h:1"), Event(a, "scored", "h:1"), Event(b, "running", "h:1")]
-    left, failed = messages.remaining(Batch((a, b, c), 2.0), told)
-    assert left == Batch((c, b), 2.0)  # what was begun may kill again: last
+    left, failed = messages.remaining(Batch((a, b, c)), told)
+    assert left == Batch((c, b))  # what was begun may kill again: last
     assert failed == []
     left, failed = messages.remaining(Batch((a, b, c)), [*told, Event(b, "running", "h:2")])
     assert left.cells == (c,)
@@ -134,4 +134,4 @@ def test_messages_come_back_as_they_went():
     cell = Cell("m", "b", ("x", "y"), beyond=())
     for event in (Event(cell, "running", "h:1"), Event(cell, "failed", "h:1", 0.5, error="no")):
         assert messages.event_of(messages.event_json(event)) == event
-    assert messages.batch_of(messages.batch_json(Batch((cell,), 1.5))) == Batch((cell,), 1.5)
+    assert messages.batch_of(messages.batch_json(Batch((cell,)))) == Batch((cell,))
